@@ -1,0 +1,76 @@
+/* The queue engine: who serves whom.
+ *
+ * Pure and in memory: no I/O, no clock, no random source but its own seeded one. Fed by apply (core/), rebuilt from the tables. Given
+ * the same history it makes the same decisions on every node. Cost of a decision does not depend on how many agents
+ * or callers wait: ordered trees per queue, logarithmic.
+ *
+ * Rules of service. An agent is available between acd_agent_idle and acd_agent_gone. A call waits in one queue. Callers of a
+ * queue are served by: returned to the very front first (unanswered offers; the latest returned first), then higher
+ * priority, then earlier enqueued, then smaller id. The agent is chosen by the queue's strategy among its available members.
+ * When one agent could serve several queues, the best head among them by the same order wins.
+ * No agent is ever in two offers, no call in two: acd_decide takes both out before it returns.
+ *
+ * Keys are dense numbers given by the caller (core maps names). Thread: any one. Memory: acd owns everything. Errors:
+ * ERR_NOMEM leaves the engine unchanged; ERR_NOTFOUND / ERR_EXISTS / ERR_STATE for misuse.
+ * Limits: ACD_QUEUES_PER_AGENT_MAX queues per agent. */
+#ifndef CORE_ACD_H
+#define CORE_ACD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct acd;
+
+#define ACD_QUEUES_PER_AGENT_MAX 64u
+
+enum acd_strategy { ACD_LONGEST_IDLE };
+
+ERR_CHECKED int acd_new(struct acd **out);
+void acd_free(struct acd *a);
+
+/* Creates or changes. Waiting callers and members stay. */
+ERR_CHECKED int acd_queue_set(struct acd *a, uint32_t queue, enum acd_strategy strategy);
+/* ERR_CONFLICT while callers wait in it. Memberships go with it. */
+ERR_CHECKED int acd_queue_del(struct acd *a, uint32_t queue);
+ERR_CHECKED int acd_member_set(struct acd *a, uint32_t queue, uint32_t agent, uint32_t level);
+ERR_CHECKED int acd_member_del(struct acd *a, uint32_t queue, uint32_t agent);
+
+/* The agent waits for calls since idle_since_us. Calling it again while available moves him to the new time. */
+ERR_CHECKED int acd_agent_idle(struct acd *a, uint32_t agent, uint64_t idle_since_us);
+/* Not available (talking, not ready, logged out, reserved by other means). Harmless if he was not. */
+void acd_agent_gone(struct acd *a, uint32_t agent);
+
+struct acd_call {
+    uint64_t call;
+    uint32_t queue;
+    uint32_t priority;        /* higher first */
+    uint64_t enqueued_us;     /* wait clock: kept over offers and takeovers */
+    uint64_t front;           /* 0, or a growing number given by the caller when it was returned to the very front */
+};
+ERR_CHECKED int acd_enqueue(struct acd *a, const struct acd_call *call);
+/* The caller left (hung up, moved on). ERR_NOTFOUND when not waiting. */
+ERR_CHECKED int acd_dequeue(struct acd *a, uint64_t call);
+
+struct acd_decision {
+    uint64_t call;
+    uint32_t queue, agent;
+    struct acd_call was;      /* to be given back to acd_enqueue (with a new `front`) if the offer fails */
+};
+/* Takes the next possible match out of the engine: the call no longer waits, the agent is gone. false: nothing to match. After each
+ * change call it until it says false. Only what changed is looked at: cost is that of the matches found. */
+bool acd_decide(struct acd *a, struct acd_decision *out);
+
+/* Position 1..n of a waiting call in its queue, 0 if it does not wait. Logarithmic. */
+uint32_t acd_position(const struct acd *a, uint64_t call);
+uint32_t acd_waiting(const struct acd *a, uint32_t queue);
+uint32_t acd_available(const struct acd *a, uint32_t queue);
+/* The i-th (0-based) waiting call of a queue in order of service; false past the end. Logarithmic. */
+bool acd_waiting_at(const struct acd *a, uint32_t queue, uint32_t i, uint64_t *call);
+
+/* Walks every structure and checks all invariants; for tests and simulation. 0 or ERR_CORRUPT with a text in info. */
+int acd_check(const struct acd *a, struct err_info *info);
+
+#endif

@@ -1,0 +1,223 @@
+/* The replicated call centre: applies commands to the state and answers questions about it.
+ *
+ * Pure with respect to the outside: no clock, socket, thread or random source; state lives in memory (rebuilt from the tables
+ * at open) and in the node's SQLite database, both changed only by core_apply. Two nodes that applied the same log
+ * hold the same tables, row for row, and make the same routing decisions.
+ *
+ * Thread: the core thread. Pointers returned by core_* lookups are valid until the next core_apply / core_reload.
+ * Other threads read the database through read-only connections (core/view.h).
+ * Errors: a command that cannot be done is refused in its core_answer; core_apply itself fails only when the database
+ * does, and then the node must stop. Source of terms: core/README.md (commands, states). */
+#ifndef CORE_CORE_H
+#define CORE_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "core/commands.pb-c.h"
+
+struct core;
+struct storage;
+
+/* Behaviour of apply that this program knows; see FeatureLevel. */
+#define CORE_FEATURE_LEVEL 1u
+
+/* One command out of the log, with its place in its proposer's sequence (raft/repl.h, "Exactly once"). */
+struct core_item {
+    uint64_t origin, incarnation, seq;
+    const void *data;
+    size_t len;
+};
+/* What became of it. Owned by core until core_apply_done. */
+struct core_answer {
+    bool skipped;          /* duplicate or out of sequence: nothing was done */
+    int code;              /* enum err_code */
+    char text[256];        /* reason of a refusal, for people */
+    char field[128];       /* field path where that makes sense */
+    uint64_t index;
+    uint64_t version;      /* ConfigApply of one object: its version now */
+    uint64_t call_id;      /* of call commands */
+    char *json;            /* answer for API clients, also kept for the same idempotency key; may be NULL */
+};
+
+/* What happened, in order, gathered while applying. Consumed by the node (effects) and by the event stream. */
+enum core_event_type {
+    CORE_EV_CALL,          /* call `call_id` changed (or started, or ended): the owner reconciles */
+    CORE_EV_AGENT,         /* agent `name` */
+    CORE_EV_QUEUE,         /* queue `name`: waiting list changed */
+    CORE_EV_NODE,          /* node `name` */
+    CORE_EV_CONFIG,        /* object `kind`/`name` */
+    CORE_EV_REGISTRATION,  /* extension `name` */
+    CORE_EV_CDR,           /* record of `call_id` written */
+    CORE_EV_DIGEST,        /* compute the digest for request `name` now */
+};
+struct core_event {
+    enum core_event_type type;
+    uint64_t call_id;
+    const char *kind, *name; /* valid during the callback */
+};
+
+struct core_hooks {
+    void *ctx;
+    /* After the transaction has been committed, once for each event, in order. */
+    void (*on_event)(void *ctx, uint64_t index, const struct core_event *ev);
+};
+
+/* Opens over an opened storage and rebuilds the memory from its tables. ERR_CORRUPT: throw the database away. */
+ERR_CHECKED int core_open(struct storage *st, const struct core_hooks *hooks, struct core **out, struct err_info *info);
+void core_close(struct core *c);
+/* After the storage's database was replaced by an image: forget and rebuild. */
+ERR_CHECKED int core_reload(struct core *c, struct err_info *info);
+
+/* Applies a log entry in one transaction together with `index`. answers[n] are filled. Non-zero: the node must stop. Items of an
+ * index at or below core_applied_index are all skipped. on_event runs before it returns, after the commit. */
+ERR_CHECKED int core_apply(struct core *c, uint64_t index, uint64_t term, const struct core_item *items, unsigned n,
+                           struct core_answer **answers);
+/* Frees the answers of the last core_apply. */
+void core_apply_done(struct core *c);
+uint64_t core_applied_index(const struct core *c);
+
+/* Packs a command; *out is malloc'ed. */
+ERR_CHECKED int core_pack(const Ev__Command *cmd, void **out, size_t *len);
+
+/* Wall-clock microseconds at which a Tick is due (ring times are the owner's; wrap-up ends, registrations expire, ...), 0: none. */
+uint64_t core_next_due_us(const struct core *c);
+
+/* ---- configuration, as protobuf objects; NULL when there is none */
+const Ev__Extension *core_extension(const struct core *c, const char *number);
+const Ev__Agent *core_agent_config(const struct core *c, const char *number);
+const Ev__Queue *core_queue_config(const struct core *c, const char *name);
+const Ev__AccessNumber *core_access_number(const struct core *c, const char *number);
+const Ev__Flow *core_flow(const struct core *c, const char *name);
+const char *core_parameter(const struct core *c, const char *name, const char *fallback);
+/* Trunk whose sources contain the address; NULL none. Longest prefix first, then name. */
+const Ev__Trunk *core_trunk_of(const struct core *c, const struct sockaddr *source);
+/* Extension whose static contact has this source address (and, if several share it, whose number is from_user). */
+const Ev__Extension *core_extension_of(const struct core *c, const struct sockaddr *source, const char *from_user);
+/* Role of an API token by the hex SHA-256 of its text; NULL unknown. *name gets its name. */
+const char *core_token_role(const struct core *c, const char *sha256_hex, const char **name);
+
+/* Secrets of ClusterInit; false before it was applied. */
+bool core_secrets(const struct core *c, uint8_t nonce_key[32], uint8_t identifier_key[32], char cluster_id[33]);
+
+/* ---- registrations: newest first */
+struct core_binding {
+    const char *uri, *flow, *node, *instance, *path;
+    uint32_t reg_id;
+    uint64_t expires_us;
+};
+size_t core_bindings(const struct core *c, const char *extension, struct core_binding *out, size_t max);
+
+/* ---- agents */
+enum core_agent_state {
+    CORE_AGENT_LOGGED_OUT,
+    CORE_AGENT_NOT_READY,
+    CORE_AGENT_IDLE,      /* ready and waiting */
+    CORE_AGENT_RINGING,   /* reserved for one offer */
+    CORE_AGENT_TALKING,   /* on a call, from a queue or not */
+    CORE_AGENT_WRAP_UP,
+};
+const char *core_agent_state_name(enum core_agent_state s);
+struct core_agent {
+    const char *number, *extension; /* extension in use; "" when logged out */
+    enum core_agent_state state;
+    const char *reason;
+    uint64_t since_us, login_us, idle_since_us, wrap_up_until_us;
+    uint64_t call_id;               /* of RINGING and TALKING */
+    uint32_t answered;
+};
+const struct core_agent *core_agent(const struct core *c, const char *number);
+const struct core_agent *core_agent_at_extension(const struct core *c, const char *extension);
+
+/* ---- where a number leads (used by the owner before CallStart, and again, authoritatively, inside apply) */
+enum core_route_kind {
+    CORE_ROUTE_NONE,       /* 404 */
+    CORE_ROUTE_FLOW,
+    CORE_ROUTE_QUEUE,
+    CORE_ROUTE_APP,        /* echo, tone, and the feature codes of telephone agents: name "code:login" ... */
+    CORE_ROUTE_EXTENSION,
+    CORE_ROUTE_AGENT,      /* the extension where that agent is logged in */
+};
+struct core_route {
+    enum core_route_kind kind;
+    char name[64];         /* flow, queue, app, extension or agent */
+    char argument[64];     /* of a feature code: what was dialled after it */
+    char language[8];
+    uint32_t priority;
+};
+/* caller_extension NULL for a trunk call: trunks reach access numbers only, phones everything. */
+void core_route(const struct core *c, const char *caller_extension, const char *called, struct core_route *out);
+
+/* ---- calls */
+enum core_call_phase {
+    CORE_CALL_APP,         /* echo, tone, feature code */
+    CORE_CALL_MENU,        /* in a flow */
+    CORE_CALL_WAITING,     /* in a queue, no offer out */
+    CORE_CALL_OFFERED,     /* in a queue, an agent is being rung (the caller still hears what the queue plays) */
+    CORE_CALL_DIALLING,    /* one extension or agent is being rung, outside any queue */
+    CORE_CALL_TALKING,     /* two parties bridged */
+    CORE_CALL_FAILED,      /* nothing further can be done: the owner refuses or ends it and proposes CallEnd */
+};
+const char *core_call_phase_name(enum core_call_phase p);
+enum core_leg_role { CORE_LEG_CALLER, CORE_LEG_CALLEE };
+struct core_leg {
+    uint64_t id;           /* unique within the cluster: call id's and a number; 1 is the caller */
+    enum core_leg_role role;
+    bool answered, held;
+    const char *number;    /* caller's number, or the extension */
+    const char *agent;     /* "" if none */
+    const Ev__Dialog *dialog;
+};
+struct core_offer {
+    uint64_t id;           /* 0: none. Unique in the cluster */
+    const char *agent;     /* "" for a plain extension */
+    const char *extension;
+    const char *queue;     /* "" outside a queue */
+    uint64_t since_us;
+    uint32_t ring_time_s;
+};
+struct core_call {
+    uint64_t id;
+    const char *owner;     /* node name */
+    uint32_t epoch;        /* grows with each change of owner */
+    enum core_call_phase phase;
+    const char *caller, *caller_name, *called, *trunk, *extension;
+    bool answered;         /* the caller's leg */
+    const char *app, *app_argument;
+    const char *flow, *flow_node, *flow_state, *language;
+    const char *queue;
+    uint32_t priority;
+    struct core_offer offer;
+    int fail_status;       /* SIP status that fits FAILED */
+    const char *fail_cause;
+    size_t n_legs;
+    struct core_leg legs[4];
+    uint64_t arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, held_us;
+};
+const struct core_call *core_call(const struct core *c, uint64_t call_id);
+/* for (const struct core_call *k = NULL; (k = core_call_next(c, k, owner)); ) — calls of one owner (NULL: all), by id. */
+const struct core_call *core_call_next(const struct core *c, const struct core_call *after, const char *owner);
+
+/* ---- nodes */
+struct core_node {
+    const char *name, *site, *https, *peer, *version;
+    uint64_t node_id, incarnation;
+    bool up;
+    uint64_t since_us;
+    size_t n_sip;
+    const char *sip[8];
+};
+const struct core_node *core_node(const struct core *c, const char *name);
+const struct core_node *core_node_next(const struct core *c, const struct core_node *after);
+
+/* ---- numbers for metrics; cheap */
+struct core_counts {
+    uint32_t calls, waiting, talking, agents_in, agents_idle, registrations;
+    uint64_t calls_total, commands_total, refused_total;
+};
+void core_get_counts(const struct core *c, struct core_counts *out);
+
+#endif

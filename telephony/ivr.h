@@ -1,0 +1,98 @@
+/* Voice menus: a flow (a graph of nodes read from YAML/JSON) and its interpreter.
+ *
+ * The interpreter is a pure step function: an event in, actions out. It touches no clock, socket or file. The caller
+ * (node/) plays, collects keys, sets timers, commits the position and then calls ivr_step again. A run's whole state
+ * can be saved and restored on another node, where it goes on at the same node with the same digits.
+ * Core thread; a flow is immutable after parsing and reference-counted (base/mem.h): a run keeps the version it began with.
+ *
+ * Flow, as JSON (the YAML has the same shape):
+ *   {"name": "welcome", "languages": ["zh","en"], "start": "greet", "nodes": {
+ *      "greet":  {"type": "play", "prompts": ["welcome"], "next": "main"},
+ *      "main":   {"type": "menu", "prompts": ["main_menu"], "timeout_s": 5, "retries": 3,
+ *                 "keys": {"1": "service", "2": "outage", "8": "lang", "0": "bye"},
+ *                 "invalid_prompts": ["invalid_key"], "timeout_prompts": ["no_input"], "on_fail": "bye"},
+ *      "service": {"type": "queue", "queue": "service", "on_fail": "main"},
+ *      "agent":  {"type": "agent", "agent": "1001", "on_fail": "main"},
+ *      "lang":   {"type": "language", "language": "toggle", "next": "main"},
+ *      "back":   {"type": "parent"},     "top": {"type": "top"},
+ *      "bye":    {"type": "hangup", "prompts": ["goodbye"]}}}
+ * A play node without "next" goes back to the menu it came from. "prompts" entries are keys, or {"number": N} / {"digits": "..."}. */
+#ifndef TELEPHONY_IVR_H
+#define TELEPHONY_IVR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct ivr_flow;
+struct ivr_run;
+
+#define IVR_NODES_MAX 256
+#define IVR_DEPTH_MAX 16
+#define IVR_PROMPTS_MAX 32
+#define IVR_NAME_MAX 64
+
+/* Parses and validates: unknown fields and types, missing targets, unreachable nodes, loops that neither play nor wait,
+ * menus without keys. info->field is a path such as "nodes.main.keys.1". The result starts with one reference. */
+ERR_CHECKED int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct err_info *info);
+struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
+void ivr_flow_unref(struct ivr_flow *f);
+const char *ivr_flow_name(const struct ivr_flow *f);
+/* Names that the flow refers to, so that the owner can check that they exist: cb(ctx, "queue"|"agent"|"prompt"|"language", name, path). */
+void ivr_flow_references(const struct ivr_flow *f, void (*cb)(void *ctx, const char *kind, const char *name, const char *path),
+                         void *ctx);
+
+enum ivr_event_type {
+    IVR_EV_START,      /* the call has been answered */
+    IVR_EV_KEY,        /* digit */
+    IVR_EV_PLAYED,     /* what was to be played has ended */
+    IVR_EV_TIMER,      /* the timer set by the last actions has run out */
+    IVR_EV_FAILED,     /* queue/agent could not take the call: go on at on_fail */
+    IVR_EV_RESTORED,   /* after ivr_restore: play the present node's prompts again from where they were */
+};
+struct ivr_event {
+    enum ivr_event_type type;
+    char digit;
+};
+
+enum ivr_action_type {
+    IVR_ACT_PLAY,      /* prompts[], replacing what plays; `barge_in`: a key stops it (the run says so by IVR_ACT_STOP) */
+    IVR_ACT_STOP,      /* stop playing */
+    IVR_ACT_TIMER,     /* ms; replaces the running one; 0 stops it */
+    IVR_ACT_MOVED,     /* entered node `name`: commit the position (ivr_save) */
+    IVR_ACT_LANGUAGE,  /* from now on `name` */
+    IVR_ACT_QUEUE,     /* to queue `name` */
+    IVR_ACT_AGENT,     /* to agent `name` */
+    IVR_ACT_HANGUP,    /* end the call */
+};
+struct ivr_prompt_ref {
+    enum { IVR_PROMPT_KEY, IVR_PROMPT_NUMBER, IVR_PROMPT_DIGITS } kind;
+    const char *text;  /* key or digits; lives as long as the flow */
+    uint64_t number;
+};
+struct ivr_action {
+    enum ivr_action_type type;
+    const char *name;
+    uint32_t ms;
+    bool barge_in;
+    unsigned n_prompts;
+    struct ivr_prompt_ref prompts[IVR_PROMPTS_MAX];
+};
+#define IVR_ACTIONS_MAX 12
+
+/* `language` NULL or unknown: the flow's first. */
+ERR_CHECKED int ivr_run_new(struct ivr_flow *f, const char *language, struct ivr_run **out);
+void ivr_run_free(struct ivr_run *r);
+/* Fills `out` (IVR_ACTIONS_MAX entries) and returns how many; never fails: a flow that would run without end without
+ * playing or waiting is ended by IVR_ACT_HANGUP after 64 nodes in one step. */
+unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_action *out);
+const char *ivr_run_node(const struct ivr_run *r);
+const char *ivr_run_language(const struct ivr_run *r);
+/* Text form of the state, NUL-terminated, at most IVR_STATE_MAX bytes. */
+#define IVR_STATE_MAX 2048
+int ivr_save(const struct ivr_run *r, char *out, size_t size);
+ERR_CHECKED int ivr_restore(struct ivr_flow *f, const char *state, struct ivr_run **out);
+
+#endif

@@ -1,0 +1,45 @@
+/* Prompts: audio by language and key, kept decoded in memory and shared by all streams; and how numbers are spoken.
+ *
+ * A folder holds <language>/<key>.wav (8 kHz mono, 16-bit PCM or G.711), made at build time from etc/prompts/<language>.yaml
+ * (scripts/make-prompts). Loaded at start or on first use; reference-counted with an atomic count because media threads
+ * drop references too. Core thread unless said otherwise. */
+#ifndef TELEPHONY_PROMPT_H
+#define TELEPHONY_PROMPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define PROMPT_RATE_HZ 8000u
+#define PROMPT_BYTES_MAX (16u << 20)
+
+struct prompt {
+    int16_t *pcm;       /* n_samples at PROMPT_RATE_HZ */
+    uint32_t n_samples;
+    uint32_t refs;      /* atomic; use prompt_ref / prompt_unref */
+};
+struct prompt *prompt_ref(struct prompt *p);   /* any thread */
+void prompt_unref(struct prompt *p);           /* any thread; NULL is fine */
+
+struct prompt_store;
+/* `dir` is copied. Missing folder: ERR_NOTFOUND with the path in info. */
+ERR_CHECKED int prompt_store_open(const char *dir, struct prompt_store **out, struct err_info *info);
+void prompt_store_close(struct prompt_store *s);
+/* A new reference, or ERR_NOTFOUND / ERR_INVAL (broken file). Falls back to language "zh", then "en", when the key does
+ * not exist in `language`. */
+ERR_CHECKED int prompt_get(struct prompt_store *s, const char *language, const char *key, struct prompt **out);
+int prompt_exists(struct prompt_store *s, const char *language, const char *key);
+
+/* Keys, in order, that speak a number (0 to 10^12-1), or a digit string ("1" is yao in Chinese telephone style).
+ * Returns the number of keys, or ERR_RANGE / ERR_TOOBIG / ERR_UNSUPPORTED (language). keys[i] points at static text. */
+int prompt_number_keys(const char *language, uint64_t value, const char **keys, size_t max);
+int prompt_digits_keys(const char *language, const char *digits, const char **keys, size_t max);
+
+/* Reads a WAV file (PCM 16, A-law, mu-law; 8 kHz mono). Exposed for fuzzing: input of any content is refused cleanly. */
+ERR_CHECKED int prompt_parse_wav(const void *data, size_t len, struct prompt **out, struct err_info *info);
+
+/* About 30 s of generated hold music that loops without a click; made once. */
+struct prompt *prompt_hold_music(struct prompt_store *s);
+
+#endif

@@ -1,0 +1,91 @@
+/* SDP (RFC 8866) and offer/answer (RFC 3264) for one audio stream: parse what strangers send, write what we send.
+ *
+ * Pure: no I/O, no thread, no allocation beyond the caller's struct. Limits are the array sizes below; a longer list is
+ * cut (formats) or refused with err_info naming the line. Media lines other than RTP/AVP(F) audio are kept only
+ * so that an answer can refuse them with port 0 in the same place (RFC 3264 section 6).
+ * Not built on Sofia's sdp_parse, which never returns on `m=audio 9 X @`. */
+#ifndef TELEPHONY_SDP_H
+#define TELEPHONY_SDP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+enum sdp_codec { SDP_PCMU, SDP_PCMA, SDP_TELEPHONE_EVENT, SDP_CN, SDP_OTHER };
+enum sdp_dir { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
+
+#define SDP_FORMATS_MAX 32
+#define SDP_MEDIA_MAX 8
+#define SDP_TEXT_MAX 16384
+
+struct sdp_format {
+    uint8_t pt;             /* RTP payload type 0-127 */
+    enum sdp_codec codec;
+    uint32_t clock_hz;
+    uint8_t channels;
+    char name[24];          /* encoding name as written, or the static name */
+    char fmtp[128];
+};
+
+struct sdp_media {
+    char kind[16];          /* "audio", "video", "image", ... */
+    char proto[24];         /* "RTP/AVP", ... */
+    uint16_t port;          /* 0: refused */
+    struct sockaddr_storage addr;  /* from c=, with `port`; family 0 if it was a host name or missing */
+    struct sockaddr_storage rtcp;  /* RFC 3605 a=rtcp, or port + 1, or equal to addr with rtcp_mux */
+    bool rtcp_mux;
+    enum sdp_dir dir;
+    bool hold_by_zero_addr; /* c=0.0.0.0, RFC 2543 style hold */
+    uint16_t ptime_ms;      /* 0 when absent */
+    size_t n_formats;
+    struct sdp_format formats[SDP_FORMATS_MAX];
+    char formats_raw[128];  /* the format list as written, for refused lines */
+};
+
+struct sdp {
+    uint64_t session_id, session_version; /* of o= */
+    char origin_user[64];
+    size_t n_media;
+    struct sdp_media media[SDP_MEDIA_MAX];
+};
+
+/* Parses `len` bytes (need not end in NUL). 0, ERR_INVAL, ERR_TOOBIG; *info gets line number and reason. */
+ERR_CHECKED int sdp_parse(const char *text, size_t len, struct sdp *out, struct err_info *info);
+
+/* What a negotiation has come to. */
+struct sdp_session_params {
+    bool active;                 /* an audio stream was agreed */
+    size_t media_index;          /* which m= line it is */
+    struct sockaddr_storage remote, remote_rtcp;
+    enum sdp_codec codec;        /* what we send: SDP_PCMU or SDP_PCMA */
+    uint8_t codec_pt;            /* payload type to send */
+    uint8_t recv_pt;             /* payload type expected (own numbering when we offered) */
+    int dtmf_pt;                 /* telephone-event to send, -1 none */
+    int dtmf_recv_pt;
+    uint16_t ptime_ms;
+    bool rtcp_mux;
+    bool can_send, can_recv;     /* from our point of view after the directions of both sides */
+};
+
+/* Our side of one stream. */
+struct sdp_local {
+    uint64_t session_id, version; /* o=; raise version by one for each changed description (RFC 3264 section 8) */
+    const char *ip;               /* textual, IPv4 or IPv6 */
+    uint16_t rtp_port;            /* RTCP is rtp_port + 1 */
+    enum sdp_dir dir;             /* what we want */
+    enum sdp_codec prefer[2];     /* in order; the second may be SDP_OTHER for none */
+    bool dtmf;                    /* offer telephone-event */
+};
+
+/* Writes an offer. Returns the length, or ERR_TOOBIG. */
+int sdp_write_offer(const struct sdp_local *local, char *out, size_t size);
+/* Answers `offer`: picks the first codec of `local->prefer` order found in it, else ERR_UNSUPPORTED (488). Fills *agreed. */
+int sdp_write_answer(const struct sdp *offer, const struct sdp_local *local, char *out, size_t size,
+                     struct sdp_session_params *agreed);
+/* Takes the answer to an offer of ours. ERR_UNSUPPORTED when nothing common was chosen. */
+ERR_CHECKED int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer, struct sdp_session_params *agreed);
+
+#endif

@@ -1,0 +1,208 @@
+/* SIP endpoint: transports, registrar front, and legs (one INVITE dialog each), on Sofia-SIP `nta`.
+ *
+ * Knows nothing of Raft or of call routing. It parses, authenticates, keeps dialogs legal, and tells its owner (node/) by
+ * callbacks; the owner decides and answers, at once or later (after a commit). SDP passes as text; negotiation is
+ * telephony/sdp.h and the owner's.
+ *
+ * Thread: all on the core thread, inside the su_root given at start; nothing blocks (no name resolution: targets are
+ * numeric addresses or `localhost`; others are refused with ERR_UNSUPPORTED).
+ * Ownership: a struct sip_leg belongs to the endpoint until SIP_EV_ENDED / SIP_EV_FAILED has been delivered or the owner
+ * called sip_leg_release; after either no callback comes and the pointer is dead. Strings in events and infos are
+ * valid during the callback only.
+ *
+ * Sources: RFC 3261 (core), 3262 (100rel), 3264 (offer/answer timing), 3311 (UPDATE), 3326 (Reason), 3327/5626 (path, outbound),
+ * 3581 (rport), 4028 (session timers), 7616/8760 (digest MD5 and SHA-256), 3891/3515 are not yet done. */
+#ifndef TELEPHONY_SIP_H
+#define TELEPHONY_SIP_H
+
+#include <sofia-sip/su_wait.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+struct sip_ua;
+struct sip_leg;
+struct sip_reg;
+
+enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS };
+
+/* Who sends a request that opens something (INVITE, REGISTER, MESSAGE, ...), by source address and From user. */
+enum sip_identity {
+    SIP_ID_REFUSE,       /* 403 */
+    SIP_ID_TRUNK,        /* taken without credentials */
+    SIP_ID_PHONE,        /* an extension of ours: must show credentials */
+    SIP_ID_STATIC_PHONE, /* an extension with a static contact, recognised by address */
+};
+
+struct sip_invite_info {
+    const char *call_id;
+    const char *from_user, *from_display, *to_user, *request_user; /* percent-decoded; "" when absent */
+    const char *from_uri, *to_uri, *request_uri, *contact_uri;
+    const char *user_agent;          /* "" when absent */
+    const char *auth_user;           /* extension proven by digest or static address; NULL for a trunk */
+    const char *trunk;               /* name from handler->identify; NULL for a phone */
+    const char *sdp;                 /* NULL: delayed offer */
+    size_t sdp_len;
+    struct sockaddr_storage source;
+    enum sip_transport transport;
+    const char *local_ip;            /* address of ours that it arrived at */
+    bool wants_100rel;               /* Require: 100rel */
+};
+
+/* One REGISTER, already authenticated (an unauthenticated one never reaches the owner). */
+struct sip_register_contact {
+    const char *uri;        /* as in Contact, without <> */
+    const char *instance;   /* +sip.instance, or NULL (RFC 5626) */
+    uint32_t reg_id;        /* RFC 5626, 0 none */
+    uint32_t expires_s;     /* 0: remove */
+};
+struct sip_register_info {
+    const char *user;       /* the extension, equal to the digest user */
+    const char *call_id;
+    uint32_t cseq;
+    const char *user_agent;
+    const char *flow;       /* "udp:ip:port" or "tcp:ip:port": where it came from (received) */
+    const char *path;       /* Path values joined by ", " or NULL */
+    bool star;              /* Contact: * with Expires: 0 */
+    size_t n_contacts;      /* 0: a question for the present bindings */
+    const struct sip_register_contact *contacts;
+    struct sockaddr_storage source;
+};
+struct sip_binding {        /* a line of the 200 */
+    const char *uri;
+    uint32_t expires_s;
+    const char *instance;
+    uint32_t reg_id;
+};
+
+enum sip_event_type {
+    SIP_EV_PROGRESS,   /* outbound: 18x; status, sdp (early media) may be NULL. 100rel is acknowledged by us */
+    SIP_EV_ANSWERED,   /* outbound: 2xx with sdp (may be NULL only if we sent no offer: error). The owner must sip_leg_ack */
+    SIP_EV_ACKED,      /* inbound: ACK for our 2xx; sdp: the answer when our 2xx carried the offer (delayed offer), else NULL */
+    SIP_EV_FAILED,     /* outbound: final 3xx-6xx or time-out (408); inbound: cancelled (487) or no ACK (408). Leg is gone */
+    SIP_EV_ENDED,      /* BYE received, session timer ran out, or 481/408 inside the dialog. Leg is gone */
+    SIP_EV_REOFFER,    /* re-INVITE or UPDATE from the peer: sdp NULL means that it wants our offer. Answer by sip_leg_reanswer */
+    SIP_EV_REANSWERED, /* result of sip_leg_reinvite: status 200 with sdp, or a refusal (the dialog stays) */
+    SIP_EV_INFO_DTMF,  /* INFO with application/dtmf-relay or application/dtmf: digit */
+};
+struct sip_event {
+    enum sip_event_type type;
+    int status;            /* SIP status, 0 where it has no meaning */
+    const char *phrase;    /* reason phrase or Reason header text; "" */
+    const char *sdp;
+    size_t sdp_len;
+    char digit;
+    bool early_reliable;
+    int retry_after_s;     /* from Retry-After, 0 none */
+    const char *redirect;  /* Contact of a 3xx, or NULL */
+};
+typedef void sip_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
+
+struct sip_handler {
+    void *ctx;
+    /* Identity of a sender. *trunk (static text) is set for SIP_ID_TRUNK, *user for SIP_ID_STATIC_PHONE. */
+    enum sip_identity (*identify)(void *ctx, const struct sockaddr *source, const char *from_user, const char **trunk,
+                                  const char **user);
+    /* Hex HA1 of a user for "MD5" or "SHA-256" in config.realm; out holds 65 bytes. ERR_NOTFOUND when there is none. The
+     * endpoint takes the same time and gives the same answer for unknown users as for wrong passwords. */
+    int (*get_ha1)(void *ctx, const char *user, const char *algorithm, char out[65]);
+    /* Before anything new is accepted: 0, or the seconds for Retry-After of a 503 with `*why`. */
+    int (*overloaded)(void *ctx, const char **why);
+    /* A new call. 100 is sent by the endpoint. The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
+     * rejects, now or later. */
+    void (*on_invite)(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info);
+    void (*on_register)(void *ctx, struct sip_reg *reg, const struct sip_register_info *info);
+};
+
+struct sip_listen {
+    const char *ip;      /* textual IPv4 or IPv6 */
+    uint16_t port;
+};
+struct sip_config {
+    struct sip_listen listen[8]; /* ip NULL ends the list; UDP and TCP on each */
+    const char *realm;           /* "everline" */
+    const char *product;         /* User-Agent / Server, such as "Everline/0.1" */
+    uint8_t nonce_key[32];       /* shared by all nodes: a nonce given by one is valid at every other */
+    uint32_t nonce_life_s;       /* default 60; an older nonce gets stale=true */
+    uint32_t session_expires_s;  /* default 1800; RFC 4028 */
+    uint32_t min_se_s;           /* default 90 */
+    uint32_t tcp_idle_s;         /* default 120; idle TCP connections are closed */
+    unsigned tcp_per_source;     /* default 32 connections */
+    size_t message_max;          /* default 64 KiB */
+};
+
+ERR_CHECKED int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip_handler *handler,
+                             struct sip_ua **out, struct err_info *info);
+/* Ends all legs without callbacks (BYE is sent for answered ones if `bye`), closes transports. */
+void sip_ua_stop(struct sip_ua *ua, bool bye);
+
+/* Answers a REGISTER. status 200 lists bindings; other: refusal (e.g. 503 with retry_after_s > 0, 423 with min expires). */
+void sip_register_reply(struct sip_reg *reg, int status, const char *phrase, int retry_after_s,
+                        const struct sip_binding *bindings, size_t n);
+
+/* Inbound leg. Each returns 0, ERR_STATE (too late: cancelled, already answered), ERR_NOMEM. */
+void sip_leg_set_cb(struct sip_leg *leg, sip_leg_cb *cb, void *ctx);
+/* 18x; sdp may be NULL. Sent reliably (RSeq, PRACK) when the caller requires 100rel, or supports it and sdp is there. */
+ERR_CHECKED int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp);
+/* 200. sdp is the answer, or our offer if the INVITE had none. Sent again until ACKed (RFC 3261 13.3.1.4). */
+ERR_CHECKED int sip_leg_answer(struct sip_leg *leg, const char *sdp);
+/* Final refusal; the leg is gone when it returns. retry_after_s 0: no header. */
+void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int retry_after_s);
+
+/* Outbound leg. Identifiers are given by the caller so that another node can compute them again. */
+struct sip_out_params {
+    const char *target;       /* Request-URI, numeric host, such as "sip:8001@127.0.0.1:5062;transport=tcp" */
+    const char *flow;         /* "tcp:ip:port" of a connection that this node holds to be used again, or NULL */
+    const char *route;        /* one Route URI or NULL */
+    const char *from_user, *from_display, *to_user; /* display may be NULL */
+    const char *call_id;      /* required */
+    const char *from_tag;     /* required */
+    const char *branch;       /* "z9hG4bK..." required */
+    uint32_t cseq;
+    const char *sdp;          /* the offer; required */
+    const char *headers;      /* further header lines, "Name: value\r\n"..., or NULL */
+    bool supports_100rel;     /* Supported: 100rel; default true in practice */
+    const char *local_ip;     /* which of our addresses to use, or NULL: by family */
+    sip_leg_cb *cb;
+    void *ctx;
+};
+ERR_CHECKED int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip_leg **out, struct err_info *info);
+/* ACK for the 2xx of SIP_EV_ANSWERED (or of a re-INVITE: done by the endpoint itself). */
+ERR_CHECKED int sip_leg_ack(struct sip_leg *leg);
+/* Ends the leg from our side in whatever state it is: CANCEL, BYE, or a 487/603 refusal of an unanswered inbound one.
+ * `reason_status`/`reason_text` go into a Reason header (RFC 3326) when the status is not 0. No further callback; the leg
+ * pointer is dead for the caller, the endpoint finishes the transactions (a late 200 is ACKed and BYEd). */
+void sip_leg_release(struct sip_leg *leg, int reason_status, const char *reason_text);
+/* re-INVITE with a new offer. ERR_BUSY while another one runs (glare is retried by RFC 3261 14.1 inside). */
+ERR_CHECKED int sip_leg_reinvite(struct sip_leg *leg, const char *sdp);
+/* Answers SIP_EV_REOFFER: status 200 with sdp, or 488/491... without. */
+ERR_CHECKED int sip_leg_reanswer(struct sip_leg *leg, int status, const char *sdp);
+
+/* Everything another node needs to carry the dialog on. Strings live as long as the leg and until the next change. */
+struct sip_dialog {
+    const char *call_id, *local_uri, *remote_uri, *local_tag, *remote_tag, *remote_target;
+    const char *route_set;     /* comma separated, in route order; "" none */
+    uint32_t local_cseq, remote_cseq;
+    enum sip_transport transport;
+    const char *flow;          /* "udp:ip:port" last source of the peer */
+    const char *local_ip;
+    uint16_t local_port;
+    bool inbound;
+    const char *invite_text;   /* the unanswered INVITE as received (inbound, before the answer), else "" */
+    uint32_t session_expires_s;
+    bool refresher_is_us;
+};
+void sip_leg_dialog(const struct sip_leg *leg, struct sip_dialog *out);
+/* The tag that our answers to this inbound leg carry (fixed from the first moment). */
+const char *sip_leg_local_tag(const struct sip_leg *leg);
+
+struct sip_stats {
+    uint64_t requests_in, responses_in, invites_in, registers_in, malformed, auth_challenges, auth_failures, overloaded;
+    uint32_t legs, tcp_connections;
+};
+void sip_ua_get_stats(const struct sip_ua *ua, struct sip_stats *out);
+
+#endif
