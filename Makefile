@@ -1,18 +1,183 @@
 # Everline: see README.md. `make help` lists the targets.
 SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
 BUILD ?= build
 CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 MODE ?= release
+JOBS ?= $(shell nproc)
 
-FOLDERS := base storage raft core telephony api node cli
-PKGS := sofia-sip-ua raft libuv sqlite3 openssl libcurl jansson libprotobuf-c libwebsockets yaml-0.1 libcyaml spandsp speexdsp
+LIBS_OWN := base storage raft telephony core api
+PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets yaml-0.1 libcyaml spandsp speexdsp
+PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS) libcurl check 2>/dev/null | sed 's/-I/-isystem /g')
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
-WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wundef -Werror
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum \
+	-Wundef -Werror
+SAN_release :=
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SAN_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 OPT_release := -O2 -g
 OPT_asan := -O1 -g
 OPT_tsan := -O1 -g
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(OPT_$(MODE)) $(SAN_$(MODE)) -fstack-protector-strong -fno-strict-aliasing \
-	-pthread -I. -I$(BUILD)/gen $(shell pkg-config --cflags-only-I $(PKGS) | sed 's/-I/-isystem /g') $(CFLAGS)
-LDFLAGS_ALL = $(SAN_$(MODE)) -pthread $(LDFLAGS)
+OPT_fuzz := -O1 -g
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPT_$(MODE)) $(SAN_$(MODE)) -fstack-protector-strong -fno-strict-aliasing -pthread \
+	-I. -isystem $(BUILD)/gen $(PKG_CFLAGS) $(CFLAGS)
+LINK := -pthread $(SAN_$(MODE)) $(LDFLAGS)
+
+GEN := $(BUILD)/gen/core/commands.pb-c
+OWN_A := $(patsubst %,$(BUILD)/lib%.a,$(LIBS_OWN))
+LIBS_ALL := -Wl,--start-group $(OWN_A) -Wl,--end-group $(PKG_LIBS) -lm -lpthread
+
+SRC = $(wildcard $(1)/*.c)
+OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(call SRC,$(1)))
+NODE_OBJ := $(filter-out $(BUILD)/obj/node/main.o,$(call OBJ,node))
+CLI_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(call OBJ,cli))
+
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+FUZZ_REPLAY := $(patsubst %,$(BUILD)/tests/replay_%,$(FUZZ_NAMES))
+FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz_%,$(FUZZ_NAMES))
+BENCH_SRC := $(wildcard bench/bench_*.c)
+BENCH_BIN := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
+LANGUAGES := $(patsubst etc/prompts/%.yaml,%,$(wildcard etc/prompts/*.yaml))
+PROMPTS := $(patsubst %,$(BUILD)/prompts/%/.made,$(LANGUAGES))
+
+.PHONY: help deps build programs prompts run demo check unit system replay bench lint asan tsan fuzz clean all-tests
+
+help: ## list the targets
+	@echo "Everline: a call centre that keeps the call when the machine dies."
+	@echo
+	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		awk -F'\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  make run CLEAN=1   starts the demonstration cluster with empty data"
+
+deps: ## install what building and testing need (Debian packages only)
+	@scripts/deps
+
+build: programs prompts ## build build/ccnode, build/ccctl and the prompts
+
+programs: $(BUILD)/ccnode $(BUILD)/ccctl
+
+prompts: $(PROMPTS)
+
+run: deps ## start a three-node demonstration cluster on loopback, in the foreground
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@CLEAN=$(CLEAN) BUILD=$(BUILD) scripts/run
+
+demo: deps ## make one complete, visible call on the demonstration cluster
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@BUILD=$(BUILD) scripts/demo
+
+check: deps ## build everything and run all tests
+	@$(MAKE) --no-print-directory -j$(JOBS) build all-tests
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang MODE=asan BUILD=$(BUILD)/asan replay-programs
+	@BUILD=$(BUILD) scripts/check
+
+all-tests: $(UNIT_BIN)
+replay-programs: $(FUZZ_REPLAY)
+
+unit: ## run the unit tests only
+	@$(MAKE) --no-print-directory -j$(JOBS) build all-tests
+	@BUILD=$(BUILD) scripts/check unit
+
+system: ## run the whole-system tests only
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@BUILD=$(BUILD) scripts/check system
+
+bench: deps ## print the figures, as ratios to references measured in the same run
+	@$(MAKE) --no-print-directory -j$(JOBS) build bench-programs
+	@BUILD=$(BUILD) scripts/bench
+
+bench-programs: $(BENCH_BIN)
+
+lint: ## layers, formatting, forbidden calls
+	@scripts/lint-layers
+	@clang-format --dry-run --Werror $(wildcard $(patsubst %,%/*.[ch],$(LIBS_OWN) node cli)) && echo "clang-format: clean"
+
+asan: ## unit tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan BUILD=$(BUILD)/asan-gcc all-tests
+	@BUILD=$(BUILD)/asan-gcc scripts/check unit
+
+tsan: ## unit tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory -j$(JOBS) MODE=tsan BUILD=$(BUILD)/tsan all-tests
+	@BUILD=$(BUILD)/tsan scripts/check unit
+
+tidy: $(GEN).h ## clang-tidy over the tree (slow)
+	@for f in $(foreach d,$(LIBS_OWN) node cli,$(call SRC,$(d))); do \
+		clang-tidy --quiet --warnings-as-errors='*' $$f -- $(CFLAGS_ALL) 2>/dev/null || exit 1; done; echo "clang-tidy: clean"
+
+fuzz: ## fuzz every boundary: make fuzz [TARGET=sdp] [SECONDS_EACH=60]
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang MODE=fuzz BUILD=$(BUILD)/fuzz fuzz-programs
+	@for t in $(or $(TARGET),$(FUZZ_NAMES)); do BUILD=$(BUILD)/fuzz scripts/fuzz-run $$t $(or $(SECONDS_EACH),60) || exit 1; done
+
+fuzz-programs: $(FUZZ_BIN)
+
+clean: ## remove what was built (not run/)
+	rm -rf $(BUILD)
+
+# ---- how things are made
+
+$(GEN).c: core/commands.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(BUILD)/gen $<
+$(GEN).h: $(GEN).c
+
+$(BUILD)/obj/gen/commands.o: $(GEN).c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -c $< -o $@
+
+$(BUILD)/obj/%.o: %.c $(GEN).h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(WARN) -MMD -MP -c $< -o $@
+
+define LIB_RULE
+$(BUILD)/lib$(1).a: $(call OBJ,$(1)) $(if $(filter core,$(1)),$(BUILD)/obj/gen/commands.o)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach d,$(LIBS_OWN),$(eval $(call LIB_RULE,$(d))))
+
+# Sofia resolves names inside the event loop; the program's own getaddrinfo keeps it numeric there (telephony/resolve_guard.c),
+# so that object must be linked into the program itself.
+GUARD := $(BUILD)/obj/telephony/resolve_guard.o
+
+$(BUILD)/ccnode: $(BUILD)/obj/node/main.o $(NODE_OBJ) $(OWN_A)
+	$(CC) $(LINK) -o $@ $(BUILD)/obj/node/main.o $(NODE_OBJ) $(GUARD) $(LIBS_ALL) -Wl,--export-dynamic-symbol=getaddrinfo
+
+$(BUILD)/ccctl: $(BUILD)/obj/cli/main.o $(CLI_OBJ) $(BUILD)/libbase.a
+	$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcurl jansson yaml-0.1 2>/dev/null)
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(OWN_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(filter-out -Wconversion -Wmissing-prototypes,$(WARN)) -MMD -MP -MF $@.d $(LINK) -o $@ $< \
+		$(if $(filter tests/unit/node/%,$<),$(NODE_OBJ)) $(if $(filter tests/unit/cli/%,$<),$(CLI_OBJ)) \
+		$(if $(filter tests/unit/telephony/% tests/unit/node/% tests/unit/api/%,$<),$(GUARD)) $(LIBS_ALL) \
+		$(shell pkg-config --libs libcurl check 2>/dev/null)
+
+$(BUILD)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay_main.c $(NODE_OBJ) $(OWN_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LINK) -o $@ tests/fuzz/fuzz_$*.c tests/fuzz/replay_main.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
+
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(NODE_OBJ) $(OWN_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LINK) -fsanitize=fuzzer -o $@ tests/fuzz/fuzz_$*.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
+
+$(BUILD)/bench/%: bench/%.c $(NODE_OBJ) $(OWN_A)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(GUARD) $(LIBS_ALL)
+
+$(BUILD)/prompts/%/.made: etc/prompts/%.yaml scripts/make-prompts
+	@mkdir -p $(@D)
+	scripts/make-prompts $< $(BUILD)/prompts/$*
+	@touch $@
+
+-include $(shell find $(BUILD)/obj $(BUILD)/tests -name '*.d' 2>/dev/null)
