@@ -1,0 +1,86 @@
+/* The node file (etc/ccnode.conf): who this node is, where it listens, its certificates and its data folder. All else is
+ * replicated configuration.
+ *
+ * YAML, at most 64 KiB, read with libcyaml; unknown or repeated keys, wrong types and overflow are refused. Every refusal
+ * names the field and where it stands (struct err_info: field, line, column, text). Relative paths are relative to the
+ * folder of the file. Addresses are numeric: a node never waits for name resolution. Read once at start, before other
+ * threads exist; afterwards immutable. Owner: the caller; free with node_config_free.
+ *
+ *   name: node1                        letters, digits, - and _, at most 32; the CN of the certificate
+ *   site: default                      optional, same letters: nodes of one site share a failure domain
+ *   data: /var/lib/ccnode              made by the daemon when missing
+ *   prompts: /usr/share/ccnode/prompts
+ *   listen:
+ *     sip: ["192.0.2.1:5060"]          1 to 16, UDP and TCP each; IPv6 as "[2001:db8::1]:5060"
+ *     https: "192.0.2.1:8443"
+ *     peer: "192.0.2.1:7400"           told to the other nodes
+ *     rtp:                             optional
+ *       addresses: ["192.0.2.1"]       default: those of sip, each once
+ *       ports: "20000-29999"           default; at least 10 ports, from 1024 up
+ *   tls: {ca: ca.pem, cert: cert.pem, key: key.pem}    key not readable by others
+ *   join: "192.0.2.2:7400"             optional: peer address of a member of the cluster to join
+ *   admin_token_file: admin.token      one line of 16 to 256 visible characters; not readable by others
+ *   log: {level: info, json: false}    optional; debug, info, notice, warn, error
+ *   media_threads: 0                   optional; 0: one for each processor, at most 64
+ *
+ * The wildcard addresses 0.0.0.0 and [::] are accepted for https only: the others are told to peers and phones. */
+#ifndef NODE_CONFIG_H
+#define NODE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+#define NODE_NAME_MAX 32u
+#define NODE_ADDRESSES_MAX 16u
+#define NODE_IP_TEXT_MAX 46u    /* INET6_ADDRSTRLEN */
+#define NODE_ADDR_TEXT_MAX 64u  /* "[ip]:port" */
+#define NODE_TOKEN_MAX 256u
+#define NODE_CONFIG_BYTES_MAX (64u << 10)
+
+struct node_addr {
+    char ip[NODE_IP_TEXT_MAX];     /* canonical text, without brackets */
+    char text[NODE_ADDR_TEXT_MAX]; /* "ip:port" or "[ip]:port" */
+    uint16_t port;                 /* 1 to 65535 */
+    bool ipv6;
+};
+
+struct node_config {
+    char name[NODE_NAME_MAX + 1];
+    char site[NODE_NAME_MAX + 1];
+    char *data, *prompts; /* absolute, or relative to the present folder; never NULL after a load */
+    struct node_addr sip[NODE_ADDRESSES_MAX];
+    unsigned n_sip; /* at least 1 */
+    struct node_addr https, peer;
+    char rtp_ip[NODE_ADDRESSES_MAX][NODE_IP_TEXT_MAX];
+    unsigned n_rtp;                        /* at least 1 */
+    uint16_t rtp_port_min, rtp_port_max;   /* both usable */
+    char *tls_ca, *tls_cert, *tls_key;
+    struct node_addr join;                 /* port 0: none */
+    char admin_token[NODE_TOKEN_MAX + 1];  /* secret: never logged */
+    enum log_level log_level;
+    bool log_json;
+    unsigned media_threads;
+};
+
+/* Errors: ERR_INVAL, ERR_RANGE, ERR_TOOBIG, ERR_NOTFOUND (a file), ERR_DENIED (permissions of a secret), ERR_IO, ERR_NOMEM.
+ * *out is untouched on failure. Needs no privilege and opens no socket. */
+ERR_CHECKED int node_config_load(const char *path, struct node_config *out, struct err_info *info);
+/* The same from memory; `folder` is what relative paths are relative to. */
+ERR_CHECKED int node_config_parse(const char *text, size_t len, const char *folder, struct node_config *out,
+                                  struct err_info *info);
+void node_config_free(struct node_config *c);
+
+/* `ccnode --check FILE`: loads, looks into the certificates (readable, cert signed by ca, valid now, CN is the name,
+ * key belongs to cert) and into the folders, and writes to `to` one line for each fault, as "FILE:LINE:COLUMN: FIELD: TEXT", or
+ * "FILE: ok". 0 or the first error. */
+int node_config_check(const char *path, FILE *to);
+
+/* "1.2.3.4:5060" or "[::1]:5060", numeric only, port 1 to 65535. 0 or ERR_INVAL; *out untouched on failure. */
+ERR_CHECKED int node_addr_parse(const char *text, struct node_addr *out);
+
+#endif
