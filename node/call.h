@@ -1,0 +1,37 @@
+/* Call control: turns what happens on legs into commands, and committed state into actions on legs.
+ *
+ * A struct call exists on the node that owns the call, from the INVITE until the end is committed. What the call is, is
+ * in core (core_call); struct call keeps only what belongs to this process: SIP legs, media streams, timers, and what has
+ * been started so far. After each applied entry calls_changed is told which calls changed and reconciles: it compares the
+ * committed phase with what is going on here and starts or stops what differs. Nothing that another node would need is
+ * kept only here.
+ *
+ * Thread: core thread. Memory: reference-counted (base/mem.h); a proposal in flight holds a reference. */
+#ifndef NODE_CALL_H
+#define NODE_CALL_H
+
+#include "node/node.h"
+#include "telephony/sip.h"
+
+struct calls;
+
+ERR_CHECKED int calls_start(struct node *n, struct calls **out);
+/* Releases all legs (BYE) without waiting for commits. */
+void calls_stop(struct calls *cs);
+
+/* SIP: a new call. */
+void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_invite_info *info);
+/* Core: call `id` changed in the entry that was just applied. Remembered until calls_reconcile. */
+void calls_changed(struct calls *cs, uint64_t id);
+/* Carries out what the changes ask for; after the entry's answers have been delivered. */
+void calls_reconcile(struct calls *cs);
+/* All state was replaced (image installed): look at every call. */
+void calls_reload(struct calls *cs);
+
+struct calls_counts {
+    uint32_t live;
+    uint64_t started, refused, ended;
+};
+void calls_get_counts(const struct calls *cs, struct calls_counts *out);
+
+#endif

@@ -1,0 +1,143 @@
+/* Shared by the files of call control only. */
+#ifndef NODE_CALL_INT_H
+#define NODE_CALL_INT_H
+
+#include "base/mem.h"
+#include "node/call.h"
+#include "node/ident.h"
+#include "telephony/ivr.h"
+#include "telephony/media.h"
+#include "telephony/prompt.h"
+#include "telephony/sdp.h"
+
+#define CALL_SDP_MAX 1024
+#define CALL_KEYS_MAX 16
+
+/* One party: its dialog, its media, and what was negotiated. */
+struct call_leg {
+    struct call *call;
+    bool callee;                 /* else the caller */
+    struct sip_leg *sip;         /* NULL: none, or gone */
+    struct media_stream *media;  /* NULL: none */
+    char media_address[64];      /* "ip:port" of ours */
+    struct sdp_local local;      /* our side of the description */
+    char local_sdp[CALL_SDP_MAX];
+    char *remote_sdp;            /* last description of the peer, malloc'ed */
+    struct sdp_session_params agreed;
+    bool we_offered;             /* our description is an offer that waits for its answer */
+    bool answered;               /* the 200 was sent (caller) or acknowledged (callee) */
+    bool held;                   /* the peer put us on hold */
+    bool early;                  /* callee: early media is being heard */
+};
+
+enum call_shown { CALL_SHOWN_NOTHING, CALL_SHOWN_APP, CALL_SHOWN_MENU, CALL_SHOWN_QUEUE, CALL_SHOWN_DIAL, CALL_SHOWN_TALK };
+
+struct call {
+    struct calls *cs;
+    uint64_t id;
+    char text_id[17];
+    struct call_leg a, b;
+    enum call_shown shown;       /* what the caller is being given now */
+    bool started;                /* CallStart is committed */
+    bool ending;                 /* an end has been decided: legs are released, CallEnd is (being) committed */
+    bool gone;                   /* out of the table */
+    bool dirty;
+    struct list_node dirty_link;
+
+    /* the offer that leg b serves */
+    uint64_t offer_id;
+    unsigned attempt;            /* which contact of the extension */
+    char offer_targets[4][192];
+    char offer_flows[4][80];
+    unsigned n_targets;
+    int last_status;             /* final status of the latest attempt */
+    bool offer_answer_pending;   /* OfferAnswered is in flight */
+    uv_timer_t *ring_timer;
+
+    /* menu */
+    struct ivr_run *ivr;
+    uv_timer_t *ivr_timer;
+    bool ivr_waiting;            /* a commit is in flight: keys are kept */
+    char keys[CALL_KEYS_MAX];
+    unsigned n_keys;
+    uint32_t play_id;            /* of the list whose end matters; 0 none */
+    bool hang_up_after_play;
+
+    /* the end */
+    const char *end_by, *end_cause; /* static text */
+    int end_status;
+    uv_timer_t *end_timer;       /* repeats CallEnd until it is committed */
+    Ev__LegQuality quality[2];
+    size_t n_quality;
+};
+
+struct calls {
+    struct node *n;
+    struct map by_id;            /* u64 -> struct call, one reference held */
+    struct list_node dirty;
+    struct ident_source ids;
+    struct calls_counts counts;
+    struct map flows;            /* name -> struct call_flow (parsed, by version of text) */
+};
+
+/* ---- calls.c */
+struct node *call_node(const struct call *k);
+const struct core_call *call_state(const struct call *k); /* NULL when core has none (any more) */
+/* Decides the end once: releases both legs and commits CallEnd until it is done. Texts are static. */
+void call_end(struct call *k, const char *by, const char *cause, int sip_status);
+void call_forget(struct call *k);
+/* A timer bound to a call (holds a reference while it runs). */
+void call_timer_set(struct call *k, uv_timer_t **slot, uint64_t ms, void (*fn)(struct call *));
+void call_timer_stop(uv_timer_t **slot);
+/* Proposes for a call: done gets the call (a reference is held meanwhile). */
+typedef void call_done_fn(struct call *k, int status, const struct core_answer *a);
+ERR_CHECKED int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done);
+int call_sip_status(int err);
+
+/* ---- call_leg.c */
+ERR_CHECKED int call_leg_open_media(struct call_leg *l, const char *local_ip, int family);
+void call_leg_close(struct call_leg *l, int reason_status, const char *reason);
+/* The peer's offer: makes our answer in local_sdp. ERR_INVAL, ERR_UNSUPPORTED. */
+ERR_CHECKED int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want, struct err_info *info);
+/* Our offer into local_sdp; `first` is the codec to prefer. */
+ERR_CHECKED int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir dir);
+ERR_CHECKED int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct err_info *info);
+/* Tells the media thread what was agreed. */
+void call_leg_apply_media(struct call_leg *l);
+/* Writes the leg's dialog for a command; strings point into the leg, valid until it changes. */
+void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, char local_address[64]);
+void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out);
+/* re-INVITE or UPDATE from the peer: answers after its commit. */
+void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev);
+enum sdp_codec call_first_codec(const struct sdp *s);
+
+/* ---- call_play.c: everything the caller is played */
+void call_play_keys(struct call_leg *l, const char *language, const char *const *keys, size_t n, uint32_t *play_id);
+void call_play_music(struct call_leg *l);
+void call_play_ringback(struct call_leg *l);
+/* Resolves the prompts of a menu action. */
+void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned n,
+                    uint32_t *play_id);
+void call_on_media(void *ctx, struct media_stream *s, const struct media_event *ev);
+
+/* ---- call_menu.c */
+void call_menu_begin(struct call *k, const struct core_call *s);
+void call_menu_event(struct call *k, enum ivr_event_type type, char digit);
+void call_menu_leave(struct call *k);
+void call_flows_free(struct calls *cs);
+
+/* ---- call_app.c: echo, tone, feature codes */
+void call_app_begin(struct call *k, const struct core_call *s);
+void call_app_played(struct call *k);
+
+/* ---- call_offer.c: ringing somebody */
+void call_offer_follow(struct call *k, const struct core_call *s);
+void call_offer_drop(struct call *k, int reason_status, const char *reason);
+void call_bridge(struct call *k);
+void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
+
+/* ---- call_in.c: the caller's leg */
+void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
+void call_answer_caller(struct call *k);
+
+#endif

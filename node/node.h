@@ -1,0 +1,74 @@
+/* The daemon from the inside: what its rooms (replica, calls, registrar, API backend) share. node/README.md says which thread
+ * owns what. Everything here belongs to the core thread unless a line says otherwise; struct node lives as long as the process. */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include <pthread.h>
+#include <sofia-sip/su_wait.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "core/core.h"
+#include "node/config.h"
+#include "raft/repl.h"
+
+struct api_server;
+struct media_engine;
+struct node_api;
+struct node_replica;
+struct node_metrics;
+struct prompt_store;
+struct sip_ua;
+struct storage;
+
+#define NODE_VERSION "0.1.0"
+#define NODE_REALM "everline"
+
+/* Calls of this node: see node/call.h. */
+struct calls;
+
+struct node {
+    struct node_config cfg;
+    uv_loop_t loop;
+    su_root_t *root;
+    bool stopping, stopped;
+    int exit_code;
+
+    struct storage *st;
+    struct core *core;
+    struct repl *repl;
+    struct node_replica *replica;
+    struct prompt_store *prompts;
+    struct media_engine *media;
+    struct sip_ua *ua; /* NULL until the cluster's secrets are known */
+    struct calls *calls;
+    struct node_api *api;
+    struct node_metrics *metrics;
+    uint64_t started_us; /* wall clock */
+};
+
+/* ---- proposing (node/propose.c) */
+
+/* status 0: committed and applied, `a` says whether it was accepted (a->code) and is valid during the callback. Negative: see
+ * repl_req_cb; `a` is NULL. */
+typedef void node_done_fn(void *ctx, int status, const struct core_answer *a);
+
+/* Fills time, node and (when empty) actor and origin, packs and proposes. done may be NULL. Never calls back before it
+ * returns; when it fails, done is not called. The command's own memory stays the caller's. */
+ERR_CHECKED int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_done_fn *done, void *ctx);
+/* For proposals whose outcome nobody needs: logs a failure under `what`. */
+void node_propose_quietly(struct node *n, Ev__Command *cmd, const char *what);
+
+/* ---- whether this node may act (node/replica.c) */
+
+/* 0, or the number of seconds after which a refused client may come again, with the reason in *why (static text). */
+int node_refusal(struct node *n, const char **why);
+
+/* Ends the process in order: legs are released, leadership handed over, files closed. Idempotent. */
+void node_stop(struct node *n, int exit_code);
+
+#endif
