@@ -16,7 +16,22 @@
  *      "lang":   {"type": "language", "language": "toggle", "next": "main"},
  *      "back":   {"type": "parent"},     "top": {"type": "top"},
  *      "bye":    {"type": "hangup", "prompts": ["goodbye"]}}}
- * A play node without "next" goes back to the menu it came from. "prompts" entries are keys, or {"number": N} / {"digits": "..."}. */
+ * "prompts" entries are keys, or {"number": N} (0 to 10^12-1), or {"digits": "..."}.
+ *
+ * Fields by type (* required):
+ *   play      prompts*, next, barge_in (true)
+ *   menu      prompts, keys*, timeout_s (5; 1-60), digit_timeout_s (3; 1-60), retries (3; 0-10), invalid_prompts, timeout_prompts,
+ *             on_fail, barge_in (true). Keys are 1 to 8 of 0-9 * #. When one key begins another ("1" and "12") the menu waits
+ *             digit_timeout_s for more digits. A wrong key or a time-out plays its own prompts and the menu's again, `retries`
+ *             times in all; the next failure goes to on_fail, or hangs up without one.
+ *   queue     queue*, on_fail           agent     agent*, on_fail
+ *   language  language* (one of the flow's, or "toggle"), next
+ *   parent, top  (nothing)              hangup    prompts
+ * Menus that the caller came through are a stack; a menu that is entered again is gone back to. "parent" goes to the menu
+ * before the present one (to the present one if it is the first), "top" to the first. Without "next" a play or language
+ * node goes back to the menu it came from; so does a queue or agent without on_fail, or hangs up if there was none.
+ * A key during a play node with barge_in ends it and, if a menu follows, is taken as the choice. Keys while a prompt
+ * without barge_in plays, in a queue, or while hanging up are dropped. */
 #ifndef TELEPHONY_IVR_H
 #define TELEPHONY_IVR_H
 
@@ -34,8 +49,9 @@ struct ivr_run;
 #define IVR_PROMPTS_MAX 32
 #define IVR_NAME_MAX 64
 
-/* Parses and validates: unknown fields and types, missing targets, unreachable nodes, loops that neither play nor wait,
- * menus without keys. info->field is a path such as "nodes.main.keys.1". The result starts with one reference. */
+/* Parses and validates (JSON, at most 1 MiB): unknown fields and types, missing targets, unreachable nodes, loops that
+ * neither play nor wait, menus without keys, ways back to a menu where there was none. info->field is a path such as
+ * "nodes.main.keys.1", with line and column. The result starts with one reference. */
 ERR_CHECKED int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct err_info *info);
 struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
 void ivr_flow_unref(struct ivr_flow *f);
@@ -47,10 +63,11 @@ void ivr_flow_references(const struct ivr_flow *f, void (*cb)(void *ctx, const c
 enum ivr_event_type {
     IVR_EV_START,      /* the call has been answered */
     IVR_EV_KEY,        /* digit */
-    IVR_EV_PLAYED,     /* what was to be played has ended */
+    IVR_EV_PLAYED,     /* what was to be played has ended by itself (not: was stopped or replaced) */
     IVR_EV_TIMER,      /* the timer set by the last actions has run out */
     IVR_EV_FAILED,     /* queue/agent could not take the call: go on at on_fail */
-    IVR_EV_RESTORED,   /* after ivr_restore: play the present node's prompts again from where they were */
+    IVR_EV_RESTORED,   /* after ivr_restore: plays the present node's prompts again from their beginning (a menu that was
+                          only waiting for a key goes on waiting), gives the queue or agent action again */
 };
 struct ivr_event {
     enum ivr_event_type type;
@@ -61,7 +78,8 @@ enum ivr_action_type {
     IVR_ACT_PLAY,      /* prompts[], replacing what plays; `barge_in`: a key stops it (the run says so by IVR_ACT_STOP) */
     IVR_ACT_STOP,      /* stop playing */
     IVR_ACT_TIMER,     /* ms; replaces the running one; 0 stops it */
-    IVR_ACT_MOVED,     /* entered node `name`: commit the position (ivr_save) */
+    IVR_ACT_MOVED,     /* at node `name`: entered it, took a digit or counted a failure: commit the position (ivr_save).
+                          Once per step, before what the node does; nodes passed on the way are not told */
     IVR_ACT_LANGUAGE,  /* from now on `name` */
     IVR_ACT_QUEUE,     /* to queue `name` */
     IVR_ACT_AGENT,     /* to agent `name` */
@@ -86,13 +104,16 @@ struct ivr_action {
 ERR_CHECKED int ivr_run_new(struct ivr_flow *f, const char *language, struct ivr_run **out);
 void ivr_run_free(struct ivr_run *r);
 /* Fills `out` (IVR_ACTIONS_MAX entries) and returns how many; never fails: a flow that would run without end without
- * playing or waiting is ended by IVR_ACT_HANGUP after 64 nodes in one step. */
+ * playing or waiting is ended by IVR_ACT_HANGUP after 64 nodes in one step. Events that mean nothing at the present node
+ * give no action; after IVR_ACT_HANGUP nothing does. Texts in actions live as long as the flow. */
 unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_action *out);
 const char *ivr_run_node(const struct ivr_run *r);
 const char *ivr_run_language(const struct ivr_run *r);
-/* Text form of the state, NUL-terminated, at most IVR_STATE_MAX bytes. */
+/* Text form of the state, NUL-terminated, at most IVR_STATE_MAX bytes with the NUL. 0, or ERR_TOOBIG when `size` is too
+ * small. Restoring: ERR_INVAL when the text is not a state, ERR_NOTFOUND when it names a node or language that this flow
+ * does not have. */
 #define IVR_STATE_MAX 2048
-int ivr_save(const struct ivr_run *r, char *out, size_t size);
+ERR_CHECKED int ivr_save(const struct ivr_run *r, char *out, size_t size);
 ERR_CHECKED int ivr_restore(struct ivr_flow *f, const char *state, struct ivr_run **out);
 
 #endif
