@@ -1,8 +1,8 @@
 /* Prompts: audio by language and key, kept decoded in memory and shared by all streams; and how numbers are spoken.
  *
  * A folder holds <language>/<key>.wav (8 kHz mono, 16-bit PCM or G.711), made at build time from etc/prompts/<language>.yaml
- * (scripts/make-prompts). Loaded at start or on first use; reference-counted with an atomic count because media threads
- * drop references too. Core thread unless said otherwise. */
+ * (scripts/make-prompts). All are loaded when the store is opened; a broken file is logged and answers ERR_INVAL.
+ * Reference-counted with an atomic count because media threads drop references too. Core thread unless said otherwise. */
 #ifndef TELEPHONY_PROMPT_H
 #define TELEPHONY_PROMPT_H
 
@@ -32,14 +32,16 @@ ERR_CHECKED int prompt_get(struct prompt_store *s, const char *language, const c
 int prompt_exists(struct prompt_store *s, const char *language, const char *key);
 
 /* Keys, in order, that speak a number (0 to 10^12-1), or a digit string ("1" is yao in Chinese telephone style).
- * Returns the number of keys, or ERR_RANGE / ERR_TOOBIG / ERR_UNSUPPORTED (language). keys[i] points at static text. */
+ * Returns the number of keys, or ERR_RANGE (also for a character that is no digit, * or #) / ERR_TOOBIG (more than max) /
+ * ERR_UNSUPPORTED (language other than zh, en). keys[i] points at static text. Rules of grammar: number_keys.c. */
+#define PROMPT_NUMBER_KEYS_MAX 24u
 int prompt_number_keys(const char *language, uint64_t value, const char **keys, size_t max);
 int prompt_digits_keys(const char *language, const char *digits, const char **keys, size_t max);
 
 /* Reads a WAV file (PCM 16, A-law, mu-law; 8 kHz mono). Exposed for fuzzing: input of any content is refused cleanly. */
 ERR_CHECKED int prompt_parse_wav(const void *data, size_t len, struct prompt **out, struct err_info *info);
 
-/* About 30 s of generated hold music that loops without a click; made once. */
+/* 30 s of generated hold music that loops without a click; made once. A new reference, never NULL. */
 struct prompt *prompt_hold_music(struct prompt_store *s);
 
 #endif
