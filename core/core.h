@@ -131,6 +131,8 @@ struct core_agent {
 };
 const struct core_agent *core_agent(const struct core *c, const char *number);
 const struct core_agent *core_agent_at_extension(const struct core *c, const char *extension);
+/* The agent whose configuration binds him to this extension; the smallest number if several. NULL none. */
+const Ev__Agent *core_agent_bound_to(const struct core *c, const char *extension);
 
 /* ---- where a number leads (used by the owner before CallStart, and again, authoritatively, inside apply) */
 enum core_route_kind {

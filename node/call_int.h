@@ -57,6 +57,7 @@ struct call {
     /* menu */
     struct ivr_run *ivr;
     uv_timer_t *ivr_timer;
+    struct call_menu_step *menu_step; /* actions that wait for a commit */
     bool ivr_waiting;            /* a commit is in flight: keys are kept */
     char keys[CALL_KEYS_MAX];
     unsigned n_keys;
@@ -81,6 +82,8 @@ struct calls {
 };
 
 /* ---- calls.c */
+/* A new call in the table with an id of its own; NULL when out of memory. The table holds the reference. */
+struct call *call_begin(struct calls *cs);
 struct node *call_node(const struct call *k);
 const struct core_call *call_state(const struct call *k); /* NULL when core has none (any more) */
 /* Decides the end once: releases both legs and commits CallEnd until it is done. Texts are static. */

@@ -1,0 +1,186 @@
+/* The caller's leg: a new INVITE, its answer, and what the caller's phone does afterwards. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/call_int.h"
+
+/* Media address of the same kind as the one the INVITE arrived at, so that the caller can reach it. */
+static int call_in_open_media(struct call *k, const struct sip_invite_info *info)
+{
+    int family = info->source.ss_family == AF_INET6 ? AF_INET6 : AF_INET;
+    return call_leg_open_media(&k->a, info->local_ip, family);
+}
+
+static int call_in_describe(struct call *k, const struct sip_invite_info *info, struct err_info *err)
+{
+    if (info->sdp)
+        return call_leg_take_offer(&k->a, info->sdp, info->sdp_len, SDP_SENDRECV, err);
+    return call_leg_make_offer(&k->a, SDP_PCMA, SDP_SENDRECV);
+}
+
+static void call_in_refuse(struct call *k, int status, const char *phrase, int retry_after_s)
+{
+    struct sip_leg *leg = k->a.sip;
+    k->a.sip = NULL;
+    k->cs->counts.refused++;
+    if (leg)
+        sip_leg_reject(leg, status, phrase, retry_after_s);
+    call_forget(k);
+}
+
+static void call_in_started(struct call *k, int status, const struct core_answer *a)
+{
+    if (k->gone)
+        return;
+    int code = status ? status : a->code;
+    if (k->ending) {
+        /* The caller hung up while the start was being committed: there is a call to end only if it was. */
+        k->started = status == 0 && a->code == 0;
+        k->ending = false;
+        if (k->started)
+            call_end(k, "caller", "cancelled", 487);
+        else
+            call_forget(k);
+        return;
+    }
+    if (code) {
+        log_info("call", "%s: refused: %s", k->text_id, status || !a->text[0] ? err_text(code) : a->text);
+        int sip = call_sip_status(code);
+        call_in_refuse(k, sip, NULL, sip == 503 ? 2 : 0);
+        return;
+    }
+    k->started = true;
+}
+
+static int call_in_propose(struct call *k, const struct sip_invite_info *info, bool answered)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallStart start = EV__CALL_START__INIT;
+    Ev__Dialog dialog;
+    char address[64], origin[80] = "", actor[80];
+    call_leg_dialog(&k->a, &dialog, address);
+    if (answered)
+        dialog.invite_text = NULL; /* needed only while a final answer is owed */
+    snprintf(origin, sizeof origin, "%s", dialog.flow ? dialog.flow : "");
+    snprintf(actor, sizeof actor, "node:%s", call_node(k)->cfg.name);
+    cmd.actor = actor;
+    cmd.origin = origin;
+    cmd.body_case = EV__COMMAND__BODY_CALL_START;
+    cmd.call_start = &start;
+    start.call_id = k->id;
+    start.caller = (char *)(uintptr_t)(info->auth_user ? info->auth_user : info->from_user);
+    start.caller_name = (char *)(uintptr_t)info->from_display;
+    start.called = (char *)(uintptr_t)info->request_user;
+    start.trunk = (char *)(uintptr_t)info->trunk;
+    start.extension = (char *)(uintptr_t)info->auth_user;
+    start.answered = answered;
+    start.dialog = &dialog;
+    return call_propose(k, &cmd, call_in_started);
+}
+
+void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_invite_info *info)
+{
+    struct core_route route;
+    core_route(cs->n->core, info->auth_user, info->request_user, &route);
+    if (route.kind == CORE_ROUTE_NONE) {
+        log_info("call", "%s calls %s: no such number", info->from_user, info->request_user);
+        cs->counts.refused++;
+        sip_leg_reject(leg, 404, NULL, 0);
+        return;
+    }
+    struct call *k = call_begin(cs);
+    if (!k) {
+        sip_leg_reject(leg, 503, NULL, 5);
+        return;
+    }
+    k->a.sip = leg;
+    sip_leg_set_cb(leg, call_on_caller, &k->a);
+    log_info("call", "%s: %s calls %s", k->text_id, info->auth_user ? info->auth_user : info->from_user,
+             info->request_user);
+    struct err_info err = {0};
+    int rc = call_in_open_media(k, info);
+    if (rc) {
+        call_in_refuse(k, 503, NULL, 5);
+        return;
+    }
+    rc = call_in_describe(k, info, &err);
+    if (rc) {
+        log_info("call", "%s: description refused: line %u: %s", k->text_id, err.line, err.text);
+        call_in_refuse(k, rc == ERR_UNSUPPORTED ? 488 : 400, rc == ERR_UNSUPPORTED ? NULL : "Bad Session Description", 0);
+        return;
+    }
+    bool answered = route.kind != CORE_ROUTE_EXTENSION && route.kind != CORE_ROUTE_AGENT;
+    rc = call_in_propose(k, info, answered);
+    if (rc)
+        call_in_refuse(k, call_sip_status(rc), NULL, 2);
+}
+
+/* Sends the 200 that has been committed. */
+void call_answer_caller(struct call *k)
+{
+    if (k->a.answered || !k->a.sip)
+        return;
+    int rc = sip_leg_answer(k->a.sip, k->a.local_sdp);
+    if (rc) {
+        log_info("call", "%s: cannot be answered any more: %s", k->text_id, err_text(rc));
+        call_end(k, "caller", "cancelled", 487);
+        return;
+    }
+    k->a.answered = true;
+    if (!k->a.we_offered)
+        call_leg_apply_media(&k->a);
+}
+
+static void call_caller_acked(struct call *k, const struct sip_event *ev)
+{
+    if (!k->a.we_offered)
+        return;
+    struct err_info err = {0};
+    if (!ev->sdp || call_leg_take_answer(&k->a, ev->sdp, ev->sdp_len, &err)) {
+        log_info("call", "%s: no usable answer in the ACK: %s", k->text_id, err.text);
+        call_end(k, "system", "no_media", 488);
+        return;
+    }
+    call_leg_apply_media(&k->a);
+    if (k->shown == CALL_SHOWN_TALK && !k->a.held && !k->b.held)
+        call_bridge(k);
+}
+
+static void call_caller_gone(struct call *k, const char *cause, int status)
+{
+    k->a.sip = NULL;
+    call_offer_drop(k, 0, NULL);
+    call_end(k, "caller", cause, status);
+}
+
+void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
+{
+    struct call_leg *l = ctx;
+    struct call *k = l->call;
+    (void)leg;
+    mem_ref(k);
+    switch (ev->type) {
+    case SIP_EV_FAILED:
+        call_caller_gone(k, ev->status == 487 ? "cancelled" : "no_ack", ev->status);
+        break;
+    case SIP_EV_ENDED:
+        call_caller_gone(k, ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
+        break;
+    case SIP_EV_ACKED:
+        call_caller_acked(k, ev);
+        break;
+    case SIP_EV_REOFFER:
+        call_leg_on_reoffer(l, ev);
+        break;
+    case SIP_EV_INFO_DTMF:
+        if (k->shown == CALL_SHOWN_MENU)
+            call_menu_event(k, IVR_EV_KEY, ev->digit);
+        break;
+    case SIP_EV_PROGRESS:
+    case SIP_EV_ANSWERED:
+    case SIP_EV_REANSWERED:
+        break; /* only of legs that we called, or of offers that we do not make */
+    }
+    mem_unref(k);
+}

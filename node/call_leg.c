@@ -1,0 +1,286 @@
+/* One party of a call: descriptions, media, dialog. See call_int.h. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/call_int.h"
+
+static enum sdp_codec call_other_codec(enum sdp_codec c)
+{
+    return c == SDP_PCMA ? SDP_PCMU : SDP_PCMA;
+}
+
+enum sdp_codec call_first_codec(const struct sdp *s)
+{
+    for (size_t m = 0; m < s->n_media; m++)
+        for (size_t i = 0; strcmp(s->media[m].kind, "audio") == 0 && i < s->media[m].n_formats; i++) {
+            enum sdp_codec c = s->media[m].formats[i].codec;
+            if (c == SDP_PCMA || c == SDP_PCMU)
+                return c;
+        }
+    return SDP_PCMA;
+}
+
+int call_leg_open_media(struct call_leg *l, const char *local_ip, int family)
+{
+    if (l->media)
+        return 0;
+    struct node *n = call_node(l->call);
+    const char *ip = NULL;
+    for (unsigned i = 0; local_ip && i < n->cfg.n_rtp; i++)
+        if (strcmp(n->cfg.rtp_ip[i], local_ip) == 0)
+            ip = n->cfg.rtp_ip[i];
+    struct media_stream_params p = {.ip = ip, .family = family, .cb = call_on_media, .ctx = l};
+    int rc = media_stream_open(n->media, &p, &l->media);
+    if (rc)
+        return rc;
+    const char *mine = media_stream_ip(l->media);
+    uint16_t port = media_stream_port(l->media);
+    snprintf(l->media_address, sizeof l->media_address, strchr(mine, ':') ? "[%s]:%u" : "%s:%u", mine, port);
+    l->local = (struct sdp_local){
+        .session_id = clock_wall_now().us,
+        .version = 1,
+        .ip = mine,
+        .rtp_port = port,
+        .dir = SDP_SENDRECV,
+        .prefer = {SDP_PCMA, SDP_PCMU},
+        .dtmf = true,
+    };
+    return 0;
+}
+
+void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
+{
+    if (l->sip) {
+        struct sip_leg *sip = l->sip;
+        l->sip = NULL;
+        sip_leg_release(sip, reason_status, reason);
+    }
+    if (l->media) {
+        media_stream_close(l->media);
+        l->media = NULL;
+    }
+    free(l->remote_sdp);
+    l->remote_sdp = NULL;
+    l->answered = l->held = l->early = l->we_offered = false;
+}
+
+static int call_leg_keep_remote(struct call_leg *l, const char *sdp, size_t len)
+{
+    char *copy = strndup(sdp, len);
+    if (!copy)
+        return ERR_NOMEM;
+    free(l->remote_sdp);
+    l->remote_sdp = copy;
+    return 0;
+}
+
+/* A description that says something else than the one before needs a higher version (RFC 3264 section 8). */
+static void call_leg_next_version(struct call_leg *l)
+{
+    if (l->local_sdp[0])
+        l->local.version++;
+}
+
+int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want, struct err_info *info)
+{
+    struct sdp offer;
+    int rc = sdp_parse(sdp, len, &offer, info);
+    if (rc)
+        return rc;
+    struct sdp_local local = l->local;
+    local.prefer[0] = call_first_codec(&offer);
+    local.prefer[1] = call_other_codec(local.prefer[0]);
+    local.dir = want;
+    char text[CALL_SDP_MAX];
+    if (l->local_sdp[0])
+        local.version++;
+    struct sdp_session_params agreed;
+    int n = sdp_write_answer(&offer, &local, text, sizeof text, &agreed);
+    if (n < 0)
+        return err_set(info, n, "sdp", "no audio in G.711 (PCMA, PCMU) in common");
+    rc = call_leg_keep_remote(l, sdp, len);
+    if (rc)
+        return rc;
+    l->local = local;
+    l->agreed = agreed;
+    l->we_offered = false;
+    memcpy(l->local_sdp, text, (size_t)n);
+    l->local_sdp[n] = '\0';
+    return 0;
+}
+
+int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir dir)
+{
+    call_leg_next_version(l);
+    l->local.prefer[0] = first == SDP_PCMU ? SDP_PCMU : SDP_PCMA;
+    l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
+    l->local.dir = dir;
+    int n = sdp_write_offer(&l->local, l->local_sdp, sizeof l->local_sdp - 1);
+    if (n < 0)
+        return n;
+    l->local_sdp[n] = '\0';
+    l->we_offered = true;
+    return 0;
+}
+
+int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct err_info *info)
+{
+    struct sdp answer;
+    int rc = sdp_parse(sdp, len, &answer, info);
+    if (rc)
+        return rc;
+    struct sdp_session_params agreed;
+    rc = sdp_take_answer(&l->local, &answer, &agreed);
+    if (rc)
+        return err_set(info, rc, "sdp", "the answer takes none of the formats offered");
+    rc = call_leg_keep_remote(l, sdp, len);
+    if (rc)
+        return rc;
+    l->agreed = agreed;
+    l->we_offered = false;
+    return 0;
+}
+
+void call_leg_apply_media(struct call_leg *l)
+{
+    if (!l->media || !l->agreed.active)
+        return;
+    struct core *core = call_node(l->call)->core;
+    struct media_remote r = {
+        .sdp = l->agreed,
+        .symmetric = strcmp(core_parameter(core, "rtp_symmetric", "on"), "off") != 0,
+        .inband_dtmf = l->agreed.dtmf_pt < 0,
+    };
+    media_stream_set_remote(l->media, &r);
+    media_stream_pause(l->media, !l->agreed.can_send);
+    l->held = !l->agreed.can_send;
+}
+
+void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, char local_address[64])
+{
+    ev__dialog__init(out);
+    local_address[0] = '\0';
+    if (l->sip) {
+        struct sip_dialog d;
+        sip_leg_dialog(l->sip, &d);
+        snprintf(local_address, 64, strchr(d.local_ip, ':') ? "[%s]:%u" : "%s:%u", d.local_ip, d.local_port);
+        static char *const transports[] = {[SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls"};
+        out->call_id = (char *)(uintptr_t)d.call_id;
+        out->local_uri = (char *)(uintptr_t)d.local_uri;
+        out->remote_uri = (char *)(uintptr_t)d.remote_uri;
+        out->local_tag = (char *)(uintptr_t)d.local_tag;
+        out->remote_tag = (char *)(uintptr_t)d.remote_tag;
+        out->remote_target = (char *)(uintptr_t)d.remote_target;
+        out->route_set = (char *)(uintptr_t)d.route_set;
+        out->flow = (char *)(uintptr_t)d.flow;
+        out->invite_text = (char *)(uintptr_t)d.invite_text;
+        out->transport = transports[d.transport];
+        out->local_cseq = d.local_cseq;
+        out->remote_cseq = d.remote_cseq;
+        out->inbound = d.inbound;
+        out->session_expires_s = d.session_expires_s;
+        out->refresher_is_us = d.refresher_is_us;
+    }
+    out->local_address = local_address;
+    out->local_sdp = l->local_sdp;
+    if (l->remote_sdp)
+        out->remote_sdp = l->remote_sdp;
+    out->media_address = l->media_address;
+}
+
+void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
+{
+    struct media_stats s;
+    media_stream_stats(l->media, &s);
+    ev__leg_quality__init(out);
+    out->leg_id = leg_id;
+    out->rx_packets = s.rx_packets;
+    out->tx_packets = s.tx_packets;
+    out->rx_lost = s.rx_lost;
+    out->jitter_us = s.jitter_us;
+    out->rtt_us = s.rtt_us;
+    out->remote_lost = s.remote_lost;
+}
+
+/* ---- re-INVITE and UPDATE from the peer */
+
+/* The other party of a held one hears music; when the hold ends both hear each other again. */
+static void call_leg_hold_changed(struct call_leg *l)
+{
+    struct call *k = l->call;
+    struct call_leg *other = l->callee ? &k->a : &k->b;
+    if (k->shown != CALL_SHOWN_TALK || !other->media || !l->media)
+        return;
+    if (k->a.held || k->b.held) {
+        media_unbridge(l->media);
+        if (l->held && !other->held)
+            call_play_music(other);
+    } else {
+        call_bridge(k);
+    }
+}
+
+static void call_leg_reanswer(struct call *k, struct call_leg *l, int status)
+{
+    if (k->gone || k->ending || !l->sip)
+        return;
+    if (status) {
+        if (sip_leg_reanswer(l->sip, call_sip_status(status), NULL))
+            log_debug("call", "%s: re-INVITE went away before its answer", k->text_id);
+        return;
+    }
+    if (sip_leg_reanswer(l->sip, 200, l->local_sdp))
+        return;
+    if (!l->we_offered) {
+        call_leg_apply_media(l);
+        call_leg_hold_changed(l);
+    }
+}
+
+static void call_leg_reoffer_a(struct call *k, int status, const struct core_answer *a)
+{
+    call_leg_reanswer(k, &k->a, status ? status : a->code);
+}
+
+static void call_leg_reoffer_b(struct call *k, int status, const struct core_answer *a)
+{
+    call_leg_reanswer(k, &k->b, status ? status : a->code);
+}
+
+void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev)
+{
+    struct call *k = l->call;
+    struct err_info info = {0};
+    int rc = ev->sdp ? call_leg_take_offer(l, ev->sdp, ev->sdp_len, SDP_SENDRECV, &info)
+                     : call_leg_make_offer(l, l->agreed.codec, SDP_SENDRECV);
+    if (rc) {
+        log_info("call", "%s: re-INVITE refused: %s", k->text_id, info.text);
+        if (sip_leg_reanswer(l->sip, call_sip_status(rc), NULL))
+            log_debug("call", "%s: re-INVITE went away before its answer", k->text_id);
+        return;
+    }
+    const struct core_call *s = call_state(k);
+    uint64_t leg_id = 0;
+    for (size_t i = 0; s && i < s->n_legs; i++)
+        if ((s->legs[i].role == CORE_LEG_CALLEE) == l->callee)
+            leg_id = s->legs[i].id;
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__LegUpdate update = EV__LEG_UPDATE__INIT;
+    Ev__Dialog dialog;
+    char address[64];
+    call_leg_dialog(l, &dialog, address);
+    cmd.body_case = EV__COMMAND__BODY_LEG_UPDATE;
+    cmd.leg_update = &update;
+    update.call_id = k->id;
+    update.leg_id = leg_id;
+    update.dialog = &dialog;
+    update.held = !l->we_offered && !l->agreed.can_send;
+    rc = call_propose(k, &cmd, l->callee ? call_leg_reoffer_b : call_leg_reoffer_a);
+    if (rc)
+        call_leg_reanswer(k, l, rc);
+}

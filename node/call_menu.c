@@ -1,0 +1,262 @@
+/* A caller in a voice menu: runs the interpreter (telephony/ivr.h) against media, keys and commits.
+ *
+ * Every move to another node of the flow is committed before what it says is played. While that commit is in flight keys
+ * are kept and given to the interpreter afterwards. The first position needs no commit: it follows from the flow. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/call_int.h"
+
+/* Parsed flows are shared by calls; an entry is replaced when the replicated text has changed. */
+struct call_flow {
+    char *text;
+    struct ivr_flow *flow;
+};
+
+static void call_flow_free(struct call_flow *f)
+{
+    if (!f)
+        return;
+    ivr_flow_unref(f->flow);
+    free(f->text);
+    free(f);
+}
+
+void call_flows_free(struct calls *cs)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&cs->flows, &it, &slot);)
+        call_flow_free(slot->value);
+    map_free(&cs->flows);
+}
+
+static struct ivr_flow *call_flow_get(struct calls *cs, const char *name)
+{
+    const Ev__Flow *cfg = core_flow(cs->n->core, name);
+    if (!cfg)
+        return NULL;
+    struct call_flow *f = map_get(&cs->flows, name);
+    if (f && strcmp(f->text, cfg->definition) == 0)
+        return f->flow;
+    struct err_info info = {0};
+    struct call_flow *fresh = calloc(1, sizeof *fresh);
+    if (!fresh || !(fresh->text = strdup(cfg->definition)) ||
+        ivr_flow_parse(cfg->definition, strlen(cfg->definition), &fresh->flow, &info)) {
+        log_error("call", "flow %s cannot be used: %s: %s", name, info.field, info.text);
+        call_flow_free(fresh);
+        return NULL;
+    }
+    struct call_flow *old = map_del(&cs->flows, name);
+    call_flow_free(old);
+    if (map_set(&cs->flows, name, fresh)) {
+        call_flow_free(fresh);
+        return NULL;
+    }
+    return fresh->flow;
+}
+
+static void call_menu_timer(struct call *k)
+{
+    call_menu_event(k, IVR_EV_TIMER, 0);
+}
+
+static void call_menu_next_key(struct call *k)
+{
+    while (k->n_keys > 0 && !k->ivr_waiting && k->shown == CALL_SHOWN_MENU && !k->ending) {
+        char key = k->keys[0];
+        memmove(k->keys, k->keys + 1, --k->n_keys);
+        call_menu_event(k, IVR_EV_KEY, key);
+    }
+}
+
+/* Leaving by queue or agent was refused or failed: the flow says what comes then. */
+static void call_menu_left(struct call *k, int status, const struct core_answer *a)
+{
+    if (k->ending || k->gone)
+        return;
+    k->ivr_waiting = false;
+    int code = status ? status : a->code;
+    if (code == 0)
+        return; /* the change of phase does the rest */
+    log_info("call", "%s: not taken: %s", k->text_id, status ? err_text(status) : a->text);
+    call_menu_event(k, IVR_EV_FAILED, 0);
+}
+
+static void call_menu_leave_by(struct call *k, Ev__Command *cmd)
+{
+    k->ivr_waiting = true;
+    if (call_propose(k, cmd, call_menu_left)) {
+        k->ivr_waiting = false;
+        call_menu_event(k, IVR_EV_FAILED, 0);
+    }
+}
+
+static void call_menu_to_queue(struct call *k, const char *queue)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallQueue q = EV__CALL_QUEUE__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CALL_QUEUE;
+    cmd.call_queue = &q;
+    q.call_id = k->id;
+    q.queue = (char *)(uintptr_t)queue;
+    call_menu_leave_by(k, &cmd);
+}
+
+static void call_menu_to_agent(struct call *k, const char *agent)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallDial d = EV__CALL_DIAL__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CALL_DIAL;
+    cmd.call_dial = &d;
+    d.call_id = k->id;
+    d.agent = (char *)(uintptr_t)agent;
+    call_menu_leave_by(k, &cmd);
+}
+
+static void call_menu_act(struct call *k, const struct ivr_action *act)
+{
+    switch (act->type) {
+    case IVR_ACT_PLAY:
+        call_play_refs(&k->a, ivr_run_language(k->ivr), act->prompts, act->n_prompts, &k->play_id);
+        break;
+    case IVR_ACT_STOP:
+        k->play_id = 0;
+        if (k->a.media)
+            media_stream_stop_play(k->a.media);
+        break;
+    case IVR_ACT_TIMER:
+        if (act->ms)
+            call_timer_set(k, &k->ivr_timer, act->ms, call_menu_timer);
+        else
+            call_timer_stop(&k->ivr_timer);
+        break;
+    case IVR_ACT_MOVED:
+    case IVR_ACT_LANGUAGE:
+        break; /* both are in the saved state, committed before */
+    case IVR_ACT_QUEUE:
+        call_menu_to_queue(k, act->name);
+        break;
+    case IVR_ACT_AGENT:
+        call_menu_to_agent(k, act->name);
+        break;
+    case IVR_ACT_HANGUP:
+        call_end(k, "system", "normal", 0);
+        break;
+    }
+}
+
+/* Actions that wait for the commit of the position they belong to. */
+struct call_menu_step {
+    unsigned n;
+    struct ivr_action actions[IVR_ACTIONS_MAX];
+};
+
+static void call_menu_run(struct call *k, const struct ivr_action *actions, unsigned n)
+{
+    for (unsigned i = 0; i < n && !k->ending; i++)
+        call_menu_act(k, &actions[i]);
+}
+
+static void call_menu_moved(struct call *k, int status, const struct core_answer *a)
+{
+    struct call_menu_step *step = k->menu_step;
+    k->menu_step = NULL;
+    k->ivr_waiting = false;
+    if (!k->ending && !k->gone && k->shown == CALL_SHOWN_MENU) {
+        if (status || a->code) {
+            log_warn("call", "%s: menu position not committed: %s", k->text_id, status ? err_text(status) : a->text);
+            call_end(k, "system", "no_quorum", 503);
+        } else {
+            call_menu_run(k, step->actions, step->n);
+            call_menu_next_key(k);
+        }
+    }
+    free(step);
+}
+
+static int call_menu_commit(struct call *k, const struct ivr_action *actions, unsigned n)
+{
+    char state[IVR_STATE_MAX];
+    if (ivr_save(k->ivr, state, sizeof state) < 0)
+        return ERR_TOOBIG;
+    struct call_menu_step *step = malloc(sizeof *step);
+    if (!step)
+        return ERR_NOMEM;
+    step->n = n;
+    memcpy(step->actions, actions, n * sizeof *actions);
+    const struct core_call *s = call_state(k);
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallMenu m = EV__CALL_MENU__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CALL_MENU;
+    cmd.call_menu = &m;
+    m.call_id = k->id;
+    m.flow = (char *)(uintptr_t)(s ? s->flow : "");
+    m.node = (char *)(uintptr_t)ivr_run_node(k->ivr);
+    m.language = (char *)(uintptr_t)ivr_run_language(k->ivr);
+    m.state = state;
+    int rc = call_propose(k, &cmd, call_menu_moved);
+    if (rc) {
+        free(step);
+        return rc;
+    }
+    k->menu_step = step;
+    k->ivr_waiting = true;
+    return 0;
+}
+
+void call_menu_event(struct call *k, enum ivr_event_type type, char digit)
+{
+    if (!k->ivr || k->ending)
+        return;
+    if (k->ivr_waiting) {
+        if (type == IVR_EV_KEY && k->n_keys < CALL_KEYS_MAX)
+            k->keys[k->n_keys++] = digit;
+        return;
+    }
+    struct ivr_event ev = {.type = type, .digit = digit};
+    struct ivr_action actions[IVR_ACTIONS_MAX];
+    unsigned n = ivr_step(k->ivr, &ev, actions);
+    bool moved = false;
+    for (unsigned i = 0; i < n; i++)
+        moved |= actions[i].type == IVR_ACT_MOVED;
+    if (moved && type != IVR_EV_START) {
+        int rc = call_menu_commit(k, actions, n);
+        if (rc)
+            call_end(k, "system", "no_quorum", 503);
+        return;
+    }
+    call_menu_run(k, actions, n);
+}
+
+void call_menu_begin(struct call *k, const struct core_call *s)
+{
+    if (k->shown == CALL_SHOWN_MENU)
+        return;
+    call_answer_caller(k);
+    if (k->ending)
+        return;
+    bool back = k->shown == CALL_SHOWN_DIAL || k->shown == CALL_SHOWN_QUEUE;
+    if (back)
+        call_offer_drop(k, 0, NULL);
+    k->shown = CALL_SHOWN_MENU;
+    if (back && k->ivr) {
+        k->ivr_waiting = false;
+        call_menu_event(k, IVR_EV_FAILED, 0);
+        return;
+    }
+    struct ivr_flow *flow = call_flow_get(k->cs, s->flow);
+    if (!flow || ivr_run_new(flow, s->language, &k->ivr)) {
+        call_end(k, "system", "failed", 500);
+        return;
+    }
+    call_menu_event(k, IVR_EV_START, 0);
+}
+
+void call_menu_leave(struct call *k)
+{
+    call_timer_stop(&k->ivr_timer);
+    k->play_id = 0;
+    k->n_keys = 0;
+    k->ivr_waiting = false;
+}

@@ -1,0 +1,392 @@
+/* Ringing somebody for a caller, and joining the two.
+ *
+ * The offer (who is rung, since when) is committed state; this file rings the phone for it, one contact after another, and
+ * reports the outcome as a command. Identifiers of the dialog follow from call, offer and attempt (ident.h), so they need
+ * no commit of their own.
+ *
+ *   offer committed -> INVITE -> 18x ----> 200 -> OfferAnswered committed -> ACK, caller answered, joined
+ *                         |        |--ring time over: CANCEL -> OfferFailed(no answer)
+ *                         '--refused: next contact, or OfferFailed(cause)                                            */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/call_int.h"
+
+void call_offer_drop(struct call *k, int reason_status, const char *reason)
+{
+    call_timer_stop(&k->ring_timer);
+    k->offer_id = 0;
+    k->n_targets = k->attempt = 0;
+    k->offer_answer_pending = false;
+    call_leg_close(&k->b, reason_status, reason);
+    memset(k->b.local_sdp, 0, sizeof k->b.local_sdp);
+}
+
+/* ---- outcome */
+
+static Ev__OfferFailed__Cause call_offer_cause(int sip_status)
+{
+    switch (sip_status) {
+    case 486:
+    case 600:
+        return EV__OFFER_FAILED__CAUSE__BUSY;
+    case 603:
+    case 403:
+    case 606:
+        return EV__OFFER_FAILED__CAUSE__REJECTED;
+    case 0:
+        return EV__OFFER_FAILED__CAUSE__NO_ANSWER;
+    case 404:
+    case 408:
+    case 410:
+    case 430:
+    case 480:
+    case 502:
+    case 503:
+    case 504:
+        return EV__OFFER_FAILED__CAUSE__UNREACHABLE;
+    default:
+        return EV__OFFER_FAILED__CAUSE__ERROR;
+    }
+}
+
+static void call_offer_failed_done(struct call *k, int status, const struct core_answer *a)
+{
+    if (status && !k->ending && !k->gone) {
+        log_warn("call", "%s: outcome of ringing not committed: %s", k->text_id, err_text(status));
+        call_end(k, "system", "no_quorum", 503);
+    }
+    (void)a; /* refused as stale: the offer is over already */
+}
+
+static void call_offer_fail(struct call *k, int sip_status)
+{
+    uint64_t offer = k->offer_id;
+    if (!offer || k->ending)
+        return;
+    call_offer_drop(k, 0, NULL);
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__OfferFailed f = EV__OFFER_FAILED__INIT;
+    cmd.body_case = EV__COMMAND__BODY_OFFER_FAILED;
+    cmd.offer_failed = &f;
+    f.call_id = k->id;
+    f.offer_id = offer;
+    f.cause = call_offer_cause(sip_status);
+    f.sip_status = (uint32_t)sip_status;
+    if (call_propose(k, &cmd, call_offer_failed_done))
+        call_end(k, "system", "no_quorum", 503);
+}
+
+static void call_ring_over(struct call *k)
+{
+    if (k->offer_answer_pending)
+        return; /* answered in time; the commit is on its way */
+    log_info("call", "%s: no answer", k->text_id);
+    call_offer_fail(k, 0);
+}
+
+/* ---- where to ring */
+
+static void call_offer_add_target(struct call *k, const char *uri, const char *flow)
+{
+    if (!uri || !uri[0] || k->n_targets >= sizeof k->offer_targets / sizeof *k->offer_targets)
+        return;
+    if (strlen(uri) >= sizeof k->offer_targets[0])
+        return;
+    strcpy(k->offer_targets[k->n_targets], uri);
+    snprintf(k->offer_flows[k->n_targets], sizeof k->offer_flows[0], "%s", flow ? flow : "");
+    k->n_targets++;
+}
+
+static void call_offer_find_targets(struct call *k, const char *extension)
+{
+    struct node *n = call_node(k);
+    const Ev__Extension *e = core_extension(n->core, extension);
+    if (e && e->contact && e->contact[0])
+        call_offer_add_target(k, e->contact, NULL);
+    struct core_binding rows[4];
+    size_t count = core_bindings(n->core, extension, rows, 4);
+    for (size_t i = 0; i < count && i < 4; i++) {
+        bool own_tcp = strcmp(rows[i].node, n->cfg.name) == 0 && strncmp(rows[i].flow, "tcp:", 4) == 0;
+        call_offer_add_target(k, rows[i].uri, own_tcp ? rows[i].flow : NULL);
+    }
+}
+
+static int call_target_family(const char *uri)
+{
+    return strchr(uri, '[') ? AF_INET6 : AF_INET;
+}
+
+static enum sdp_codec call_offer_codec(const struct call *k)
+{
+    if (k->a.agreed.active)
+        return k->a.agreed.codec;
+    return SDP_PCMA;
+}
+
+static int call_offer_invite(struct call *k, const struct core_call *s, struct err_info *info)
+{
+    struct node *n = call_node(k);
+    const char *target = k->offer_targets[k->attempt];
+    int rc = call_leg_open_media(&k->b, NULL, call_target_family(target));
+    if (rc)
+        return rc;
+    rc = call_leg_make_offer(&k->b, call_offer_codec(k), SDP_SENDRECV);
+    if (rc)
+        return rc;
+    uint8_t nonce[32], key[32];
+    char cluster[33];
+    if (!core_secrets(n->core, nonce, key, cluster))
+        return ERR_STATE;
+    struct ident_dialog ids;
+    ident_dialog(key, k->id, k->offer_id, k->attempt, &ids);
+    struct sip_out_params p = {
+        .target = target,
+        .flow = k->offer_flows[k->attempt][0] ? k->offer_flows[k->attempt] : NULL,
+        .from_user = s->caller[0] ? s->caller : "anonymous",
+        .from_display = s->caller_name[0] ? s->caller_name : NULL,
+        .to_user = s->offer.extension,
+        .call_id = ids.call_id,
+        .from_tag = ids.tag,
+        .branch = ids.branch,
+        .cseq = 1,
+        .sdp = k->b.local_sdp,
+        .supports_100rel = true,
+        .cb = call_on_callee,
+        .ctx = &k->b,
+    };
+    return sip_leg_invite(n->ua, &p, &k->b.sip, info);
+}
+
+/* Rings the next contact that can be rung at all; with none left the offer has failed. */
+static void call_offer_ring_next(struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    while (s && k->attempt < k->n_targets) {
+        struct err_info info = {0};
+        int rc = call_offer_invite(k, s, &info);
+        if (rc == 0)
+            return;
+        log_info("call", "%s: %s cannot be rung: %s", k->text_id, k->offer_targets[k->attempt],
+                 info.text[0] ? info.text : err_text(rc));
+        k->last_status = 480;
+        k->attempt++;
+    }
+    call_offer_fail(k, k->last_status ? k->last_status : 480);
+}
+
+static void call_offer_begin(struct call *k, const struct core_call *s)
+{
+    call_offer_drop(k, 0, NULL);
+    k->offer_id = s->offer.id;
+    k->last_status = 0;
+    call_offer_find_targets(k, s->offer.extension);
+    uint64_t now = clock_wall_now().us, ring = (uint64_t)s->offer.ring_time_s * 1000000u;
+    uint64_t over = s->offer.since_us + ring;
+    call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
+    log_info("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
+             s->offer.agent);
+    call_offer_ring_next(k);
+}
+
+/* ---- joining */
+
+void call_bridge(struct call *k)
+{
+    if (!k->a.media || !k->b.media || !k->a.agreed.active || !k->b.agreed.active)
+        return;
+    int rc = media_bridge(k->a.media, k->b.media);
+    if (rc)
+        log_error("call", "%s: cannot join the parties: %s", k->text_id, err_text(rc));
+}
+
+static void call_talk_begin(struct call *k)
+{
+    if (k->shown == CALL_SHOWN_TALK)
+        return;
+    if (!k->b.sip) {
+        call_end(k, "callee", "normal", 0);
+        return;
+    }
+    call_timer_stop(&k->ring_timer);
+    call_menu_leave(k);
+    if (sip_leg_ack(k->b.sip))
+        log_debug("call", "%s: the answer needs no ACK any more", k->text_id);
+    k->b.answered = true;
+    call_leg_apply_media(&k->b);
+    call_answer_caller(k);
+    if (k->ending)
+        return;
+    k->shown = CALL_SHOWN_TALK;
+    if (!k->a.held && !k->b.held)
+        call_bridge(k);
+}
+
+static void call_wait_begin(struct call *k, const struct core_call *s)
+{
+    call_answer_caller(k);
+    if (k->ending || k->shown == CALL_SHOWN_QUEUE)
+        return;
+    call_menu_leave(k);
+    k->shown = CALL_SHOWN_QUEUE;
+    const Ev__Queue *q = core_queue_config(call_node(k)->core, s->queue);
+    if (!q || !q->quiet)
+        call_play_music(&k->a);
+}
+
+static void call_dial_begin(struct call *k, const struct core_call *s)
+{
+    if (k->shown == CALL_SHOWN_DIAL)
+        return;
+    call_menu_leave(k);
+    k->shown = CALL_SHOWN_DIAL;
+    if (s->answered)
+        call_play_ringback(&k->a);
+}
+
+void call_offer_follow(struct call *k, const struct core_call *s)
+{
+    if (s->phase == CORE_CALL_TALKING) {
+        call_talk_begin(k);
+        return;
+    }
+    if (s->phase == CORE_CALL_DIALLING)
+        call_dial_begin(k, s);
+    else
+        call_wait_begin(k, s);
+    if (k->ending)
+        return;
+    if (s->offer.id != k->offer_id) {
+        if (s->offer.id)
+            call_offer_begin(k, s);
+        else
+            call_offer_drop(k, 0, NULL);
+    }
+}
+
+/* ---- the phone that is rung */
+
+static void call_callee_progress(struct call *k, const struct sip_event *ev)
+{
+    if (k->a.answered || k->shown != CALL_SHOWN_DIAL)
+        return;
+    if (!ev->sdp) {
+        if (sip_leg_ring(k->a.sip, 180, NULL))
+            log_debug("call", "%s: caller is no longer waiting for 180", k->text_id);
+        return;
+    }
+    /* Early media: the caller hears what the other side plays (only if his own description is known). */
+    struct err_info info = {0};
+    if (k->a.we_offered || call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info)) {
+        if (sip_leg_ring(k->a.sip, 180, NULL))
+            log_debug("call", "%s: caller is no longer waiting for 180", k->text_id);
+        return;
+    }
+    k->b.early = true;
+    call_leg_apply_media(&k->b);
+    call_leg_apply_media(&k->a);
+    if (sip_leg_ring(k->a.sip, ev->status, k->a.local_sdp) == 0)
+        call_bridge(k);
+}
+
+static void call_answered_done(struct call *k, int status, const struct core_answer *a)
+{
+    k->offer_answer_pending = false;
+    if (k->ending || k->gone || (status == 0 && a->code == 0))
+        return;
+    log_info("call", "%s: answer came too late: %s", k->text_id, status ? err_text(status) : a->text);
+    if (status)
+        call_end(k, "system", "no_quorum", 503);
+    else
+        call_leg_close(&k->b, 0, NULL);
+}
+
+static void call_callee_answered(struct call *k, const struct sip_event *ev)
+{
+    struct err_info info = {0};
+    int rc = ev->sdp ? call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) : ERR_INVAL;
+    if (rc) {
+        log_info("call", "%s: answer without usable description: %s", k->text_id, info.text);
+        call_offer_fail(k, 488);
+        return;
+    }
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__OfferAnswered o = EV__OFFER_ANSWERED__INIT;
+    Ev__Dialog callee, caller;
+    char callee_at[64], caller_at[64];
+    call_leg_dialog(&k->b, &callee, callee_at);
+    cmd.body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
+    cmd.offer_answered = &o;
+    o.call_id = k->id;
+    o.offer_id = k->offer_id;
+    o.dialog = &callee;
+    if (!k->a.answered) {
+        call_leg_dialog(&k->a, &caller, caller_at);
+        caller.invite_text = NULL;
+        o.caller_dialog = &caller;
+    }
+    k->offer_answer_pending = true;
+    if (call_propose(k, &cmd, call_answered_done)) {
+        k->offer_answer_pending = false;
+        call_end(k, "system", "no_quorum", 503);
+    }
+}
+
+static void call_callee_failed(struct call *k, const struct sip_event *ev)
+{
+    k->b.sip = NULL;
+    k->last_status = ev->status;
+    log_info("call", "%s: %s answers %d %s", k->text_id, k->offer_targets[k->attempt], ev->status, ev->phrase);
+    bool next = call_offer_cause(ev->status) == EV__OFFER_FAILED__CAUSE__UNREACHABLE && k->attempt + 1 < k->n_targets;
+    if (!next) {
+        call_offer_fail(k, ev->status);
+        return;
+    }
+    call_leg_close(&k->b, 0, NULL);
+    k->b.local_sdp[0] = '\0';
+    k->attempt++;
+    call_offer_ring_next(k);
+}
+
+static void call_callee_ended(struct call *k, const struct sip_event *ev)
+{
+    k->b.sip = NULL;
+    if (k->offer_answer_pending)
+        return; /* the commit comes first; then the missing leg ends the call */
+    const struct core_call *s = call_state(k);
+    bool agent = s && s->n_legs > 1 && s->legs[1].agent && s->legs[1].agent[0];
+    call_end(k, agent ? "agent" : "callee", ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
+}
+
+void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
+{
+    struct call_leg *l = ctx;
+    struct call *k = l->call;
+    (void)leg;
+    mem_ref(k);
+    switch (ev->type) {
+    case SIP_EV_PROGRESS:
+        call_callee_progress(k, ev);
+        break;
+    case SIP_EV_ANSWERED:
+        call_callee_answered(k, ev);
+        break;
+    case SIP_EV_FAILED:
+        call_callee_failed(k, ev);
+        break;
+    case SIP_EV_ENDED:
+        call_callee_ended(k, ev);
+        break;
+    case SIP_EV_REOFFER:
+        call_leg_on_reoffer(l, ev);
+        break;
+    case SIP_EV_ACKED:
+    case SIP_EV_REANSWERED:
+    case SIP_EV_INFO_DTMF:
+        break; /* no meaning for a leg that we called */
+    }
+    mem_unref(k);
+}

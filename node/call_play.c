@@ -1,0 +1,137 @@
+/* What the caller is played: prompts, music, ringback; and what media threads report back. */
+#include <string.h>
+
+#include "base/log.h"
+#include "node/call_int.h"
+
+/* The ringing tone of the Chinese network (YD/T 1366): 450 Hz, one second on, four off. */
+#define CALL_RINGBACK_HZ 450
+#define CALL_RINGBACK_ON_MS 1000
+#define CALL_RINGBACK_OFF_MS 4000
+#define CALL_RINGBACK_DBM0 (-15)
+
+static void call_play_items(struct call_leg *l, struct media_item *items, unsigned n, uint32_t *play_id)
+{
+    uint32_t id = 0;
+    int rc = l->media ? media_stream_play(l->media, items, n, 0, &id) : ERR_STATE;
+    if (rc)
+        log_warn("call", "%s: cannot play: %s", l->call->text_id, err_text(rc));
+    if (play_id)
+        *play_id = rc ? 0 : id;
+    for (unsigned i = 0; i < n; i++)
+        if (items[i].kind == MEDIA_PROMPT)
+            prompt_unref(items[i].prompt);
+}
+
+static unsigned call_play_add(struct call_leg *l, const char *language, const char *key, struct media_item *items, unsigned n)
+{
+    if (n >= MEDIA_ITEMS_MAX)
+        return n;
+    struct prompt *p = NULL;
+    int rc = prompt_get(call_node(l->call)->prompts, language, key, &p);
+    if (rc) {
+        log_warn("call", "%s: prompt %s/%s: %s", l->call->text_id, language, key, err_text(rc));
+        return n;
+    }
+    items[n] = (struct media_item){.kind = MEDIA_PROMPT, .prompt = p};
+    return n + 1;
+}
+
+/* A list that turned out empty still has to end, or the menu would wait for ever. */
+static unsigned call_play_nonempty(struct media_item *items, unsigned n)
+{
+    if (n == 0)
+        items[n++] = (struct media_item){.kind = MEDIA_SILENCE, .ms = 20};
+    return n;
+}
+
+void call_play_keys(struct call_leg *l, const char *language, const char *const *keys, size_t count, uint32_t *play_id)
+{
+    struct media_item items[MEDIA_ITEMS_MAX];
+    unsigned n = 0;
+    for (size_t i = 0; i < count; i++)
+        n = call_play_add(l, language, keys[i], items, n);
+    call_play_items(l, items, call_play_nonempty(items, n), play_id);
+}
+
+void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned count,
+                    uint32_t *play_id)
+{
+    struct media_item items[MEDIA_ITEMS_MAX];
+    const char *keys[MEDIA_ITEMS_MAX];
+    unsigned n = 0;
+    for (unsigned i = 0; i < count; i++) {
+        int m = 0;
+        switch (refs[i].kind) {
+        case IVR_PROMPT_KEY:
+            keys[0] = refs[i].text;
+            m = 1;
+            break;
+        case IVR_PROMPT_NUMBER:
+            m = prompt_number_keys(language, refs[i].number, keys, MEDIA_ITEMS_MAX);
+            break;
+        case IVR_PROMPT_DIGITS:
+            m = prompt_digits_keys(language, refs[i].text, keys, MEDIA_ITEMS_MAX);
+            break;
+        }
+        for (int j = 0; j < m; j++)
+            n = call_play_add(l, language, keys[j], items, n);
+    }
+    call_play_items(l, items, call_play_nonempty(items, n), play_id);
+}
+
+void call_play_music(struct call_leg *l)
+{
+    struct media_item music = {.kind = MEDIA_MUSIC, .prompt = prompt_hold_music(call_node(l->call)->prompts)};
+    call_play_items(l, &music, 1, NULL);
+}
+
+void call_play_ringback(struct call_leg *l)
+{
+    struct media_item tone = {.kind = MEDIA_TONE,
+                              .hz1 = CALL_RINGBACK_HZ,
+                              .level_dbm0 = CALL_RINGBACK_DBM0,
+                              .on_ms = CALL_RINGBACK_ON_MS,
+                              .off_ms = CALL_RINGBACK_OFF_MS};
+    call_play_items(l, &tone, 1, NULL);
+}
+
+static void call_on_played(struct call *k, uint32_t play_id)
+{
+    if (!k->play_id || play_id != k->play_id)
+        return;
+    k->play_id = 0;
+    if (k->shown == CALL_SHOWN_MENU)
+        call_menu_event(k, IVR_EV_PLAYED, 0);
+    else if (k->shown == CALL_SHOWN_APP)
+        call_app_played(k);
+}
+
+void call_on_media(void *ctx, struct media_stream *s, const struct media_event *ev)
+{
+    struct call_leg *l = ctx;
+    struct call *k = l->call;
+    (void)s;
+    if (k->ending || k->gone)
+        return;
+    switch (ev->type) {
+    case MEDIA_EV_DTMF:
+        if (!l->callee && k->shown == CALL_SHOWN_MENU)
+            call_menu_event(k, IVR_EV_KEY, ev->digit);
+        break;
+    case MEDIA_EV_PLAYED:
+        if (!l->callee)
+            call_on_played(k, ev->play_id);
+        break;
+    case MEDIA_EV_DEAD: {
+        struct media_stats st;
+        media_stream_stats(l->media, &st);
+        if (st.rx_packets > 0 && !l->held)
+            call_end(k, "system", "media_timeout", 0);
+        break;
+    }
+    case MEDIA_EV_ALIVE:
+    case MEDIA_EV_TONE:
+        break;
+    }
+}

@@ -1,0 +1,355 @@
+/* The table of this node's calls, their timers and proposals, and the end of a call. See call.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/call_int.h"
+
+#define CALL_END_RETRY_MS 500u
+
+struct node *call_node(const struct call *k)
+{
+    return k->cs->n;
+}
+
+const struct core_call *call_state(const struct call *k)
+{
+    return core_call(k->cs->n->core, k->id);
+}
+
+/* ---- timers */
+
+struct call_timer {
+    uv_timer_t uv; /* first: the slot points at it */
+    struct call *call;
+    uv_timer_t **slot;
+    void (*fn)(struct call *);
+};
+
+static void call_timer_closed(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void call_timer_fired(uv_timer_t *uv)
+{
+    struct call_timer *t = (struct call_timer *)uv;
+    struct call *k = t->call;
+    *t->slot = NULL;
+    uv_close((uv_handle_t *)uv, call_timer_closed);
+    t->fn(k);
+    mem_unref(k);
+}
+
+void call_timer_stop(uv_timer_t **slot)
+{
+    if (!*slot)
+        return;
+    struct call_timer *t = (struct call_timer *)*slot;
+    struct call *k = t->call;
+    *slot = NULL;
+    uv_timer_stop(&t->uv);
+    uv_close((uv_handle_t *)&t->uv, call_timer_closed);
+    mem_unref(k);
+}
+
+void call_timer_set(struct call *k, uv_timer_t **slot, uint64_t ms, void (*fn)(struct call *))
+{
+    call_timer_stop(slot);
+    struct call_timer *t = calloc(1, sizeof *t);
+    if (!t) {
+        log_error("call", "%s: out of memory for a timer", k->text_id);
+        return;
+    }
+    t->call = mem_ref(k);
+    t->slot = slot;
+    t->fn = fn;
+    uv_timer_init(&k->cs->n->loop, &t->uv);
+    uv_timer_start(&t->uv, call_timer_fired, ms, 0);
+    *slot = &t->uv;
+}
+
+/* ---- proposals */
+
+struct call_proposal {
+    struct call *call;
+    call_done_fn *done;
+};
+
+static void call_proposal_done(void *ctx, int status, const struct core_answer *a)
+{
+    struct call_proposal *p = ctx;
+    if (p->done)
+        p->done(p->call, status, a);
+    mem_unref(p->call);
+    free(p);
+}
+
+int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done)
+{
+    struct call_proposal *p = malloc(sizeof *p);
+    if (!p)
+        return ERR_NOMEM;
+    p->call = mem_ref(k);
+    p->done = done;
+    int rc = node_propose(k->cs->n, cmd, 0, call_proposal_done, p);
+    if (rc) {
+        mem_unref(k);
+        free(p);
+    }
+    return rc;
+}
+
+int call_sip_status(int err)
+{
+    switch (err) {
+    case 0:
+        return 200;
+    case ERR_NOTFOUND:
+        return 404;
+    case ERR_DENIED:
+        return 403;
+    case ERR_INVAL:
+    case ERR_RANGE:
+        return 400;
+    case ERR_TOOBIG:
+        return 413;
+    case ERR_UNSUPPORTED:
+        return 488;
+    case ERR_STATE:
+        return 480;
+    case ERR_CONFLICT:
+    case ERR_EXISTS:
+        return 486;
+    default:
+        return 503;
+    }
+}
+
+/* ---- life */
+
+static void call_destroy(void *obj)
+{
+    struct call *k = obj;
+    ivr_run_free(k->ivr);
+    free(k->a.remote_sdp);
+    free(k->b.remote_sdp);
+}
+
+static struct call *call_new(struct calls *cs, uint64_t id)
+{
+    struct call *k = mem_new(sizeof *k, call_destroy);
+    if (!k)
+        return NULL;
+    k->cs = cs;
+    k->id = id;
+    ident_text(id, k->text_id);
+    k->a.call = k->b.call = k;
+    k->b.callee = true;
+    list_init(&k->dirty_link);
+    if (map_set_u64(&cs->by_id, id, k)) {
+        mem_unref(k);
+        return NULL;
+    }
+    return k;
+}
+
+void call_forget(struct call *k)
+{
+    if (k->gone)
+        return;
+    k->gone = true;
+    call_timer_stop(&k->ring_timer);
+    call_timer_stop(&k->ivr_timer);
+    call_timer_stop(&k->end_timer);
+    call_leg_close(&k->a, 0, NULL);
+    call_leg_close(&k->b, 0, NULL);
+    list_del(&k->dirty_link);
+    k->dirty = false;
+    map_del_u64(&k->cs->by_id, k->id);
+    k->cs->counts.ended++;
+    mem_unref(k);
+}
+
+static void call_end_propose(struct call *k);
+
+static void call_end_done(struct call *k, int status, const struct core_answer *a)
+{
+    if (k->gone)
+        return;
+    if (status == 0 && (a->code == 0 || !call_state(k))) {
+        call_forget(k);
+        return;
+    }
+    log_warn("call", "%s: end not committed yet: %s", k->text_id, status ? err_text(status) : a->text);
+    call_timer_set(k, &k->end_timer, CALL_END_RETRY_MS, call_end_propose);
+}
+
+static void call_end_propose(struct call *k)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallEnd end = EV__CALL_END__INIT;
+    Ev__LegQuality *rows[2] = {&k->quality[0], &k->quality[1]};
+    cmd.body_case = EV__COMMAND__BODY_CALL_END;
+    cmd.call_end = &end;
+    end.call_id = k->id;
+    end.by = (char *)(uintptr_t)k->end_by;
+    end.cause = (char *)(uintptr_t)k->end_cause;
+    end.sip_status = (uint32_t)k->end_status;
+    end.quality = rows;
+    end.n_quality = k->n_quality;
+    if (call_propose(k, &cmd, call_end_done) && !k->cs->n->stopping)
+        call_timer_set(k, &k->end_timer, CALL_END_RETRY_MS, call_end_propose);
+}
+
+static void call_gather_quality(struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    k->n_quality = 0;
+    for (size_t i = 0; s && i < s->n_legs && k->n_quality < 2; i++) {
+        struct call_leg *l = s->legs[i].role == CORE_LEG_CALLER ? &k->a : &k->b;
+        if (l->media)
+            call_leg_quality(l, s->legs[i].id, &k->quality[k->n_quality++]);
+    }
+}
+
+void call_end(struct call *k, const char *by, const char *cause, int sip_status)
+{
+    if (k->ending || k->gone)
+        return;
+    k->ending = true;
+    k->end_by = by;
+    k->end_cause = cause;
+    k->end_status = sip_status;
+    log_info("call", "%s: ended by %s: %s", k->text_id, by, cause);
+    call_gather_quality(k);
+    call_timer_stop(&k->ring_timer);
+    call_timer_stop(&k->ivr_timer);
+    int reason = sip_status >= 300 ? sip_status : 0;
+    call_leg_close(&k->a, reason, cause);
+    call_leg_close(&k->b, reason, cause);
+    if (k->started)
+        call_end_propose(k);
+}
+
+/* ---- the table */
+
+int calls_start(struct node *n, struct calls **out)
+{
+    struct calls *cs = calloc(1, sizeof *cs);
+    if (!cs)
+        return ERR_NOMEM;
+    cs->n = n;
+    map_init(&cs->by_id);
+    map_init(&cs->flows);
+    list_init(&cs->dirty);
+    *out = cs;
+    return 0;
+}
+
+void calls_stop(struct calls *cs)
+{
+    if (!cs)
+        return;
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&cs->by_id, &it, &slot);)
+        call_forget(slot->value);
+    map_free(&cs->by_id);
+    call_flows_free(cs);
+    free(cs);
+}
+
+void calls_changed(struct calls *cs, uint64_t id)
+{
+    struct call *k = map_get_u64(&cs->by_id, id);
+    if (!k) {
+        const struct core_call *s = core_call(cs->n->core, id);
+        if (!s || strcmp(s->owner, cs->n->cfg.name) != 0)
+            return;
+        /* Owned by us but unknown here: its start was given up when the commit came too late. */
+        k = call_new(cs, id);
+        if (!k)
+            return;
+        k->started = true;
+    }
+    if (!k->dirty) {
+        k->dirty = true;
+        list_push_back(&cs->dirty, &k->dirty_link);
+    }
+}
+
+/* What the committed phase asks for, given what the caller is being given now. */
+static void call_reconcile(struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    if (!s) {
+        if (k->started && !k->ending) {
+            log_info("call", "%s: ended elsewhere", k->text_id);
+            call_forget(k);
+        }
+        return;
+    }
+    if (k->ending || !k->started)
+        return;
+    if (!k->a.sip) {
+        call_end(k, "system", "lost", 0);
+        return;
+    }
+    switch (s->phase) {
+    case CORE_CALL_APP:
+        call_app_begin(k, s);
+        break;
+    case CORE_CALL_MENU:
+        call_menu_begin(k, s);
+        break;
+    case CORE_CALL_WAITING:
+    case CORE_CALL_OFFERED:
+    case CORE_CALL_DIALLING:
+    case CORE_CALL_TALKING:
+        call_offer_follow(k, s);
+        break;
+    case CORE_CALL_FAILED:
+        call_end(k, "system", s->fail_cause && s->fail_cause[0] ? "unreachable" : "failed",
+                 s->fail_status ? s->fail_status : 480);
+        break;
+    }
+}
+
+void calls_reconcile(struct calls *cs)
+{
+    while (!list_empty(&cs->dirty)) {
+        struct call *k = list_entry(cs->dirty.next, struct call, dirty_link);
+        list_del(&k->dirty_link);
+        k->dirty = false;
+        mem_ref(k);
+        call_reconcile(k);
+        mem_unref(k);
+    }
+}
+
+void calls_reload(struct calls *cs)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&cs->by_id, &it, &slot);)
+        calls_changed(cs, slot->nkey);
+    for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));)
+        calls_changed(cs, s->id);
+    calls_reconcile(cs);
+}
+
+void calls_get_counts(const struct calls *cs, struct calls_counts *out)
+{
+    *out = cs->counts;
+    out->live = (uint32_t)map_count(&cs->by_id);
+}
+
+/* ---- a call begins */
+
+struct call *call_begin(struct calls *cs)
+{
+    cs->ids.node_id = repl_id(cs->n->repl);
+    struct call *k = call_new(cs, ident_call(&cs->ids));
+    if (k)
+        cs->counts.started++;
+    return k;
+}
