@@ -1,18 +1,18 @@
 /* The queue engine: who serves whom.
  *
- * Pure and in memory: no I/O, no clock, no random source but its own seeded one. Fed by apply (core/), rebuilt from the tables. Given
- * the same history it makes the same decisions on every node. Cost of a decision does not depend on how many agents
- * or callers wait: ordered trees per queue, logarithmic.
+ * Pure and in memory: no I/O, no clock, no random source. Fed by apply (core/), rebuilt from the tables: what it decides depends
+ * on who waits and who is available only, not on the order in which that was told. Cost of a decision does not depend
+ * on how many agents or callers wait: ordered trees per queue, logarithmic.
  *
  * Rules of service. An agent is available between acd_agent_idle and acd_agent_gone. A call waits in one queue. Callers of a
  * queue are served by: returned to the very front first (unanswered offers; the latest returned first), then higher
  * priority, then earlier enqueued, then smaller id. The agent is chosen by the queue's strategy among its available members.
- * When one agent could serve several queues, the best head among them by the same order wins.
+ * When one agent could serve several queues, the best head among them by the same order wins. Of equal agents, the smaller key.
  * No agent is ever in two offers, no call in two: acd_decide takes both out before it returns.
  *
  * Keys are dense numbers given by the caller (core maps names). Thread: any one. Memory: acd owns everything. Errors:
- * ERR_NOMEM leaves the engine unchanged; ERR_NOTFOUND / ERR_EXISTS / ERR_STATE for misuse.
- * Limits: ACD_QUEUES_PER_AGENT_MAX queues per agent. */
+ * ERR_NOMEM leaves the engine unchanged, as does every other error; ERR_NOTFOUND / ERR_EXISTS / ERR_INVAL for misuse.
+ * Limits: ACD_QUEUES_PER_AGENT_MAX queues per agent (ERR_TOOBIG). */
 #ifndef CORE_ACD_H
 #define CORE_ACD_H
 
@@ -26,15 +26,20 @@ struct acd;
 
 #define ACD_QUEUES_PER_AGENT_MAX 64u
 
-enum acd_strategy { ACD_LONGEST_IDLE };
+enum acd_strategy {
+    ACD_LONGEST_IDLE, /* least idle_since_us first; `level` plays no part */
+};
 
 ERR_CHECKED int acd_new(struct acd **out);
 void acd_free(struct acd *a);
+/* For tests and simulation: after this many further allocations each one fails. UINT64_MAX, as at the start: no limit. */
+void acd_allocations(struct acd *a, uint64_t left);
 
-/* Creates or changes. Waiting callers and members stay. */
+/* Creates or changes. Waiting callers and members stay. ERR_INVAL: no such strategy. */
 ERR_CHECKED int acd_queue_set(struct acd *a, uint32_t queue, enum acd_strategy strategy);
 /* ERR_CONFLICT while callers wait in it. Memberships go with it. */
 ERR_CHECKED int acd_queue_del(struct acd *a, uint32_t queue);
+/* Creates or changes. An agent need not be made known in any other way. */
 ERR_CHECKED int acd_member_set(struct acd *a, uint32_t queue, uint32_t agent, uint32_t level);
 ERR_CHECKED int acd_member_del(struct acd *a, uint32_t queue, uint32_t agent);
 
@@ -50,6 +55,7 @@ struct acd_call {
     uint64_t enqueued_us;     /* wait clock: kept over offers and takeovers */
     uint64_t front;           /* 0, or a growing number given by the caller when it was returned to the very front */
 };
+/* ERR_EXISTS when it waits already. */
 ERR_CHECKED int acd_enqueue(struct acd *a, const struct acd_call *call);
 /* The caller left (hung up, moved on). ERR_NOTFOUND when not waiting. */
 ERR_CHECKED int acd_dequeue(struct acd *a, uint64_t call);
@@ -60,7 +66,8 @@ struct acd_decision {
     struct acd_call was;      /* to be given back to acd_enqueue (with a new `front`) if the offer fails */
 };
 /* Takes the next possible match out of the engine: the call no longer waits, the agent is gone. false: nothing to match. After each
- * change call it until it says false. Only what changed is looked at: cost is that of the matches found. */
+ * change call it until it says false. Only what changed is looked at: cost is that of the matches found. Of several possible
+ * matches the best head in the order of service comes first. */
 bool acd_decide(struct acd *a, struct acd_decision *out);
 
 /* Position 1..n of a waiting call in its queue, 0 if it does not wait. Logarithmic. */
