@@ -1,0 +1,568 @@
+/* The engine as the core thread sees it: handles, ports, commands out, events in. */
+#include "telephony/media.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "telephony/g711.h"
+#include "telephony/media_int.h"
+
+#define TOS_EF 0xB8            /* DSCP 46, RFC 3246 */
+#define RECEIVE_BUFFER (256 * 1024) /* seconds of audio: a short stop of ours loses nothing */
+
+_Static_assert(sizeof(struct media_stats) % 8 == 0, "copied in words of 64 bits");
+_Static_assert(sizeof(struct media_counters) % 8 == 0, "copied in words of 64 bits");
+
+static void random_bytes(void *out, size_t n)
+{
+    if (getrandom(out, n, 0) != (ssize_t)n)
+        memset(out, 0x5a, n); /* cannot be on Linux for up to 256 bytes */
+}
+
+/* ---- ports ---- */
+
+static void set_addr_port(struct media_addr *a, uint16_t port)
+{
+    a->u.in.sin_port = htons(port); /* the same place in both families */
+}
+
+static int bound_socket(const struct media_addr *where, uint16_t port)
+{
+    static const int one = 1, tos = TOS_EF, room = RECEIVE_BUFFER;
+    struct media_addr a = *where;
+    int fd = socket(a.u.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    set_addr_port(&a, port);
+    if (a.u.sa.sa_family == AF_INET6) {
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+    } else {
+        (void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    if (bind(fd, &a.u.sa, a.len) != 0) {
+        int saved = errno;
+        (void)close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* 0, or -1 with errno of what failed. */
+static int bind_pair(const struct media_engine *e, unsigned ip, uint16_t port, int fd[2])
+{
+    int rtp = bound_socket(&e->bind[ip], port);
+    if (rtp < 0)
+        return -1;
+    int rtcp = bound_socket(&e->bind[ip], (uint16_t)(port + 1));
+    if (rtcp < 0) {
+        int saved = errno;
+        (void)close(rtp);
+        errno = saved;
+        return -1;
+    }
+    fd[0] = rtp;
+    fd[1] = rtcp;
+    return 0;
+}
+
+/* Next fit from a random start: a port rests as long as it can before it serves another call, so that late packets of the
+ * old call find nobody. Ports that other programs hold are passed over. */
+static int reserve_ports(struct media_engine *e, struct media_stream *s)
+{
+    struct media_ports *ports = &e->ports[s->ip_index];
+    for (unsigned k = 0; k < e->n_pairs; k++) {
+        unsigned pair = (ports->next + k) % e->n_pairs;
+        if (ports->used[pair])
+            continue;
+        uint16_t port = (uint16_t)(e->port_min + 2 * pair);
+        if (bind_pair(e, s->ip_index, port, s->fd) != 0) {
+            if (errno == EADDRINUSE || errno == EACCES)
+                continue;
+            return err_from_errno(errno);
+        }
+        ports->used[pair] = 1;
+        ports->next = (pair + 1) % e->n_pairs;
+        e->n_free--;
+        s->port = port;
+        return 0;
+    }
+    return ERR_BUSY;
+}
+
+static void release_ports(struct media_engine *e, struct media_stream *s)
+{
+    e->ports[s->ip_index].used[(s->port - e->port_min) / 2] = 0;
+    e->n_free++;
+}
+
+/* ---- events and closed streams ---- */
+
+static void free_stream(struct media_engine *e, struct media_stream *s)
+{
+    release_ports(e, s);
+    list_del(&s->node);
+    e->n_streams--;
+    free(s);
+}
+
+static void deliver(struct media_thread *t)
+{
+    unsigned head = atomic_load_explicit(&t->ring_head, memory_order_relaxed);
+    while (head != atomic_load_explicit(&t->ring_tail, memory_order_acquire)) {
+        struct media_message m = t->ring[head % MEDIA_EVENTS_MAX];
+        atomic_store_explicit(&t->ring_head, ++head, memory_order_release);
+        if (!m.s->closed && m.s->cb)
+            m.s->cb(m.s->ctx, m.s, &m.ev);
+    }
+}
+
+/* Closed streams are taken first and freed last: every event of theirs was put on a ring before. */
+static void on_wake(uv_async_t *async)
+{
+    struct media_engine *e = async->data;
+    struct media_stream *closed = atomic_exchange_explicit(&e->closed, NULL, memory_order_acquire);
+    for (unsigned k = 0; k < e->n_threads; k++)
+        deliver(&e->threads[k]);
+    while (closed) {
+        struct media_stream *next = closed->handed_next;
+        free_stream(e, closed);
+        closed = next;
+    }
+}
+
+/* ---- engine ---- */
+
+static int parse_ip(const char *text, struct media_addr *out)
+{
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, text, &out->u.in.sin_addr) == 1) {
+        out->u.in.sin_family = AF_INET;
+        out->len = sizeof out->u.in;
+        return 0;
+    }
+    if (inet_pton(AF_INET6, text, &out->u.in6.sin6_addr) == 1) {
+        out->u.in6.sin6_family = AF_INET6;
+        out->len = sizeof out->u.in6;
+        return 0;
+    }
+    return ERR_INVAL;
+}
+
+static int set_up_addresses(struct media_engine *e, const struct media_config *cfg, struct err_info *info)
+{
+    uint16_t first = (uint16_t)(cfg->port_min + (cfg->port_min & 1));
+    if (cfg->port_min == 0 || first < cfg->port_min || first >= cfg->port_max)
+        return err_set(info, ERR_RANGE, "media.port_min", "the range %u-%u holds no pair of ports", cfg->port_min, cfg->port_max);
+    e->port_min = first;
+    e->n_pairs = ((unsigned)cfg->port_max - first + 1) / 2;
+    for (unsigned k = 0; k < MEDIA_IPS_MAX && cfg->bind_ip[k]; k++) {
+        uint32_t start;
+        if (strlen(cfg->bind_ip[k]) >= sizeof e->ip[k] || parse_ip(cfg->bind_ip[k], &e->bind[k]) != 0)
+            return err_set(info, ERR_INVAL, "media.bind_ip", "'%.60s' is not an IPv4 or IPv6 address", cfg->bind_ip[k]);
+        int probe = bound_socket(&e->bind[k], 0);
+        if (probe < 0)
+            return err_set(info, err_from_errno(errno), "media.bind_ip", "cannot bind to %s: %s", cfg->bind_ip[k], strerror(errno));
+        (void)close(probe);
+        memcpy(e->ip[k], cfg->bind_ip[k], strlen(cfg->bind_ip[k]) + 1);
+        e->ports[k].used = calloc(e->n_pairs, 1);
+        if (!e->ports[k].used)
+            return err_set(info, ERR_NOMEM, "", "no memory for the port table");
+        random_bytes(&start, sizeof start);
+        e->ports[k].next = start % e->n_pairs;
+        e->n_free += e->n_pairs;
+        e->n_ips++;
+    }
+    return e->n_ips ? 0 : err_set(info, ERR_INVAL, "media.bind_ip", "needs at least one address");
+}
+
+static unsigned thread_count(unsigned wanted)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (wanted == 0)
+        wanted = cores > 0 ? (unsigned)cores : 1;
+    return wanted > MEDIA_THREADS_MAX ? MEDIA_THREADS_MAX : wanted;
+}
+
+static int start_thread(struct media_engine *e, struct media_thread *t)
+{
+    t->e = e;
+    t->todo_end = &t->todo;
+    list_init(&t->streams);
+    random_bytes(&t->random, sizeof t->random);
+    t->random |= 1;
+    t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    t->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (t->epoll_fd < 0 || t->wake_fd < 0 || t->timer_fd < 0)
+        return err_from_errno(errno);
+    if (media_thread_prepare(t) != 0)
+        return ERR_IO;
+    int rc = pthread_create(&t->id, NULL, media_thread_main, t);
+    if (rc)
+        return err_from_errno(rc);
+    t->running = true;
+    return 0;
+}
+
+static int start_threads(struct media_engine *e, unsigned n, struct err_info *info)
+{
+    e->threads = calloc(n, sizeof *e->threads);
+    if (!e->threads)
+        return err_set(info, ERR_NOMEM, "", "no memory for the media threads");
+    e->n_threads = n;
+    for (unsigned k = 0; k < n; k++)
+        e->threads[k].epoll_fd = e->threads[k].wake_fd = e->threads[k].timer_fd = -1;
+    for (unsigned k = 0; k < n; k++) {
+        int rc = start_thread(e, &e->threads[k]);
+        if (rc)
+            return err_set(info, rc, "media.threads", "cannot start a media thread: %s", err_text(rc));
+    }
+    return 0;
+}
+
+static void free_async(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void stop_threads(struct media_engine *e)
+{
+    uint64_t one = 1;
+    for (unsigned k = 0; k < e->n_threads; k++) {
+        struct media_thread *t = &e->threads[k];
+        if (!t->running)
+            continue;
+        atomic_store_explicit(&t->stop, true, memory_order_release);
+        if (write(t->wake_fd, &one, sizeof one) < 0)
+            log_error("media", "cannot wake a media thread: %s", strerror(errno));
+        (void)pthread_join(t->id, NULL);
+    }
+}
+
+static void drop_commands(struct media_thread *t)
+{
+    struct media_cmd *lists[2] = {t->todo, atomic_load(&t->commands)};
+    for (unsigned k = 0; k < 2; k++) {
+        while (lists[k]) {
+            struct media_cmd *next = lists[k]->next;
+            media_thread_free_command(lists[k]);
+            lists[k] = next;
+        }
+    }
+}
+
+static void close_thread_files(struct media_thread *t)
+{
+    int fds[] = {t->epoll_fd, t->wake_fd, t->timer_fd};
+    for (unsigned k = 0; k < 3; k++) {
+        if (fds[k] >= 0)
+            (void)close(fds[k]);
+    }
+}
+
+/* With the threads gone, all that is theirs is ours. */
+static void free_streams_left(struct media_engine *e)
+{
+    struct media_stream *closed = atomic_exchange(&e->closed, NULL);
+    while (closed) {
+        struct media_stream *next = closed->handed_next;
+        free_stream(e, closed);
+        closed = next;
+    }
+    list_foreach_safe(n, &e->streams) {
+        struct media_stream *s = list_entry(n, struct media_stream, node);
+        (void)close(s->fd[0]);
+        (void)close(s->fd[1]);
+        media_playlist_free(s->play);
+        media_dtmf_free(s->inband);
+        free_stream(e, s);
+    }
+}
+
+void media_engine_stop(struct media_engine *e)
+{
+    if (!e)
+        return;
+    stop_threads(e);
+    for (unsigned k = 0; k < e->n_threads; k++) {
+        drop_commands(&e->threads[k]);
+        close_thread_files(&e->threads[k]);
+    }
+    free_streams_left(e);
+    if (e->async)
+        uv_close((uv_handle_t *)e->async, free_async);
+    for (unsigned k = 0; k < MEDIA_IPS_MAX; k++)
+        free(e->ports[k].used);
+    free(e->threads);
+    free(e);
+}
+
+int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct media_engine **out, struct err_info *info)
+{
+    struct media_engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return err_set(info, ERR_NOMEM, "", "no memory for the media engine");
+    uint64_t name;
+
+    list_init(&e->streams);
+    e->dead_ms = cfg->dead_ms;
+    g711_setup();
+    (void)media_tone_step(1000); /* builds its table before threads need it */
+    random_bytes(&name, sizeof name);
+    (void)snprintf(e->cname, sizeof e->cname, "%016llx", (unsigned long long)name);
+    e->async = calloc(1, sizeof *e->async);
+    if (!e->async || uv_async_init(loop, e->async, on_wake) != 0) {
+        free(e->async);
+        free(e);
+        return err_set(info, ERR_NOMEM, "", "no memory for the media engine");
+    }
+    e->async->data = e;
+    int rc = set_up_addresses(e, cfg, info);
+    if (rc == 0)
+        rc = start_threads(e, thread_count(cfg->threads), info);
+    if (rc) {
+        media_engine_stop(e);
+        return rc;
+    }
+    *out = e;
+    return 0;
+}
+
+void media_engine_get_stats(struct media_engine *e, struct media_engine_stats *out)
+{
+    struct media_engine_stats st = {.streams = e->n_streams, .ports_free = e->n_free, .queue_full = e->refused};
+    for (unsigned k = 0; k < e->n_threads; k++) {
+        uint64_t words[sizeof(struct media_counters) / 8];
+        struct media_counters c;
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            words[i] = atomic_load_explicit(&e->threads[k].pub[i], memory_order_relaxed);
+        memcpy(&c, words, sizeof c);
+        st.packets_in += c.packets_in;
+        st.packets_out += c.packets_out;
+        st.packets_noise += c.packets_noise;
+        st.ticks_late += c.ticks_late;
+        st.queue_full += c.queue_full;
+    }
+    *out = st;
+}
+
+/* ---- streams ---- */
+
+static int find_ip(const struct media_engine *e, const struct media_stream_params *p, unsigned *out)
+{
+    for (unsigned k = 0; k < e->n_ips; k++) {
+        if (p->ip ? strcmp(p->ip, e->ip[k]) == 0 : e->bind[k].u.sa.sa_family == p->family) {
+            *out = k;
+            return 0;
+        }
+    }
+    return ERR_NOTFOUND;
+}
+
+static struct media_thread *least_loaded(struct media_engine *e)
+{
+    struct media_thread *best = &e->threads[0];
+    for (unsigned k = 1; k < e->n_threads; k++) {
+        if (e->threads[k].assigned < best->assigned)
+            best = &e->threads[k];
+    }
+    return best;
+}
+
+int media_stream_open(struct media_engine *e, const struct media_stream_params *p, struct media_stream **out)
+{
+    struct media_stream *s = calloc(1, sizeof *s);
+    if (!s)
+        return ERR_NOMEM;
+    s->e = e;
+    int rc = find_ip(e, p, &s->ip_index);
+    if (rc == 0)
+        rc = reserve_ports(e, s);
+    if (rc) {
+        free(s);
+        return rc;
+    }
+    s->cb = p->cb;
+    s->ctx = p->ctx;
+    s->thread = least_loaded(e);
+    s->thread->assigned++;
+    atomic_init(&s->owner, s->thread);
+    list_init(&s->tick_node);
+    list_push_back(&e->streams, &s->node);
+    e->n_streams++;
+    s->cmd_open = (struct media_cmd){.type = MEDIA_CMD_OPEN, .embedded = true, .s = s};
+    s->cmd_close = (struct media_cmd){.type = MEDIA_CMD_CLOSE, .embedded = true, .s = s};
+    media_thread_push(s->thread, &s->cmd_open);
+    *out = s;
+    return 0;
+}
+
+static void forget_peer(struct media_stream *s)
+{
+    if (s->core_peer)
+        s->core_peer->core_peer = NULL;
+    s->core_peer = NULL;
+}
+
+void media_stream_close(struct media_stream *s)
+{
+    if (!s || s->closed)
+        return;
+    s->closed = true;
+    forget_peer(s);
+    s->thread->assigned--;
+    media_thread_push(s->thread, &s->cmd_close);
+}
+
+uint16_t media_stream_port(const struct media_stream *s)
+{
+    return s->port;
+}
+
+const char *media_stream_ip(const struct media_stream *s)
+{
+    return s->e->ip[s->ip_index];
+}
+
+/* NULL when the thread's queue is full or memory short, which is counted. */
+static struct media_cmd *new_command(struct media_stream *s, enum media_cmd_type type)
+{
+    struct media_cmd *c = NULL;
+    if (atomic_load_explicit(&s->thread->n_commands, memory_order_relaxed) < MEDIA_COMMANDS_MAX)
+        c = calloc(1, sizeof *c);
+    if (!c) {
+        s->e->refused++;
+        return NULL;
+    }
+    c->type = type;
+    c->s = s;
+    return c;
+}
+
+static void send_switch(struct media_stream *s, enum media_cmd_type type, bool on)
+{
+    struct media_cmd *c = new_command(s, type);
+    if (!c)
+        return;
+    c->u.on = on;
+    media_thread_push(s->thread, c);
+}
+
+void media_stream_set_remote(struct media_stream *s, const struct media_remote *r)
+{
+    struct media_cmd *c = new_command(s, MEDIA_CMD_REMOTE);
+    if (!c)
+        return;
+    c->u.remote.r = *r;
+    if (r->inband_dtmf && r->sdp.dtmf_pt < 0)
+        c->u.remote.inband = media_dtmf_detector(s);
+    media_thread_push(s->thread, c);
+}
+
+void media_stream_pause(struct media_stream *s, bool paused)
+{
+    send_switch(s, MEDIA_CMD_PAUSE, paused);
+}
+
+int media_stream_play(struct media_stream *s, const struct media_item *items, unsigned n, uint32_t start_ms, uint32_t *play_id)
+{
+    struct media_playlist *pl;
+    uint32_t id = s->e->next_play_id + 1;
+    int rc = media_playlist_new(items, n, start_ms, id, &pl);
+    if (rc)
+        return rc;
+    struct media_cmd *c = new_command(s, MEDIA_CMD_PLAY);
+    if (!c) {
+        media_playlist_free(pl);
+        return ERR_BUSY;
+    }
+    c->u.play = pl;
+    s->e->next_play_id = id;
+    if (play_id)
+        *play_id = id;
+    media_thread_push(s->thread, c);
+    return 0;
+}
+
+void media_stream_stop_play(struct media_stream *s)
+{
+    send_switch(s, MEDIA_CMD_STOP_PLAY, true);
+}
+
+void media_stream_echo(struct media_stream *s, bool on)
+{
+    send_switch(s, MEDIA_CMD_ECHO, on);
+}
+
+void media_stream_send_dtmf(struct media_stream *s, char digit, uint32_t duration_ms)
+{
+    struct media_cmd *c = new_command(s, MEDIA_CMD_DTMF);
+    if (!c)
+        return;
+    c->u.dtmf.digit = digit;
+    c->u.dtmf.ms = duration_ms;
+    media_thread_push(s->thread, c);
+}
+
+int media_bridge(struct media_stream *a, struct media_stream *b)
+{
+    if (a == b || a->e != b->e)
+        return ERR_INVAL;
+    if (a->closed || b->closed)
+        return ERR_CLOSED;
+    struct media_cmd *join = new_command(a, MEDIA_CMD_BRIDGE), *move = NULL;
+    if (!join)
+        return ERR_BUSY;
+    if (a->thread != b->thread) {
+        move = new_command(b, MEDIA_CMD_MOVE);
+        if (!move) {
+            media_thread_free_command(join);
+            return ERR_BUSY;
+        }
+        move->u.thread = a->thread;
+        media_thread_push(b->thread, move);
+        b->thread->assigned--;
+        b->thread = a->thread;
+        b->thread->assigned++;
+    }
+    join->u.peer = b;
+    forget_peer(a);
+    forget_peer(b);
+    a->core_peer = b;
+    b->core_peer = a;
+    media_thread_push(a->thread, join);
+    return 0;
+}
+
+void media_unbridge(struct media_stream *s)
+{
+    if (!s->core_peer)
+        return;
+    forget_peer(s);
+    send_switch(s, MEDIA_CMD_UNBRIDGE, true);
+}
+
+void media_stream_stats(struct media_stream *s, struct media_stats *out)
+{
+    uint64_t words[sizeof(struct media_stats) / 8];
+    unsigned before, after;
+    do {
+        before = atomic_load_explicit(&s->pub_seq, memory_order_acquire);
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            words[k] = atomic_load_explicit(&s->pub[k], memory_order_acquire);
+        after = atomic_load_explicit(&s->pub_seq, memory_order_relaxed);
+    } while (before != after || (before & 1));
+    memcpy(out, words, sizeof words);
+}

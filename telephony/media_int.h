@@ -1,0 +1,306 @@
+/* Inside of the media engine: what the files media*.c share.
+ *
+ * media.c         core thread: handles, ports, commands out, events in
+ * media_thread.c  the loop of a media thread: epoll, tick, commands, moving a stream to another thread
+ * media_stream.c  per packet: receive, check, book, rewrite, send; RTCP
+ * media_play.c    prompts, tones, silence, encoded per tick
+ * media_dtmf.c    RFC 4733 and in-band digits, both directions
+ *
+ * Crossing threads. Core to media: a lock-free stack per thread that the media thread takes whole and reverses, so the order
+ * is kept and neither side ever waits for the other. Media to core: a single-producer ring per thread. Closed streams come
+ * back on a stack of the engine, through a link inside the stream, so that giving back cannot fail.
+ *
+ * Moving a stream. The old thread lets go of it (owner = NULL) and pushes it on the new thread's `adopted` stack. Commands
+ * sent to the new thread may get there earlier: a thread that meets a command for a stream it does not own yet stops
+ * running commands until the adoption. Every such wait is for a command that the core sent earlier, so there is no cycle. */
+#ifndef TELEPHONY_MEDIA_INT_H
+#define TELEPHONY_MEDIA_INT_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "telephony/media.h"
+#include "telephony/prompt.h"
+#include "telephony/rtcp.h"
+#include "telephony/rtp.h"
+
+#define MEDIA_TICK_US 20000u
+#define MEDIA_TICK_SAMPLES 160u
+#define MEDIA_PACKET_MAX 2048u
+#define MEDIA_FRAME_MAX 480u      /* samples of the longest ptime, 60 ms */
+#define MEDIA_THREADS_MAX 4u
+#define MEDIA_IPS_MAX 4u
+#define MEDIA_EVENTS_MAX 1024u    /* ring of each thread to the core; a power of two */
+#define MEDIA_COMMANDS_MAX 16384u /* waiting for one thread */
+#define MEDIA_DIGITS_MAX 32u      /* waiting to be sent on one stream */
+#define MEDIA_LEARN_US 5000000u   /* how long the signalled source may take over from an earlier one */
+#define MEDIA_RELEARN_US 2000000u /* silence after which another source is taken */
+#define MEDIA_KEEPALIVE_US 10000000u
+#define MEDIA_RTCP_US 5000000u
+#define MEDIA_DIGIT_LOST_US 200000u /* no more packets of a digit: its end was lost */
+
+struct media_thread;
+struct dtmf_rx_state_s; /* spandsp */
+
+struct media_addr {
+    socklen_t len; /* 0: none */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } u;
+};
+
+enum media_cmd_type {
+    MEDIA_CMD_OPEN,
+    MEDIA_CMD_CLOSE,
+    MEDIA_CMD_MOVE, /* to `thread` */
+    MEDIA_CMD_REMOTE,
+    MEDIA_CMD_PAUSE,
+    MEDIA_CMD_PLAY,
+    MEDIA_CMD_STOP_PLAY,
+    MEDIA_CMD_ECHO,
+    MEDIA_CMD_DTMF,
+    MEDIA_CMD_BRIDGE,
+    MEDIA_CMD_UNBRIDGE,
+};
+
+struct media_playlist;
+
+struct media_cmd {
+    struct media_cmd *next;
+    enum media_cmd_type type;
+    bool embedded; /* part of the stream: not freed by itself */
+    struct media_stream *s;
+    union {
+        struct media_stream *peer;
+        struct media_thread *thread;
+        struct media_playlist *play;
+        struct {
+            struct media_remote r;
+            struct dtmf_rx_state_s *inband; /* ready-made, so that the media thread need not allocate */
+        } remote;
+        struct {
+            char digit;
+            uint32_t ms;
+        } dtmf;
+        bool on;
+    } u;
+};
+
+/* What a packet type number means on a stream. */
+enum media_kind { MEDIA_KIND_NONE, MEDIA_KIND_ULAW, MEDIA_KIND_ALAW, MEDIA_KIND_EVENT, MEDIA_KIND_CN };
+
+/* Our outgoing RTP stream: one SSRC, one sequence, one time line, whatever feeds it. */
+struct media_tx {
+    uint32_t ssrc, last_ts, last_dur; /* last_dur: samples that the newest packet covers */
+    uint16_t next_seq;
+    uint64_t last_us;                 /* 0: nothing sent yet */
+    bool local;                       /* the newest packet was made here: the next one follows it directly */
+};
+
+/* How a source that is relayed into this stream maps onto media_tx. */
+struct media_map {
+    bool valid;
+    uint32_t ssrc, ts_off, max_ts;
+    uint16_t seq_off, max_seq;
+    uint32_t ext; /* packets since the mapping began: what is older than that must not go out */
+    uint64_t last_us;
+};
+
+/* A digit that is being received. */
+struct media_digit_rx {
+    bool active, known; /* known: ts holds the last digit's, its repeats are ignored */
+    uint8_t event;
+    uint32_t ssrc, ts, dur, dur_before;
+    uint64_t last_us;
+    bool inband;
+    uint64_t inband_start; /* in samples */
+};
+
+/* A digit that is being sent. */
+struct media_digit_tx {
+    bool active;
+    bool inband;
+    uint8_t event;
+    uint8_t ends_left, rest_ticks;
+    uint32_t ts, dur, total; /* samples */
+    uint32_t phase[2], step[2];
+};
+
+struct media_stream {
+    /* Fixed from open to close. */
+    struct media_engine *e;
+    int fd[2]; /* RTP, RTCP */
+    unsigned ip_index;
+    uint16_t port;
+
+    /* Core thread. */
+    struct list_node node;
+    media_event_cb *cb;
+    void *ctx;
+    bool closed;
+    struct media_thread *thread; /* where commands go */
+    struct media_stream *core_peer;
+    uint32_t last_play_id;
+    struct media_cmd cmd_open, cmd_close;
+
+    /* Handed from thread to thread. */
+    struct media_stream *handed_next;       /* on a stack: `adopted` of a thread, `closed` of the engine */
+    _Atomic(struct media_thread *) owner;
+
+    /* Written by the owner thread at ticks, read by the core (a sequence lock). */
+    atomic_uint pub_seq;
+    _Atomic uint64_t pub[sizeof(struct media_stats) / 8];
+
+    /* Owner thread. */
+    struct list_node tick_node;
+    struct media_thread *t;
+    bool have_remote, paused, symmetric;
+    bool tx_on, rx_on; /* all conditions to send / take audio, computed when one changes */
+    bool echo, dead, alive;
+    struct sdp_session_params sdp;
+    struct media_addr signalled, to, rtcp_to, latched;
+    uint64_t learn_until_us, rx_since_us, last_rx_us;
+    uint8_t kind_of[128]; /* enum media_kind by payload type */
+    struct media_stream *peer;
+    struct rtp_receiver rx;
+    struct media_tx tx;
+    struct media_map map;
+    struct media_digit_rx digit_rx;
+    struct media_digit_tx digit_tx;
+    struct {
+        char digit;
+        uint16_t ms;
+    } digits[MEDIA_DIGITS_MAX];
+    unsigned digits_head, digits_count;
+    struct dtmf_rx_state_s *inband;
+    bool inband_on;
+    uint64_t inband_samples;
+    struct media_playlist *play;
+    uint8_t frame[MEDIA_FRAME_MAX]; /* encoded samples waiting for a whole packet */
+    unsigned frame_n;
+    uint64_t rtcp_next_us, rtcp_sr_at_us;
+    uint32_t rtcp_lsr;
+    uint64_t rtcp_tx_packets_prior[2];
+    uint64_t tx_payload_bytes;
+    struct media_stats stats;
+    bool stats_changed;
+};
+
+struct media_message {
+    struct media_stream *s;
+    struct media_event ev;
+};
+
+struct media_counters {
+    uint64_t packets_in, packets_out, packets_noise, ticks_late, queue_full;
+};
+
+struct media_thread {
+    struct media_engine *e;
+    pthread_t id;
+    bool running;      /* core thread */
+    unsigned assigned; /* core thread: streams */
+    int epoll_fd, wake_fd, timer_fd;
+    atomic_bool stop;
+
+    _Atomic(struct media_cmd *) commands;
+    atomic_uint n_commands;
+    _Atomic(struct media_stream *) adopted;
+
+    struct media_message ring[MEDIA_EVENTS_MAX];
+    atomic_uint ring_head, ring_tail; /* core takes at head, the thread puts at tail */
+
+    _Atomic uint64_t pub[sizeof(struct media_counters) / 8];
+
+    /* The thread itself. */
+    struct media_cmd *todo, **todo_end;
+    struct list_node streams;
+    unsigned n_streams;
+    uint64_t now_us;   /* monotonic, once per wake-up */
+    uint64_t wall_us;
+    bool wake_core;
+    uint64_t random;
+    struct media_counters count;
+    uint8_t buf[MEDIA_PACKET_MAX + 64];
+};
+
+struct media_ports {
+    uint8_t *used; /* one byte a pair */
+    unsigned next;
+};
+
+struct media_engine {
+    uv_async_t *async; /* outlives the engine by one loop turn */
+    char ip[MEDIA_IPS_MAX][INET6_ADDRSTRLEN];
+    struct media_addr bind[MEDIA_IPS_MAX]; /* port 0 */
+    struct media_ports ports[MEDIA_IPS_MAX];
+    unsigned n_ips, n_pairs;
+    uint16_t port_min;
+    unsigned n_threads;
+    uint32_t dead_ms;
+    struct media_thread *threads;
+    _Atomic(struct media_stream *) closed;
+    struct list_node streams;
+    unsigned n_streams, n_free;
+    uint32_t next_play_id;
+    bool delivering;
+    uint64_t refused; /* commands not taken because a queue was full or memory short */
+    char cname[24];
+};
+
+/* media_thread.c */
+int media_thread_prepare(struct media_thread *t);
+void *media_thread_main(void *arg);
+void media_thread_push(struct media_thread *t, struct media_cmd *c);
+void media_thread_free_command(struct media_cmd *c);
+/* False when the ring is full; the caller tries again at the next tick or lets it go. */
+bool media_thread_emit(struct media_thread *t, struct media_stream *s, const struct media_event *ev);
+uint64_t media_thread_random(struct media_thread *t);
+
+/* media_stream.c: owner thread */
+void media_stream_on_rtp(struct media_thread *t, struct media_stream *s);
+void media_stream_on_rtcp(struct media_thread *t, struct media_stream *s);
+void media_stream_apply_remote(struct media_stream *s, const struct media_remote *r);
+void media_stream_update_gates(struct media_stream *s);
+void media_stream_tick(struct media_thread *t, struct media_stream *s);
+void media_stream_start_rtcp(struct media_stream *s);
+void media_stream_send_rtcp(struct media_stream *s, bool bye);
+void media_stream_publish(struct media_stream *s);
+/* Sends a packet of our own making that follows what was sent before; payload has RTP_HEADER_BYTES of room before it. */
+void media_stream_send_local(struct media_stream *s, uint8_t *payload, size_t len);
+/* As above with type, time stamp and marker given. Does not touch tx.last_*. */
+void media_stream_send_raw(struct media_stream *s, bool marker, uint8_t pt, uint32_t ts, uint8_t *payload, size_t len);
+/* The time stamp with which something new may begin now. */
+uint32_t media_stream_resume_ts(const struct media_stream *s);
+static inline uint8_t media_stream_silence(const struct media_stream *s)
+{
+    return s->sdp.codec == SDP_PCMU ? 0xFFu : 0xD5u;
+}
+
+/* media_play.c */
+int media_playlist_new(const struct media_item *items, unsigned n, uint32_t start_ms, uint32_t id, struct media_playlist **out);
+void media_playlist_free(struct media_playlist *pl); /* any thread */
+void media_play_tick(struct media_stream *s);
+void media_play_drop(struct media_stream *s);
+/* Encodes and sends by ptime. */
+void media_play_samples(struct media_stream *s, const int16_t *pcm, unsigned n);
+uint32_t media_tone_step(unsigned hz);
+int media_tone_sample(uint32_t phase); /* -32767..32767 */
+int32_t media_tone_amplitude(int dbm0);
+
+/* media_dtmf.c */
+void media_dtmf_on_event(struct media_stream *s, const struct rtp_packet *p, bool late);
+void media_dtmf_on_audio(struct media_stream *s, const struct rtp_packet *p, enum media_kind kind);
+void media_dtmf_check_lost(struct media_stream *s);
+void media_dtmf_queue(struct media_stream *s, char digit, uint32_t ms);
+/* True while a digit has the outgoing stream. */
+bool media_dtmf_tick(struct media_stream *s);
+struct dtmf_rx_state_s *media_dtmf_detector(struct media_stream *s);
+void media_dtmf_free(struct dtmf_rx_state_s *rx); /* any thread; NULL is fine */
+int media_dtmf_event_of(char digit); /* 0-15 or -1 */
+
+#endif
