@@ -1,0 +1,116 @@
+/* Tables of the database, by version. A change of the schema adds a migration, never edits one.
+ * Columns that people ask for are columns; what only core reads is packed into `body`. */
+#include "storage/storage_int.h"
+
+const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
+    /* 0 -> 1 */
+    "CREATE TABLE applied(id INTEGER PRIMARY KEY CHECK(id=1), idx INTEGER NOT NULL, term INTEGER NOT NULL,"
+    " time_us INTEGER NOT NULL, feature_level INTEGER NOT NULL, front INTEGER NOT NULL, offer INTEGER NOT NULL,"
+    " binding INTEGER NOT NULL, cdr INTEGER NOT NULL, idem INTEGER NOT NULL, events INTEGER NOT NULL,"
+    " calls INTEGER NOT NULL);"
+    "CREATE TABLE cluster(id INTEGER PRIMARY KEY CHECK(id=1), cluster_id TEXT NOT NULL, nonce_key BLOB NOT NULL,"
+    " identifier_key BLOB NOT NULL);"
+    "CREATE TABLE session(origin INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, last_seq INTEGER NOT NULL);"
+    "CREATE TABLE idempotency(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, body_hash INTEGER NOT NULL,"
+    " idx INTEGER NOT NULL, code INTEGER NOT NULL, text TEXT NOT NULL, field TEXT NOT NULL, version INTEGER NOT NULL,"
+    " json TEXT, time_us INTEGER NOT NULL);"
+    "CREATE TABLE config(kind INTEGER NOT NULL, name TEXT NOT NULL, key INTEGER NOT NULL, version INTEGER NOT NULL,"
+    " updated_us INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;"
+    "CREATE TABLE node(name TEXT PRIMARY KEY, up INTEGER NOT NULL, since_us INTEGER NOT NULL, body BLOB NOT NULL)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE registration(extension TEXT NOT NULL, binding TEXT NOT NULL, id INTEGER NOT NULL, uri TEXT NOT NULL,"
+    " instance TEXT NOT NULL, reg_id INTEGER NOT NULL, node TEXT NOT NULL, flow TEXT NOT NULL, path TEXT NOT NULL,"
+    " user_agent TEXT NOT NULL, call_id TEXT NOT NULL, cseq INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+    " PRIMARY KEY(extension, binding)) WITHOUT ROWID;"
+    "CREATE TABLE agent_state(number TEXT PRIMARY KEY, extension TEXT NOT NULL, state INTEGER NOT NULL,"
+    " ready INTEGER NOT NULL, logout INTEGER NOT NULL, reason TEXT NOT NULL, since_us INTEGER NOT NULL,"
+    " login_us INTEGER NOT NULL, idle_since_us INTEGER NOT NULL, wrap_up_until_us INTEGER NOT NULL,"
+    " call_id INTEGER NOT NULL, answered INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE call(call_id INTEGER PRIMARY KEY, owner TEXT NOT NULL, phase INTEGER NOT NULL, queue TEXT NOT NULL,"
+    " agent TEXT NOT NULL, priority INTEGER NOT NULL, front INTEGER NOT NULL, queued_us INTEGER NOT NULL,"
+    " body BLOB NOT NULL);"
+    "CREATE TABLE cdr(seq INTEGER PRIMARY KEY, call_id INTEGER NOT NULL, direction TEXT NOT NULL, caller TEXT NOT NULL,"
+    " called TEXT NOT NULL, trunk TEXT NOT NULL, extension TEXT NOT NULL, agent TEXT NOT NULL, answered_by TEXT NOT NULL,"
+    " queue TEXT NOT NULL, flow TEXT NOT NULL, owner TEXT NOT NULL, arrived_us INTEGER NOT NULL,"
+    " answered_us INTEGER NOT NULL, menu_us INTEGER NOT NULL, queued_us INTEGER NOT NULL, offered_us INTEGER NOT NULL,"
+    " connected_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, ended_by TEXT NOT NULL, cause TEXT NOT NULL,"
+    " sip_status INTEGER NOT NULL, offers INTEGER NOT NULL, taken_over INTEGER NOT NULL, quality TEXT NOT NULL);"
+    "CREATE UNIQUE INDEX cdr_call ON cdr(call_id);"
+    "CREATE INDEX cdr_ended ON cdr(ended_us);"
+    "CREATE TABLE event(idx INTEGER PRIMARY KEY, n INTEGER NOT NULL, body TEXT NOT NULL);"
+    "CREATE TABLE audit(idx INTEGER NOT NULL, n INTEGER NOT NULL, time_us INTEGER NOT NULL, actor TEXT NOT NULL,"
+    " origin TEXT NOT NULL, node TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL, before TEXT, after TEXT,"
+    " code INTEGER NOT NULL, PRIMARY KEY(idx, n)) WITHOUT ROWID;",
+};
+
+const struct storage_table storage_tables[] = {
+    {"applied", "id, idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls", "id"},
+    {"cluster", "id, cluster_id, nonce_key, identifier_key", "id"},
+    {"session", "origin, incarnation, last_seq", "origin"},
+    {"idempotency", "id, key, body_hash, idx, code, text, field, version, json, time_us", "id"},
+    {"config", "kind, name, key, version, updated_us, body", "kind, name"},
+    {"node", "name, up, since_us, body", "name"},
+    {"registration",
+     "extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq, expires_us",
+     "extension, binding"},
+    {"agent_state",
+     "number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us, wrap_up_until_us, call_id, answered",
+     "number"},
+    {"call", "call_id, owner, phase, queue, agent, priority, front, queued_us, body", "call_id"},
+    {"cdr",
+     "seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us,"
+     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, taken_over,"
+     " quality",
+     "seq"},
+    {"event", "idx, n, body", "idx"},
+    {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
+};
+const unsigned storage_n_tables = sizeof storage_tables / sizeof storage_tables[0];
+
+const char *const storage_statements[STORAGE_SQL_COUNT] = {
+    [STORAGE_APPLIED_PUT] = "INSERT OR REPLACE INTO applied(id, idx, term, time_us, feature_level, front, offer, binding, cdr,"
+                            " idem, events, calls) VALUES(1,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_APPLIED_GET] = "SELECT idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls"
+                            " FROM applied",
+    [STORAGE_CLUSTER_PUT] = "INSERT OR REPLACE INTO cluster(id, cluster_id, nonce_key, identifier_key) VALUES(1,?,?,?)",
+    [STORAGE_CLUSTER_GET] = "SELECT cluster_id, nonce_key, identifier_key FROM cluster",
+    [STORAGE_SESSION_PUT] = "INSERT OR REPLACE INTO session(origin, incarnation, last_seq) VALUES(?,?,?)",
+    [STORAGE_SESSION_ALL] = "SELECT origin, incarnation, last_seq FROM session",
+    [STORAGE_IDEM_PUT] = "INSERT INTO idempotency(id, key, body_hash, idx, code, text, field, version, json, time_us)"
+                         " VALUES(?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_IDEM_GET] = "SELECT body_hash, idx, code, text, field, version, json FROM idempotency WHERE key=?",
+    /* ids grow with time: the oldest go, by age and by number */
+    [STORAGE_IDEM_TRIM] = "DELETE FROM idempotency WHERE id <= (SELECT max(?2, coalesce((SELECT max(id) FROM idempotency"
+                          " WHERE time_us < ?1), 0)))",
+    [STORAGE_IDEM_OLDEST] = "SELECT time_us FROM idempotency ORDER BY id LIMIT 1",
+    [STORAGE_CONFIG_PUT] = "INSERT OR REPLACE INTO config(kind, name, key, version, updated_us, body) VALUES(?,?,?,?,?,?)",
+    [STORAGE_CONFIG_DEL] = "DELETE FROM config WHERE kind=? AND name=?",
+    [STORAGE_CONFIG_ALL] = "SELECT kind, name, key, version, updated_us, body FROM config ORDER BY kind, name",
+    [STORAGE_NODE_PUT] = "INSERT OR REPLACE INTO node(name, up, since_us, body) VALUES(?,?,?,?)",
+    [STORAGE_NODE_DEL] = "DELETE FROM node WHERE name=?",
+    [STORAGE_NODE_ALL] = "SELECT name, up, since_us, body FROM node ORDER BY name",
+    [STORAGE_REG_PUT] = "INSERT OR REPLACE INTO registration(extension, binding, id, uri, instance, reg_id, node, flow, path,"
+                        " user_agent, call_id, cseq, expires_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_REG_DEL] = "DELETE FROM registration WHERE extension=? AND binding=?",
+    [STORAGE_REG_ALL] = "SELECT extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq,"
+                        " expires_us FROM registration ORDER BY id",
+    [STORAGE_AGENT_PUT] = "INSERT OR REPLACE INTO agent_state(number, extension, state, ready, logout, reason, since_us,"
+                          " login_us, idle_since_us, wrap_up_until_us, call_id, answered) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_AGENT_DEL] = "DELETE FROM agent_state WHERE number=?",
+    [STORAGE_AGENT_ALL] = "SELECT number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us,"
+                          " wrap_up_until_us, call_id, answered FROM agent_state ORDER BY number",
+    [STORAGE_CALL_PUT] = "INSERT OR REPLACE INTO call(call_id, owner, phase, queue, agent, priority, front, queued_us, body)"
+                         " VALUES(?,?,?,?,?,?,?,?,?)",
+    [STORAGE_CALL_DEL] = "DELETE FROM call WHERE call_id=?",
+    [STORAGE_CALL_ALL] = "SELECT body FROM call ORDER BY call_id",
+    [STORAGE_CDR_PUT] = "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
+                        " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
+                        " ended_by, cause, sip_status, offers, taken_over, quality)"
+                        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
+    [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
+    [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",
+    [STORAGE_EVENT_OLDEST] = "SELECT idx, n FROM event ORDER BY idx LIMIT 1",
+    [STORAGE_AUDIT_PUT] = "INSERT INTO audit(idx, n, time_us, actor, origin, node, action, object, before, after, code)"
+                          " VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+};
