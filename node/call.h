@@ -28,6 +28,9 @@ void calls_reconcile(struct calls *cs);
 /* All state was replaced (image installed): look at every call. */
 void calls_reload(struct calls *cs);
 
+/* Ends a call of this node for an operator. ERR_NOTFOUND. */
+ERR_CHECKED int calls_hang_up(struct calls *cs, uint64_t id);
+
 struct calls_counts {
     uint32_t live;
     uint64_t started, refused, ended;

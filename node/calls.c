@@ -337,6 +337,15 @@ void calls_reload(struct calls *cs)
     calls_reconcile(cs);
 }
 
+int calls_hang_up(struct calls *cs, uint64_t id)
+{
+    struct call *k = map_get_u64(&cs->by_id, id);
+    if (!k)
+        return ERR_NOTFOUND;
+    call_end(k, "operator", "normal", 0);
+    return 0;
+}
+
 void calls_get_counts(const struct calls *cs, struct calls_counts *out)
 {
     *out = cs->counts;

@@ -21,6 +21,7 @@ struct media_engine;
 struct node_api;
 struct node_replica;
 struct node_metrics;
+struct node_post;
 struct prompt_store;
 struct sip_ua;
 struct storage;
@@ -48,6 +49,7 @@ struct node {
     struct calls *calls;
     struct node_api *api;
     struct node_metrics *metrics;
+    struct node_post *post;
     uint64_t started_us; /* wall clock */
 };
 
@@ -63,10 +65,23 @@ ERR_CHECKED int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_
 /* For proposals whose outcome nobody needs: logs a failure under `what`. */
 void node_propose_quietly(struct node *n, Ev__Command *cmd, const char *what);
 
+/* ---- work for the core thread from other threads (node/post.c) */
+
+typedef void node_post_fn(struct node *n, void *ctx);
+/* Any thread. 0, or ERR_BUSY when NODE_POST_MAX pieces of work wait already: the caller keeps ctx and says so to its client. */
+#define NODE_POST_MAX 4096u
+ERR_CHECKED int node_post(struct node *n, node_post_fn *fn, void *ctx);
+ERR_CHECKED int node_post_init(struct node *n);
+void node_post_close(struct node *n);
+size_t node_post_waiting(struct node *n);
+
 /* ---- whether this node may act (node/replica.c) */
 
 /* 0, or the number of seconds after which a refused client may come again, with the reason in *why (static text). */
 int node_refusal(struct node *n, const char **why);
+
+/* Events up to `index` are in the database (node/apiback.c). */
+void node_api_notify(struct node *n, uint64_t index);
 
 /* Ends the process in order: legs are released, leadership handed over, files closed. Idempotent. */
 void node_stop(struct node *n, int exit_code);

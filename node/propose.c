@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -24,6 +25,7 @@ int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_don
         return ERR_CLOSED;
     char actor[NODE_NAME_MAX + 8];
     snprintf(actor, sizeof actor, "node:%s", n->cfg.name);
+    char *old_actor = cmd->actor, *old_origin = cmd->origin, *old_node = cmd->node;
     if (!cmd->actor || !cmd->actor[0])
         cmd->actor = actor;
     if (!cmd->origin || !cmd->origin[0])
@@ -35,7 +37,9 @@ int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_don
     void *data = NULL;
     size_t len = 0;
     int rc = core_pack(cmd, &data, &len);
-    cmd->actor = cmd->actor == actor ? NULL : cmd->actor;
+    cmd->actor = old_actor;
+    cmd->origin = old_origin;
+    cmd->node = old_node;
     if (rc)
         return rc;
     struct proposal *p = calloc(1, sizeof *p);

@@ -1,0 +1,345 @@
+/* What the API asks of the node: commands and cluster operations, carried from the API thread to the core thread and their
+ * results back. */
+#include "node/apiback.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/call.h"
+#include "node/ident.h"
+#include "node/metrics.h"
+#include "node/replica.h"
+#include "storage/storage.h"
+#include "telephony/media.h"
+#include "telephony/prompt.h"
+#include "telephony/sip.h"
+
+#define APIBACK_PEERS_MAX 64u
+
+struct node_api {
+    struct node *n;
+    struct api_server *server;
+};
+
+/* One piece of work from the API; freed when its result has been posted. */
+struct api_work {
+    struct node *n;
+    uint64_t ticket;
+    unsigned timeout_ms;
+    Ev__Command *cmd;      /* submit */
+    enum api_op op;        /* call */
+    json_t *args;
+};
+
+static void api_work_finish(struct api_work *w, const struct api_result *r)
+{
+    if (w->n->api && w->n->api->server)
+        api_post_result(w->n->api->server, w->ticket, r);
+    else
+        json_decref(r->json);
+    if (w->cmd)
+        ev__command__free_unpacked(w->cmd, NULL);
+    json_decref(w->args);
+    free(w);
+}
+
+static void api_work_fail(struct api_work *w, int code, const char *text)
+{
+    struct api_result r = {.code = code, .text = text};
+    api_work_finish(w, &r);
+}
+
+static void api_work_done(struct api_work *w, json_t *json)
+{
+    struct api_result r = {.code = json ? 0 : ERR_NOMEM, .json = json};
+    api_work_finish(w, &r);
+}
+
+/* ---- commands */
+
+static void apiback_submitted(void *ctx, int status, const struct core_answer *a)
+{
+    struct api_work *w = ctx;
+    struct api_result r = {.code = status};
+    if (status == 0) {
+        r.code = a->code;
+        r.text = a->text[0] ? a->text : NULL;
+        r.field = a->field[0] ? a->field : NULL;
+        r.index = a->index;
+        r.version = a->version;
+        r.json_text = a->json;
+    }
+    api_work_finish(w, &r);
+}
+
+static void apiback_submit_core(struct node *n, void *ctx)
+{
+    struct api_work *w = ctx;
+    int rc = node_propose(n, w->cmd, w->timeout_ms, apiback_submitted, w);
+    if (rc)
+        api_work_fail(w, rc, NULL);
+}
+
+static int apiback_submit(void *ctx, Ev__Command *cmd, unsigned timeout_ms, uint64_t ticket)
+{
+    struct node *n = ctx;
+    struct api_work *w = calloc(1, sizeof *w);
+    if (!w)
+        return ERR_NOMEM;
+    *w = (struct api_work){.n = n, .ticket = ticket, .timeout_ms = timeout_ms, .cmd = cmd};
+    int rc = node_post(n, apiback_submit_core, w);
+    if (rc)
+        free(w);
+    return rc;
+}
+
+/* ---- operations */
+
+static const char *apiback_state_name(int state)
+{
+    switch (state) {
+    case REPL_LEADER:
+        return "leader";
+    case REPL_FOLLOWER:
+        return "follower";
+    case REPL_CANDIDATE:
+        return "candidate";
+    default:
+        return "idle";
+    }
+}
+
+static json_t *apiback_peer(const struct repl_peer_info *p)
+{
+    static const char *const roles[] = {[REPL_SPARE] = "spare", [REPL_STANDBY] = "standby", [REPL_VOTER] = "voter"};
+    return json_pack("{s:s,s:I,s:s,s:s,s:b,s:b,s:b,s:o,s:o}", "name", p->name, "node_id", (json_int_t)p->id, "address", p->address,
+                     "role", roles[p->role], "self", p->self, "leader", p->leader, "up", p->up, "rtt_us",
+                     p->rtt_us ? json_integer(p->rtt_us) : json_null(), "match_index",
+                     p->match ? json_integer((json_int_t)p->match) : json_null());
+}
+
+static json_t *apiback_cluster_status(struct node *n)
+{
+    struct repl_status s;
+    repl_get_status(n->repl, &s);
+    struct repl_peer_info peers[APIBACK_PEERS_MAX];
+    size_t count = repl_peers(n->repl, peers, APIBACK_PEERS_MAX);
+    json_t *rows = json_array(), *leader = json_null();
+    for (size_t i = 0; i < count && i < APIBACK_PEERS_MAX; i++) {
+        json_array_append_new(rows, apiback_peer(&peers[i]));
+        if (peers[i].leader)
+            leader = json_string(peers[i].name);
+    }
+    uint8_t a[32], b[32];
+    char cluster[33];
+    bool known = core_secrets(n->core, a, b, cluster);
+    bool quorum = s.has_quorum && repl_quorum_age_ms(n->repl) <= REPLICA_LEASE_MS;
+    return json_pack("{s:s,s:o,s:I,s:b,s:o,s:I,s:I,s:I,s:I,s:I,s:o}", "state", apiback_state_name((int)s.state), "leader", leader,
+                     "term", (json_int_t)s.term, "has_quorum", quorum, "cluster_id", known ? json_string(cluster) : json_null(),
+                     "last_index", (json_int_t)s.last_index, "commit_index", (json_int_t)s.commit_index, "applied_index",
+                     (json_int_t)s.applied_index, "snapshot_index", (json_int_t)s.snapshot_index, "log_bytes",
+                     (json_int_t)s.log_bytes, "peers", rows);
+}
+
+static json_t *apiback_disk(struct node *n, uint64_t log_bytes)
+{
+    struct statvfs fs;
+    uint64_t free_bytes = 0;
+    if (statvfs(n->cfg.data, &fs) == 0)
+        free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    uv_fs_t st;
+    uint64_t db = 0;
+    if (uv_fs_stat(NULL, &st, storage_path(n->st), NULL) == 0)
+        db = st.statbuf.st_size;
+    uv_fs_req_cleanup(&st);
+    return json_pack("{s:I,s:I,s:I,s:I}", "data_bytes", (json_int_t)(db + log_bytes), "free_bytes", (json_int_t)free_bytes,
+                     "log_bytes", (json_int_t)log_bytes, "database_bytes", (json_int_t)db);
+}
+
+static json_t *apiback_node_status(struct node *n)
+{
+    struct repl_status s;
+    repl_get_status(n->repl, &s);
+    uint64_t up_s = (clock_wall_now().us - n->started_us) / 1000000u;
+    json_t *queues = json_pack("[{s:s,s:I,s:I,s:I},{s:s,s:I,s:I,s:I}]", "name", "proposals", "length", (json_int_t)s.pending,
+                               "capacity", (json_int_t)REPL_PENDING_MAX, "refused", (json_int_t)s.refused, "name", "core_work",
+                               "length", (json_int_t)node_post_waiting(n), "capacity", (json_int_t)NODE_POST_MAX, "refused",
+                               (json_int_t)0);
+    return json_pack("{s:I,s:s,s:I,s:o,s:o,s:o,s:o}", "node_id", (json_int_t)repl_id(n->repl), "version", NODE_VERSION, "uptime_s",
+                     (json_int_t)up_s, "threads", metrics_threads(), "queues", queues, "disk", apiback_disk(n, s.log_bytes),
+                     "counters", metrics_counters(n));
+}
+
+static void apiback_verified(void *ctx, int status, json_t *result)
+{
+    struct api_work *w = ctx;
+    if (status)
+        api_work_fail(w, status, NULL);
+    else
+        api_work_done(w, result);
+}
+
+static void apiback_member(void *arg, int status, uint64_t id, const char *text)
+{
+    struct api_work *w = arg;
+    if (status) {
+        api_work_fail(w, status, text);
+        return;
+    }
+    if (w->op == API_OP_NODE_ADD)
+        api_work_done(w, json_pack("{s:O,s:I,s:s}", "name", json_object_get(w->args, "name"), "node_id", (json_int_t)id, "detail",
+                                   text ? text : ""));
+    else if (w->op == API_OP_CLUSTER_TRANSFER)
+        api_work_done(w, json_pack("{s:s}", "leader", text ? text : ""));
+    else
+        api_work_done(w, json_object());
+}
+
+static void apiback_read(void *arg, int status)
+{
+    struct api_work *w = arg;
+    if (status)
+        api_work_fail(w, status, NULL);
+    else
+        api_work_done(w, json_object());
+}
+
+static int apiback_hangup(struct api_work *w)
+{
+    uint64_t id;
+    const char *text = json_string_value(json_object_get(w->args, "call_id"));
+    if (!text || ident_parse(text, &id))
+        return ERR_NOTFOUND;
+    int rc = replica_hangup(w->n, id);
+    if (rc == 0)
+        api_work_done(w, json_object());
+    return rc;
+}
+
+static void apiback_call_core(struct node *n, void *ctx)
+{
+    struct api_work *w = ctx;
+    const char *name = json_string_value(json_object_get(w->args, "name"));
+    const char *to = json_string_value(json_object_get(w->args, "to"));
+    const char *address = json_string_value(json_object_get(w->args, "address"));
+    int rc = 0;
+    switch (w->op) {
+    case API_OP_CLUSTER_STATUS:
+        api_work_done(w, apiback_cluster_status(n));
+        break;
+    case API_OP_NODE_STATUS:
+        api_work_done(w, apiback_node_status(n));
+        break;
+    case API_OP_CLUSTER_VERIFY:
+        rc = replica_verify(n, w->timeout_ms, apiback_verified, w);
+        break;
+    case API_OP_CLUSTER_TRANSFER:
+        rc = repl_transfer(n->repl, to, apiback_member, w);
+        break;
+    case API_OP_NODE_ADD:
+        rc = name && address ? repl_add(n->repl, name, address, apiback_member, w) : ERR_INVAL;
+        break;
+    case API_OP_NODE_REMOVE:
+        rc = name ? repl_remove(n->repl, name, apiback_member, w) : ERR_INVAL;
+        break;
+    case API_OP_READ_INDEX:
+        rc = repl_read_index(n->repl, apiback_read, w, w->timeout_ms);
+        break;
+    case API_OP_HANGUP:
+        rc = apiback_hangup(w);
+        break;
+    }
+    if (rc)
+        api_work_fail(w, rc, NULL);
+}
+
+static int apiback_call(void *ctx, enum api_op op, json_t *args, const char *actor, const char *origin, unsigned timeout_ms,
+                        uint64_t ticket)
+{
+    struct node *n = ctx;
+    struct api_work *w = calloc(1, sizeof *w);
+    if (!w)
+        return ERR_NOMEM;
+    *w = (struct api_work){.n = n, .ticket = ticket, .timeout_ms = timeout_ms, .op = op, .args = args};
+    if (op == API_OP_NODE_ADD || op == API_OP_NODE_REMOVE || op == API_OP_CLUSTER_TRANSFER || op == API_OP_HANGUP)
+        log_notice("api", "%s from %s asks for operation %d", actor, origin, (int)op);
+    int rc = node_post(n, apiback_call_core, w);
+    if (rc)
+        free(w);
+    return rc;
+}
+
+/* ---- start and end */
+
+static char *apiback_metrics(void *ctx)
+{
+    return metrics_text(ctx);
+}
+
+static bool apiback_ready(void *ctx, const char **why)
+{
+    return metrics_ready(ctx, why);
+}
+
+static bool apiback_prompt_exists(void *ctx, const char *language, const char *name)
+{
+    struct node *n = ctx;
+    return prompt_file_exists(n->cfg.prompts, language, name);
+}
+
+int apiback_start(struct node *n, struct err_info *info)
+{
+    static struct api_backend backend;
+    struct node_api *a = calloc(1, sizeof *a);
+    if (!a)
+        return ERR_NOMEM;
+    a->n = n;
+    backend = (struct api_backend){
+        .ctx = n,
+        .submit = apiback_submit,
+        .call = apiback_call,
+        .metrics = apiback_metrics,
+        .ready = apiback_ready,
+        .prompt_exists = apiback_prompt_exists,
+    };
+    struct api_config cfg = {
+        .node = n->cfg.name,
+        .listen_ip = n->cfg.https.ip,
+        .port = n->cfg.https.port,
+        .cert_file = n->cfg.tls_cert,
+        .key_file = n->cfg.tls_key,
+        .admin_token = n->cfg.admin_token[0] ? n->cfg.admin_token : NULL,
+        .storage = n->st,
+        .realm = NODE_REALM,
+    };
+    n->api = a;
+    int rc = api_start(&cfg, &backend, &a->server, info);
+    if (rc) {
+        n->api = NULL;
+        free(a);
+    }
+    return rc;
+}
+
+void apiback_stop(struct node *n)
+{
+    struct node_api *a = n->api;
+    if (!a)
+        return;
+    struct api_server *server = a->server;
+    a->server = NULL;
+    api_stop(server);
+    n->api = NULL;
+    free(a);
+}
+
+void node_api_notify(struct node *n, uint64_t index)
+{
+    if (n->api && n->api->server)
+        api_notify(n->api->server, index);
+}

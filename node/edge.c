@@ -1,0 +1,106 @@
+#include "node/edge.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/call.h"
+#include "node/registrar.h"
+#include "telephony/sip.h"
+
+/* Who a sender is. An extension with a static contact is known by its address; one with a password must show it, also from
+ * an address that a trunk covers: else anybody there could call as that extension. */
+static enum sip_identity edge_identify(void *ctx, const struct sockaddr *source, const char *from_user, const char **trunk,
+                                       const char **user)
+{
+    struct node *n = ctx;
+    const Ev__Extension *by_address = core_extension_of(n->core, source, from_user);
+    if (by_address && !by_address->disabled) {
+        *user = by_address->number;
+        return SIP_ID_STATIC_PHONE;
+    }
+    const Ev__Extension *named = core_extension(n->core, from_user);
+    if (named && named->disabled)
+        return SIP_ID_REFUSE;
+    if (named && named->ha1_md5 && named->ha1_md5[0])
+        return SIP_ID_PHONE;
+    const Ev__Trunk *t = core_trunk_of(n->core, source);
+    if (t && !t->disabled) {
+        *trunk = t->name;
+        return SIP_ID_TRUNK;
+    }
+    return SIP_ID_PHONE; /* strangers get the same challenge as phones: nothing is told about who exists */
+}
+
+static int edge_get_ha1(void *ctx, const char *user, const char *algorithm, char out[65])
+{
+    struct node *n = ctx;
+    const Ev__Extension *e = core_extension(n->core, user);
+    if (!e || e->disabled)
+        return ERR_NOTFOUND;
+    const char *ha1 = strcmp(algorithm, "MD5") == 0 ? e->ha1_md5 : strcmp(algorithm, "SHA-256") == 0 ? e->ha1_sha256 : NULL;
+    if (!ha1 || !ha1[0] || strlen(ha1) > 64)
+        return ERR_NOTFOUND;
+    strcpy(out, ha1);
+    return 0;
+}
+
+static int edge_overloaded(void *ctx, const char **why)
+{
+    return node_refusal(ctx, why);
+}
+
+static void edge_on_invite(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info)
+{
+    struct node *n = ctx;
+    calls_on_invite(n->calls, leg, info);
+}
+
+static void edge_on_register(void *ctx, struct sip_reg *reg, const struct sip_register_info *info)
+{
+    registrar_on_register(ctx, reg, info);
+}
+
+static uint32_t edge_parameter(struct node *n, const char *name, uint32_t fallback, uint32_t least, uint32_t most)
+{
+    const char *text = core_parameter(n->core, name, NULL);
+    if (!text)
+        return fallback;
+    char *end;
+    unsigned long v = strtoul(text, &end, 10);
+    if (*end || v < least || v > most) {
+        log_warn("node", "parameter %s: '%s' is not a number from %u to %u; %u is used", name, text, least, most, fallback);
+        return fallback;
+    }
+    return (uint32_t)v;
+}
+
+int edge_start(struct node *n, struct err_info *info)
+{
+    struct sip_config cfg = {
+        .realm = NODE_REALM,
+        .product = "Everline/" NODE_VERSION,
+        .session_expires_s = edge_parameter(n, "session_expires_s", 1800, 90, 86400),
+        .min_se_s = edge_parameter(n, "min_se_s", 90, 90, 3600),
+    };
+    uint8_t identifier_key[32];
+    char cluster[33];
+    if (!core_secrets(n->core, cfg.nonce_key, identifier_key, cluster))
+        return err_set(info, ERR_STATE, "", "the cluster's secrets are not known yet");
+    size_t room = sizeof cfg.listen / sizeof *cfg.listen;
+    for (unsigned i = 0; i < n->cfg.n_sip && i < room; i++)
+        cfg.listen[i] = (struct sip_listen){n->cfg.sip[i].ip, n->cfg.sip[i].port};
+    if (n->cfg.n_sip > room)
+        log_warn("sip", "only the first %zu of %u SIP addresses are used", room, n->cfg.n_sip);
+    struct sip_handler handler = {
+        .ctx = n,
+        .identify = edge_identify,
+        .get_ha1 = edge_get_ha1,
+        .overloaded = edge_overloaded,
+        .on_invite = edge_on_invite,
+        .on_register = edge_on_register,
+    };
+    return sip_ua_start(n->root, &cfg, &handler, &n->ua, info);
+}

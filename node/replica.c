@@ -1,0 +1,544 @@
+#include "node/replica.h"
+
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/call.h"
+#include "node/ident.h"
+#include "storage/storage.h"
+
+#define REPLICA_CHECK_MS 100u
+#define REPLICA_PEERS_MAX 64u
+
+struct node_replica {
+    struct node *n;
+    uv_timer_t check;           /* every REPLICA_CHECK_MS */
+    uv_timer_t due;             /* leader: when the replicated state wants a Tick */
+    bool leader_ready, announced, announcing, initialising, tick_pending;
+    struct map silent_since;    /* peer name -> monotonic ms as pointer value; leader's view */
+    struct map refused;         /* peer name -> non-NULL when its process is known dead */
+    struct verify *verify;
+};
+
+bool replica_announced(const struct node *n)
+{
+    return n->replica && n->replica->announced;
+}
+
+bool replica_leader_ready(const struct node *n)
+{
+    return n->replica && n->replica->leader_ready;
+}
+
+int node_refusal(struct node *n, const char **why)
+{
+    *why = NULL;
+    if (n->stopping)
+        *why = "this node is stopping";
+    else if (!replica_announced(n) || !n->ua)
+        *why = "this node is starting";
+    else if (repl_quorum_age_ms(n->repl) > REPLICA_LEASE_MS)
+        *why = "this node is cut off from the majority";
+    else {
+        struct repl_status s;
+        repl_get_status(n->repl, &s);
+        if (s.pending > REPL_PENDING_MAX / 4 * 3)
+            *why = "too many commands wait to be committed";
+    }
+    return *why ? 5 : 0;
+}
+
+/* ---- events of core */
+
+static void replica_on_event(void *ctx, uint64_t index, const struct core_event *ev)
+{
+    struct node *n = ctx;
+    (void)index;
+    switch (ev->type) {
+    case CORE_EV_CALL:
+        if (n->calls)
+            calls_changed(n->calls, ev->call_id);
+        break;
+    case CORE_EV_DIGEST:
+        verify_on_mark(n->replica->verify, ev->name);
+        break;
+    case CORE_EV_NODE:
+        if (strcmp(ev->name, n->cfg.name) == 0) {
+            const struct core_node *me = core_node(n->core, n->cfg.name);
+            if (me && !me->up && me->incarnation == repl_incarnation(n->repl))
+                n->replica->announced = false; /* declared down while alive: announce again */
+        }
+        break;
+    case CORE_EV_AGENT:
+    case CORE_EV_QUEUE:
+    case CORE_EV_CONFIG:
+    case CORE_EV_REGISTRATION:
+    case CORE_EV_CDR:
+        break; /* the event stream reads them from the database */
+    }
+}
+
+/* ---- the clock of the replicated state */
+
+static void replica_arm_due(struct node *n);
+
+static void replica_tick_done(void *ctx, int status, const struct core_answer *a)
+{
+    struct node *n = ctx;
+    (void)status;
+    (void)a;
+    n->replica->tick_pending = false;
+    if (!n->stopping)
+        replica_arm_due(n);
+}
+
+static void replica_due(uv_timer_t *t)
+{
+    struct node *n = t->data;
+    if (!n->replica->leader_ready || n->replica->tick_pending)
+        return;
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__Tick tick = EV__TICK__INIT;
+    cmd.body_case = EV__COMMAND__BODY_TICK;
+    cmd.tick = &tick;
+    n->replica->tick_pending = node_propose(n, &cmd, 0, replica_tick_done, n) == 0;
+}
+
+static void replica_arm_due(struct node *n)
+{
+    struct node_replica *r = n->replica;
+    uint64_t due = core_next_due_us(n->core);
+    if (!r->leader_ready || r->tick_pending || !due) {
+        uv_timer_stop(&r->due);
+        return;
+    }
+    uint64_t now = clock_wall_now().us;
+    uv_timer_start(&r->due, replica_due, due > now ? (due - now) / 1000u + 1u : 0, 0);
+}
+
+/* ---- state machine of repl */
+
+static int replica_apply(void *ctx, uint64_t index, uint64_t term, const struct repl_item *items, unsigned count,
+                         struct repl_outcome *outcomes)
+{
+    struct node *n = ctx;
+    struct core_item *in = calloc(count ? count : 1, sizeof *in);
+    if (!in)
+        return ERR_NOMEM;
+    for (unsigned i = 0; i < count; i++)
+        in[i] = (struct core_item){items[i].origin, items[i].incarnation, items[i].seq, items[i].data, items[i].len};
+    struct core_answer *answers = NULL;
+    int rc = core_apply(n->core, index, term, in, count, &answers);
+    free(in);
+    if (rc) {
+        log_error("node", "entry %llu cannot be applied: %s", (unsigned long long)index, err_text(rc));
+        return rc;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        outcomes[i].skipped = answers[i].skipped;
+        outcomes[i].answer = &answers[i];
+    }
+    return 0;
+}
+
+static void replica_apply_done(void *ctx, uint64_t index)
+{
+    struct node *n = ctx;
+    core_apply_done(n->core);
+    if (n->calls)
+        calls_reconcile(n->calls);
+    if (n->api)
+        node_api_notify(n, index);
+    replica_arm_due(n);
+}
+
+static uint64_t replica_applied(void *ctx)
+{
+    struct node *n = ctx;
+    return core_applied_index(n->core);
+}
+
+/* An image is made by storage's thread; its result comes back through the core thread. */
+struct replica_image {
+    struct node *n;
+    repl_image_cb *cb;
+    void *arg;
+    int status;
+    struct repl_image image;
+};
+
+static void replica_image_post(struct node *n, void *ctx)
+{
+    struct replica_image *i = ctx;
+    (void)n;
+    i->cb(i->arg, i->status, i->status ? NULL : &i->image);
+    free(i);
+}
+
+static void replica_image_done(void *arg, int status, const struct storage_image *image)
+{
+    struct replica_image *i = arg;
+    i->status = status;
+    if (status == 0) {
+        i->image.index = image->index;
+        i->image.bytes = image->bytes;
+        memcpy(i->image.sha256, image->sha256, sizeof i->image.sha256);
+        snprintf(i->image.path, sizeof i->image.path, "%s", image->path);
+    }
+    if (node_post(i->n, replica_image_post, i)) {
+        log_error("node", "snapshot image dropped: the core thread's queue is full");
+        free(i);
+    }
+}
+
+static int replica_snapshot_take(void *ctx, const char *dir, repl_image_cb *cb, void *arg)
+{
+    struct node *n = ctx;
+    struct replica_image *i = calloc(1, sizeof *i);
+    if (!i)
+        return ERR_NOMEM;
+    *i = (struct replica_image){.n = n, .cb = cb, .arg = arg};
+    int rc = storage_image_begin(n->st, dir, replica_image_done, i);
+    if (rc)
+        free(i);
+    return rc;
+}
+
+static int replica_snapshot_install(void *ctx, const struct repl_image *image)
+{
+    struct node *n = ctx;
+    struct err_info info = {0};
+    int rc = storage_install(n->st, image->path, &info);
+    if (rc == 0)
+        rc = core_reload(n->core, &info);
+    if (rc) {
+        log_error("node", "snapshot at index %llu cannot be installed: %s", (unsigned long long)image->index, info.text);
+        return rc;
+    }
+    log_notice("node", "state replaced by the snapshot at index %llu", (unsigned long long)image->index);
+    if (n->calls)
+        calls_reload(n->calls);
+    replica_arm_due(n);
+    return 0;
+}
+
+static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
+{
+    struct node *n = ctx;
+    struct repl_peer_info peers[REPLICA_PEERS_MAX];
+    size_t count = repl_peers(n->repl, peers, REPLICA_PEERS_MAX);
+    for (size_t i = 0; i < count && i < REPLICA_PEERS_MAX; i++) {
+        if (peers[i].id != id)
+            continue;
+        if (up || !refused)
+            map_del(&n->replica->refused, peers[i].name);
+        else if (map_set(&n->replica->refused, peers[i].name, n))
+            log_warn("node", "out of memory");
+        log_notice("node", "node %s is %s", peers[i].name, up ? "connected" : refused ? "dead: it refuses connections" : "not reachable");
+    }
+}
+
+static void replica_state_changed(void *ctx, bool leader_ready)
+{
+    struct node *n = ctx;
+    if (leader_ready != n->replica->leader_ready)
+        log_notice("node", leader_ready ? "this node leads" : "this node no longer leads");
+    n->replica->leader_ready = leader_ready;
+    map_free(&n->replica->silent_since);
+    replica_arm_due(n);
+}
+
+static void replica_fatal(void *ctx, int err, const char *text)
+{
+    struct node *n = ctx;
+    log_error("node", "cannot go on: %s (%s)", text, err_text(err));
+    node_stop(n, 3);
+}
+
+/* ---- announcing, founding, watching */
+
+static void replica_announce_done(void *ctx, int status, const struct core_answer *a)
+{
+    struct node *n = ctx;
+    n->replica->announcing = false;
+    if (status || a->code) {
+        log_info("node", "start not announced yet: %s", status ? err_text(status) : a->text);
+        return;
+    }
+    n->replica->announced = true;
+    log_notice("node", "announced to the cluster");
+}
+
+static void replica_announce(struct node *n)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__NodeUp up = EV__NODE_UP__INIT;
+    char *sip[NODE_ADDRESSES_MAX];
+    for (unsigned i = 0; i < n->cfg.n_sip; i++)
+        sip[i] = n->cfg.sip[i].text;
+    cmd.body_case = EV__COMMAND__BODY_NODE_UP;
+    cmd.node_up = &up;
+    up.name = n->cfg.name;
+    up.node_id = repl_id(n->repl);
+    up.incarnation = repl_incarnation(n->repl);
+    up.site = n->cfg.site;
+    up.sip = sip;
+    up.n_sip = n->cfg.n_sip;
+    up.https = n->cfg.https.text;
+    up.peer = n->cfg.peer.text;
+    up.version = (char *)(uintptr_t)NODE_VERSION;
+    up.max_feature_level = CORE_FEATURE_LEVEL;
+    n->replica->announcing = node_propose(n, &cmd, 0, replica_announce_done, n) == 0;
+}
+
+static void replica_init_done(void *ctx, int status, const struct core_answer *a)
+{
+    struct node *n = ctx;
+    n->replica->initialising = false;
+    if (status == 0 && a->code == 0)
+        log_notice("node", "new cluster founded");
+}
+
+static void replica_found(struct node *n)
+{
+    uint8_t raw[80];
+    if (RAND_bytes(raw, sizeof raw) != 1) {
+        replica_fatal(n, ERR_IO, "no random numbers");
+        return;
+    }
+    char id[33];
+    for (unsigned i = 0; i < 16; i++)
+        snprintf(id + 2 * i, 3, "%02x", raw[64 + i]);
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__ClusterInit init = EV__CLUSTER_INIT__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CLUSTER_INIT;
+    cmd.cluster_init = &init;
+    init.cluster_id = id;
+    init.nonce_key = (ProtobufCBinaryData){32, raw};
+    init.identifier_key = (ProtobufCBinaryData){32, raw + 32};
+    n->replica->initialising = node_propose(n, &cmd, 0, replica_init_done, n) == 0;
+    OPENSSL_cleanse(raw, sizeof raw);
+}
+
+static void replica_declare_down(struct node *n, const struct core_node *node, const char *why)
+{
+    log_notice("node", "declares node %s down: %s", node->name, why);
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__NodeDown down = EV__NODE_DOWN__INIT;
+    cmd.body_case = EV__COMMAND__BODY_NODE_DOWN;
+    cmd.node_down = &down;
+    down.name = (char *)(uintptr_t)node->name;
+    down.incarnation = node->incarnation;
+    down.why = (char *)(uintptr_t)why;
+    node_propose_quietly(n, &cmd, "node down");
+}
+
+static void replica_forget(struct node *n, const char *name)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__NodeForget forget = EV__NODE_FORGET__INIT;
+    cmd.body_case = EV__COMMAND__BODY_NODE_FORGET;
+    cmd.node_forget = &forget;
+    forget.name = (char *)(uintptr_t)name;
+    node_propose_quietly(n, &cmd, "node forgotten");
+}
+
+static const struct repl_peer_info *replica_find(const struct repl_peer_info *peers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count && i < REPLICA_PEERS_MAX; i++)
+        if (strcmp(peers[i].name, name) == 0)
+            return &peers[i];
+    return NULL;
+}
+
+/* As leader: nodes that died, fell silent, or are no longer members. One proposal a turn is enough: the next turn looks again. */
+static void replica_watch(struct node *n)
+{
+    struct node_replica *r = n->replica;
+    struct repl_peer_info peers[REPLICA_PEERS_MAX];
+    size_t count = repl_peers(n->repl, peers, REPLICA_PEERS_MAX);
+    uintptr_t now_ms = (uintptr_t)(clock_mono_now().us / 1000u);
+    for (const struct core_node *c = NULL; (c = core_node_next(n->core, c));) {
+        if (strcmp(c->name, n->cfg.name) == 0)
+            continue;
+        const struct repl_peer_info *p = replica_find(peers, count, c->name);
+        if (p && p->up) {
+            map_del(&r->silent_since, c->name);
+            continue;
+        }
+        if (!p && !c->up) {
+            replica_forget(n, c->name);
+            return;
+        }
+        if (!c->up)
+            continue;
+        uintptr_t since = (uintptr_t)map_get(&r->silent_since, c->name);
+        if (!since) {
+            since = now_ms;
+            if (map_set(&r->silent_since, c->name, (void *)since))
+                return;
+        }
+        const char *why = !p                               ? "no longer a member"
+                          : map_get(&r->refused, c->name)  ? "its process is dead"
+                          : now_ms - since >= REPLICA_SILENCE_MS ? "not reachable"
+                                                           : NULL;
+        if (why) {
+            map_del(&r->silent_since, c->name);
+            replica_declare_down(n, c, why);
+            return;
+        }
+    }
+}
+
+static void replica_check(uv_timer_t *t)
+{
+    struct node *n = t->data;
+    struct node_replica *r = n->replica;
+    if (n->stopping)
+        return;
+    uint8_t a[32], b[32];
+    char id[33];
+    bool secrets = core_secrets(n->core, a, b, id);
+    if (r->leader_ready && !secrets && !r->initialising)
+        replica_found(n);
+    if (secrets && !r->announced && !r->announcing && repl_id(n->repl) != 0)
+        replica_announce(n);
+    if (r->leader_ready)
+        replica_watch(n);
+}
+
+/* ---- messages between daemons */
+
+static void replica_message(void *ctx, uint64_t peer, const void *data, size_t len)
+{
+    struct node *n = ctx;
+    json_t *msg = json_loadb(data, len, 0, NULL);
+    const char *type = json_string_value(json_object_get(msg, "type"));
+    if (type && strcmp(type, "digest") == 0) {
+        verify_on_report(n->replica->verify, peer, msg);
+    } else if (type && strcmp(type, "hangup") == 0) {
+        uint64_t id = 0;
+        const char *text = json_string_value(json_object_get(msg, "call_id"));
+        if (text && ident_parse(text, &id) == 0 && n->calls && calls_hang_up(n->calls, id))
+            log_info("node", "call %s to be ended is not here", text);
+    } else {
+        log_warn("node", "message of unknown type from node %llu", (unsigned long long)peer);
+    }
+    json_decref(msg);
+}
+
+int replica_hangup(struct node *n, uint64_t call_id)
+{
+    const struct core_call *s = core_call(n->core, call_id);
+    if (!s)
+        return ERR_NOTFOUND;
+    if (strcmp(s->owner, n->cfg.name) == 0)
+        return calls_hang_up(n->calls, call_id);
+    const struct core_node *owner = core_node(n->core, s->owner);
+    if (!owner)
+        return ERR_NOTFOUND;
+    char id[17];
+    json_t *msg = json_pack("{s:s,s:s}", "type", "hangup", "call_id", ident_text(call_id, id));
+    char *text = msg ? json_dumps(msg, JSON_COMPACT) : NULL;
+    json_decref(msg);
+    if (!text)
+        return ERR_NOMEM;
+    int rc = repl_send(n->repl, owner->node_id, text, strlen(text));
+    free(text);
+    return rc;
+}
+
+/* ---- start and end */
+
+static int replica_open_state(struct node *n, struct err_info *info)
+{
+    struct core_hooks hooks = {.ctx = n, .on_event = replica_on_event};
+    for (int attempt = 0;; attempt++) {
+        int rc = storage_open(n->cfg.data, &n->st, info);
+        if (rc == 0) {
+            rc = core_open(n->st, &hooks, &n->core, info);
+            if (rc == 0)
+                return 0;
+            storage_close(n->st);
+            n->st = NULL;
+        }
+        if (rc != ERR_CORRUPT || attempt > 0)
+            return rc;
+        log_error("node", "database fails its check (%s): thrown away, rebuilt from snapshot and log", info->text);
+        rc = storage_discard(n->cfg.data, info);
+        if (rc)
+            return rc;
+    }
+}
+
+int replica_start(struct node *n, bool bootstrap, struct err_info *info)
+{
+    struct node_replica *r = calloc(1, sizeof *r);
+    if (!r)
+        return ERR_NOMEM;
+    r->n = n;
+    map_init(&r->silent_since);
+    map_init(&r->refused);
+    n->replica = r;
+    uv_timer_init(&n->loop, &r->check);
+    uv_timer_init(&n->loop, &r->due);
+    r->check.data = r->due.data = n;
+    r->verify = verify_new(n);
+    if (!r->verify)
+        return ERR_NOMEM;
+    int rc = replica_open_state(n, info);
+    if (rc)
+        return rc;
+    char dir[STORAGE_PATH_MAX];
+    snprintf(dir, sizeof dir, "%s/log", n->cfg.data);
+    struct repl_config cfg = {
+        .name = n->cfg.name,
+        .dir = dir,
+        .listen = n->cfg.peer.text,
+        .ca_file = n->cfg.tls_ca,
+        .cert_file = n->cfg.tls_cert,
+        .key_file = n->cfg.tls_key,
+        .join = n->cfg.join.port ? n->cfg.join.text : NULL,
+        .bootstrap = bootstrap,
+    };
+    struct repl_handler handler = {
+        .ctx = n,
+        .apply = replica_apply,
+        .apply_done = replica_apply_done,
+        .applied_index = replica_applied,
+        .snapshot_take = replica_snapshot_take,
+        .snapshot_install = replica_snapshot_install,
+        .peer_up = replica_peer_up,
+        .state_changed = replica_state_changed,
+        .fatal = replica_fatal,
+    };
+    rc = repl_start(&n->loop, &cfg, &handler, &n->repl, info);
+    if (rc)
+        return rc;
+    repl_set_message_handler(n->repl, replica_message);
+    uv_timer_start(&r->check, replica_check, 0, REPLICA_CHECK_MS);
+    return 0;
+}
+
+void replica_close(struct node *n)
+{
+    struct node_replica *r = n->replica;
+    if (!r)
+        return;
+    uv_close((uv_handle_t *)&r->check, NULL);
+    uv_close((uv_handle_t *)&r->due, NULL);
+    uv_run(&n->loop, UV_RUN_NOWAIT); /* the timers' memory may go once they are closed */
+    verify_free(r->verify);
+    map_free(&r->silent_since);
+    map_free(&r->refused);
+    core_close(n->core);
+    storage_close(n->st);
+    n->core = NULL;
+    n->st = NULL;
+    n->replica = NULL;
+    free(r);
+}
