@@ -131,7 +131,8 @@ int main(void)
     struct cell many = {.agents = 2000, .waiting = 10000, .queues = ACD_QUEUES_PER_AGENT_MAX};
     run(&many);
     print_cell("each_in_64_queues", &many);
-    printf("acd.event_p99_worst: %.2f us (ratio %.2f to the bound of 20 us)\n", (double)worst / 1e3, (double)worst / 20e3);
+    printf("acd.event_p99_worst: %.2f us (ratio %.2f to the bound of 20 us)\n", (double)worst / 1e3,
+           (double)worst / 20e3);
     printf("acd.decide_growth: %llu ns (ratio %.2f, 2000 agents x 10000 waiting to 10 x 10)\n",
            (unsigned long long)largest.decide_median, (double)largest.decide_median / (double)smallest.decide_median);
     printf("acd.event_growth: %llu ns (ratio %.2f, 2000 agents x 10000 waiting to 10 x 10)\n",

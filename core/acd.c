@@ -11,8 +11,7 @@
  * first of `ready` is the next match and an empty `ready` proves that none is possible. A member is in its queue's
  * `available` exactly when its agent is available. An agent that is neither available nor a member anywhere is forgotten.
  *
- * Whatever changes the trees of a queue goes through acd_unready before and acd_ready after: the key of a queue in
- * `ready` is its first caller. */
+ * The key of a queue in `ready` is its first caller, kept in `head`, which acd_update_ready alone changes. */
 #include "core/acd.h"
 
 #include <stdlib.h>
@@ -21,14 +20,14 @@
 #include "core/otree.h"
 
 struct acd_queue {
-    struct otree_node by_key;   /* acd.queues */
-    struct otree_node by_head;  /* acd.ready */
+    struct otree_node by_key;    /* acd.queues */
+    struct otree_node by_head;   /* acd.ready */
     const struct acd_call *head; /* first caller, while in acd.ready */
     uint32_t key;
     enum acd_strategy strategy;
-    struct otree waiting;       /* acd_waiter.in_order */
-    struct otree available;     /* acd_member.in_order */
-    struct list_node members;   /* acd_member.of_queue */
+    struct otree waiting;     /* acd_waiter.in_order */
+    struct otree available;   /* acd_member.in_order */
+    struct list_node members; /* acd_member.of_queue */
 };
 
 struct acd_agent {
@@ -42,6 +41,8 @@ struct acd_agent {
 
 struct acd_member {
     struct otree_node in_order; /* acd_queue.available, while the agent is available */
+    uint64_t idle_since_us; /* copies of the agent's, beside the links: comparing touches one cache line an element */
+    uint32_t agent_key;
     struct list_node of_queue, of_agent;
     struct acd_queue *queue;
     struct acd_agent *agent;
@@ -111,10 +112,10 @@ static int acd_cmp_ready(const struct otree_node *a, const struct otree_node *b)
 
 static int acd_cmp_longest_idle(const struct otree_node *a, const struct otree_node *b)
 {
-    const struct acd_agent *x = otree_entry(a, const struct acd_member, in_order)->agent;
-    const struct acd_agent *y = otree_entry(b, const struct acd_member, in_order)->agent;
+    const struct acd_member *x = otree_entry(a, const struct acd_member, in_order);
+    const struct acd_member *y = otree_entry(b, const struct acd_member, in_order);
     int order = acd_cmp_u64(x->idle_since_us, y->idle_since_us);
-    return order ? order : acd_cmp_u64(x->key, y->key);
+    return order ? order : acd_cmp_u64(x->agent_key, y->agent_key);
 }
 
 static void *acd_alloc(struct acd *a, size_t bytes)
@@ -160,34 +161,34 @@ static struct acd_waiter *acd_first_waiter(const struct acd_queue *q)
     return otree_entry(otree_first(&q->waiting), struct acd_waiter, in_order);
 }
 
-static void acd_unready(struct acd *a, struct acd_queue *q)
+/* After a change of what a queue's trees hold, and before a caller taken out of them is freed. */
+static void acd_update_ready(struct acd *a, struct acd_queue *q)
 {
-    if (!otree_linked(&q->by_head))
+    bool both = otree_count(&q->waiting) && otree_count(&q->available);
+    const struct acd_call *head = both ? &acd_first_waiter(q)->call : NULL;
+    if (q->head == head)
         return;
-    otree_remove(&a->ready, &q->by_head);
-    q->head = NULL;
+    if (q->head)
+        otree_remove(&a->ready, &q->by_head);
+    q->head = head;
+    if (q->head)
+        otree_insert(&a->ready, &q->by_head);
 }
 
-static void acd_ready(struct acd *a, struct acd_queue *q)
-{
-    if (!otree_count(&q->waiting) || !otree_count(&q->available))
-        return;
-    q->head = &acd_first_waiter(q)->call;
-    otree_insert(&a->ready, &q->by_head);
-}
-
+/* The first caller does not change with the agents: only the first agent to come and the last to go matter to `ready`. */
 static void acd_make_available(struct acd *a, struct acd_member *m)
 {
-    acd_unready(a, m->queue);
+    m->idle_since_us = m->agent->idle_since_us;
     otree_insert(&m->queue->available, &m->in_order);
-    acd_ready(a, m->queue);
+    if (otree_count(&m->queue->available) == 1)
+        acd_update_ready(a, m->queue);
 }
 
 static void acd_make_unavailable(struct acd *a, struct acd_member *m)
 {
-    acd_unready(a, m->queue);
     otree_remove(&m->queue->available, &m->in_order);
-    acd_ready(a, m->queue);
+    if (otree_count(&m->queue->available) == 0)
+        acd_update_ready(a, m->queue);
 }
 
 /* The existing agent or a new one, which the caller has to make available or a member, or to give to acd_forget. */
@@ -227,8 +228,7 @@ static void acd_drop_member(struct acd *a, struct acd_member *m)
 
 static struct acd_member *acd_find_member(const struct acd_agent *agent, const struct acd_queue *q)
 {
-    list_foreach(it, &agent->members)
-    {
+    list_foreach(it, &agent->members) {
         struct acd_member *m = list_entry(it, struct acd_member, of_agent);
         if (m->queue == q)
             return m;
@@ -252,16 +252,16 @@ int acd_new(struct acd **out)
 
 static void acd_drop_waiter(struct acd *a, struct acd_waiter *w)
 {
-    acd_unready(a, w->queue);
     otree_remove(&w->queue->waiting, &w->in_order);
     otree_remove(&a->waiters, &w->by_key);
-    acd_ready(a, w->queue);
+    acd_update_ready(a, w->queue);
     free(w);
 }
 
 static void acd_drop_queue(struct acd *a, struct acd_queue *q)
 {
-    list_foreach_safe(it, &q->members) acd_drop_member(a, list_entry(it, struct acd_member, of_queue));
+    list_foreach_safe(it, &q->members)
+        acd_drop_member(a, list_entry(it, struct acd_member, of_queue));
     otree_remove(&a->queues, &q->by_key);
     free(q);
 }
@@ -332,6 +332,7 @@ int acd_member_set(struct acd *a, uint32_t queue, uint32_t agent, uint32_t level
     }
     m->queue = q;
     m->agent = who;
+    m->agent_key = agent;
     m->level = level;
     list_push_back(&q->members, &m->of_queue);
     list_push_back(&who->members, &m->of_agent);
@@ -358,16 +359,19 @@ int acd_agent_idle(struct acd *a, uint32_t agent, uint64_t idle_since_us)
     if (!who)
         return ERR_NOMEM;
     if (who->available)
-        list_foreach(it, &who->members) acd_make_unavailable(a, list_entry(it, struct acd_member, of_agent));
+        list_foreach(it, &who->members)
+            acd_make_unavailable(a, list_entry(it, struct acd_member, of_agent));
     who->available = true;
     who->idle_since_us = idle_since_us;
-    list_foreach(it, &who->members) acd_make_available(a, list_entry(it, struct acd_member, of_agent));
+    list_foreach(it, &who->members)
+        acd_make_available(a, list_entry(it, struct acd_member, of_agent));
     return 0;
 }
 
 static void acd_take_agent(struct acd *a, struct acd_agent *who)
 {
-    list_foreach(it, &who->members) acd_make_unavailable(a, list_entry(it, struct acd_member, of_agent));
+    list_foreach(it, &who->members)
+        acd_make_unavailable(a, list_entry(it, struct acd_member, of_agent));
     who->available = false;
     acd_forget(a, who);
 }
@@ -391,10 +395,9 @@ int acd_enqueue(struct acd *a, const struct acd_call *call)
         return ERR_NOMEM;
     w->queue = q;
     w->call = *call;
-    acd_unready(a, q);
     otree_insert(&a->waiters, &w->by_key);
     otree_insert(&q->waiting, &w->in_order);
-    acd_ready(a, q);
+    acd_update_ready(a, q);
     return 0;
 }
 
@@ -454,11 +457,10 @@ static int acd_check_queue(const struct acd *a, const struct acd_queue *q, struc
     if (!otree_check(&q->waiting) || !otree_check(&q->available))
         return err_set(info, ERR_CORRUPT, "", "queue %u: a tree is out of order", q->key);
     bool both = otree_count(&q->waiting) && otree_count(&q->available);
-    if (both != otree_linked(&q->by_head) || (both && q->head != &acd_first_waiter(q)->call))
+    if (both != otree_linked(&q->by_head) || q->head != (both ? &acd_first_waiter(q)->call : NULL))
         return err_set(info, ERR_CORRUPT, "", "queue %u: not rightly among the ready", q->key);
     uint32_t available = 0;
-    list_foreach(it, &q->members)
-    {
+    list_foreach(it, &q->members) {
         const struct acd_member *m = list_entry(it, const struct acd_member, of_queue);
         if (m->queue != q || acd_find_agent(a, m->agent->key) != m->agent || acd_find_member(m->agent, q) != m)
             return err_set(info, ERR_CORRUPT, "", "queue %u: a member leads elsewhere", q->key);
@@ -473,12 +475,11 @@ static int acd_check_queue(const struct acd *a, const struct acd_queue *q, struc
 static int acd_check_agent(const struct acd *a, const struct acd_agent *who, struct err_info *info)
 {
     unsigned n = 0;
-    list_foreach(it, &who->members)
-    {
+    list_foreach(it, &who->members) {
         const struct acd_member *m = list_entry(it, const struct acd_member, of_agent);
         if (m->agent != who || acd_find_queue(a, m->queue->key) != m->queue)
             return err_set(info, ERR_CORRUPT, "", "agent %u: a membership leads elsewhere", who->key);
-        if (otree_linked(&m->in_order) != who->available)
+        if (otree_linked(&m->in_order) != who->available || (who->available && m->idle_since_us != who->idle_since_us))
             return err_set(info, ERR_CORRUPT, "", "agent %u: wrongly listed in queue %u", who->key, m->queue->key);
         n++;
     }

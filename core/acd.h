@@ -51,9 +51,9 @@ void acd_agent_gone(struct acd *a, uint32_t agent);
 struct acd_call {
     uint64_t call;
     uint32_t queue;
-    uint32_t priority;        /* higher first */
-    uint64_t enqueued_us;     /* wait clock: kept over offers and takeovers */
-    uint64_t front;           /* 0, or a growing number given by the caller when it was returned to the very front */
+    uint32_t priority;    /* higher first */
+    uint64_t enqueued_us; /* wait clock: kept over offers and takeovers */
+    uint64_t front;       /* 0, or a growing number given by the caller when it was returned to the very front */
 };
 /* ERR_EXISTS when it waits already. */
 ERR_CHECKED int acd_enqueue(struct acd *a, const struct acd_call *call);
@@ -63,7 +63,7 @@ ERR_CHECKED int acd_dequeue(struct acd *a, uint64_t call);
 struct acd_decision {
     uint64_t call;
     uint32_t queue, agent;
-    struct acd_call was;      /* to be given back to acd_enqueue (with a new `front`) if the offer fails */
+    struct acd_call was; /* to be given back to acd_enqueue (with a new `front`) if the offer fails */
 };
 /* Takes the next possible match out of the engine: the call no longer waits, the agent is gone. false: nothing to match. After each
  * change call it until it says false. Only what changed is looked at: cost is that of the matches found. Of several possible

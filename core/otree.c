@@ -22,7 +22,8 @@ static void otree_recount(struct otree_node *n)
 }
 
 /* Puts `with` (may be NULL) where `n` hangs below `parent`. */
-static void otree_replace_child(struct otree *t, struct otree_node *parent, struct otree_node *n, struct otree_node *with)
+static void otree_replace_child(struct otree *t, struct otree_node *parent, struct otree_node *n,
+                                struct otree_node *with)
 {
     if (!parent)
         t->root = with;
@@ -63,11 +64,14 @@ static struct otree_node *otree_rotate_right(struct otree *t, struct otree_node 
     return up;
 }
 
-static void otree_repair(struct otree *t, struct otree_node *n)
+/* One element came (change 1) or went (-1) below n, on its left or right. The weight of the other side follows from the count, so
+ * that only nodes on the path are touched: they are what costs time when a tree does not fit the cache. */
+static void otree_repair(struct otree *t, struct otree_node *n, bool on_left, int change)
 {
-    for (; n; n = n->parent) {
-        otree_recount(n);
-        uint64_t left = otree_weight(n->left), right = otree_weight(n->right);
+    while (n) {
+        n->count = change > 0 ? n->count + 1 : n->count - 1;
+        uint64_t near = otree_weight(on_left ? n->left : n->right), far = (uint64_t)n->count + 1 - near;
+        uint64_t left = on_left ? near : far, right = on_left ? far : near;
         if (right > OTREE_DELTA * left) {
             if (otree_weight(n->right->left) >= OTREE_GAMMA * otree_weight(n->right->right))
                 otree_rotate_right(t, n->right);
@@ -77,6 +81,8 @@ static void otree_repair(struct otree *t, struct otree_node *n)
                 otree_rotate_left(t, n->left);
             n = otree_rotate_right(t, n);
         }
+        on_left = n->parent && n->parent->left == n;
+        n = n->parent;
     }
 }
 
@@ -92,31 +98,33 @@ bool otree_insert(struct otree *t, struct otree_node *n)
     }
     *at = n;
     *n = (struct otree_node){.parent = parent, .count = 1};
-    otree_repair(t, parent);
+    otree_repair(t, parent, parent && parent->left == n, 1);
     return true;
 }
 
 void otree_remove(struct otree *t, struct otree_node *n)
 {
-    struct otree_node *from; /* lowest node whose subtree lost one */
+    struct otree_node *from = n->parent; /* lowest node whose subtree lost one, and on which side */
+    bool on_left = from && from->left == n;
     if (n->left && n->right) {
         struct otree_node *next = n->right;
         while (next->left)
             next = next->left;
-        from = next->parent == n ? next : next->parent;
+        on_left = next->parent != n;
+        from = on_left ? next->parent : next;
         otree_replace_child(t, next->parent, next, next->right);
         next->left = n->left;
         next->left->parent = next;
         next->right = n->right;
         if (next->right)
             next->right->parent = next;
+        next->count = n->count;
         otree_replace_child(t, n->parent, n, next);
     } else {
-        from = n->parent;
-        otree_replace_child(t, n->parent, n, n->left ? n->left : n->right);
+        otree_replace_child(t, from, n, n->left ? n->left : n->right);
     }
     *n = (struct otree_node){0};
-    otree_repair(t, from);
+    otree_repair(t, from, on_left, -1);
 }
 
 struct otree_node *otree_find(const struct otree *t, const struct otree_node *probe)

@@ -371,17 +371,17 @@ static void decide_all(struct model *m)
 }
 
 /* Now and then memory is short: then the operation is refused, changes nothing, and passes when tried again. */
-#define WITH_SHORTAGE(m, rc, operation)                  \
-    do {                                                 \
-        if (draw(m, 16) == 0)                            \
-            acd_allocations((m)->acd, draw(m, 2));       \
-        (rc) = (operation);                              \
-        acd_allocations((m)->acd, UINT64_MAX);           \
-        if ((rc) == ERR_NOMEM) {                         \
-            (m)->refused++;                              \
-            verify(m);                                   \
-            (rc) = (operation);                          \
-        }                                                \
+#define WITH_SHORTAGE(m, rc, operation)            \
+    do {                                           \
+        if (draw(m, 16) == 0)                      \
+            acd_allocations((m)->acd, draw(m, 2)); \
+        (rc) = (operation);                        \
+        acd_allocations((m)->acd, UINT64_MAX);     \
+        if ((rc) == ERR_NOMEM) {                   \
+            (m)->refused++;                        \
+            verify(m);                             \
+            (rc) = (operation);                    \
+        }                                          \
     } while (0)
 
 static void verify(struct model *m)
@@ -584,8 +584,8 @@ START_TEST(test_random_history)
     }
     decide_all(m);
     verify(m);
-    printf("  %s: %d events, %lu decisions, %lu refused allocations, %lu rebuilds, EVERLINE_SEED=%" PRIu64 "\n", x->what, EVENTS,
-           m->decisions, m->refused, m->rebuilds, first_seed());
+    printf("  %s: %d events, %lu decisions, %lu refused allocations, %lu rebuilds, EVERLINE_SEED=%" PRIu64 "\n",
+           x->what, EVENTS, m->decisions, m->refused, m->rebuilds, first_seed());
     fflush(stdout);
     ck_assert_uint_gt(m->decisions, EVENTS / 100);
     ck_assert_uint_gt(m->refused, 0);
