@@ -132,10 +132,14 @@ struct sip_config {
     uint32_t tcp_idle_s;         /* default 120; idle TCP connections are closed */
     unsigned tcp_per_source;     /* default 32 connections */
     size_t message_max;          /* default 64 KiB */
+    uint32_t t1_ms;              /* default 500; RFC 3261 timer T1 */
+    uint32_t t1x64_ms;           /* default 32000; timers B, F, H, J. How long an ended transaction stays (14-16 kB on UDP) */
 };
 
 ERR_CHECKED int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip_handler *handler,
                              struct sip_ua **out, struct err_info *info);
+/* Port that listen[i] is bound to (config port 0 picks a free one, the same for UDP and TCP); 0 when there is no such. */
+uint16_t sip_ua_port(const struct sip_ua *ua, size_t i);
 /* Ends all legs without callbacks (BYE is sent for answered ones if `bye`), closes transports. */
 void sip_ua_stop(struct sip_ua *ua, bool bye);
 

@@ -1,0 +1,20 @@
+/* Two places where the C library is stepped in front of, because Sofia-SIP offers no hook there. Both work per thread.
+ *
+ * resolve_guard.c: getaddrinfo() resolves no names on a guarded thread.
+ * sip_accept.c: accept() on a guarded thread refuses a connection over the cap per source address (closed at once). */
+#ifndef TELEPHONY_SIP_GUARD_H
+#define TELEPHONY_SIP_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Calling thread only. */
+void sip_resolve_guard(bool on);
+bool sip_resolve_guarded(void);
+
+/* Calling thread only: at most `cap` open accepted connections per source address; 0 lifts the guard. */
+void sip_accept_guard(unsigned cap);
+/* Open connections that this thread has accepted under the guard. */
+uint32_t sip_accept_open(void);
+
+#endif

@@ -1,0 +1,236 @@
+/* What the files of the SIP endpoint share; see sip.h for the contract. Core thread only.
+ *
+ * sip_ua.c       start, stop, transports, dispatch of requests outside dialogs
+ * sip_uas.c      inbound legs until they are confirmed
+ * sip_uac.c      outbound legs until they are confirmed
+ * sip_leg.c      life of a leg, events to the owner, export
+ * sip_dialog.c   requests inside a confirmed or early dialog, both directions
+ * sip_timer.c    session timers (RFC 4028) and other timers of a leg
+ * sip_register.c REGISTER
+ * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
+ * sip_util.c     addresses, headers, random tokens
+ *
+ * Life of a leg:
+ *
+ *   inbound   IN_RINGING --200--> IN_ANSWERED --ACK--> UP --BYE--> gone
+ *   outbound  OUT_CALLING --2xx--> OUT_ANSWERED --ACK--> UP --BYE--> gone
+ *             OUT_CALLING --release--> OUT_CANCELLED --final--> gone (a late 2xx is ACKed and BYEd)
+ *
+ * A leg is reference-counted. The endpoint holds one reference while the leg is in ua->legs; each callback into the owner
+ * holds one more, since the owner may release the leg inside it. `gone` is set when no callback may come any more. */
+#ifndef TELEPHONY_SIP_INT_H
+#define TELEPHONY_SIP_INT_H
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sofia-sip/msg_addr.h>
+#include <sofia-sip/nta.h>
+#include <sofia-sip/nta_stateless.h>
+#include <sofia-sip/nta_tport.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_protos.h>
+#include <sofia-sip/sip_status.h>
+#include <sofia-sip/sip_tag.h>
+#include <sofia-sip/sip_util.h>
+#include <sofia-sip/su_tag.h>
+#include <sofia-sip/tport.h>
+#include <sofia-sip/tport_tag.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "telephony/digest.h"
+#include "telephony/sip.h"
+
+#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER"
+#define SIP_SUPPORTED "100rel, timer, path, outbound"
+#define SIP_ACCEPT "application/sdp, application/dtmf-relay, application/dtmf"
+#define SIP_LISTEN_MAX 8
+#define SIP_FORKS_MAX 8        /* early dialogs of one INVITE; more are not followed */
+#define SIP_CONTACTS_MAX 10    /* in one REGISTER */
+#define SIP_TAG_SIZE 20        /* room for a tag of 16 hex digits */
+#define SIP_HOST_SIZE INET6_ADDRSTRLEN
+#define SIP_FLOW_SIZE (SIP_HOST_SIZE + 16)
+#define SIP_REINVITE_TRIES 4   /* after 491 */
+#define SIP_SDP_MAX 16384      /* bodies over this are refused with 413 */
+
+struct sip_port {              /* one listen address: an nta agent with UDP and TCP */
+    struct sip_ua *ua;
+    nta_agent_t *agent;
+    nta_leg_t *fallback;       /* takes requests outside dialogs */
+    int family;
+    uint16_t port;
+    char ip[SIP_HOST_SIZE];
+};
+
+struct sip_ua {
+    su_root_t *root;
+    struct sip_config cfg;     /* strings below, listen[] emptied */
+    char *realm, *product;
+    struct sip_handler handler;
+    struct sip_port ports[SIP_LISTEN_MAX];
+    size_t n_ports;
+    struct list_node legs, regs;
+    struct digest_replay *replay;
+    struct sip_stats stats;
+    bool stopping;
+};
+
+enum sip_state { SIP_IN_RINGING, SIP_IN_ANSWERED, SIP_OUT_CALLING, SIP_OUT_ANSWERED, SIP_OUT_CANCELLED, SIP_UP, SIP_OVER };
+
+struct sip_fork {              /* one early dialog of an outbound INVITE */
+    char *tag;
+    nta_leg_t *nta;
+    uint32_t rseq;             /* last reliable provisional response taken, 0 none */
+};
+
+struct sip_leg {
+    struct list_node link;     /* ua->legs */
+    struct sip_ua *ua;
+    struct sip_port *port;
+    sip_leg_cb *cb;
+    void *ctx;
+    enum sip_state state;
+    bool inbound, gone;
+
+    /* dialog */
+    nta_leg_t *nta;
+    char *call_id, *local_uri, *remote_uri, *remote_tag, *remote_target, *route_set, *invite_text;
+    char *local_tag;
+    char *local_addr, *remote_addr; /* From/To values as sent, ours with tag */
+    uint32_t local_cseq, remote_cseq;
+    enum sip_transport transport;
+    char flow[SIP_FLOW_SIZE];
+    bool natted;               /* the peer's Via differs from its source: requests go to the flow */
+    bool routed;               /* there is a route set */
+    char *local_sdp, *remote_sdp;
+    bool peer_update, peer_timer;
+
+    /* inbound INVITE */
+    nta_incoming_t *invite_in;
+    nta_reliable_t *rel;       /* unacknowledged reliable 18x */
+    bool rel_sdp;
+    bool require_100rel, support_100rel, delayed_offer, answered_early;
+    int next_ring;             /* 18x that waits for the PRACK, 0 none */
+    char *next_ring_sdp, *next_answer; /* held back until the PRACK */
+    char *delayed_answer;      /* answer that came in a PRACK */
+
+    /* outbound INVITE */
+    nta_outgoing_t *invite_out;
+    struct sip_fork forks[SIP_FORKS_MAX];
+    size_t n_forks;
+    char *target, *out_route, *out_headers, *branch;
+    uint32_t invite_cseq;
+    bool supports_100rel, retried_422;
+    int release_status;        /* Reason header of a BYE that follows a late 2xx */
+    char *release_text;
+
+    /* offers inside the dialog */
+    nta_incoming_t *offer_in;  /* their re-INVITE or UPDATE that the owner has to answer */
+    nta_incoming_t *ack_in;    /* re-INVITE answered, ACK not seen */
+    bool offer_in_delayed, offer_in_update;
+    char *offer_in_sdp;
+    nta_outgoing_t *offer_out; /* our re-INVITE or UPDATE */
+    bool offer_out_refresh, offer_out_update;
+    char *offer_out_sdp;
+    int offer_tries;
+
+    /* timers */
+    su_timer_t *timer_session, *timer_retry, *timer_guard;
+    uint32_t se_s;             /* agreed session interval, 0 none */
+    uint32_t se_min;           /* least the peer accepts, from Min-SE */
+    bool refresher_is_us;
+    struct clock_mono se_since; /* when the present interval began */
+    bool se_refreshed;         /* our refresh of this interval is on its way or done */
+};
+
+struct sip_reg {
+    struct list_node link;
+    struct sip_ua *ua;
+    nta_incoming_t *irq;
+    char *path;
+    bool supports_path, outbound;
+};
+
+/* sip_util.c */
+int sip_random(void *out, size_t n);
+int sip_token(char *out, size_t hex_digits); /* hex digits and NUL */
+bool sip_is_ip(const char *host, int *family);
+/* A numeric address or localhost; copies it without brackets. false: a name. */
+bool sip_numeric_host(const char *host, char out[SIP_HOST_SIZE], int *family);
+void sip_flow_text(const struct sockaddr *sa, enum sip_transport t, char out[SIP_FLOW_SIZE]);
+/* "tcp:[::1]:5060" to a URI "sip:[::1]:5060;transport=tcp". ERR_INVAL. */
+int sip_flow_uri(const char *flow, char *out, size_t size);
+const char *sip_transport_text(enum sip_transport t);
+char *sip_url_text(const url_t *url);        /* malloc, NULL when out of memory or no url */
+int sip_url_user(const url_t *url, char *out, size_t size); /* percent-decoded, "" when absent; ERR_TOOBIG */
+char *sip_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool sip_url_is_sip(const url_t *url);
+void sip_contact_value(const struct sip_port *port, enum sip_transport t, char *out, size_t size);
+struct sip_source {
+    struct sockaddr_storage addr;
+    enum sip_transport transport;
+    char flow[SIP_FLOW_SIZE];
+};
+void sip_source_of_request(struct sip_port *port, nta_incoming_t *irq, struct sip_source *out);
+void sip_source_of_response(nta_outgoing_t *orq, struct sip_source *out);
+bool sip_flow_alive(struct sip_port *port, const char *flow);
+/* Body as a NUL-terminated copy when it is SDP. *sdp NULL without a body. Returns 0 or the status to refuse with. */
+int sip_body_sdp(const sip_t *sip, char **sdp);
+char *sip_reason_value(int status, const char *text);
+const char *sip_phrase(int status, const char *phrase);
+char *sip_routes_text(const sip_route_t *r);
+
+/* sip_auth.c: 0 when the sender is proven, *user then set (malloc); else the request is answered and the status returned. */
+int sip_auth_check(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip, bool proxy, char **user);
+
+/* sip_register.c */
+int sip_register_recv(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip);
+void sip_reg_free(struct sip_reg *reg);
+
+/* sip_uas.c */
+int sip_uas_invite(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip);
+int sip_uas_overloaded(struct sip_port *port, nta_incoming_t *irq);
+int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip);
+
+/* sip_uac.c */
+void sip_uac_ack_bye(struct sip_leg *leg);
+int sip_uac_send_ack(struct sip_leg *leg, nta_leg_t *dialog, uint32_t cseq, const char *branch);
+void sip_uac_drop_forks(struct sip_leg *leg, const nta_leg_t *keep);
+void sip_uac_cancel(struct sip_leg *leg);
+
+/* sip_dialog.c */
+int sip_dialog_recv(nta_leg_magic_t *magic, nta_leg_t *nta, nta_incoming_t *irq, const sip_t *sip);
+void sip_dialog_bye(struct sip_leg *leg, int status, const char *text);
+/* A re-INVITE (sdp set) or a session refresh (sdp NULL: UPDATE if the peer allows it, else re-INVITE with the last SDP). */
+int sip_dialog_offer(struct sip_leg *leg, const char *sdp);
+void sip_dialog_source(struct sip_leg *leg, const struct sip_source *src);
+/* Where requests of this dialog are sent to; NULL: let the Request-URI or Route decide. */
+const char *sip_dialog_hop(struct sip_leg *leg, char *buf, size_t size);
+int sip_dialog_prack_offer(struct sip_leg *leg, nta_incoming_t *irq, char *sdp);
+void sip_dialog_retry(struct sip_leg *leg);
+
+/* sip_leg.c */
+struct sip_leg *sip_leg_new(struct sip_port *port);
+void sip_leg_emit(struct sip_leg *leg, struct sip_event *ev);
+/* Emits a last event and lets go of the leg. */
+void sip_leg_end(struct sip_leg *leg, enum sip_event_type type, int status, const char *phrase);
+/* Frees all transactions and timers and drops the endpoint's reference. Nothing is sent. */
+void sip_leg_drop(struct sip_leg *leg);
+int sip_leg_target(struct sip_leg *leg, const sip_contact_t *m);
+void sip_leg_learn(struct sip_leg *leg, const sip_t *sip);
+int sip_leg_routes(struct sip_leg *leg);
+
+/* sip_timer.c */
+/* Session-Expires for an answer of ours (NULL: none); fills the leg. Returns 422 when the peer asks for too little. */
+int sip_timer_offered(struct sip_leg *leg, const sip_t *sip);
+void sip_timer_accepted(struct sip_leg *leg, const sip_t *sip); /* a 2xx to a request of ours */
+void sip_timer_start(struct sip_leg *leg);
+void sip_timer_stop(struct sip_leg *leg);
+const char *sip_timer_answer(const struct sip_leg *leg, char *buf, size_t size);
+const char *sip_timer_ask(const struct sip_leg *leg, char *buf, size_t size);
+void sip_timer_retry(struct sip_leg *leg, unsigned ms);
+void sip_timer_guard(struct sip_leg *leg, unsigned ms);
+
+#endif

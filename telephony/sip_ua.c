@@ -1,0 +1,236 @@
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "telephony/sip_guard.h"
+#include "telephony/sip_int.h"
+
+#define REPLAY_NONCES 65536
+#define UDP_RMEM_BYTES (4u << 20)
+#define MESSAGE_MAX (64u << 10)
+/* Requests go on the transport that the target or the flow names: a phone behind NAT cannot be reached by TCP just because a
+ * request grew (RFC 3261 18.1.1 would try TCP above 1300 bytes). */
+#define UDP_MTU 65000
+
+static int recv_options(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
+{
+    struct sip_ua *ua = port->ua;
+    const char *why = NULL;
+    int wait = ua->stopping ? 1 : ua->handler.overloaded(ua->handler.ctx, &why);
+    char after[16];
+    snprintf(after, sizeof after, "%d", wait);
+    if (wait > 0)
+        ua->stats.overloaded++;
+    int bad = sip_uas_check_required(port, irq, sip);
+    if (bad)
+        return bad;
+    int status = wait > 0 ? 503 : 200;
+    nta_incoming_treply(irq, status, wait > 0 && why ? why : sip_phrase(status, NULL), SIPTAG_ALLOW_STR(SIP_ALLOW),
+                        SIPTAG_SUPPORTED_STR(SIP_SUPPORTED), SIPTAG_ACCEPT_STR(SIP_ACCEPT), SIPTAG_SERVER_STR(ua->product),
+                        TAG_IF(wait > 0, SIPTAG_RETRY_AFTER_STR(after)), TAG_END());
+    return status;
+}
+
+static int refuse_method(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
+{
+    int status = sip->sip_request->rq_method == sip_method_unknown ? 501 : 405;
+    nta_incoming_treply(irq, status, sip_phrase(status, NULL), SIPTAG_ALLOW_STR(SIP_ALLOW),
+                        SIPTAG_SERVER_STR(port->ua->product), TAG_END());
+    return status;
+}
+
+/* Requests that no dialog of ours takes. */
+static int recv_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip)
+{
+    struct sip_port *port = (struct sip_port *)magic;
+    struct sip_ua *ua = port->ua;
+    (void)leg;
+    ua->stats.requests_in++;
+    sip_method_t method = sip->sip_request->rq_method;
+    if (method == sip_method_ack)
+        return 481; /* never sent: nta answers no ACK */
+    if (sip->sip_to->a_tag && sip->sip_to->a_tag[0])
+        return 481;
+    const url_t *target = sip->sip_request->rq_url;
+    if (!sip_url_is_sip(target) && target->url_type != url_tel)
+        return 416;
+    if (sip->sip_max_forwards && sip->sip_max_forwards->mf_count == 0 && method != sip_method_options)
+        return 483;
+
+    switch ((int)method) {
+    case sip_method_invite:
+        return sip_uas_invite(port, irq, sip);
+    case sip_method_register:
+        return sip_register_recv(port, irq, sip);
+    case sip_method_options:
+        return recv_options(port, irq, sip);
+    case sip_method_bye:
+    case sip_method_cancel:
+    case sip_method_info:
+    case sip_method_prack:
+    case sip_method_update:
+        return 481;
+    default:
+        return refuse_method(port, irq, sip);
+    }
+}
+
+/* Messages that nta took as neither transaction nor dialog: only counted. */
+static int recv_stray(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+    struct sip_port *port = (struct sip_port *)magic;
+    (void)sip;
+    port->ua->stats.malformed++;
+    nta_msg_discard(agent, msg);
+    return 0;
+}
+
+static int port_bound(struct sip_port *port)
+{
+    for (tport_t *tp = tport_primaries(nta_agent_tports(port->agent)); tp; tp = tport_next(tp)) {
+        const su_addrinfo_t *ai = tport_get_address(tp);
+        if (!ai || !ai->ai_addr)
+            continue;
+        const struct sockaddr *sa = ai->ai_addr;
+        port->port = ntohs(sa->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port
+                                                     : ((const struct sockaddr_in *)(const void *)sa)->sin_port);
+        if (port->port)
+            return 0;
+    }
+    return ERR_IO;
+}
+
+static bool wildcard(const char *ip, int family)
+{
+    struct in6_addr a6;
+    struct in_addr a4;
+    return family == AF_INET6 ? inet_pton(AF_INET6, ip, &a6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&a6)
+                              : inet_pton(AF_INET, ip, &a4) == 1 && a4.s_addr == htonl(INADDR_ANY);
+}
+
+static int port_open(struct sip_ua *ua, const struct sip_listen *l, size_t i, struct err_info *info)
+{
+    struct sip_port *port = &ua->ports[ua->n_ports];
+    char field[40], url[SIP_HOST_SIZE + 40], number[8] = "*";
+    snprintf(field, sizeof field, "listen[%zu].ip", i);
+    port->ua = ua;
+    if (!sip_numeric_host(l->ip, port->ip, &port->family) || wildcard(port->ip, port->family))
+        return err_set(info, ERR_INVAL, field, "not an address: \"%s\"; give one numeric IPv4 or IPv6 address of this machine",
+                       l->ip);
+    if (l->port)
+        snprintf(number, sizeof number, "%u", l->port);
+    snprintf(url, sizeof url, port->family == AF_INET6 ? "sip:[%s]:%s" : "sip:%s:%s", port->ip, number);
+    const struct sip_config *c = &ua->cfg;
+    port->agent = nta_agent_create(
+        ua->root, URL_STRING_MAKE(url), recv_stray, (nta_agent_magic_t *)port, NTATAG_UA(1), NTATAG_USE_NAPTR(0),
+        NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1), NTATAG_TIMEOUT_408(1), NTATAG_SERVER_RPORT(1),
+        NTATAG_MAXSIZE((usize_t)c->message_max), NTATAG_UDP_MTU(UDP_MTU), NTATAG_SIP_T1(c->t1_ms), NTATAG_SIP_T1X64(c->t1x64_ms),
+        TPTAG_IDLE(c->tcp_idle_s * 1000), TPTAG_UDP_RMEM(UDP_RMEM_BYTES), TPTAG_REUSE(1), TAG_END());
+    if (!port->agent)
+        return err_set(info, ERR_IO, field, "cannot listen on %s port %s (UDP and TCP): is it an address of this machine, "
+                       "and is the port free?", port->ip, number);
+    ua->n_ports++;
+    int rc = port_bound(port);
+    if (rc)
+        return err_set(info, rc, field, "cannot learn the port of %s", port->ip);
+    port->fallback = nta_leg_tcreate(port->agent, recv_request, (nta_leg_magic_t *)port, NTATAG_NO_DIALOG(1), TAG_END());
+    return port->fallback ? 0 : err_set(info, ERR_NOMEM, field, "out of memory");
+}
+
+static void set_defaults(struct sip_config *c)
+{
+    memset(c->listen, 0, sizeof c->listen);
+    c->nonce_life_s = c->nonce_life_s ? c->nonce_life_s : 60;
+    c->session_expires_s = c->session_expires_s ? c->session_expires_s : 1800;
+    c->min_se_s = c->min_se_s ? c->min_se_s : 90;
+    c->tcp_idle_s = c->tcp_idle_s ? c->tcp_idle_s : 120;
+    c->tcp_per_source = c->tcp_per_source ? c->tcp_per_source : 32;
+    c->message_max = c->message_max ? c->message_max : MESSAGE_MAX;
+    c->t1_ms = c->t1_ms ? c->t1_ms : NTA_SIP_T1;
+    c->t1x64_ms = c->t1x64_ms ? c->t1x64_ms : 64 * NTA_SIP_T1;
+    if (c->session_expires_s < c->min_se_s)
+        c->session_expires_s = c->min_se_s;
+}
+
+static void ua_free(struct sip_ua *ua)
+{
+    for (size_t i = 0; i < ua->n_ports; i++) {
+        if (ua->ports[i].fallback)
+            nta_leg_destroy(ua->ports[i].fallback);
+        nta_agent_destroy(ua->ports[i].agent);
+    }
+    digest_replay_free(ua->replay);
+    free(ua->realm);
+    free(ua->product);
+    explicit_bzero(ua->cfg.nonce_key, sizeof ua->cfg.nonce_key);
+    free(ua);
+}
+
+int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip_handler *handler, struct sip_ua **out,
+                 struct err_info *info)
+{
+    struct sip_ua *ua = calloc(1, sizeof *ua);
+    if (!ua)
+        return err_set(info, ERR_NOMEM, "", "out of memory");
+    ua->root = root;
+    ua->cfg = *cfg;
+    ua->handler = *handler;
+    list_init(&ua->legs);
+    list_init(&ua->regs);
+    set_defaults(&ua->cfg);
+    ua->realm = mem_strdup(cfg->realm ? cfg->realm : "everline");
+    ua->product = mem_strdup(cfg->product ? cfg->product : "Everline");
+    ua->replay = digest_replay_new(REPLAY_NONCES);
+    int rc = ua->realm && ua->product && ua->replay ? 0 : err_set(info, ERR_NOMEM, "", "out of memory");
+    sip_resolve_guard(true);
+    sip_accept_guard(ua->cfg.tcp_per_source);
+    for (size_t i = 0; rc == 0 && i < SIP_LISTEN_MAX && cfg->listen[i].ip; i++)
+        rc = port_open(ua, &cfg->listen[i], i, info);
+    if (rc == 0 && ua->n_ports == 0)
+        rc = err_set(info, ERR_INVAL, "listen", "no address to listen on");
+    if (rc) {
+        ua_free(ua);
+        return rc;
+    }
+    *out = ua;
+    return 0;
+}
+
+uint16_t sip_ua_port(const struct sip_ua *ua, size_t i)
+{
+    return i < ua->n_ports ? ua->ports[i].port : 0;
+}
+
+void sip_ua_stop(struct sip_ua *ua, bool bye)
+{
+    if (!ua)
+        return;
+    ua->stopping = true;
+    list_foreach_safe(it, &ua->legs) {
+        struct sip_leg *leg = list_entry(it, struct sip_leg, link);
+        leg->gone = true;
+        if (bye && (leg->state == SIP_UP || leg->state == SIP_IN_ANSWERED || leg->state == SIP_OUT_ANSWERED))
+            sip_dialog_bye(leg, 0, NULL);
+        sip_leg_drop(leg);
+    }
+    list_foreach_safe(rit, &ua->regs)
+        sip_reg_free(list_entry(rit, struct sip_reg, link));
+    ua_free(ua);
+}
+
+void sip_ua_get_stats(const struct sip_ua *ua, struct sip_stats *out)
+{
+    *out = ua->stats;
+    for (size_t i = 0; i < ua->n_ports; i++) {
+        usize_t bad = 0, responses = 0;
+        nta_agent_get_stats(ua->ports[i].agent, NTATAG_S_BAD_MESSAGE_REF(bad), NTATAG_S_RECV_RESPONSE_REF(responses),
+                            TAG_END());
+        out->malformed += bad;
+        out->responses_in += responses;
+    }
+    out->tcp_connections = sip_accept_open();
+    out->legs = 0;
+    list_foreach(it, &ua->legs)
+        out->legs++;
+}
