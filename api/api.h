@@ -23,6 +23,7 @@
 #include "core/commands.pb-c.h"
 
 struct api_server;
+struct storage;
 
 #define API_BODY_MAX (8u << 20)         /* bytes of a request body */
 #define API_BODIES_MAX (64u << 20)      /* bytes of all bodies held at once */
@@ -39,7 +40,7 @@ struct api_config {
     uint16_t port;             /* 0: any free one, see api_port */
     const char *cert_file, *key_file; /* PEM */
     const char *admin_token;   /* text of the admin token of the node file; only its SHA-256 is kept. NULL: none */
-    const char *database;      /* given to storage_reader_open */
+    struct storage *storage;   /* stays open until api_stop has returned; readers of it are opened */
     const char *realm;         /* of the SIP digests made from passwords */
     unsigned command_timeout_ms; /* 0: 5000 */
 };

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const struct {
     int code;
     const char *name;
@@ -16,7 +18,7 @@ static const struct {
     {ERR_NOTFOUND, "not_found", "not found"},
     {ERR_EXISTS, "exists", "already exists"},
     {ERR_CONFLICT, "conflict", "conflicts with the present version or use"},
-    {ERR_STATE, "wrong_state", "not possible in the present state"},
+    {ERR_BADSTATE, "wrong_state", "not possible in the present state"},
     {ERR_DENIED, "denied", "not allowed"},
     {ERR_NOQUORUM, "no_quorum", "no majority of nodes is reachable"},
     {ERR_TIMEOUT, "timed_out", "timed out"},
@@ -80,12 +82,15 @@ int err_set(struct err_info *info, int code, const char *field, const char *fmt,
 {
     if (!info)
         return code;
-    info->code = code;
-    info->line = info->column = 0;
-    snprintf(info->field, sizeof info->field, "%s", field ? field : "");
+    /* By way of a copy: the arguments may be the texts that *info holds now. */
+    struct err_info fresh = {.code = code};
+    snprintf(fresh.field, sizeof fresh.field, "%s", field ? field : "");
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(info->text, sizeof info->text, fmt, ap);
+    vsnprintf(fresh.text, sizeof fresh.text, fmt, ap);
     va_end(ap);
+    utf8_clean(fresh.field);
+    utf8_clean(fresh.text);
+    *info = fresh;
     return code;
 }

@@ -14,7 +14,7 @@ enum err_code {
     ERR_NOTFOUND = -3,    /* no such object */
     ERR_EXISTS = -4,      /* already there */
     ERR_CONFLICT = -5,    /* version precondition failed, or the object is in use */
-    ERR_STATE = -6,       /* not possible in the present state */
+    ERR_BADSTATE = -6,    /* not possible in the present state */
     ERR_DENIED = -7,      /* not allowed, or bad credentials */
     ERR_NOQUORUM = -8,    /* no majority reachable: nothing can be committed now */
     ERR_TIMEOUT = -9,     /* not done in time; the outcome may be unknown */
@@ -49,7 +49,8 @@ const char *err_name(int code);
 /* Translates an errno value. */
 int err_from_errno(int sys_errno);
 
-/* Fills *info (which may be NULL) and returns `code`, so that a parser can `return err_set(...)`. */
+/* Fills *info (which may be NULL) and returns `code`, so that a parser can `return err_set(...)`. Position is set to
+ * unknown; texts are cut to their sizes and made valid UTF-8. The arguments may point into *info. */
 int err_set(struct err_info *info, int code, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 static struct {
     enum log_level least;
@@ -58,15 +59,16 @@ void log_write(enum log_level level, const char *part, const char *fmt, ...)
 {
     if (!log_enabled(level))
         return;
-    char text[1024], line[2600], when[CLOCK_TEXT_MAX];
+    /* Room for the worst case, so that escaping never cuts a character in two. */
+    char text[1024], esc[6 * sizeof text + 8], line[sizeof esc + 256], when[CLOCK_TEXT_MAX];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    utf8_clean(text);
     clock_wall_text(clock_wall_now(), when);
     int n;
     if (log_state.json) {
-        char esc[2200];
         log_json_escape(esc, sizeof esc, text);
         n = snprintf(line, sizeof line, "{\"time\":\"%s\",\"level\":\"%s\",\"node\":\"%s\",\"part\":\"%s\",\"text\":\"%s\"}\n",
                      when, log_level_names[level], log_state.node, part, esc);

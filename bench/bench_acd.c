@@ -69,7 +69,7 @@ static void run(struct cell *c)
         struct acd_decision d;
         uint64_t t0 = now_ns();
         if (!acd_decide(a, &d))
-            must(ERR_STATE);
+            must(ERR_BADSTATE);
         uint64_t t1 = now_ns();
         clock_us++;
         struct acd_call next = {.call = clock_us, .queue = d.queue, .enqueued_us = clock_us};

@@ -2,10 +2,12 @@
  * results back. */
 #include "node/apiback.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -286,10 +288,28 @@ static bool apiback_ready(void *ctx, const char **why)
     return metrics_ready(ctx, why);
 }
 
+/* On the API thread: looks at files only, the store of decoded prompts belongs to the core thread. */
+static bool apiback_prompt_file(const char *dir, const char *language, const char *name)
+{
+    char path[1024];
+    int n = snprintf(path, sizeof path, "%s/%s/%s.wav", dir, language, name);
+    return n > 0 && (size_t)n < sizeof path && access(path, R_OK) == 0;
+}
+
 static bool apiback_prompt_exists(void *ctx, const char *language, const char *name)
 {
     struct node *n = ctx;
-    return prompt_file_exists(n->cfg.prompts, language, name);
+    if (strchr(name, '/') || strchr(language, '/') || name[0] == '.' || language[0] == '.')
+        return false;
+    if (language[0])
+        return apiback_prompt_file(n->cfg.prompts, language, name);
+    DIR *d = opendir(n->cfg.prompts);
+    bool found = false;
+    for (struct dirent *e; d && !found && (e = readdir(d));)
+        found = e->d_name[0] != '.' && apiback_prompt_file(n->cfg.prompts, e->d_name, name);
+    if (d)
+        closedir(d);
+    return found;
 }
 
 int apiback_start(struct node *n, struct err_info *info)

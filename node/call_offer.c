@@ -140,7 +140,7 @@ static int call_offer_invite(struct call *k, const struct core_call *s, struct e
     uint8_t nonce[32], key[32];
     char cluster[33];
     if (!core_secrets(n->core, nonce, key, cluster))
-        return ERR_STATE;
+        return ERR_BADSTATE;
     struct ident_dialog ids;
     ident_dialog(key, k->id, k->offer_id, k->attempt, &ids);
     struct sip_out_params p = {

@@ -13,7 +13,7 @@
 static void call_play_items(struct call_leg *l, struct media_item *items, unsigned n, uint32_t *play_id)
 {
     uint32_t id = 0;
-    int rc = l->media ? media_stream_play(l->media, items, n, 0, &id) : ERR_STATE;
+    int rc = l->media ? media_stream_play(l->media, items, n, 0, &id) : ERR_BADSTATE;
     if (rc)
         log_warn("call", "%s: cannot play: %s", l->call->text_id, err_text(rc));
     if (play_id)

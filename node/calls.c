@@ -116,7 +116,7 @@ int call_sip_status(int err)
         return 413;
     case ERR_UNSUPPORTED:
         return 488;
-    case ERR_STATE:
+    case ERR_BADSTATE:
         return 480;
     case ERR_CONFLICT:
     case ERR_EXISTS:

@@ -88,7 +88,7 @@ int edge_start(struct node *n, struct err_info *info)
     uint8_t identifier_key[32];
     char cluster[33];
     if (!core_secrets(n->core, cfg.nonce_key, identifier_key, cluster))
-        return err_set(info, ERR_STATE, "", "the cluster's secrets are not known yet");
+        return err_set(info, ERR_BADSTATE, "", "the cluster's secrets are not known yet");
     size_t room = sizeof cfg.listen / sizeof *cfg.listen;
     for (unsigned i = 0; i < n->cfg.n_sip && i < room; i++)
         cfg.listen[i] = (struct sip_listen){n->cfg.sip[i].ip, n->cfg.sip[i].port};

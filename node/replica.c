@@ -29,6 +29,11 @@ bool replica_announced(const struct node *n)
     return n->replica && n->replica->announced;
 }
 
+struct verify *replica_verifier(struct node *n)
+{
+    return n->replica ? n->replica->verify : NULL;
+}
+
 bool replica_leader_ready(const struct node *n)
 {
     return n->replica && n->replica->leader_ready;

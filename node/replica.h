@@ -29,6 +29,8 @@ ERR_CHECKED int replica_hangup(struct node *n, uint64_t call_id);
 
 /* verify.c, used by replica.c */
 struct verify;
+/* This node's; NULL before replica_start. */
+struct verify *replica_verifier(struct node *n);
 struct verify *verify_new(struct node *n);
 void verify_free(struct verify *v);
 void verify_on_mark(struct verify *v, const char *request);

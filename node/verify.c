@@ -96,7 +96,7 @@ static void verify_job_done(struct node *n, void *ctx)
     json_t *report = verify_report(j);
     uint64_t asker = strtoull(j->request, NULL, 16);
     if (report && asker == repl_id(n->repl)) {
-        verify_on_report(n->replica->verify, asker, report);
+        verify_on_report(replica_verifier(n), asker, report);
     } else if (report) {
         char *text = json_dumps(report, JSON_COMPACT);
         if (!text || repl_send(n->repl, asker, text, strlen(text)))
@@ -210,7 +210,7 @@ static void verify_marked(void *ctx, int status, const struct core_answer *a)
 
 int replica_verify(struct node *n, unsigned timeout_ms, replica_verify_fn *done, void *ctx)
 {
-    struct verify *v = n->replica->verify;
+    struct verify *v = replica_verifier(n);
     uint64_t random;
     struct verify_request *q = calloc(1, sizeof *q);
     if (!q || !(q->reports = json_object()) || RAND_bytes((unsigned char *)&random, sizeof random) != 1) {

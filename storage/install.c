@@ -104,7 +104,7 @@ static int check_image(const char *path, struct err_info *info)
 int storage_install(struct storage *st, const char *image_path, struct err_info *info)
 {
     if (st->in_txn)
-        return err_set(info, ERR_STATE, "", "a transaction is open");
+        return err_set(info, ERR_BADSTATE, "", "a transaction is open");
     (void)pthread_mutex_lock(&st->lock);
     bool busy = st->image_busy || st->digest_busy > 0;
     (void)pthread_mutex_unlock(&st->lock);

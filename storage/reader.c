@@ -104,7 +104,7 @@ static int ensure_current(struct storage_reader *r)
 int storage_reader_begin(struct storage_reader *r, uint64_t *index)
 {
     if (r->in_txn)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     int err = ensure_current(r);
     if (err)
         return err;

@@ -413,7 +413,7 @@ static int step_reset(sqlite3_stmt *s)
 int storage_begin(struct storage *st)
 {
     if (st->in_txn || !st->db)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     int rc = step_reset(st->begin);
     if (rc != SQLITE_OK) {
         log_error("storage", "cannot begin a transaction: %s", sqlite3_errmsg(st->db));
@@ -437,7 +437,7 @@ void storage_rollback(struct storage *st)
 int storage_commit(struct storage *st, uint64_t index)
 {
     if (!st->in_txn)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     int err = st->err;
     if (!err) {
         int rc = step_reset(st->commit);

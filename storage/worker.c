@@ -1,9 +1,7 @@
 /* Work beside the core thread: checkpoints, images, digests; each on a connection of its own. */
 #include <errno.h>
 #include <fcntl.h>
-#define ERR_STATE openssl_err_state /* OpenSSL has a type of this name */
 #include <openssl/evp.h>
-#undef ERR_STATE
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -257,7 +255,7 @@ static int job_start(struct storage *st, struct job *j, uint64_t *index)
 {
     reap(st, false);
     if (st->in_txn)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     (void)pthread_mutex_lock(&st->lock);
     bool busy = j->kind == JOB_IMAGE ? st->image_busy : st->digest_busy >= STORAGE_DIGEST_JOBS_MAX;
     if (!busy && j->kind == JOB_IMAGE)
@@ -281,7 +279,7 @@ static int job_run(struct storage *st, struct job *j, int err)
         list_push_back(&st->jobs, &j->link);
         return 0;
     }
-    if (err != ERR_BUSY && err != ERR_STATE) {
+    if (err != ERR_BUSY && err != ERR_BADSTATE) {
         (void)pthread_mutex_lock(&st->lock);
         if (j->kind == JOB_IMAGE)
             st->image_busy = false;

@@ -1,9 +1,6 @@
-/* OpenSSL has a type of this name, base/err.h a constant. */
-#define ERR_STATE openssl_err_state
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#undef ERR_STATE
 
 #include "telephony/digest.h"
 

@@ -269,8 +269,8 @@ static void run_commands(struct media_thread *t)
         t->todo = c->next;
         if (!t->todo)
             t->todo_end = &t->todo;
-        atomic_fetch_sub_explicit(&t->n_commands, 1, memory_order_relaxed);
         run_command(t, c);
+        atomic_fetch_sub_explicit(&t->n_commands, 1, memory_order_release);
     }
 }
 

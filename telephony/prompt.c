@@ -141,7 +141,7 @@ static int prompt_scan(struct prompt_store *s, const char *sub,
     if (asprintf(&path, "%s%s%s", s->dir, sub ? "/" : "", sub ? sub : "") < 0)
         return ERR_NOMEM;
     DIR *d = opendir(path);
-    int rc = d ? 0 : errno == ENOTDIR ? ERR_STATE : err_from_errno(errno);
+    int rc = d ? 0 : errno == ENOTDIR ? ERR_BADSTATE : err_from_errno(errno);
     free(path);
     if (!d)
         return rc;
@@ -172,7 +172,7 @@ int prompt_store_open(const char *dir, struct prompt_store **out, struct err_inf
     int rc = s->dir && s->music ? prompt_scan(s, NULL, prompt_load_language) : ERR_NOMEM;
     if (rc) {
         prompt_store_close(s);
-        if (rc == ERR_STATE)
+        if (rc == ERR_BADSTATE)
             return err_set(info, ERR_INVAL, "", "prompt folder %.180s is not a folder", dir);
         return err_set(info, rc, "", "prompt folder %.180s: %s", dir, err_text(rc));
     }

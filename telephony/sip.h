@@ -147,7 +147,7 @@ void sip_ua_stop(struct sip_ua *ua, bool bye);
 void sip_register_reply(struct sip_reg *reg, int status, const char *phrase, int retry_after_s,
                         const struct sip_binding *bindings, size_t n);
 
-/* Inbound leg. Each returns 0, ERR_STATE (too late: cancelled, already answered), ERR_NOMEM. */
+/* Inbound leg. Each returns 0, ERR_BADSTATE (too late: cancelled, already answered), ERR_NOMEM. */
 void sip_leg_set_cb(struct sip_leg *leg, sip_leg_cb *cb, void *ctx);
 /* 18x; sdp may be NULL. Sent reliably (RSeq, PRACK) when the caller requires 100rel, or supports it and sdp is there. */
 ERR_CHECKED int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp);

@@ -101,7 +101,7 @@ static int send_offer(struct sip_leg *leg)
 int sip_dialog_offer(struct sip_leg *leg, const char *sdp)
 {
     if (leg->gone || leg->state != SIP_UP)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     if (leg->offer_out || leg->offer_out_sdp || leg->offer_in || leg->ack_in)
         return ERR_BUSY;
     leg->offer_out_refresh = sdp == NULL;
@@ -383,7 +383,7 @@ int sip_leg_reanswer(struct sip_leg *leg, int status, const char *sdp)
 {
     nta_incoming_t *irq = leg->offer_in;
     if (leg->gone || !irq)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     if (status == 200 ? !sdp || !*sdp : status < 300 || status > 699)
         return ERR_INVAL;
     if (status == 200 && mem_strset(&leg->local_sdp, sdp) != 0)

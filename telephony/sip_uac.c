@@ -279,7 +279,7 @@ static int recv_invite_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, 
 int sip_leg_ack(struct sip_leg *leg)
 {
     if (leg->gone || leg->state != SIP_OUT_ANSWERED)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     int rc = sip_uac_send_ack(leg, leg->nta, leg->invite_cseq, leg->branch);
     if (rc)
         return rc;

@@ -379,7 +379,7 @@ static int ring_now(struct sip_leg *leg, int status, const char *sdp)
 int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp)
 {
     if (leg->gone || leg->state != SIP_IN_RINGING || !leg->invite_in || leg->next_answer)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     if (status <= 100 || status > 199)
         return ERR_RANGE;
     if (!leg->rel)
@@ -409,7 +409,7 @@ static void answer_now(struct sip_leg *leg, const char *sdp)
 int sip_leg_answer(struct sip_leg *leg, const char *sdp)
 {
     if (leg->gone || leg->state != SIP_IN_RINGING || !leg->invite_in || leg->next_answer)
-        return ERR_STATE;
+        return ERR_BADSTATE;
     if (!sdp || !*sdp)
         return ERR_INVAL;
     if (mem_strset(&leg->local_sdp, sdp) != 0)

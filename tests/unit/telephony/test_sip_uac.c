@@ -22,7 +22,7 @@ START_TEST(answered_and_bye)
     s = env_event(e, SIP_EV_ANSWERED);
     ck_assert_str_eq(s->sdp, SDP_A);
     ck_assert_int_eq(sip_leg_ack(leg), 0);
-    ck_assert_int_eq(sip_leg_ack(leg), ERR_STATE);
+    ck_assert_int_eq(sip_leg_ack(leg), ERR_BADSTATE);
     peer_expect(p, "ACK sip:p@127.0.0.1");
     ck_assert_str_eq(peer_header(p, "CSeq"), "100 ACK");
     /* the 200 again: the ACK again */

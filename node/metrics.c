@@ -1,0 +1,211 @@
+#include "node/metrics.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "node/call.h"
+#include "node/replica.h"
+#include "telephony/media.h"
+#include "telephony/sip.h"
+
+#define METRICS_EVERY_MS 1000u
+#define METRICS_TEXT_MAX 16384
+
+struct node_metrics {
+    uv_timer_t timer;
+    pthread_mutex_t lock;
+    char text[METRICS_TEXT_MAX]; /* under lock */
+    const char *why;             /* under lock; static text, NULL when ready */
+};
+
+struct metric {
+    const char *name, *type, *help;
+    double value;
+};
+
+/* The one list of figures: metrics, node status and documentation speak of the same. */
+#define METRICS_MAX 48
+static unsigned metrics_gather(struct node *n, struct metric *m)
+{
+    struct core_counts c;
+    struct repl_status r;
+    struct calls_counts k = {0};
+    struct media_engine_stats md = {0};
+    struct sip_stats s = {0};
+    core_get_counts(n->core, &c);
+    repl_get_status(n->repl, &r);
+    if (n->calls)
+        calls_get_counts(n->calls, &k);
+    if (n->media)
+        media_engine_get_stats(n->media, &md);
+    if (n->ua)
+        sip_ua_get_stats(n->ua, &s);
+    const struct metric rows[] = {
+        {"everline_calls", "gauge", "Live calls in the cluster.", c.calls},
+        {"everline_calls_waiting", "gauge", "Calls that wait in queues.", c.waiting},
+        {"everline_calls_talking", "gauge", "Calls with two parties joined.", c.talking},
+        {"everline_calls_total", "counter", "Calls started in the cluster.", (double)c.calls_total},
+        {"everline_agents_logged_in", "gauge", "Agents logged in.", c.agents_in},
+        {"everline_agents_idle", "gauge", "Agents ready and waiting.", c.agents_idle},
+        {"everline_registrations", "gauge", "Registered contacts of telephones.", c.registrations},
+        {"everline_commands_total", "counter", "Commands applied.", (double)c.commands_total},
+        {"everline_commands_refused_total", "counter", "Commands refused by apply.", (double)c.refused_total},
+        {"everline_node_calls", "gauge", "Calls that this node carries.", k.live},
+        {"everline_node_calls_started_total", "counter", "Calls begun at this node.", (double)k.started},
+        {"everline_node_calls_refused_total", "counter", "Calls refused by this node.", (double)k.refused},
+        {"everline_node_calls_ended_total", "counter", "Calls ended at this node.", (double)k.ended},
+        {"everline_raft_leader", "gauge", "1 on the leader.", r.state == REPL_LEADER},
+        {"everline_raft_term", "gauge", "Term of the log.", (double)r.term},
+        {"everline_raft_commit_index", "counter", "Last committed index.", (double)r.commit_index},
+        {"everline_raft_applied_index", "counter", "Last applied index.", (double)r.applied_index},
+        {"everline_raft_quorum_age_seconds", "gauge", "Time since a majority was last heard.",
+         (double)repl_quorum_age_ms(n->repl) / 1000.0},
+        {"everline_raft_pending_commands", "gauge", "Own commands not yet applied.", (double)r.pending},
+        {"everline_raft_refused_commands_total", "counter", "Commands refused because the queue was full.", (double)r.refused},
+        {"everline_raft_forwarded_commands_total", "counter", "Commands sent on to the leader.", (double)r.forwarded},
+        {"everline_raft_log_bytes", "gauge", "Log on disk.", (double)r.log_bytes},
+        {"everline_media_streams", "gauge", "Open media streams.", md.streams},
+        {"everline_media_ports_free", "gauge", "Port pairs left.", md.ports_free},
+        {"everline_media_packets_received_total", "counter", "RTP packets received.", (double)md.packets_in},
+        {"everline_media_packets_sent_total", "counter", "RTP packets sent.", (double)md.packets_out},
+        {"everline_media_packets_noise_total", "counter", "Packets dropped as noise.", (double)md.packets_noise},
+        {"everline_media_ticks_late_total", "counter", "Media ticks that came late.", (double)md.ticks_late},
+        {"everline_media_queue_full_total", "counter", "Media commands or events refused.", (double)md.queue_full},
+        {"everline_sip_requests_received_total", "counter", "SIP requests received.", (double)s.requests_in},
+        {"everline_sip_responses_received_total", "counter", "SIP responses received.", (double)s.responses_in},
+        {"everline_sip_invites_received_total", "counter", "INVITE requests received.", (double)s.invites_in},
+        {"everline_sip_registers_received_total", "counter", "REGISTER requests received.", (double)s.registers_in},
+        {"everline_sip_malformed_total", "counter", "Malformed SIP messages.", (double)s.malformed},
+        {"everline_sip_challenges_total", "counter", "Digest challenges sent.", (double)s.auth_challenges},
+        {"everline_sip_auth_failures_total", "counter", "Wrong credentials.", (double)s.auth_failures},
+        {"everline_sip_overloaded_total", "counter", "Requests refused with 503.", (double)s.overloaded},
+        {"everline_sip_legs", "gauge", "SIP dialogs.", s.legs},
+        {"everline_sip_tcp_connections", "gauge", "TCP connections.", s.tcp_connections},
+    };
+    _Static_assert(sizeof rows / sizeof *rows <= METRICS_MAX, "METRICS_MAX is too small");
+    memcpy(m, rows, sizeof rows);
+    return sizeof rows / sizeof *rows;
+}
+
+void metrics_refresh(struct node *n)
+{
+    struct node_metrics *mt = n->metrics;
+    if (!mt || !n->core || !n->repl)
+        return;
+    struct metric rows[METRICS_MAX];
+    unsigned count = metrics_gather(n, rows);
+    const char *why;
+    node_refusal(n, &why);
+    pthread_mutex_lock(&mt->lock);
+    mt->why = why;
+    size_t used = 0;
+    for (unsigned i = 0; i < count && used < sizeof mt->text; i++)
+        used += (size_t)snprintf(mt->text + used, sizeof mt->text - used, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", rows[i].name,
+                                 rows[i].help, rows[i].name, rows[i].type, rows[i].name, rows[i].value);
+    pthread_mutex_unlock(&mt->lock);
+}
+
+static void metrics_tick(uv_timer_t *t)
+{
+    metrics_refresh(t->data);
+}
+
+int metrics_start(struct node *n)
+{
+    struct node_metrics *mt = calloc(1, sizeof *mt);
+    if (!mt)
+        return ERR_NOMEM;
+    pthread_mutex_init(&mt->lock, NULL);
+    mt->why = "this node is starting";
+    n->metrics = mt;
+    uv_timer_init(&n->loop, &mt->timer);
+    mt->timer.data = n;
+    uv_timer_start(&mt->timer, metrics_tick, 0, METRICS_EVERY_MS);
+    return 0;
+}
+
+static void metrics_closed(uv_handle_t *h)
+{
+    struct node_metrics *mt = (struct node_metrics *)((char *)h - offsetof(struct node_metrics, timer));
+    pthread_mutex_destroy(&mt->lock);
+    free(mt);
+}
+
+void metrics_stop(struct node *n)
+{
+    struct node_metrics *mt = n->metrics;
+    n->metrics = NULL;
+    if (mt)
+        uv_close((uv_handle_t *)&mt->timer, metrics_closed);
+}
+
+char *metrics_text(struct node *n)
+{
+    struct node_metrics *mt = n->metrics;
+    pthread_mutex_lock(&mt->lock);
+    char *copy = strdup(mt->text);
+    pthread_mutex_unlock(&mt->lock);
+    return copy;
+}
+
+bool metrics_ready(struct node *n, const char **why)
+{
+    struct node_metrics *mt = n->metrics;
+    pthread_mutex_lock(&mt->lock);
+    *why = mt->why;
+    pthread_mutex_unlock(&mt->lock);
+    return *why == NULL;
+}
+
+json_t *metrics_counters(struct node *n)
+{
+    struct metric rows[METRICS_MAX];
+    unsigned count = metrics_gather(n, rows);
+    json_t *out = json_object();
+    for (unsigned i = 0; i < count; i++)
+        json_object_set_new(out, rows[i].name, json_integer((json_int_t)rows[i].value));
+    return out;
+}
+
+/* CPU time of one thread from /proc: user and system ticks are fields 14 and 15 of its stat line. */
+static json_t *metrics_thread(const char *tid)
+{
+    char path[64], line[512], name[32] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%.16s/stat", tid);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return NULL;
+    size_t got = fread(line, 1, sizeof line - 1, f);
+    fclose(f);
+    line[got] = '\0';
+    char *open = strchr(line, '('), *close = strrchr(line, ')');
+    unsigned long user = 0, sys = 0;
+    if (!open || !close || close < open)
+        return NULL;
+    snprintf(name, sizeof name, "%.*s", (int)(close - open - 1), open + 1);
+    if (sscanf(close + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
+        return NULL;
+    uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+    return json_pack("{s:s,s:I}", "name", name, "cpu_us", (json_int_t)((user + sys) * 1000000u / hz));
+}
+
+json_t *metrics_threads(void)
+{
+    json_t *out = json_array();
+    DIR *d = opendir("/proc/self/task");
+    for (struct dirent *e; d && (e = readdir(d));) {
+        json_t *row = e->d_name[0] == '.' ? NULL : metrics_thread(e->d_name);
+        if (row)
+            json_array_append_new(out, row);
+    }
+    if (d)
+        closedir(d);
+    return out;
+}
