@@ -1,0 +1,80 @@
+/* What verbs do. One run is one verb with its options against one cluster. One thread. */
+#ifndef CLI_CLI_RUN_H
+#define CLI_CLI_RUN_H
+
+#include <jansson.h>
+#include <signal.h>
+
+#include "base/err.h"
+#include "base/yaml.h"
+#include "cli/cli_args.h"
+#include "cli/cli_context.h"
+#include "cli/cli_http.h"
+#include "cli/cli_out.h"
+
+struct cli_run {
+    const struct cli_args *args;
+    const struct cli_verb *verb;
+    struct cli_context context;
+    struct cli_http *http;     /* NULL for verbs without a server */
+    struct cli_out out;
+    bool dry_run, consistent;
+    const volatile int *stop;  /* set by Ctrl-C */
+};
+
+/* ---- verbs; each returns an enum cli_exit */
+int cli_run_list(struct cli_run *r);    /* all pages of a list */
+int cli_run_show(struct cli_run *r);    /* one object */
+int cli_run_change(struct cli_run *r);  /* one request with a body of arguments and options */
+int cli_run_set(struct cli_run *r);     /* changes the given fields, or creates the object */
+int cli_run_flow_set(struct cli_run *r);
+int cli_run_token_create(struct cli_run *r);
+int cli_run_add_member(struct cli_run *r);
+int cli_run_remove_member(struct cli_run *r);
+int cli_run_cluster_status(struct cli_run *r);
+int cli_run_cluster_verify(struct cli_run *r);
+int cli_run_node_status(struct cli_run *r);
+int cli_run_queue_status(struct cli_run *r);
+int cli_run_config_apply(struct cli_run *r);
+int cli_run_config_diff(struct cli_run *r);
+int cli_run_config_export(struct cli_run *r);
+int cli_run_events(struct cli_run *r);
+int cli_run_completion(struct cli_run *r);
+int cli_run_version(struct cli_run *r);
+
+/* ---- shared by them */
+
+/* The text that a request's body came from, for complaints about a field of it. */
+struct cli_source {
+    const char *file;
+    const struct yaml_marks *marks;
+    const char *prefix; /* path in the body of what the file holds: "definition", or "" */
+};
+/* One request. CLI_EXIT_OK: *reply is filled and its status is below 300; otherwise the reason has been printed. */
+int cli_run_request(struct cli_run *r, const struct cli_http_request *q, const struct cli_source *source, struct cli_reply *reply);
+/* The same without printing a refusal: *reply may be one. Non-zero only when there was no answer. */
+int cli_run_try(struct cli_run *r, const struct cli_http_request *q, struct cli_reply *reply);
+/* Prints what a refusal says, and what to do. Returns the exit code that fits. */
+int cli_run_refused(struct cli_run *r, const struct cli_reply *reply, const struct cli_source *source);
+/* Prints a fault of our own. */
+int cli_run_fault(const struct err_info *info);
+/* GET of `target`, parsed. */
+int cli_run_get(struct cli_run *r, const char *target, json_t **out, char etag[80]);
+/* The verb's path with its arguments in it, and for reads the query of its options; malloc'ed, NULL when out of memory or
+ * (after a complaint on stderr) when an option's value is bad. */
+char *cli_run_target(struct cli_run *r, const char *path);
+/* Body from arguments and options. NULL after a complaint. */
+json_t *cli_run_body(struct cli_run *r);
+/* Says what would be sent (secrets hidden) for --dry-run. */
+int cli_run_would(struct cli_run *r, const char *method, const char *target, const json_t *body);
+/* Result of a change: the object for json and csv, the verb's `done` line for people. */
+int cli_run_done(struct cli_run *r, const json_t *object);
+json_t *cli_run_parse(const struct cli_reply *reply);
+int cli_run_printed(int rc); /* exit code of a cli_out_* call */
+
+/* ---- help and completion (cli_help.c) */
+void cli_help_print(FILE *to, const char *noun, const struct cli_verb *verb);
+/* Candidates for the last of `words` (without the program's name), one a line. `keys` is called for keys of a noun. */
+void cli_complete(FILE *to, int n, char **words, void (*keys)(void *ctx, const char *noun), void *ctx);
+
+#endif

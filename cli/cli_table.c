@@ -1,0 +1,407 @@
+#include "cli/cli_table.h"
+
+#include <string.h>
+
+#include "cli/cli_run.h"
+
+const struct cli_option cli_globals[] = {
+    {"server", 's', CLI_TEXT, "URL", NULL, "node to ask, https://HOST:PORT; repeat it: the next is tried when one fails", NULL, true},
+    {"config", 'c', CLI_TEXT, "FILE", NULL, "configuration (default: $CCCTL_CONFIG or ~/.config/ccctl.yaml)", "@file", false},
+    {"context", 0, CLI_TEXT, "NAME", NULL, "context of the configuration (default: its `current`)", NULL, false},
+    {"ca", 0, CLI_TEXT, "FILE", NULL, "certificates that the servers are checked against", "@file", false},
+    {"output", 'o', CLI_TEXT, "FORMAT", NULL, "table, wide, json or csv", "table wide json csv", false},
+    {"watch", 'w', CLI_TEXT, "SECONDS", NULL, "show again every SECONDS (default 2) until Ctrl-C", NULL, false},
+    {"timeout", 0, CLI_TEXT, "SECONDS", NULL, "give up after this time (default 15)", NULL, false},
+    {"dry-run", 'n', CLI_FLAG, NULL, NULL, "say what would be done, and do not do it", NULL, false},
+    {"idempotency-key", 0, CLI_TEXT, "KEY", NULL, "a repetition with the same key changes nothing (default: made for each request)",
+     NULL, false},
+    {"consistent", 0, CLI_FLAG, NULL, NULL, "reads: the node first catches up with all that was committed anywhere", NULL, false},
+    {"no-color", 0, CLI_FLAG, NULL, NULL, "no colours (they are used on a terminal only; NO_COLOR does the same)", NULL, false},
+    {"verbose", 'v', CLI_FLAG, NULL, NULL, "show each request on stderr", NULL, false},
+    {"help", 'h', CLI_FLAG, NULL, NULL, "this help; at every level", NULL, false},
+    {NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, false},
+};
+
+#define END {NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, false}
+#define TEXT(name, metavar, field, help, values) {name, 0, CLI_TEXT, metavar, field, help, values, false}
+#define NUMBER(name, metavar, field, help) {name, 0, CLI_NUMBER, metavar, field, help, NULL, false}
+#define BOOL(name, field, help) {name, 0, CLI_BOOL, "yes|no", field, help, "yes no", false}
+#define LIMIT {"limit", 0, CLI_NUMBER, "N", NULL, "at most N rows (default: all)", NULL, false}
+#define FILE_OPTION(help) {"file", 'f', CLI_TEXT, "FILE", NULL, help, "@file", false}
+
+static const struct cli_option only_limit[] = {LIMIT, END};
+static const struct cli_option agent_filters[] = {
+    TEXT("state", "STATE", "state", "only agents in this state", "logged_out not_ready idle ringing talking wrap_up"),
+    TEXT("group", "NAME", "group", "only agents of this group", NULL),
+    TEXT("type", "TYPE", "type", "agent or supervisor", "agent supervisor"),
+    TEXT("extension", "NUMBER", "extension", "the agent bound to this extension", "@extension"),
+    LIMIT,
+    END,
+};
+static const struct cli_option agent_fields[] = {
+    TEXT("name", "TEXT", "name", "the agent's name", NULL),
+    TEXT("extension", "NUMBER", "extension", "the telephone bound to the agent", "@extension"),
+    TEXT("group", "NAME", "group", "group", NULL),
+    TEXT("type", "TYPE", "type", "agent or supervisor", "agent supervisor"),
+    NUMBER("level", "0-9", "level", "level, 9 highest"),
+    END,
+};
+static const struct cli_option agent_login[] = {
+    TEXT("extension", "NUMBER", "extension", "at this telephone (default: the bound one)", "@extension"),
+    END,
+};
+static const struct cli_option agent_state[] = {
+    TEXT("reason", "TEXT", "reason", "why, as reports will show it", NULL),
+    END,
+};
+static const struct cli_option queue_fields[] = {
+    TEXT("display-name", "TEXT", "display_name", "name for people", NULL),
+    TEXT("strategy", "NAME", "strategy", "who is rung: longest_idle", "longest_idle"),
+    NUMBER("ring-time", "SECONDS", "ring_time_s", "how long an agent is rung"),
+    NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time of an agent after a call"),
+    BOOL("quiet", "quiet", "no prompts and no music while waiting"),
+    NUMBER("max-waiting", "N", "max_waiting", "callers that may wait; 0: no limit"),
+    {"member", 'm', CLI_MEMBERS, "AGENT[:LEVEL]", "members", "all members anew; repeat it or separate by commas", "@agent", true},
+    END,
+};
+static const struct cli_option member_level[] = {NUMBER("level", "0-9", NULL, "level of the member"), END};
+static const struct cli_option call_filters[] = {
+    TEXT("phase", "PHASE", "phase", "only calls in this phase", "app menu waiting offered dialling talking"),
+    TEXT("owner", "NODE", "owner", "only calls of this node", "@node"),
+    TEXT("queue", "NAME", "queue", "only calls of this queue", "@queue"),
+    TEXT("agent", "NUMBER", "agent", "only calls of this agent", "@agent"),
+    TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
+    TEXT("called", "NUMBER", "called", "only this number called", NULL),
+    LIMIT,
+    END,
+};
+static const struct cli_option cdr_filters[] = {
+    TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
+    TEXT("called", "NUMBER", "called", "only this number called", NULL),
+    TEXT("agent", "NUMBER", "agent", "only this agent", "@agent"),
+    TEXT("queue", "NAME", "queue", "only this queue", "@queue"),
+    TEXT("extension", "NUMBER", "extension", "only calls from this extension", "@extension"),
+    TEXT("trunk", "NAME", "trunk", "only calls of this trunk", "@trunk"),
+    TEXT("owner", "NODE", "owner", "only calls that ended at this node", "@node"),
+    TEXT("direction", "WORD", "direction", "inbound or internal", "inbound internal"),
+    TEXT("cause", "WORD", "cause", "only calls that ended for this cause", NULL),
+    TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
+    TEXT("to", "TIME", "to", "before this time", NULL),
+    LIMIT,
+    END,
+};
+static const struct cli_option extension_filters[] = {TEXT("site", "NAME", "site", "only of this site", NULL), LIMIT, END};
+static const struct cli_option extension_fields[] = {
+    TEXT("display-name", "TEXT", "display_name", "name for people", NULL),
+    TEXT("contact", "URI", "contact", "called there without registration: sip:USER@IP:PORT[;transport=tcp]; \"\" for none", NULL),
+    TEXT("site", "NAME", "site", "site", NULL),
+    BOOL("disabled", "disabled", "whether it is switched off"),
+    {"password-file", 0, CLI_SECRET, "FILE", "password", "first line is the new password", "@file", false},
+    {"password-stdin", 0, CLI_STDIN, NULL, "password", "first line of standard input is the new password", NULL, false},
+    END,
+};
+static const struct cli_option trunk_fields[] = {
+    {"source", 0, CLI_LIST, "RANGE", "sources", "addresses whose calls are taken, 192.0.2.0/24; repeat it or separate by commas", NULL,
+     true},
+    TEXT("contact", "URI", "contact", "where calls out go: sip:IP:PORT", NULL),
+    BOOL("disabled", "disabled", "whether it is switched off"),
+    END,
+};
+static const struct cli_option number_filters[] = {
+    TEXT("flow", "NAME", "flow", "only those of this flow", "@flow"),
+    TEXT("queue", "NAME", "queue", "only those of this queue", "@queue"),
+    LIMIT,
+    END,
+};
+static const struct cli_option number_fields[] = {
+    TEXT("flow", "NAME", "flow", "leads to this flow", "@flow"),
+    TEXT("queue", "NAME", "queue", "leads to this queue", "@queue"),
+    TEXT("app", "NAME", "app", "leads to echo or tone", "echo tone"),
+    TEXT("extension", "NUMBER", "extension", "leads to this extension", "@extension"),
+    TEXT("agent", "NUMBER", "agent", "leads to this agent", "@agent"),
+    NUMBER("priority", "N", "priority", "of its callers in queues"),
+    TEXT("language", "CODE", "language", "zh or en instead of the flow's first", "zh en"),
+    END,
+};
+static const struct cli_option flow_file[] = {FILE_OPTION("the flow, YAML or JSON; - for standard input"), END};
+static const struct cli_option token_role[] = {TEXT("role", "ROLE", "role", "admin or read (default read)", "admin read"), END};
+static const struct cli_option token_filters[] = {TEXT("role", "ROLE", "role", "only of this role", "admin read"), LIMIT, END};
+static const struct cli_option event_options[] = {
+    TEXT("since", "ID", NULL, "first all that came after this event; 0 for all that is kept", NULL),
+    {"type", 0, CLI_TEXT, "TYPE", NULL, "only this type; everline.call or 'everline.*.ended' name several; repeat it",
+     "everline.call everline.agent everline.queue everline.node everline.config", true},
+    NUMBER("count", "N", NULL, "end after N events"),
+    END,
+};
+static const struct cli_option apply_options[] = {
+    FILE_OPTION("the configuration, YAML or JSON; - for standard input"),
+    {"prune", 0, CLI_FLAG, NULL, NULL, "remove what the file does not name, of the kinds it has", NULL, false},
+    END,
+};
+static const struct cli_option transfer_options[] = {TEXT("to", "NODE", "to", "to this node (default: the one furthest ahead)", "@node"), END};
+static const struct cli_option audit_filters[] = {
+    TEXT("actor", "WHO", "actor", "only this actor, such as token:admin", NULL),
+    TEXT("origin", "ADDRESS", "origin", "only from there", NULL),
+    TEXT("node", "NAME", "node", "only through this node", "@node"),
+    TEXT("action", "NAME", "action", "only this action", NULL),
+    TEXT("object", "NAME", "object", "only this object", NULL),
+    TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
+    TEXT("to", "TIME", "to", "before this time", NULL),
+    LIMIT,
+    END,
+};
+
+#define NODE_COLUMNS                                                                                                              \
+    "NAME=name STATE=up/up ROLE=role LEADER=leader/yes SITE=site SIP=sip HTTPS=https PEER=peer VERSION=version SINCE=since/age "   \
+    "| ID=node_id CONNECTED=connected/yes RTT=rtt_us/us MATCH=match_index INCARNATION=incarnation"
+#define AGENT_COLUMNS                                                                                                             \
+    "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id "              \
+    "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level LOGIN=login_at/time VERSION=version"
+#define QUEUE_COLUMNS                                                                                                             \
+    "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in "               \
+    "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                                 \
+    "| DISPLAY-NAME=display_name QUIET=quiet/yes MAX=max_waiting VERSION=version"
+#define CALL_COLUMNS                                                                                                              \
+    "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent ARRIVED=arrived_at/age "       \
+    "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension FLOW=flow NODE=flow_node LANGUAGE=language "                   \
+    "POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time CONNECTED=connected_at/time LEGS=legs/count"
+#define CDR_COLUMNS                                                                                                               \
+    "CALL=call_id ARRIVED=arrived_at/time CALLER=caller CALLED=called QUEUE=queue AGENT=agent WAIT=wait_ms/ms TALK=talk_ms/ms "     \
+    "ENDED-BY=ended_by CAUSE=cause | RECORD=record_id DIRECTION=direction TRUNK=trunk EXTENSION=extension "                       \
+    "ANSWERED-BY=answered_by FLOW=flow OWNER=owner ANSWERED=answered_at/time MENU=menu_at/time QUEUED=queued_at/time "             \
+    "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms STATUS=sip_status "           \
+    "OFFERS=offers TAKEN-OVER=taken_over/yes LOST=quality.rx_lost"
+#define EXTENSION_COLUMNS                                                                                                         \
+    "NUMBER=number NAME=display_name REGISTERED=registrations/count AT=registrations.node CONTACT=contact "                       \
+    "PASSWORD=has_password/yes DISABLED=disabled/yes | SITE=site URI=registrations.uri PHONE=registrations.user_agent VERSION=version"
+#define TRUNK_COLUMNS "NAME=name SOURCES=sources CONTACT=contact DISABLED=disabled/yes | VERSION=version UPDATED=updated_at/time"
+#define NUMBER_COLUMNS                                                                                                            \
+    "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent PRIORITY=priority LANGUAGE=language "            \
+    "| VERSION=version UPDATED=updated_at/time"
+#define FLOW_COLUMNS "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
+#define PARAMETER_COLUMNS "NAME=name VALUE=value | VERSION=version UPDATED=updated_at/time"
+#define TOKEN_COLUMNS "NAME=name ROLE=role UPDATED=updated_at/time | VERSION=version"
+#define AUDIT_COLUMNS "TIME=time/time ACTOR=actor ACTION=action OBJECT=object RESULT=code | INDEX=index ORIGIN=origin NODE=node"
+
+#define V(noun_, verb_, summary_, ...) {.noun = noun_, .verb = verb_, .summary = summary_, __VA_ARGS__}
+
+const struct cli_verb cli_verbs[] = {
+    V("cluster", "status", "which nodes are there, who leads, are all well", .path = "/v1/cluster", .columns = NODE_COLUMNS,
+      .run = cli_run_cluster_status, .example = "cluster status\ncluster status -o json\ncluster status --watch 1"),
+    V("cluster", "verify", "compare the state of all nodes at one index", .method = "POST", .path = "/v1/cluster:verify",
+      .columns = "NAME=name OK=ok/yes INDEX=index DIGEST=digest ERROR=error", .run = cli_run_cluster_verify,
+      .example = "cluster verify"),
+    V("cluster", "transfer", "hand leadership over", .method = "POST", .path = "/v1/cluster:transfer", .options = transfer_options,
+      .done = "leadership handed over", .run = cli_run_change, .example = "cluster transfer\ncluster transfer --to n2"),
+
+    V("node", "list", "all nodes", .method = "GET", .path = "/v1/nodes", .columns = NODE_COLUMNS, .options = only_limit,
+      .run = cli_run_list, .example = "node list\nnode list -o wide"),
+    V("node", "show", "one node", .args = "NAME", .method = "GET", .path = "/v1/nodes/{NAME}", .run = cli_run_show,
+      .example = "node show n2"),
+    V("node", "status", "threads, queues, disk and counters of a node, asked there", .args = "NAME", .method = "GET",
+      .path = "/v1/nodes/{NAME}/status", .run = cli_run_node_status, .example = "node status n2"),
+    V("node", "add", "let a new node join; it votes once it has caught up", .args = "NAME ADDRESS", .method = "POST",
+      .path = "/v1/nodes", .body = "NAME=name ADDRESS=address", .done = "node {NAME} may join now: start it with `join:` set",
+      .run = cli_run_change, .example = "node add n4 192.0.2.4:7400"),
+    V("node", "remove", "take a node out of the cluster", .args = "NAME", .method = "DELETE", .path = "/v1/nodes/{NAME}",
+      .done = "node {NAME} removed", .run = cli_run_change, .example = "node remove n4"),
+
+    V("agent", "list", "agents and what they do now", .method = "GET", .path = "/v1/agents", .columns = AGENT_COLUMNS,
+      .options = agent_filters, .run = cli_run_list, .example = "agent list\nagent list --state idle\nagent list --watch"),
+    V("agent", "show", "one agent", .args = "NUMBER", .method = "GET", .path = "/v1/agents/{NUMBER}", .run = cli_run_show,
+      .example = "agent show 1001"),
+    V("agent", "set", "create an agent or change the given fields", .args = "NUMBER", .method = "PATCH",
+      .path = "/v1/agents/{NUMBER}", .options = agent_fields, .done = "agent {NUMBER} set", .run = cli_run_set,
+      .example = "agent set 1001 --name \"Li Na\" --extension 8001"),
+    V("agent", "delete", "remove an agent", .args = "NUMBER", .method = "DELETE", .path = "/v1/agents/{NUMBER}",
+      .done = "agent {NUMBER} deleted", .run = cli_run_change, .example = "agent delete 1001"),
+    V("agent", "login", "log an agent in", .args = "NUMBER", .method = "POST", .path = "/v1/agents/{NUMBER}:login",
+      .options = agent_login, .done = "agent {NUMBER} logged in", .run = cli_run_change,
+      .example = "agent login 1001\nagent login 1001 --extension 8005"),
+    V("agent", "logout", "log an agent out", .args = "NUMBER", .method = "POST", .path = "/v1/agents/{NUMBER}:logout",
+      .done = "agent {NUMBER} logged out", .run = cli_run_change, .example = "agent logout 1001"),
+    V("agent", "set-state", "make an agent ready or not_ready", .args = "NUMBER STATE", .method = "POST",
+      .path = "/v1/agents/{NUMBER}:set-state", .body = "STATE=state", .options = agent_state, .done = "agent {NUMBER} is {STATE}",
+      .run = cli_run_change, .example = "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch"),
+
+    V("queue", "list", "queues with their numbers now", .method = "GET", .path = "/v1/queues", .columns = QUEUE_COLUMNS,
+      .options = only_limit, .run = cli_run_list, .example = "queue list\nqueue list -o csv"),
+    V("queue", "show", "one queue as configured, and its numbers", .args = "NAME", .method = "GET", .path = "/v1/queues/{NAME}",
+      .run = cli_run_show, .example = "queue show service"),
+    V("queue", "status", "who waits and who serves: of one queue, or the numbers of all", .args = "[NAME]", .method = "GET",
+      .path = "/v1/queues/{NAME}/status", .columns = QUEUE_COLUMNS, .run = cli_run_queue_status,
+      .example = "queue status\nqueue status service --watch 1"),
+    V("queue", "set", "create a queue or change the given fields", .args = "NAME", .method = "PATCH", .path = "/v1/queues/{NAME}",
+      .options = queue_fields, .done = "queue {NAME} set", .run = cli_run_set,
+      .example = "queue set service --ring-time 15 --wrap-up 10\nqueue set sales --member 1001,1002:5"),
+    V("queue", "delete", "remove a queue", .args = "NAME", .method = "DELETE", .path = "/v1/queues/{NAME}",
+      .done = "queue {NAME} deleted", .run = cli_run_change, .example = "queue delete sales"),
+    V("queue", "add-member", "add an agent to a queue, or change the level", .args = "NAME AGENT", .method = "PATCH",
+      .path = "/v1/queues/{NAME}", .options = member_level, .done = "agent {AGENT} serves queue {NAME}", .run = cli_run_add_member,
+      .example = "queue add-member service 1001 --level 5"),
+    V("queue", "remove-member", "take an agent out of a queue", .args = "NAME AGENT", .method = "PATCH", .path = "/v1/queues/{NAME}",
+      .done = "agent {AGENT} no longer serves queue {NAME}", .run = cli_run_remove_member,
+      .example = "queue remove-member service 1001"),
+
+    V("call", "list", "calls going on", .method = "GET", .path = "/v1/calls", .columns = CALL_COLUMNS, .options = call_filters,
+      .run = cli_run_list, .example = "call list\ncall list --queue service --watch 1"),
+    V("call", "show", "one call with its legs", .args = "CALL", .method = "GET", .path = "/v1/calls/{CALL}", .run = cli_run_show,
+      .example = "call show 00f3a1b2c4d5e6f7"),
+    V("call", "hangup", "end a call", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:hangup",
+      .done = "call {CALL} is being ended", .run = cli_run_change, .example = "call hangup 00f3a1b2c4d5e6f7"),
+
+    V("cdr", "list", "records of ended calls, latest first", .method = "GET", .path = "/v1/cdrs", .columns = CDR_COLUMNS,
+      .options = cdr_filters, .run = cli_run_list,
+      .example = "cdr list --limit 20\ncdr list --agent 1001 --from 1d\ncdr list --queue service -o csv > calls.csv"),
+    V("cdr", "show", "one record with all stages and the quality of each leg", .args = "CALL", .method = "GET",
+      .path = "/v1/cdrs/{CALL}", .run = cli_run_show, .example = "cdr show 00f3a1b2c4d5e6f7"),
+
+    V("extension", "list", "telephones and where they are registered", .method = "GET", .path = "/v1/extensions",
+      .columns = EXTENSION_COLUMNS, .options = extension_filters, .run = cli_run_list, .example = "extension list"),
+    V("extension", "show", "one telephone", .args = "NUMBER", .method = "GET", .path = "/v1/extensions/{NUMBER}",
+      .run = cli_run_show, .example = "extension show 8001"),
+    V("extension", "set", "create an extension or change the given fields", .args = "NUMBER", .method = "PATCH",
+      .path = "/v1/extensions/{NUMBER}", .options = extension_fields, .done = "extension {NUMBER} set", .run = cli_run_set,
+      .example = "extension set 8001 --password-file secret.txt\nextension set 8030 --contact sip:8030@192.0.2.30:5060"),
+    V("extension", "delete", "remove an extension", .args = "NUMBER", .method = "DELETE", .path = "/v1/extensions/{NUMBER}",
+      .done = "extension {NUMBER} deleted", .run = cli_run_change, .example = "extension delete 8001"),
+
+    V("trunk", "list", "trunks", .method = "GET", .path = "/v1/trunks", .columns = TRUNK_COLUMNS, .options = only_limit,
+      .run = cli_run_list, .example = "trunk list"),
+    V("trunk", "show", "one trunk", .args = "NAME", .method = "GET", .path = "/v1/trunks/{NAME}", .run = cli_run_show,
+      .example = "trunk show carrier"),
+    V("trunk", "set", "create a trunk or change the given fields", .args = "NAME", .method = "PATCH", .path = "/v1/trunks/{NAME}",
+      .options = trunk_fields, .done = "trunk {NAME} set", .run = cli_run_set,
+      .example = "trunk set carrier --source 192.0.2.0/24 --contact sip:192.0.2.10:5060"),
+    V("trunk", "delete", "remove a trunk", .args = "NAME", .method = "DELETE", .path = "/v1/trunks/{NAME}",
+      .done = "trunk {NAME} deleted", .run = cli_run_change, .example = "trunk delete carrier"),
+
+    V("access-number", "list", "numbers that lead somewhere", .method = "GET", .path = "/v1/access-numbers",
+      .columns = NUMBER_COLUMNS, .options = number_filters, .run = cli_run_list, .example = "access-number list"),
+    V("access-number", "show", "one access number", .args = "NUMBER", .method = "GET", .path = "/v1/access-numbers/{NUMBER}",
+      .run = cli_run_show, .example = "access-number show 10000"),
+    V("access-number", "set", "create an access number or change the given fields", .args = "NUMBER", .method = "PATCH",
+      .path = "/v1/access-numbers/{NUMBER}", .options = number_fields, .done = "access number {NUMBER} set", .run = cli_run_set,
+      .example = "access-number set 10000 --flow welcome\naccess-number set 10003 --queue service --priority 5"),
+    V("access-number", "delete", "remove an access number", .args = "NUMBER", .method = "DELETE",
+      .path = "/v1/access-numbers/{NUMBER}", .done = "access number {NUMBER} deleted", .run = cli_run_change,
+      .example = "access-number delete 10003"),
+
+    V("flow", "list", "voice menus", .method = "GET", .path = "/v1/flows", .columns = FLOW_COLUMNS, .options = only_limit,
+      .run = cli_run_list, .example = "flow list"),
+    V("flow", "show", "one flow with its definition", .args = "NAME", .method = "GET", .path = "/v1/flows/{NAME}",
+      .run = cli_run_show, .example = "flow show welcome -o json"),
+    V("flow", "set", "create or replace a flow from a file", .args = "NAME", .method = "PUT", .path = "/v1/flows/{NAME}",
+      .options = flow_file, .done = "flow {NAME} set", .run = cli_run_flow_set, .example = "flow set welcome -f welcome.yaml"),
+    V("flow", "delete", "remove a flow", .args = "NAME", .method = "DELETE", .path = "/v1/flows/{NAME}",
+      .done = "flow {NAME} deleted", .run = cli_run_change, .example = "flow delete welcome"),
+
+    V("parameter", "list", "parameters of the whole cluster", .method = "GET", .path = "/v1/parameters",
+      .columns = PARAMETER_COLUMNS, .options = only_limit, .run = cli_run_list, .example = "parameter list"),
+    V("parameter", "set", "set a parameter", .args = "NAME VALUE", .method = "PUT", .path = "/v1/parameters/{NAME}",
+      .body = "VALUE=value", .done = "parameter {NAME} set", .run = cli_run_change, .example = "parameter set sip.realm everline"),
+    V("parameter", "delete", "remove a parameter: its default holds again", .args = "NAME", .method = "DELETE",
+      .path = "/v1/parameters/{NAME}", .done = "parameter {NAME} deleted", .run = cli_run_change,
+      .example = "parameter delete sip.realm"),
+
+    V("token", "list", "tokens of API clients (never the secrets)", .method = "GET", .path = "/v1/tokens", .columns = TOKEN_COLUMNS,
+      .options = token_filters, .run = cli_run_list, .example = "token list"),
+    V("token", "create", "make a token; its secret is printed this once and kept nowhere", .args = "NAME", .method = "PUT",
+      .path = "/v1/tokens/{NAME}", .options = token_role, .done = "token {NAME} created", .run = cli_run_token_create,
+      .example = "token create wallboard --role read > wallboard.token"),
+    V("token", "delete", "remove a token: it is refused from now on", .args = "NAME", .method = "DELETE",
+      .path = "/v1/tokens/{NAME}", .done = "token {NAME} deleted", .run = cli_run_change, .example = "token delete wallboard"),
+
+    V("events", "", "what happens, as it happens", .method = "GET", .path = "/v1/events", .options = event_options,
+      .run = cli_run_events, .example = "events\nevents --type everline.call --since 0\nevents -o json | jq .data"),
+
+    V("config", "apply", "bring the configuration to what a file says, all of it or nothing", .method = "POST",
+      .path = "/v1/config:apply", .options = apply_options, .run = cli_run_config_apply,
+      .example = "config apply -f site.yaml --dry-run\nconfig apply -f site.yaml --prune"),
+    V("config", "diff", "what applying a file would change", .method = "POST", .path = "/v1/config:diff", .options = apply_options,
+      .run = cli_run_config_diff, .example = "config diff -f site.yaml"),
+    V("config", "export", "the whole configuration as YAML, without secrets", .method = "GET", .path = "/v1/config",
+      .run = cli_run_config_export, .example = "config export > site.yaml\nconfig export -o json"),
+
+    V("audit", "list", "who changed what", .method = "GET", .path = "/v1/audit", .columns = AUDIT_COLUMNS, .options = audit_filters,
+      .run = cli_run_list, .example = "audit list --limit 20\naudit list --actor token:admin --from 1d"),
+
+    V("completion", "", "completion for a shell", .args = "SHELL", .run = cli_run_completion,
+      .example = "completion bash > /etc/bash_completion.d/ccctl\ncompletion zsh > ~/.zsh/completions/_ccctl"),
+    V("version", "", "version of this program", .run = cli_run_version, .example = "version"),
+    {.noun = NULL},
+};
+
+const char *cli_noun_summary(const char *noun)
+{
+    static const struct {
+        const char *noun, *summary;
+    } nouns[] = {
+        {"cluster", "the nodes together: health, leader, equality of state"},
+        {"node", "the machines of the cluster"},
+        {"agent", "people who answer: accounts, log-in, state"},
+        {"queue", "waiting lines and who serves them"},
+        {"call", "calls going on"},
+        {"cdr", "records of ended calls"},
+        {"extension", "telephones"},
+        {"trunk", "lines to carriers and gateways"},
+        {"access-number", "numbers that callers dial, and where they lead"},
+        {"flow", "voice menus"},
+        {"parameter", "settings of the whole cluster"},
+        {"token", "keys of API clients"},
+        {"events", "what happens, as it happens"},
+        {"config", "the configuration as one file"},
+        {"audit", "who changed what"},
+        {"completion", "completion for bash and zsh"},
+        {"version", "version of this program"},
+    };
+    for (size_t i = 0; i < sizeof nouns / sizeof *nouns; i++)
+        if (strcmp(nouns[i].noun, noun) == 0)
+            return nouns[i].summary;
+    return NULL;
+}
+
+const struct cli_verb *cli_find_verb(const char *noun, const char *verb)
+{
+    for (const struct cli_verb *v = cli_verbs; v->noun; v++)
+        if (strcmp(v->noun, noun) == 0 && strcmp(v->verb, verb) == 0)
+            return v;
+    return NULL;
+}
+
+static const struct cli_option *in_list(const struct cli_option *o, const char *name, size_t len, char letter)
+{
+    for (; o && o->name; o++)
+        if (name ? strlen(o->name) == len && memcmp(o->name, name, len) == 0 : o->letter && o->letter == letter)
+            return o;
+    return NULL;
+}
+
+const struct cli_option *cli_find_option(const struct cli_verb *v, const char *name, size_t len)
+{
+    const struct cli_option *o = v ? in_list(v->options, name, len, 0) : NULL;
+    return o ? o : in_list(cli_globals, name, len, 0);
+}
+
+const struct cli_option *cli_find_letter(const struct cli_verb *v, char letter)
+{
+    const struct cli_option *o = v ? in_list(v->options, NULL, 0, letter) : NULL;
+    return o ? o : in_list(cli_globals, NULL, 0, letter);
+}
+
+bool cli_verb_arg(const struct cli_verb *v, unsigned i, const char **name, size_t *len, bool *optional)
+{
+    const char *s = v && v->args ? v->args : "";
+    for (;; i--) {
+        size_t n = strcspn(s, " ");
+        if (n == 0)
+            return false;
+        if (i == 0) {
+            *optional = *s == '[';
+            *name = s + *optional;
+            *len = n - 2 * (size_t)*optional;
+            return true;
+        }
+        s += n + (s[n] == ' ');
+    }
+}
