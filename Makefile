@@ -1,5 +1,11 @@
 # Everline: see README.md. `make help` lists the targets.
 SHELL := /bin/bash
+ifeq ($(V),)
+Q := @
+say = @printf '  %-6s %s\n' $(1) $(2)
+else
+say = @:
+endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 BUILD ?= build
@@ -17,6 +23,8 @@ PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum \
 	-Wundef -Werror
+# Cutting a text short on purpose is what snprintf is used for here; only gcc has this warning.
+WARN += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 SAN_release :=
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
@@ -57,7 +65,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
 		awk -F'\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 	@echo
-	@echo "  make run CLEAN=1   starts the demonstration cluster with empty data"
+	@echo "  make run CLEAN=1   starts the demonstration cluster with empty data; V=1 prints each command"
 
 deps: ## install what building and testing need (Debian packages only)
 	@scripts/deps
@@ -128,21 +136,24 @@ clean: ## remove what was built (not run/)
 
 $(GEN).c: core/commands.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(BUILD)/gen $<
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --c_out=$(BUILD)/gen $<
 $(GEN).h: $(GEN).c
 
 $(BUILD)/obj/gen/commands.o: $(GEN).c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -c $< -o $@
 
 $(BUILD)/obj/%.o: %.c $(GEN).h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(WARN) -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(WARN) -MMD -MP -c $< -o $@
 
 define LIB_RULE
 $(BUILD)/lib$(1).a: $(call OBJ,$(1)) $(if $(filter core,$(1)),$(BUILD)/obj/gen/commands.o)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach d,$(LIBS_OWN),$(eval $(call LIB_RULE,$(d))))
 
@@ -151,29 +162,35 @@ $(foreach d,$(LIBS_OWN),$(eval $(call LIB_RULE,$(d))))
 GUARD := $(BUILD)/obj/telephony/resolve_guard.o
 
 $(BUILD)/ccnode: $(BUILD)/obj/node/main.o $(NODE_OBJ) $(OWN_A)
-	$(CC) $(LINK) -o $@ $(BUILD)/obj/node/main.o $(NODE_OBJ) $(GUARD) $(LIBS_ALL) -Wl,--export-dynamic-symbol=getaddrinfo
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $(BUILD)/obj/node/main.o $(NODE_OBJ) $(GUARD) $(LIBS_ALL) -Wl,--export-dynamic-symbol=getaddrinfo
 
 $(BUILD)/ccctl: $(BUILD)/obj/cli/main.o $(CLI_OBJ) $(BUILD)/libbase.a
-	$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcurl jansson yaml-0.1 2>/dev/null)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcurl jansson yaml-0.1 2>/dev/null)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(OWN_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(filter-out -Wconversion -Wmissing-prototypes,$(WARN)) -MMD -MP -MF $@.d $(LINK) -o $@ $< \
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(filter-out -Wconversion -Wmissing-prototypes,$(WARN)) -MMD -MP -MF $@.d $(LINK) -o $@ $< \
 		$(if $(filter tests/unit/node/%,$<),$(NODE_OBJ)) $(if $(filter tests/unit/cli/%,$<),$(CLI_OBJ)) \
 		$(if $(filter tests/unit/telephony/% tests/unit/node/% tests/unit/api/%,$<),$(GUARD)) $(LIBS_ALL) \
 		$(shell pkg-config --libs libcurl check 2>/dev/null)
 
 $(BUILD)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay_main.c $(NODE_OBJ) $(OWN_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LINK) -o $@ tests/fuzz/fuzz_$*.c tests/fuzz/replay_main.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ tests/fuzz/fuzz_$*.c tests/fuzz/replay_main.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
 
 $(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(NODE_OBJ) $(OWN_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LINK) -fsanitize=fuzzer -o $@ tests/fuzz/fuzz_$*.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -fsanitize=fuzzer -o $@ tests/fuzz/fuzz_$*.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
 
 $(BUILD)/bench/%: bench/%.c $(NODE_OBJ) $(OWN_A)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(GUARD) $(LIBS_ALL)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ $< $(GUARD) $(LIBS_ALL)
 
 $(BUILD)/prompts/%/.made: etc/prompts/%.yaml scripts/make-prompts
 	@mkdir -p $(@D)
