@@ -17,7 +17,7 @@
 #endif
 
 static long alloc_budget_left = -1; /* -1: no limit */
-static long alloc_budget_live;
+static long alloc_budget_live __attribute__((unused));
 static bool alloc_budget_refused;
 
 static inline bool alloc_budget_works(void)
