@@ -162,7 +162,7 @@ struct media_stream {
     bool tx_on, rx_on; /* all conditions to send / take audio, computed when one changes */
     bool echo, dead, alive;
     struct sdp_session_params sdp;
-    struct media_addr signalled, to, rtcp_to, latched;
+    struct media_addr signalled, signalled_rtcp, to, rtcp_to, latched;
     uint64_t learn_until_us, rx_since_us, last_rx_us;
     uint8_t kind_of[128]; /* enum media_kind by payload type */
     struct media_stream *peer;

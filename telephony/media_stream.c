@@ -60,19 +60,21 @@ void media_stream_update_gates(struct media_stream *s)
 void media_stream_apply_remote(struct media_stream *s, const struct media_remote *r)
 {
     struct media_addr rtp = addr_of(&r->sdp.remote), rtcp = addr_of(&r->sdp.remote_rtcp);
+    if (r->sdp.rtcp_mux)
+        rtcp = rtp;
     bool moved = !s->have_remote || !same_addr(&rtp, &s->signalled);
+    bool rtcp_moved = moved || !same_addr(&rtcp, &s->signalled_rtcp) || r->sdp.rtcp_mux != s->sdp.rtcp_mux;
 
     s->sdp = r->sdp;
-    if (s->sdp.rtcp_mux)
-        rtcp = rtp;
     s->symmetric = r->symmetric;
     s->inband_on = s->inband && r->inband_dtmf && r->sdp.dtmf_pt < 0;
     if (moved) {
         s->signalled = s->to = rtp;
-        s->rtcp_to = rtcp;
         s->latched.len = 0;
         s->learn_until_us = s->t->now_us + MEDIA_LEARN_US;
     }
+    if (rtcp_moved)
+        s->signalled_rtcp = s->rtcp_to = rtcp;
     memset(s->kind_of, MEDIA_KIND_NONE, sizeof s->kind_of);
     if (r->sdp.active) {
         s->kind_of[0] = MEDIA_KIND_ULAW;
