@@ -1,9 +1,8 @@
+#include "telephony/digest.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-
-#include "telephony/digest.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

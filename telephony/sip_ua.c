@@ -3,12 +3,17 @@
 #include <string.h>
 #include <strings.h>
 
+#include <sofia-sip/su_log.h>
+
 #include "telephony/sip_guard.h"
 #include "telephony/sip_int.h"
 
 #define REPLAY_NONCES 65536
 #define UDP_RMEM_BYTES (4u << 20)
 #define MESSAGE_MAX (64u << 10)
+/* Log handles of the library; no header declares them. */
+extern su_log_t nta_log[], tport_log[];
+
 /* Requests go on the transport that the target or the flow names: a phone behind NAT cannot be reached by TCP just because a
  * request grew (RFC 3261 18.1.1 would try TCP above 1300 bytes). */
 #define UDP_MTU 65000
@@ -84,6 +89,14 @@ static int recv_stray(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, 
     port->ua->stats.malformed++;
     nta_msg_discard(agent, msg);
     return 0;
+}
+
+/* The library writes to standard error what strangers do wrong; our log is another one. */
+static void silence_library(void)
+{
+    su_log_set_level(nta_log, 0);
+    su_log_set_level(tport_log, 0);
+    su_log_set_level(su_log_default, 0);
 }
 
 static int port_bound(struct sip_port *port)
@@ -183,6 +196,7 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     ua->product = mem_strdup(cfg->product ? cfg->product : "Everline");
     ua->replay = digest_replay_new(REPLAY_NONCES);
     int rc = ua->realm && ua->product && ua->replay ? 0 : err_set(info, ERR_NOMEM, "", "out of memory");
+    silence_library();
     sip_resolve_guard(true);
     sip_accept_guard(ua->cfg.tcp_per_source);
     for (size_t i = 0; rc == 0 && i < SIP_LISTEN_MAX && cfg->listen[i].ip; i++)

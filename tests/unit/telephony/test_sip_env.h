@@ -233,9 +233,10 @@ static UNUSED void env_no_event(struct env *e)
 #define env_until(e, cond)                                \
     do {                                                  \
         uint64_t env_end = now_ms() + WAIT_MS;            \
-        while (!(cond) && now_ms() < env_end)             \
+        bool env_ok;                                      \
+        while (!(env_ok = (cond)) && now_ms() < env_end)  \
             env_turn(e);                                  \
-        ck_assert_msg((cond), "never came: %s", #cond);   \
+        ck_assert_msg(env_ok, "never came: %s", #cond);   \
     } while (0)
 
 /* ---- a peer with a socket ---- */

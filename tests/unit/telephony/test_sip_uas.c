@@ -97,6 +97,534 @@ START_TEST(cancel)
 }
 END_TEST
 
+START_TEST(no_ack)
+{
+    struct env *e = env_new();
+    e->cfg.t1_ms = 20;
+    e->cfg.t1x64_ms = 600;
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), ERR_BADSTATE);
+    struct seen *s = env_event(e, SIP_EV_FAILED);
+    ck_assert_int_eq(s->status, 408);
+    while (strncmp(peer_recv_ms(p, WAIT_MS), "SIP/2.0 ", 8) == 0)
+        continue;
+    ck_assert_int_eq(strncmp(p->msg, "BYE ", 4), 0);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+/* Released between our 200 and its ACK: BYE only after the ACK (RFC 3261 15). */
+START_TEST(released_before_ack)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    sip_leg_release(e->leg, 0, NULL);
+    peer_expect(p, "SIP/2.0 200"); /* still the 200, no BYE */
+    peer_request(p, "ACK", "", NULL);
+    peer_expect(p, "BYE sip:8001@");
+    peer_reply(p, 200, NULL, "", NULL);
+    env_no_event(e);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(rejected)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "", SDP_A);
+    env_until(e, e->leg != NULL);
+    sip_leg_reject(e->leg, 486, "Busy Here", 7);
+    peer_expect(p, "SIP/2.0 486 Busy Here");
+    ck_assert_str_eq(peer_header(p, "Retry-After"), "7");
+    peer_request(p, "ACK", "", NULL);
+    p->to_tag[0] = '\0';
+    p->cseq++;
+    e->leg = NULL;
+    peer_request(p, "INVITE", "", SDP_A);
+    env_until(e, e->leg != NULL);
+    sip_leg_release(e->leg, 0, NULL);
+    peer_expect(p, "SIP/2.0 603");
+    peer_request(p, "ACK", "", NULL);
+    env_no_event(e);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+static void prack(struct peer *p, const char *body)
+{
+    char rack[64];
+    snprintf(rack, sizeof rack, "RAck: %s 1 INVITE\r\n", peer_header(p, "RSeq"));
+    p->cseq++;
+    peer_request(p, "PRACK", rack, body);
+}
+
+START_TEST(reliable_ring)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "Require: 100rel\r\n", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert(e->inv.wants_100rel);
+    ck_assert_int_eq(sip_leg_ring(e->leg, 180, NULL), 0);
+    peer_expect(p, "SIP/2.0 180");
+    ck_assert_str_eq(peer_header(p, "Require"), "100rel");
+    char first[64];
+    copy_text(first, sizeof first, peer_header(p, "RSeq"));
+    peer_expect(p, "SIP/2.0 180"); /* again until the PRACK */
+    ck_assert_str_eq(peer_header(p, "RSeq"), first);
+    /* early media and the answer wait for the PRACKs */
+    ck_assert_int_eq(sip_leg_ring(e->leg, 183, SDP_B), 0);
+    prack(p, NULL);
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_header(p, "CSeq"), "2 PRACK");
+    peer_expect(p, "SIP/2.0 183");
+    ck_assert_str_eq(peer_body(p), SDP_B);
+    ck_assert_int_eq(atoi(peer_header(p, "RSeq")), atoi(first) + 1);
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+    prack(p, NULL);
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_header(p, "CSeq"), "3 PRACK");
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_header(p, "CSeq"), "1 INVITE");
+    unsigned last = p->cseq;
+    p->cseq = 1;
+    peer_request(p, "ACK", "", NULL);
+    env_event(e, SIP_EV_ACKED);
+    p->cseq = last + 1;
+    peer_request(p, "PRACK", "RAck: 77 1 INVITE\r\n", NULL);
+    peer_expect(p, "SIP/2.0 481");
+    p->cseq++;
+    peer_request(p, "BYE", "", NULL);
+    peer_expect(p, "SIP/2.0 200");
+    env_event(e, SIP_EV_ENDED);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(prack_never_comes)
+{
+    struct env *e = env_new();
+    e->cfg.t1_ms = 20;
+    e->cfg.t1x64_ms = 600;
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "Supported: 100rel\r\n", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_ring(e->leg, 180, NULL), 0); /* supported only, no SDP: not reliable */
+    peer_expect(p, "SIP/2.0 180");
+    ck_assert_str_eq(peer_header(p, "RSeq"), "");
+    ck_assert_int_eq(sip_leg_ring(e->leg, 183, SDP_B), 0);
+    struct seen *s = env_event(e, SIP_EV_FAILED);
+    ck_assert_int_eq(s->status, 504);
+    while (strncmp(peer_recv_ms(p, WAIT_MS), "SIP/2.0 183", 11) == 0)
+        continue;
+    ck_assert_int_eq(peer_status(p), 504);
+    peer_request(p, "ACK", "", NULL);
+    for (int i = 0; i < 100; i++)
+        env_turn(e);
+    env_no_event(e);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(cancel_while_reliable)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "Require: 100rel\r\n", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_ring(e->leg, 183, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 183");
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0); /* held */
+    p->to_tag[0] = '\0';
+    peer_request(p, "CANCEL", "", NULL);
+    peer_expect(p, "SIP/2.0 200");
+    peer_expect(p, "SIP/2.0 487");
+    peer_request(p, "ACK", "", NULL);
+    env_event(e, SIP_EV_FAILED);
+    env_stop(e);
+    peer_free(p);
+}
+END_TEST
+
+START_TEST(delayed_offer)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "", NULL);
+    env_until(e, e->leg != NULL);
+    ck_assert(!e->inv_has_sdp);
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_body(p), SDP_B);
+    peer_request(p, "ACK", "", SDP_A);
+    struct seen *s = env_event(e, SIP_EV_ACKED);
+    ck_assert_str_eq(s->sdp, SDP_A);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(reinvite_from_peer)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    establish(e, p, "");
+    peer_request(p, "INVITE", "", SDP_HOLD); /* hold */
+    struct seen *s = env_event(e, SIP_EV_REOFFER);
+    ck_assert_str_eq(s->sdp, SDP_HOLD);
+    ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_B), ERR_BUSY);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 200, SDP_B), 0);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 200, SDP_B), ERR_BADSTATE);
+    peer_expect(p, "SIP/2.0 200");
+    peer_request(p, "ACK", "", NULL);
+    p->cseq++;
+    peer_request(p, "INVITE", "", SDP_HOLD); /* the same again: a refresh, the owner hears nothing */
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_body(p), SDP_B);
+    peer_request(p, "ACK", "", NULL);
+    env_no_event(e);
+    p->cseq++;
+    peer_request(p, "UPDATE", "", SDP_A); /* resume by UPDATE */
+    s = env_event(e, SIP_EV_REOFFER);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 488, NULL), 0);
+    peer_expect(p, "SIP/2.0 488");
+    p->cseq++;
+    peer_request(p, "UPDATE", "", NULL); /* refresh without SDP */
+    peer_expect(p, "SIP/2.0 200");
+    p->cseq++;
+    peer_request(p, "INVITE", "", NULL); /* wants our offer */
+    s = env_event(e, SIP_EV_REOFFER);
+    ck_assert(!s->has_sdp);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 200, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    peer_request(p, "ACK", "", SDP_A);
+    s = env_event(e, SIP_EV_ACKED);
+    ck_assert_str_eq(s->sdp, SDP_A);
+    p->cseq++;
+    peer_request(p, "INVITE", "", SDP_HOLD); /* cancelled before the answer */
+    env_event(e, SIP_EV_REOFFER);
+    peer_request(p, "CANCEL", "", NULL);
+    peer_expect(p, "SIP/2.0 200");
+    peer_expect(p, "SIP/2.0 487");
+    peer_request(p, "ACK", "", NULL);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 200, SDP_B), ERR_BADSTATE);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(reinvite_from_us)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    establish(e, p, "");
+    ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_HOLD), 0);
+    ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_HOLD), ERR_BUSY);
+    peer_expect(p, "INVITE sip:8001@");
+    char ours[MSG_MAX];
+    memcpy(ours, p->msg, sizeof ours);
+    /* glare: theirs is refused, ours is tried again after theirs refuses it */
+    peer_request(p, "INVITE", "", SDP_HOLD);
+    peer_expect(p, "SIP/2.0 491");
+    peer_request(p, "ACK", "", NULL);
+    p->cseq++;
+    memcpy(p->msg, ours, sizeof ours);
+    peer_reply(p, 491, NULL, "", NULL);
+    peer_expect(p, "ACK ");
+    peer_expect(p, "INVITE sip:8001@");
+    ck_assert_str_eq(peer_body(p), SDP_HOLD);
+    peer_reply(p, 100, NULL, "", NULL);
+    peer_reply(p, 200, NULL, "", SDP_A);
+    peer_expect(p, "ACK sip:p@127.0.0.1");
+    struct seen *s = env_event(e, SIP_EV_REANSWERED);
+    ck_assert_int_eq(s->status, 200);
+    ck_assert_str_eq(s->sdp, SDP_A);
+    ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_B), 0);
+    peer_expect(p, "INVITE sip:p@"); /* the target followed the Contact */
+    peer_reply(p, 488, NULL, "", NULL);
+    peer_expect(p, "ACK ");
+    s = env_event(e, SIP_EV_REANSWERED);
+    ck_assert_int_eq(s->status, 488);
+    ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_B), 0);
+    peer_expect(p, "INVITE sip:p@");
+    peer_reply(p, 481, NULL, "", NULL);
+    s = env_event(e, SIP_EV_ENDED);
+    ck_assert_int_eq(s->status, 481);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(info_options_and_order)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    establish(e, p, "");
+    static const struct {
+        const char *type, *body;
+        char digit;
+        int status;
+    } dtmf[] = {
+        {"application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", '5', 200},
+        {"application/dtmf-relay", "Duration=160\r\nSignal= #\r\n", '#', 200},
+        {"application/dtmf", "*", '*', 200},
+        {"application/dtmf-relay", "Signal=11", '#', 200},
+        {"application/dtmf", "x", 0, 400},
+        {"application/dtmf-relay", "Signal", 0, 400},
+        {"text/plain", "5", 0, 415},
+    };
+    for (size_t i = 0; i < sizeof dtmf / sizeof dtmf[0]; i++) {
+        char type[80], start[16];
+        snprintf(type, sizeof type, "Content-Type: %s\r\n", dtmf[i].type);
+        snprintf(start, sizeof start, "SIP/2.0 %d", dtmf[i].status);
+        peer_request(p, "INFO", type, dtmf[i].body);
+        peer_expect(p, start);
+        if (dtmf[i].digit)
+            ck_assert_int_eq(env_event(e, SIP_EV_INFO_DTMF)->digit, dtmf[i].digit);
+        p->cseq++;
+    }
+    peer_request(p, "OPTIONS", "", NULL);
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_ptr_nonnull(strstr(peer_header(p, "Allow"), "UPDATE"));
+    p->cseq++;
+    peer_request(p, "MESSAGE", "Content-Type: text/plain\r\n", "hi");
+    peer_expect(p, "SIP/2.0 405");
+    ck_assert_ptr_nonnull(strstr(peer_header(p, "Allow"), "INFO"));
+    p->cseq++;
+    peer_request(p, "DANCE", "", NULL);
+    peer_expect(p, "SIP/2.0 501");
+    p->cseq = 1; /* out of order (RFC 3261 12.2.2) */
+    peer_request(p, "OPTIONS", "", NULL);
+    peer_expect(p, "SIP/2.0 500");
+    p->cseq = 50;
+    peer_request(p, "INVITE", "Require: wine\r\n", SDP_HOLD);
+    peer_expect(p, "SIP/2.0 420");
+    ck_assert_str_eq(peer_header(p, "Unsupported"), "wine");
+    env_no_event(e);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+static void one_refused(const char *method, const char *extra, const char *body, int status, const char *header, const char *value)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    char start[16];
+    snprintf(start, sizeof start, "SIP/2.0 %d", status);
+    peer_request(p, method, extra, body);
+    peer_expect(p, start);
+    if (header)
+        ck_assert_msg(strstr(peer_header(p, header), value) != NULL, "%s of %s: %s", header, method, p->msg);
+    ck_assert_int_eq(e->invites, 0);
+    env_no_event(e);
+    peer_free(p);
+    env_stop(e);
+}
+
+START_TEST(refusals)
+{
+    one_refused("MESSAGE", "Content-Type: text/plain\r\n", "x", 405, "Allow", "INVITE");
+    one_refused("SUBSCRIBE", "Event: presence\r\n", NULL, 405, "Allow", "INVITE");
+    one_refused("DANCE", "", NULL, 501, "Allow", "INVITE");
+    one_refused("INVITE", "Content-Type: multipart/mixed;boundary=x\r\n", "--x--", 415, "Accept", "application/sdp");
+    one_refused("INVITE", "Content-Encoding: gzip\r\nContent-Type: application/sdp\r\n", "x", 415, "Accept", "application/sdp");
+    one_refused("INVITE", "Require: nothing, 100rel\r\n", SDP_A, 420, "Unsupported", "nothing");
+    one_refused("INVITE", "Supported: timer\r\nSession-Expires: 20\r\n", SDP_A, 422, "Min-SE", "90");
+    one_refused("BYE", "", NULL, 481, NULL, NULL);
+    one_refused("INFO", "", NULL, 481, NULL, NULL);
+    one_refused("CANCEL", "", NULL, 481, NULL, NULL);
+    one_refused("INVITE", "Contact: <sip:two@127.0.0.1>\r\n", SDP_A, 400, NULL, NULL);
+    one_refused("OPTIONS", "", NULL, 200, "Accept", "application/sdp");
+}
+END_TEST
+
+START_TEST(refused_as_sent)
+{
+    static const struct {
+        const char *line, *forwards, *to;
+        int status;
+    } raw[] = {
+        {"INVITE sip:1@127.0.0.1 SIP/2.0", "0", "<sip:1@127.0.0.1>", 483},
+        {"OPTIONS sip:1@127.0.0.1 SIP/2.0", "0", "<sip:1@127.0.0.1>", 200},
+        {"INVITE sip:1@127.0.0.1 SIP/7.0", "70", "<sip:1@127.0.0.1>", 505},
+        {"INVITE nobody:1@127.0.0.1 SIP/2.0", "70", "<sip:1@127.0.0.1>", 416},
+        {"BYE sip:1@127.0.0.1 SIP/2.0", "70", "<sip:1@127.0.0.1>;tag=gone", 481},
+        {"INVITE sip:1@127.0.0.1 SIP/2.0", "70", "<sip:1@127.0.0.1>;tag=gone", 481},
+    };
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    for (size_t i = 0; i < sizeof raw / sizeof raw[0]; i++) {
+        char start[16], method[16];
+        sscanf(raw[i].line, "%15s", method);
+        snprintf(start, sizeof start, "SIP/2.0 %d", raw[i].status);
+        peer_text(p, NULL,
+                  "%s\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKraw%zu;rport\r\nMax-Forwards: %s\r\nFrom: <sip:a@b>;tag=x\r\n"
+                  "To: %s\r\nCall-ID: raw%zu\r\nCSeq: 1 %s\r\nContact: <sip:a@127.0.0.1>\r\n",
+                  raw[i].line, p->port, i, raw[i].forwards, raw[i].to, i, method);
+        peer_expect(p, start);
+    }
+    ck_assert_int_eq(e->invites, 0);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(merged_request)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "", SDP_A);
+    peer_expect(p, "SIP/2.0 100");
+    peer_request(p, "INVITE", "", SDP_A); /* same Call-ID, tag and CSeq by another way */
+    peer_expect(p, "SIP/2.0 482");
+    ck_assert_int_eq(e->invites, 1);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(overload)
+{
+    struct env *e = env_new();
+    e->overload = 12;
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "", SDP_A);
+    peer_expect(p, "SIP/2.0 503 Too Busy");
+    ck_assert_str_eq(peer_header(p, "Retry-After"), "12");
+    peer_request(p, "ACK", "", NULL);
+    p->to_tag[0] = '\0';
+    peer_request(p, "OPTIONS", "", NULL);
+    peer_expect(p, "SIP/2.0 503 Too Busy");
+    p->to_tag[0] = '\0';
+    peer_request(p, "REGISTER", "", NULL);
+    peer_expect(p, "SIP/2.0 503 Too Busy");
+    e->overload = 0;
+    p->cseq++;
+    p->to_tag[0] = '\0';
+    peer_request(p, "OPTIONS", "", NULL);
+    peer_expect(p, "SIP/2.0 200");
+    struct sip_stats st;
+    sip_ua_get_stats(e->ua, &st);
+    ck_assert_uint_eq(st.overloaded, 3);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(routes_of_caller)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    char rr[160];
+    snprintf(rr, sizeof rr, "Record-Route: <sip:127.0.0.1:%u;lr>, <sip:far.example.com;lr>\r\n", p->port);
+    establish(e, p, rr);
+    struct sip_dialog d;
+    sip_leg_dialog(e->leg, &d);
+    char want[160];
+    snprintf(want, sizeof want, "<sip:127.0.0.1:%u;lr>, <sip:far.example.com;lr>", p->port);
+    ck_assert_str_eq(d.route_set, want);
+    sip_leg_release(e->leg, 0, NULL);
+    peer_expect(p, "BYE sip:8001@127.0.0.1"); /* loose: the target stays in the Request-URI */
+    ck_assert_ptr_nonnull(strstr(peer_header_nth(p, "Route", 0), ";lr"));
+    peer_reply(p, 200, NULL, "", NULL);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+/* A Contact with a name is never looked up: requests go to where the peer sends from. */
+START_TEST(name_in_contact)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_text(p, SDP_A,
+              "INVITE sip:10000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP pc.nowhere.invalid;branch=z9hG4bKname%d;rport\r\n"
+              "Max-Forwards: 70\r\nFrom: <sip:8001@x.invalid>;tag=%s\r\nTo: <sip:10000@127.0.0.1>\r\nCall-ID: %s\r\n"
+              "CSeq: 1 INVITE\r\nContact: <sip:8001@pc.nowhere.invalid>\r\nContent-Type: application/sdp\r\n",
+              (int)getpid(), p->tag, p->call_id);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    peer_request(p, "ACK", "", NULL);
+    env_event(e, SIP_EV_ACKED);
+    uint64_t before = now_ms();
+    sip_leg_release(e->leg, 0, NULL);
+    ck_assert_uint_lt(now_ms() - before, 1000);
+    peer_expect(p, "BYE sip:8001@pc.nowhere.invalid");
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(over_tcp)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_new(e, AF_INET, true);
+    establish(e, p, "");
+    ck_assert_int_eq(e->inv.transport, SIP_TCP);
+    struct sip_dialog d;
+    sip_leg_dialog(e->leg, &d);
+    char want[64];
+    snprintf(want, sizeof want, "tcp:127.0.0.1:%u", p->port);
+    ck_assert_str_eq(d.flow, want);
+    sip_leg_release(e->leg, 0, NULL); /* the BYE comes on the connection that the peer opened */
+    peer_expect(p, "BYE sip:8001@");
+    peer_reply(p, 200, NULL, "", NULL);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(over_ipv6)
+{
+    for (int tcp = 0; tcp < 2; tcp++) {
+        struct env *e = env_new();
+        env_start_at(e, "::1");
+        struct peer *p = peer_new(e, AF_INET6, tcp);
+        establish(e, p, "");
+        ck_assert_str_eq(e->inv_text[7], "::1");
+        ck_assert_ptr_nonnull(strstr(peer_header(p, "Contact"), "<sip:[::1]:"));
+        sip_leg_release(e->leg, 0, NULL);
+        peer_expect(p, "BYE sip:8001@[::1]");
+        peer_reply(p, 200, NULL, "", NULL);
+        peer_free(p);
+        env_stop(e);
+    }
+}
+END_TEST
+
+
 int main(void)
 {
     Suite *s = suite_create("sip inbound");
@@ -105,6 +633,24 @@ int main(void)
     tcase_add_test(t, answer_and_bye);
     tcase_add_test(t, we_hang_up);
     tcase_add_test(t, cancel);
+    tcase_add_test(t, no_ack);
+    tcase_add_test(t, released_before_ack);
+    tcase_add_test(t, rejected);
+    tcase_add_test(t, reliable_ring);
+    tcase_add_test(t, prack_never_comes);
+    tcase_add_test(t, cancel_while_reliable);
+    tcase_add_test(t, delayed_offer);
+    tcase_add_test(t, reinvite_from_peer);
+    tcase_add_test(t, reinvite_from_us);
+    tcase_add_test(t, info_options_and_order);
+    tcase_add_test(t, refusals);
+    tcase_add_test(t, refused_as_sent);
+    tcase_add_test(t, merged_request);
+    tcase_add_test(t, overload);
+    tcase_add_test(t, routes_of_caller);
+    tcase_add_test(t, name_in_contact);
+    tcase_add_test(t, over_tcp);
+    tcase_add_test(t, over_ipv6);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
