@@ -1,0 +1,252 @@
+/* Shared inside raft/: the one struct behind repl.h and the functions between its files. Core thread only.
+ *
+ *   repl.c          opening, closing, the turn of the loop (repl_pump), status
+ *   repl_io.c       libraft's disk and message interface wrapped, messages received, the state machine hooks
+ *   repl_propose.c  commands: own pending list, forwarding, the leader's queue and batches
+ *   repl_member.c   who is in, joining, adding, removing, handing over
+ *   repl_read.c     read index
+ *   repl_snapshot.c images: taking, fetching, installing
+ *
+ * Rule: libraft is called from repl_pump, from a received frame, and from its own callbacks, never from an API function
+ * of repl.h, because those may be called from inside the state machine's apply, where libraft is not reentrant. */
+#ifndef RAFT_REPL_INT_H
+#define RAFT_REPL_INT_H
+
+#include <raft.h>
+#include <raft/uv.h>
+
+#include "base/list.h"
+#include "raft/disk_guard.h"
+#include "raft/identity.h"
+#include "raft/image.h"
+#include "raft/mesh.h"
+#include "raft/repl.h"
+#include "raft/repl_batch.h"
+
+#define REPL_MEMBERS_MAX 64u
+#define REPL_INFLIGHT_MAX 2u               /* batches given to libraft and not yet committed */
+#define REPL_QUEUE_BYTES_MAX (64u << 20)   /* commands that wait at the leader, of all nodes */
+#define REPL_FORWARD_BYTES (256u * 1024u)  /* payload of one forwarding frame, or one command if larger */
+#define REPL_READS_MAX 4096u               /* read-index questions in the works */
+#define REPL_MEMBER_OPS_MAX 16u
+#define REPL_STOP_TRANSFER_MS 500u
+#define REPL_DEFAULT_TIMEOUT_MS 5000u
+#define REPL_RESEND_MS 1000u               /* an own command sent and not applied for so long is sent again */
+#define REPL_MESSAGE_MAX 65536u
+
+/* A command that this node proposed, until it is applied here. It outlives its request: once sent it keeps its place in
+ * the sequence even if the caller was told ERR_TIMEOUT. */
+struct repl_pend {
+    struct list_node link;
+    struct repl_req *req; /* NULL after a time-out */
+    uint64_t seq;         /* 0 until first sent */
+    uint64_t deadline_us;
+    size_t len;
+    uint8_t data[];
+};
+
+/* What the leader has queued of one origin, within one term. */
+struct repl_origin {
+    uint64_t id, incarnation, term, last;
+    bool wants_resume; /* something was refused: it must send again once there is room */
+};
+
+/* Last sequence applied per origin, for its newest incarnation: the same on all nodes at one index. */
+struct repl_applied {
+    uint64_t id, incarnation, seq;
+};
+
+struct repl_member {
+    uint64_t id;
+    char name[64], address[64];
+    int role; /* RAFT_VOTER ... */
+    uint64_t told_commit; /* leader: commit index sent to it */
+};
+
+enum repl_member_op_kind { REPL_OP_ADD = 1, REPL_OP_REMOVE = 2, REPL_OP_TRANSFER = 3 };
+
+struct repl_member_op {
+    struct list_node link;
+    uint8_t kind; /* enum repl_member_op_kind */
+    char name[64], address[64];
+    repl_member_cb *cb;
+    void *arg;
+    uint64_t from;  /* 0: asked here; else the node that forwarded it */
+    uint64_t token; /* of the node that asked */
+    uint64_t sent_to, sent_term;
+    uint64_t deadline_us;
+    bool running;
+};
+
+struct repl_read {
+    struct list_node link;
+    void (*cb)(void *arg, int status);
+    void *arg;
+    uint64_t from;  /* leader's side: node that asked, 0 for own */
+    uint64_t token;
+    uint64_t index; /* to be applied; 0 while not known */
+    uint64_t round; /* leader's side */
+    uint64_t deadline_us, sent_us;
+    enum { REPL_READ_ASK, REPL_READ_WAIT } state;
+};
+
+struct repl {
+    uv_loop_t *loop;
+    struct repl_handler h;
+    void (*message_fn)(void *ctx, uint64_t peer, const void *data, size_t len);
+
+    /* configuration */
+    char name[64], listen[64], join[64], dir[400], log_dir[420], image_dir[420];
+    unsigned election_ms, heartbeat_ms, snapshot_threshold, snapshot_trailing;
+
+    struct identity ident;
+    int lock_fd;
+    struct disk_guard *guard;
+    struct mesh *mesh;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_timer_t timer;
+    int open_handles;
+    uint64_t now_us; /* read once per turn */
+
+    /* libraft */
+    bool raft_inited, raft_up, raft_closing, raft_closed;
+    struct raft raft;
+    struct raft_io io, io_uv; /* io_uv keeps the functions that io's wrappers call */
+    struct raft_fsm fsm;
+    struct raft_uv_transport transport;
+    raft_io_recv_cb recv;
+    bool in_recv_commit;      /* the answer to a commit notice need not travel */
+    uint64_t append_next;     /* index of the next entry that goes to disk */
+    uint64_t state_index;     /* last index that is in the state machine */
+    uint64_t seen_term, seen_leader;
+    int seen_state;
+    bool leader_ready;
+    struct raft_barrier *barrier;
+    bool dead;                /* fatal was called */
+
+    /* own commands */
+    struct list_node pends;
+    struct list_node *cursor; /* first that is not sent in this leadership; the head when all are */
+    size_t pend_count, pend_bytes;
+    uint64_t next_seq, last_send_us;
+    uint64_t forwarded, proposed, refused;
+
+    /* leader's queue */
+    struct list_node batches; /* struct repl_batch; the last one is open */
+    size_t batch_bytes;
+    unsigned inflight;
+    uint64_t inflight_index[REPL_INFLIGHT_MAX]; /* their indexes in the log, rising */
+    struct repl_origin origins[REPL_MEMBERS_MAX];
+
+    /* state machine side */
+    struct repl_applied applied[REPL_MEMBERS_MAX * 2];
+    unsigned n_applied;
+    struct repl_item items[REPL_BATCH_ITEMS_MAX];
+    struct repl_outcome outcomes[REPL_BATCH_ITEMS_MAX];
+
+    /* members, as of configuration members_index */
+    struct repl_member members[REPL_MEMBERS_MAX];
+    unsigned n_members;
+    struct repl_member before[REPL_MEMBERS_MAX]; /* while a change is uncommitted: as of before it */
+    unsigned n_before;
+    uint64_t members_committed, members_uncommitted; /* indexes of the configurations they were read from */
+    struct list_node ops;
+    unsigned n_ops;
+    uint64_t next_token;
+    struct raft_change change;
+    bool change_busy;
+    struct repl_member_op *change_op;
+    struct raft_transfer transfer;
+    bool transfer_busy;
+    uint64_t transfer_to;
+    struct repl_member_op *transfer_op;
+    uint64_t promote_after_us;
+
+    /* joining */
+    bool joining;
+    char join_at[64];
+    uint64_t join_next_us;
+
+    /* read index */
+    struct list_node reads;
+    unsigned n_reads;
+    uint64_t read_round, read_round_done; /* leader: rounds sent and confirmed */
+    uint64_t read_round_sent_us;
+    uint64_t read_acks[REPL_MEMBERS_MAX];
+    unsigned n_read_acks;
+
+    struct repl_snapshot *snap;
+
+    /* stopping */
+    bool stopping, mesh_closed, handed_over;
+    uint64_t stop_deadline_us;
+    void (*stop_cb)(void *arg);
+    void *stop_arg;
+    char fatal_text[256];
+};
+
+/* repl.c */
+void repl_pump(struct repl *r);
+void repl_fatal(struct repl *r, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+ERR_CHECKED int repl_raft_begin(struct repl *r, struct err_info *info);
+uint64_t repl_leader(const struct repl *r);
+bool repl_leading(const struct repl *r);
+int repl_err_from_raft(int rc);
+
+/* repl_io.c */
+ERR_CHECKED int repl_io_init(struct repl *r, struct err_info *info);
+int repl_io_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
+int repl_io_commit_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
+void repl_io_tell_commit(struct repl *r);
+/* Gives a message to libraft, which then owns what it holds. */
+void repl_io_deliver(struct repl *r, struct raft_message *m, uint64_t peer);
+
+/* repl_propose.c */
+void repl_propose_pump(struct repl *r);
+void repl_propose_rewind(struct repl *r); /* send all that is pending again */
+void repl_propose_expire(struct repl *r);
+void repl_propose_fail_all(struct repl *r, int status);
+void repl_propose_lost(struct repl *r);   /* no longer the leader */
+int repl_propose_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
+int repl_propose_apply(struct repl *r, uint64_t index, const void *data, size_t len);
+/* The state was replaced by an image: own commands that it already holds are answered ERR_TIMEOUT (outcome unknown). */
+void repl_propose_installed(struct repl *r);
+
+/* repl_member.c */
+const char *repl_member_field(const char *name, const char *address, char *out, size_t cap);
+void repl_member_refresh(struct repl *r);
+void repl_member_pump(struct repl *r);
+void repl_member_fail_all(struct repl *r, int status, const char *text);
+struct repl_member *repl_member_find(struct repl *r, uint64_t id);
+int repl_member_admit(void *ctx, const struct mesh_hello *hello, char *why, size_t cap);
+void repl_member_join(void *ctx, const struct mesh_hello *hello, struct mesh_join_reply *out);
+void repl_member_joined(void *ctx, const struct mesh_join_reply *reply);
+void repl_member_refused(void *ctx, uint64_t peer, int code, const char *text);
+int repl_member_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
+int repl_member_answer_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
+bool repl_member_start_transfer(struct repl *r, uint64_t to);
+
+/* repl_read.c */
+void repl_read_pump(struct repl *r);
+void repl_read_fail_all(struct repl *r, int status);
+void repl_read_reset(struct repl *r); /* another leadership: all questions are asked anew */
+int repl_read_frame(struct repl *r, uint64_t peer, uint8_t type, const uint8_t *data, size_t len);
+
+/* repl_snapshot.c */
+ERR_CHECKED int repl_snapshot_open(struct repl *r, struct err_info *info);
+/* True when nothing of it is under way. */
+bool repl_snapshot_idle(const struct repl *r);
+void repl_snapshot_close(struct repl *r);
+void repl_snapshot_pump(struct repl *r);
+int repl_snapshot_take(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs);
+int repl_snapshot_restore(struct raft_fsm *fsm, struct raft_buffer *buf);
+int repl_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req,
+                      const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
+/* An InstallSnapshot came; takes it over. */
+void repl_snapshot_received(struct repl *r, uint64_t peer, struct raft_message *m);
+void repl_snapshot_cancel(struct repl *r); /* raft is about to close */
+void repl_snapshot_down(struct repl *r, uint64_t peer);
+int repl_snapshot_frame(struct repl *r, uint64_t peer, uint8_t type, const uint8_t *data, size_t len);
+
+#endif

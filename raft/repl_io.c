@@ -1,0 +1,331 @@
+/* libraft's disk and network interface, wrapped: disk calls go on to raft_uv, with our record kept beside them and every
+ * failure fatal; messages go over the mesh. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "raft/raft_msg.h"
+#include "raft/repl_int.h"
+#include "raft/wire.h"
+
+#define REPL_IO_FRAME_BYTES (1536u * 1024u) /* an AppendEntries is cut into pieces of about this size */
+#define REPL_IO_SEGMENT_BYTES (8u << 20)    /* libraft counts capacity in 16-bit KiB: others give RAFT_NOSPACE */
+#define REPL_IO_DISK_RETRY_MS 500u
+#define REPL_IO_APPEND_VERSION 0
+
+static struct repl *repl_of(struct raft_io *io)
+{
+    return list_entry(io, struct repl, io);
+}
+
+/* ---- messages out ---- */
+
+static void repl_io_send_append(struct repl *r, const struct raft_message *m)
+{
+    const struct raft_append_entries *a = &m->append_entries;
+    struct repl_member *member = repl_member_find(r, m->server_id);
+    unsigned from = 0;
+    do {
+        unsigned to = from;
+        size_t bytes = 0;
+        while (to < a->n_entries && to - from < RAFT_MSG_ENTRIES_MAX &&
+               (to == from || bytes + a->entries[to].buf.len <= REPL_IO_FRAME_BYTES))
+            bytes += a->entries[to++].buf.len;
+        int err;
+        uint8_t *p = mesh_begin(r->mesh, m->server_id, MESH_RAFT, 0, raft_msg_size(m, from, to), &err);
+        if (!p)
+            return; /* libraft repeats what is not acknowledged */
+        raft_msg_encode(p, m, from, to);
+        mesh_end(r->mesh);
+        from = to;
+        uint64_t last = a->prev_log_index + to;
+        if (member && member->told_commit < a->leader_commit)
+            member->told_commit = a->leader_commit < last ? a->leader_commit : last;
+    } while (from < a->n_entries);
+}
+
+static int repl_io_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *m, raft_io_send_cb cb)
+{
+    struct repl *r = repl_of(io);
+    int err = 0;
+    req->cb = cb;
+    if (r->in_recv_commit && m->type == RAFT_APPEND_ENTRIES_RESULT) {
+        cb(req, 0);
+        return 0;
+    }
+    if (m->type == RAFT_APPEND_ENTRIES)
+        repl_io_send_append(r, m);
+    else {
+        uint8_t *p = mesh_begin(r->mesh, m->server_id, MESH_RAFT, 0, raft_msg_size(m, 0, 0), &err);
+        if (p) {
+            raft_msg_encode(p, m, 0, 0);
+            mesh_end(r->mesh);
+        }
+    }
+    /* An error returned here would make libraft skip the rest of its step, so a lost message is only reported. */
+    cb(req, err ? RAFT_NOCONNECTION : 0);
+    return 0;
+}
+
+/* After a commit tells followers at once: otherwise they learn of it with the next entry or heartbeat, and a command
+ * proposed there waits for that. Only those that have the entry are told, the others get it with their entries. */
+void repl_io_tell_commit(struct repl *r)
+{
+    uint64_t commit = raft_commit_index(&r->raft);
+    uint8_t buf[16];
+    if (!r->leader_ready)
+        return;
+    wire_put64(wire_put64(buf, raft_current_term(&r->raft)), commit);
+    for (unsigned i = 0; i < r->n_members; i++) {
+        struct repl_member *m = &r->members[i];
+        raft_index match;
+        if (m->id == r->ident.id || m->role == RAFT_SPARE || m->told_commit >= commit)
+            continue;
+        if (raft_match_index(&r->raft, m->id, &match) || match < commit)
+            continue;
+        if (!mesh_send(r->mesh, m->id, MESH_COMMIT, 0, buf, sizeof buf))
+            m->told_commit = commit;
+    }
+}
+
+/* ---- messages in ---- */
+
+void repl_io_deliver(struct repl *r, struct raft_message *m, uint64_t peer)
+{
+    char field[RAFT_MSG_ADDRESS_MAX + 1];
+    struct mesh_peer_state state;
+    if (!r->recv || r->dead || r->raft_closing || !mesh_peer_state(r->mesh, peer, &state)) {
+        raft_msg_release(m);
+        return;
+    }
+    struct repl_member *member = repl_member_find(r, peer);
+    m->server_id = peer;
+    m->server_address = member ? repl_member_field(member->name, member->address, field, sizeof field)
+                               : repl_member_field(state.name, state.address, field, sizeof field);
+    r->recv(&r->io, m);
+}
+
+int repl_io_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len)
+{
+    struct raft_message m;
+    int rc = raft_msg_decode(data, len, &m);
+    if (rc == ERR_NOMEM)
+        return 0; /* as if lost */
+    if (rc)
+        return rc;
+    if (m.type == RAFT_INSTALL_SNAPSHOT)
+        repl_snapshot_received(r, peer, &m);
+    else
+        repl_io_deliver(r, &m, peer);
+    return 0;
+}
+
+int repl_io_commit_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len)
+{
+    if (len != 16)
+        return ERR_CORRUPT;
+    uint64_t term = wire_load(data, 8), commit = wire_load(data + 8, 8);
+    if (!r->raft_up || r->dead || term != raft_current_term(&r->raft) || repl_leader(r) != peer ||
+        commit <= raft_commit_index(&r->raft) || raft_state(&r->raft) != RAFT_FOLLOWER)
+        return 0;
+    struct raft_message m = {.type = RAFT_APPEND_ENTRIES};
+    m.append_entries.version = REPL_IO_APPEND_VERSION;
+    m.append_entries.term = term;
+    m.append_entries.prev_log_index = commit;
+    m.append_entries.prev_log_term = term;
+    m.append_entries.leader_commit = commit;
+    r->in_recv_commit = true;
+    repl_io_deliver(r, &m, peer);
+    r->in_recv_commit = false;
+    return 0;
+}
+
+/* ---- disk ---- */
+
+static int repl_io_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
+                        raft_index *start_index, struct raft_entry *entries[], size_t *n_entries)
+{
+    struct repl *r = repl_of(io);
+    int rc = r->io_uv.load(io, term, voted_for, snapshot, start_index, entries, n_entries);
+    if (!rc)
+        r->append_next = *start_index + *n_entries;
+    return rc;
+}
+
+static int repl_io_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv)
+{
+    struct repl *r = repl_of(io);
+    r->recv = recv;
+    return r->io_uv.start(io, msecs, tick, recv);
+}
+
+static int repl_io_set_term(struct raft_io *io, raft_term term)
+{
+    struct repl *r = repl_of(io);
+    int rc = r->io_uv.set_term(io, term);
+    if (!rc && disk_guard_term(r->guard, term, 0))
+        rc = RAFT_IOERR;
+    if (rc)
+        repl_fatal(r, ERR_IO, "cannot write the term to disk: %s", io->errmsg);
+    return rc;
+}
+
+static int repl_io_set_vote(struct raft_io *io, raft_id id)
+{
+    struct repl *r = repl_of(io);
+    int rc = r->io_uv.set_vote(io, id);
+    if (!rc && disk_guard_term(r->guard, raft_current_term(&r->raft), id))
+        rc = RAFT_IOERR;
+    if (rc)
+        repl_fatal(r, ERR_IO, "cannot write the vote to disk: %s", io->errmsg);
+    return rc;
+}
+
+struct repl_io_append {
+    struct raft_io_append req;
+    struct raft_io_append *outer;
+    raft_io_append_cb cb;
+    struct repl *repl;
+    uint64_t last;
+};
+
+static void repl_io_append_cb(struct raft_io_append *req, int status)
+{
+    struct repl_io_append *a = req->data;
+    struct repl *r = a->repl;
+    if (!status)
+        disk_guard_last(r->guard, a->last);
+    else if (status != RAFT_CANCELED)
+        repl_fatal(r, status == RAFT_NOSPACE ? ERR_NOSPACE : ERR_IO, "cannot write the log: %s", raft_strerror(status));
+    a->cb(a->outer, status);
+    free(a);
+}
+
+static int repl_io_append(struct raft_io *io, struct raft_io_append *req, const struct raft_entry entries[], unsigned n,
+                          raft_io_append_cb cb)
+{
+    struct repl *r = repl_of(io);
+    struct repl_io_append *a = malloc(sizeof *a);
+    int rc = RAFT_NOMEM;
+    if (a) {
+        *a = (struct repl_io_append){.outer = req, .cb = cb, .repl = r, .last = r->append_next + n - 1};
+        a->req.data = a;
+        rc = r->io_uv.append(io, &a->req, entries, n, repl_io_append_cb);
+    }
+    if (rc) {
+        free(a);
+        repl_fatal(r, ERR_IO, "cannot write the log: %s", rc == RAFT_NOMEM ? "out of memory" : io->errmsg);
+        return rc;
+    }
+    r->append_next += n;
+    return 0;
+}
+
+static int repl_io_truncate(struct raft_io *io, raft_index index)
+{
+    struct repl *r = repl_of(io);
+    int rc = 0;
+    /* the record must never promise more than there is, so it goes down before the log does */
+    if (index < r->append_next && disk_guard_truncate(r->guard, index - 1))
+        rc = RAFT_IOERR;
+    if (!rc)
+        rc = r->io_uv.truncate(io, index);
+    if (rc)
+        repl_fatal(r, ERR_IO, "cannot truncate the log: %s", io->errmsg);
+    else if (index < r->append_next)
+        r->append_next = index;
+    return rc;
+}
+
+static int repl_io_bootstrap(struct raft_io *io, const struct raft_configuration *conf)
+{
+    struct repl *r = repl_of(io);
+    return r->io_uv.bootstrap(io, conf);
+}
+
+static void repl_io_close(struct raft_io *io, raft_io_close_cb cb)
+{
+    struct repl *r = repl_of(io);
+    repl_snapshot_cancel(r);
+    r->io_uv.close(io, cb);
+}
+
+/* ---- a transport that raft_uv never gets to use ---- */
+
+static int repl_io_transport_init(struct raft_uv_transport *t, raft_id id, const char *address)
+{
+    (void)t;
+    (void)id;
+    (void)address;
+    return 0;
+}
+
+static int repl_io_transport_listen(struct raft_uv_transport *t, raft_uv_accept_cb cb)
+{
+    (void)t;
+    (void)cb;
+    return 0;
+}
+
+static int repl_io_transport_connect(struct raft_uv_transport *t, struct raft_uv_connect *req, raft_id id,
+                                     const char *address, raft_uv_connect_cb cb)
+{
+    (void)t;
+    (void)req;
+    (void)id;
+    (void)address;
+    (void)cb;
+    return RAFT_NOCONNECTION;
+}
+
+static void repl_io_transport_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
+{
+    cb(t);
+}
+
+/* ---- state machine hooks ---- */
+
+static int repl_io_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+{
+    struct repl *r = list_entry(fsm, struct repl, fsm);
+    *result = NULL;
+    if (r->dead)
+        return RAFT_SHUTDOWN;
+    /* libraft sets last_applied after each entry, of whatever kind, so this one is the next */
+    return repl_propose_apply(r, raft_last_applied(&r->raft) + 1, buf->base, buf->len) ? RAFT_SHUTDOWN : 0;
+}
+
+int repl_io_init(struct repl *r, struct err_info *info)
+{
+    r->transport = (struct raft_uv_transport){
+        .version = 1,
+        .init = repl_io_transport_init,
+        .listen = repl_io_transport_listen,
+        .connect = repl_io_transport_connect,
+        .close = repl_io_transport_close,
+    };
+    memset(&r->io, 0, sizeof r->io);
+    int rc = raft_uv_init(&r->io, r->loop, r->log_dir, &r->transport);
+    if (rc)
+        return err_set(info, ERR_IO, "dir", "cannot open the log folder: %s", r->io.errmsg);
+    raft_uv_set_auto_recovery(&r->io, false);
+    raft_uv_set_segment_size(&r->io, REPL_IO_SEGMENT_BYTES);
+    raft_uv_set_disk_retry(&r->io, REPL_IO_DISK_RETRY_MS);
+    r->io_uv = r->io;
+    r->io.load = repl_io_load;
+    r->io.start = repl_io_start;
+    r->io.bootstrap = repl_io_bootstrap;
+    r->io.set_term = repl_io_set_term;
+    r->io.set_vote = repl_io_set_vote;
+    r->io.append = repl_io_append;
+    r->io.truncate = repl_io_truncate;
+    r->io.send = repl_io_send;
+    r->io.snapshot_put = repl_snapshot_put;
+    r->io.close = repl_io_close;
+    r->fsm = (struct raft_fsm){.version = 1,
+                               .apply = repl_io_apply,
+                               .snapshot = repl_snapshot_take,
+                               .restore = repl_snapshot_restore};
+    return 0;
+}
