@@ -1,0 +1,347 @@
+/* What relaying a packet costs, beside the least that one can do: a thread with one socket a leg, epoll, recvmsg, a
+ * rewritten 12 byte header, sendto. Both carry the same calls from a sender in a process of its own, in turns, so that what
+ * else runs on the machine hits both. CPU is that of the relaying thread; latency is from the sender's clock to the kernel's
+ * time stamp at the receiving socket. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <malloc.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "telephony/media_int.h"
+
+#define CALLS 100u
+#define LEGS (2 * CALLS)
+#define ROUNDS 3u
+#define SECONDS 3u
+#define HISTOGRAM 50000u /* microseconds */
+
+struct result {
+    uint64_t sent, received;
+    uint32_t histogram[HISTOGRAM + 1];
+};
+struct tally {
+    uint64_t cpu_ns, sent, received;
+    uint32_t histogram[HISTOGRAM + 1];
+};
+
+static void die(const char *what)
+{
+    (void)fprintf(stderr, "bench_relay: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec ts;
+    (void)clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static struct sockaddr_in loopback(uint16_t port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return a;
+}
+
+static int open_socket(uint16_t *port)
+{
+    struct sockaddr_in a = loopback(0);
+    socklen_t len = sizeof a;
+    int room = 256 * 1024, fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0)
+        die("socket");
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+static void read_all(int fd, void *out, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        ssize_t k = read(fd, (char *)out + at, n - at);
+        if (k == 0)
+            _exit(0);
+        if (k < 0)
+            die("read");
+        at += (size_t)k;
+    }
+}
+
+static void write_all(int fd, const void *data, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        ssize_t k = write(fd, (const char *)data + at, n - at);
+        if (k <= 0)
+            die("write");
+        at += (size_t)k;
+    }
+}
+
+/* ---- the telephones: a process of their own ---- */
+
+static void drain(int epoll_fd, const int *fd, struct result *r, int wait_ms)
+{
+    struct epoll_event evs[256];
+    int n = epoll_wait(epoll_fd, evs, 256, wait_ms);
+    for (int k = 0; k < n; k++) {
+        uint8_t buf[256];
+        _Alignas(struct cmsghdr) char control[64];
+        struct iovec iov = {buf, sizeof buf};
+        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        if (recvmsg(fd[evs[k].data.u32], &m, MSG_DONTWAIT) != 172)
+            continue;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        if (!c || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        struct timespec at;
+        uint64_t sent;
+        memcpy(&at, CMSG_DATA(c), sizeof at);
+        memcpy(&sent, buf + 12, sizeof sent);
+        uint64_t us = ((uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec - sent) / 1000u;
+        r->histogram[us < HISTOGRAM ? us : HISTOGRAM]++;
+        r->received++;
+    }
+}
+
+static void talk(int epoll_fd, const int *fd, struct result *r)
+{
+    static uint16_t seq[LEGS];
+    uint8_t packet[172] = {0};
+    struct timespec next;
+    (void)clock_gettime(CLOCK_MONOTONIC, &next);
+    for (unsigned ms = 0; ms < SECONDS * 1000; ms++) {
+        for (unsigned leg = ms % 20; leg < LEGS; leg += 20) {
+            uint64_t now = clock_ns(CLOCK_REALTIME);
+            rtp_write(packet, false, 8, seq[leg], seq[leg] * 160u, leg + 1);
+            seq[leg]++;
+            memcpy(packet + 12, &now, sizeof now);
+            r->sent += send(fd[leg], packet, sizeof packet, 0) == (ssize_t)sizeof packet;
+        }
+        drain(epoll_fd, fd, r, 0);
+        next.tv_nsec += 1000000;
+        if (next.tv_nsec >= 1000000000) {
+            next.tv_nsec -= 1000000000;
+            next.tv_sec++;
+        }
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+    }
+    for (unsigned k = 0; k < 500 && r->received < r->sent; k++)
+        drain(epoll_fd, fd, r, 1);
+}
+
+static void telephones(int link)
+{
+    int fd[LEGS], on = 1, epoll_fd = epoll_create1(0);
+    uint16_t ports[LEGS];
+    static struct result r;
+    for (unsigned k = 0; k < LEGS; k++) {
+        fd[k] = open_socket(&ports[k]);
+        (void)setsockopt(fd[k], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+        struct epoll_event ev = {.events = EPOLLIN, .data.u32 = k};
+        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd[k], &ev) != 0)
+            die("epoll");
+    }
+    write_all(link, ports, sizeof ports);
+    for (;;) {
+        read_all(link, ports, sizeof ports); /* ends the process when the link is shut */
+        for (unsigned k = 0; k < LEGS; k++) {
+            struct sockaddr_in to = loopback(ports[k]);
+            if (connect(fd[k], (struct sockaddr *)&to, sizeof to) != 0)
+                die("connect");
+        }
+        memset(&r, 0, sizeof r);
+        talk(epoll_fd, fd, &r);
+        write_all(link, &r, sizeof r);
+    }
+}
+
+/* ---- the reference ---- */
+
+struct bare {
+    int fd[LEGS], epoll_fd;
+    uint16_t port[LEGS];
+    struct sockaddr_in to[LEGS];
+    atomic_bool stop;
+    pthread_t id;
+};
+
+static void *bare_main(void *arg)
+{
+    struct bare *b = arg;
+    static uint16_t seq[LEGS];
+    struct sched_param priority = {.sched_priority = sched_get_priority_min(SCHED_RR)};
+    (void)pthread_setschedparam(pthread_self(), SCHED_RR, &priority); /* as the engine does */
+    while (!atomic_load(&b->stop)) {
+        struct epoll_event evs[256];
+        int n = epoll_wait(b->epoll_fd, evs, 256, 100);
+        for (int k = 0; k < n; k++) {
+            unsigned from = evs[k].data.u32, to = from ^ 1;
+            uint8_t buf[2048];
+            struct sockaddr_in source;
+            struct iovec iov = {buf, sizeof buf};
+            struct msghdr m = {.msg_name = &source, .msg_namelen = sizeof source, .msg_iov = &iov, .msg_iovlen = 1};
+            ssize_t len = recvmsg(b->fd[from], &m, MSG_DONTWAIT);
+            if (len < 12)
+                continue;
+            uint32_t ts;
+            memcpy(&ts, buf + 4, sizeof ts);
+            rtp_write(buf, false, buf[1] & 0x7f, seq[to]++, ntohl(ts) + 1000, 99);
+            (void)sendto(b->fd[to], buf, (size_t)len, MSG_DONTWAIT, (struct sockaddr *)&b->to[to], sizeof b->to[to]);
+        }
+    }
+    return NULL;
+}
+
+static void add(struct tally *t, int link, const uint16_t *ports, clockid_t cpu)
+{
+    static struct result r;
+    uint64_t before = clock_ns(cpu);
+    write_all(link, ports, LEGS * sizeof *ports);
+    read_all(link, &r, sizeof r);
+    t->cpu_ns += clock_ns(cpu) - before;
+    t->sent += r.sent;
+    t->received += r.received;
+    for (unsigned k = 0; k <= HISTOGRAM; k++)
+        t->histogram[k] += r.histogram[k];
+}
+
+static void run_bare(int link, const uint16_t *phones, struct tally *t)
+{
+    static struct bare b;
+    clockid_t cpu;
+    memset(&b, 0, sizeof b);
+    b.epoll_fd = epoll_create1(0);
+    for (unsigned k = 0; k < LEGS; k++) {
+        b.fd[k] = open_socket(&b.port[k]);
+        b.to[k] = loopback(phones[k]);
+        struct epoll_event ev = {.events = EPOLLIN, .data.u32 = k};
+        if (epoll_ctl(b.epoll_fd, EPOLL_CTL_ADD, b.fd[k], &ev) != 0)
+            die("epoll");
+    }
+    if (pthread_create(&b.id, NULL, bare_main, &b) != 0 || pthread_getcpuclockid(b.id, &cpu) != 0)
+        die("thread");
+    add(t, link, b.port, cpu);
+    atomic_store(&b.stop, true);
+    (void)pthread_join(b.id, NULL);
+    for (unsigned k = 0; k < LEGS; k++)
+        (void)close(b.fd[k]);
+    (void)close(b.epoll_fd);
+}
+
+/* ---- ours ---- */
+
+static void open_calls(struct media_engine *e, const uint16_t *phones, struct media_stream **s, uint16_t *ports)
+{
+    for (unsigned k = 0; k < LEGS; k++) {
+        struct media_stream_params p = {.family = AF_INET};
+        struct media_remote r = {.symmetric = true};
+        struct sockaddr_in to = loopback(phones[k]), rtcp = loopback(9);
+        if (media_stream_open(e, &p, &s[k]) != 0)
+            die("media_stream_open");
+        r.sdp = (struct sdp_session_params){.active = true,
+                                            .codec = SDP_PCMA,
+                                            .codec_pt = 8,
+                                            .recv_pt = 8,
+                                            .dtmf_pt = 101,
+                                            .dtmf_recv_pt = 101,
+                                            .ptime_ms = 20,
+                                            .can_send = true,
+                                            .can_recv = true};
+        memcpy(&r.sdp.remote, &to, sizeof to);
+        memcpy(&r.sdp.remote_rtcp, &rtcp, sizeof rtcp);
+        media_stream_set_remote(s[k], &r);
+        ports[k] = media_stream_port(s[k]);
+        if ((k & 1) && media_bridge(s[k - 1], s[k]) != 0)
+            die("media_bridge");
+    }
+}
+
+static void run_ours(int link, const uint16_t *phones, struct tally *t, size_t *bytes)
+{
+    uv_loop_t loop;
+    struct media_engine *e;
+    struct media_stream *s[LEGS];
+    uint16_t ports[LEGS];
+    clockid_t cpu;
+    struct err_info info = {0};
+    struct media_config cfg = {.bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = 1, .dead_ms = 20000};
+    if (uv_loop_init(&loop) != 0 || media_engine_start(&loop, &cfg, &e, &info) != 0) {
+        (void)fprintf(stderr, "bench_relay: %s\n", info.text);
+        exit(1);
+    }
+    size_t before = mallinfo2().uordblks;
+    open_calls(e, phones, s, ports);
+    *bytes = (mallinfo2().uordblks - before) / CALLS;
+    if (pthread_getcpuclockid(e->threads[0].id, &cpu) != 0)
+        die("thread");
+    add(t, link, ports, cpu);
+    for (unsigned k = 0; k < LEGS; k++)
+        media_stream_close(s[k]);
+    media_engine_stop(e);
+    while (uv_run(&loop, UV_RUN_NOWAIT) != 0) {
+    }
+    (void)uv_loop_close(&loop);
+}
+
+static unsigned percentile(const struct tally *t, double q)
+{
+    uint64_t want = (uint64_t)((double)t->received * q), n = 0;
+    for (unsigned k = 0; k <= HISTOGRAM; k++) {
+        n += t->histogram[k];
+        if (n > want)
+            return k;
+    }
+    return HISTOGRAM;
+}
+
+int main(void)
+{
+    static struct tally bare, ours;
+    uint16_t phones[LEGS];
+    int link[2];
+    size_t bytes = 0;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, link) != 0)
+        die("socketpair");
+    pid_t child = fork();
+    if (child < 0)
+        die("fork");
+    if (child == 0) {
+        (void)close(link[0]);
+        telephones(link[1]);
+    }
+    (void)close(link[1]);
+    read_all(link[0], phones, sizeof phones);
+    for (unsigned k = 0; k < ROUNDS; k++) {
+        run_bare(link[0], phones, &bare);
+        run_ours(link[0], phones, &ours, &bytes);
+    }
+    (void)shutdown(link[0], SHUT_RDWR);
+    (void)waitpid(child, NULL, 0);
+    if (bare.received == 0 || ours.received == 0) {
+        (void)fprintf(stderr, "bench_relay: nothing came through\n");
+        return 1;
+    }
+    double a = (double)bare.cpu_ns / (double)bare.received, b = (double)ours.cpu_ns / (double)ours.received;
+    double core = (double)ours.cpu_ns / 1e9 / (ROUNDS * SECONDS) * 100.0 * 100.0 / CALLS;
+    printf("relay_calls: %u two-way G.711 calls, %u packets/s\n", CALLS, LEGS * 50);
+    printf("relay_cpu_bare: %.0f ns/packet\n", a);
+    printf("relay_cpu: %.0f ns/packet (ratio %.2f, at most 1.30)\n", b, b / a);
+    printf("relay_core_per_100_calls: %.1f %% (at most 12)\n", core);
+    printf("relay_lost_bare: %llu of %llu packets\n", (unsigned long long)(bare.sent - bare.received), (unsigned long long)bare.sent);
+    printf("relay_lost: %llu of %llu packets\n", (unsigned long long)(ours.sent - ours.received), (unsigned long long)ours.sent);
+    printf("relay_latency_bare_p50: %u us\nrelay_latency_bare_p99: %u us\n", percentile(&bare, 0.5), percentile(&bare, 0.99));
+    printf("relay_latency_p50: %u us (ratio %.2f)\n", percentile(&ours, 0.5),
+           (double)percentile(&ours, 0.5) / (percentile(&bare, 0.5) ? percentile(&bare, 0.5) : 1));
+    printf("relay_latency_p99: %u us\n", percentile(&ours, 0.99));
+    printf("relay_memory_per_call: %zu bytes of heap\n", bytes);
+    return 0;
+}
