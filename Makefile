@@ -167,7 +167,7 @@ $(BUILD)/ccnode: $(BUILD)/obj/node/main.o $(NODE_OBJ) $(OWN_A)
 
 $(BUILD)/ccctl: $(BUILD)/obj/cli/main.o $(CLI_OBJ) $(BUILD)/libbase.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcurl jansson yaml-0.1 2>/dev/null)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcurl jansson yaml-0.1 libcrypto 2>/dev/null)
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(OWN_A)
 	@mkdir -p $(@D)
