@@ -1,0 +1,118 @@
+/* What agents and supervisors do: log in and out, states; and ending calls. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_int.h"
+#include "base/mem.h"
+
+static char *text_of(const json_t *json, const char *name)
+{
+    const char *v = json_string_value(json_object_get(json, name));
+    return mem_strdup(v ? v : "");
+}
+
+/* Answers and returns false when the body has a field that is not in `names` (NULL-terminated), or one that is not text. */
+static bool known_fields(struct api_request *q, const char *const *names)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(q->json, key, value)
+    {
+        bool known = false;
+        for (size_t i = 0; names[i]; i++)
+            known = known || strcmp(key, names[i]) == 0;
+        if (!known) {
+            api_fail_code(q, ERR_INVAL, key, "unknown field");
+            return false;
+        }
+        if (!json_is_string(value)) {
+            api_fail_code(q, ERR_INVAL, key, "must be text");
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_agent(struct api_request *q, const struct api_result *r)
+{
+    if (r->code) {
+        api_fail_result(q, r);
+        return;
+    }
+    struct view_query vq = {.kind = "agent", .key = q->params[0]};
+    json_t *out = NULL;
+    if (!api_view(q, &vq, &out))
+        return;
+    snprintf(q->etag, sizeof q->etag, "\"%lld\"", (long long)json_integer_value(json_object_get(out, "version")));
+    api_reply(q, 200, out);
+}
+
+static void set_agent(struct api_request *q, Ev__AgentSet__Action action)
+{
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_AGENT_SET);
+    Ev__AgentSet *a = malloc(sizeof *a);
+    if (!cmd || !a) {
+        free(cmd);
+        free(a);
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    ev__agent_set__init(a);
+    cmd->agent_set = a;
+    a->action = action;
+    a->agent = mem_strdup(q->params[0]);
+    a->extension = text_of(q->json, "extension");
+    a->state = text_of(q->json, "state");
+    a->reason = text_of(q->json, "reason");
+    if (!a->agent || !a->extension || !a->state || !a->reason) {
+        ev__command__free_unpacked(cmd, NULL);
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    api_command(q, cmd, on_agent);
+}
+
+void api_agent_login(struct api_request *q)
+{
+    static const char *const names[] = {"extension", NULL};
+    if (known_fields(q, names))
+        set_agent(q, EV__AGENT_SET__ACTION__LOGIN);
+}
+
+void api_agent_logout(struct api_request *q)
+{
+    set_agent(q, EV__AGENT_SET__ACTION__LOGOUT);
+}
+
+void api_agent_set_state(struct api_request *q)
+{
+    static const char *const names[] = {"state", "reason", NULL};
+    if (!known_fields(q, names))
+        return;
+    const char *state = json_string_value(json_object_get(q->json, "state"));
+    if (!state || (strcmp(state, "ready") != 0 && strcmp(state, "not_ready") != 0)) {
+        api_fail_code(q, ERR_INVAL, "state", "must be ready or not_ready");
+        return;
+    }
+    set_agent(q, EV__AGENT_SET__ACTION__SET_STATE);
+}
+
+/* ---- calls */
+
+static void on_hangup(struct api_request *q, const struct api_result *r)
+{
+    if (r->code)
+        api_fail_result(q, r);
+    else
+        api_reply(q, 202, json_pack("{s:s}", "call_id", q->params[0]));
+}
+
+void api_hangup(struct api_request *q)
+{
+    struct view_query vq = {.kind = "call", .key = q->params[0]};
+    json_t *call = NULL;
+    if (!api_view(q, &vq, &call))
+        return;
+    json_decref(call);
+    api_operation(q, API_OP_HANGUP, json_pack("{s:s}", "call_id", q->params[0]), on_hangup);
+}

@@ -1,0 +1,264 @@
+/* Shared inside api/ only. Everything here belongs to the API thread unless a group of fields says otherwise.
+ *
+ * Life of a request:
+ *
+ *   headers complete ──► routed, token checked ──► body read ──► handler ──► answered ──► sent ──► freed
+ *                             │ refused: the body is read and dropped      ▲
+ *                             └────────────────────────────────────────────┤
+ *                                       handler ──► ticket open ──► resumed┘   (or its time ran out: 504)
+ *
+ * A handler either answers (api_reply*, api_fail*) or opens a ticket (api_command, api_operation) and answers from its
+ * resume function; exactly one of the two, before it returns. */
+#ifndef API_API_INT_H
+#define API_API_INT_H
+
+#include <libwebsockets.h>
+#include <pthread.h>
+
+#include "api/api.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "core/view.h"
+#include "storage/storage.h"
+
+#define API_PARAMS_MAX 2
+#define API_PARAM_MAX 129
+#define API_KEY_MAX 128  /* characters of an Idempotency-Key */
+#define API_TOKEN_MAX 256
+#define API_RESERVE_MS 1000u /* how much longer than the node's own time-out a ticket is waited for */
+
+enum api_role { API_ROLE_NONE, API_ROLE_READ, API_ROLE_ADMIN };
+enum api_method { API_GET = 1, API_POST = 2, API_PUT = 4, API_PATCH = 8, API_DELETE = 16 };
+enum api_body { API_BODY_NONE, API_BODY_JSON, API_BODY_OPTIONAL, API_BODY_MERGE, API_BODY_DOCUMENT };
+
+struct api_request;
+typedef void api_handler_fn(struct api_request *q);
+typedef void api_resume_fn(struct api_request *q, const struct api_result *r);
+
+/* One endpoint. */
+struct api_route {
+    enum api_method method;
+    const char *path;      /* "/v1/agents/{number}:login" */
+    enum api_role role;    /* least role */
+    enum api_body body;
+    const char *query;     /* names of the query parameters, separated by a blank */
+    api_handler_fn *run;
+    const char *kind;      /* of core/view.h, where the handler serves several */
+};
+extern const struct api_route api_routes[];
+extern const unsigned api_n_routes;
+
+/* 0, ERR_NOTFOUND (no such path), ERR_UNSUPPORTED (the path is there, `allowed` has its methods). */
+ERR_CHECKED int api_route_find(enum api_method method, const char *path, const struct api_route **out,
+                               char params[API_PARAMS_MAX][API_PARAM_MAX], unsigned *allowed);
+const char *api_method_name(enum api_method m);
+
+struct api_request {
+    struct api_server *s;
+    struct lws *wsi;       /* NULL in tests of handlers without a connection */
+    struct list_node link; /* in server.requests */
+
+    /* from the client */
+    enum api_method method;
+    bool head;
+    const struct api_route *route;
+    char params[API_PARAMS_MAX][API_PARAM_MAX];
+    char path[1024];
+    json_t *query;         /* name: text */
+    char request_id[65];
+    char origin[64];       /* source address */
+    char content_type[96], accept[128];
+    char if_match[64], if_none_match[16], last_event_id[48];
+    char idem[API_KEY_MAX + 1];
+    char actor[80];        /* "token:NAME" */
+    enum api_role role;
+    char *body;
+    size_t body_len, body_cap, body_expected;
+    bool body_dropped, dispatched;
+    json_t *json;          /* body, for API_BODY_JSON, _OPTIONAL and _MERGE; NULL without one */
+
+    /* waiting for the node */
+    uint64_t ticket;
+    api_resume_fn *resume;
+    lws_sorted_usec_list_t deadline;
+    void *state;           /* of the handler; freed with state_free */
+    void (*state_free)(void *state);
+
+    /* the answer */
+    bool answered, close_after, headers_sent;
+    int status;
+    uint64_t index;        /* Everline-Index, 0: none */
+    char etag[32], location[256], allow[64];
+    unsigned retry_after;
+    const char *type;      /* Content-Type */
+    char *out;
+    size_t out_len, out_sent;
+    struct api_stream *stream;
+};
+
+struct api_posted {
+    struct api_posted *next;
+    uint64_t ticket;
+    int code;
+    char text[256], field[128];
+    uint64_t index, version;
+    char *json_text;
+    json_t *json;
+};
+
+struct api_counters {
+    uint64_t requests, by_class[6], refused_connections, bytes_in, bytes_out, timeouts;
+};
+
+struct api_server {
+    struct api_backend be;
+    char *node, *realm, *listen_ip, *cert, *key;
+    struct storage *storage;
+    unsigned timeout_ms;
+    uint16_t port;
+    bool has_admin;
+    uint8_t admin_sha256[32];
+    pthread_t thread;
+
+    pthread_mutex_t lock;
+    struct api_posted *posted, **posted_end; /* under lock */
+    uint64_t notified;                       /* under lock */
+    bool stop;                               /* under lock */
+
+    /* API thread */
+    struct lws_context *lws;
+    struct lws_vhost *vhost;
+    struct storage_reader *reader;
+    struct map tickets;
+    uint64_t next_ticket;
+    uint64_t boot;          /* makes request identifiers differ between processes */
+    uint64_t next_request;
+    struct list_node requests;
+    struct list_node streams;
+    unsigned n_streams, n_connections;
+    struct map sources;     /* address -> struct api_source */
+    struct map peers;       /* connection -> struct api_source */
+    size_t body_bytes;
+    uint64_t seen_index;    /* newest that streams know of */
+    lws_sorted_usec_list_t beat;
+    struct api_counters n;
+};
+
+/* ---- request.c */
+struct api_request *api_request_new(struct api_server *s);
+void api_request_free(struct api_request *q);
+/* Runs the handler once the request is complete, or answers why not. */
+void api_request_run(struct api_request *q);
+const char *api_query(const struct api_request *q, const char *name); /* NULL: not given */
+/* 0 or ERR_INVAL: neither true nor false. */
+ERR_CHECKED int api_query_bool(const struct api_request *q, const char *name, bool *out, struct err_info *info);
+
+/* Answers. json is taken over (NULL: out of memory, answered as such). */
+void api_reply(struct api_request *q, int status, json_t *json);
+void api_reply_text(struct api_request *q, int status, const char *type, char *text, size_t len); /* text is taken over */
+void api_reply_none(struct api_request *q, int status);
+/* A problem; status from the code. */
+void api_fail(struct api_request *q, const struct err_info *info);
+void api_fail_code(struct api_request *q, int code, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A problem with a status of its own. */
+void api_fail_status(struct api_request *q, int status, const struct err_info *info);
+/* The problem that a result of the node stands for. */
+void api_fail_result(struct api_request *q, const struct api_result *r);
+int api_status_of(int code);
+const char *api_reason_of(int status);
+
+/* ---- ticket.c: the way to the core and back */
+/* cmd: body filled; actor, origin and key are added here. Taken over. */
+void api_command(struct api_request *q, Ev__Command *cmd, api_resume_fn *resume);
+void api_operation(struct api_request *q, enum api_op op, json_t *args, api_resume_fn *resume);
+void api_ticket_drop(struct api_request *q);
+void api_posted_free(struct api_posted *p);
+/* Hands results that have arrived to their requests. */
+void api_tickets_run(struct api_server *s);
+Ev__Command *api_command_new(Ev__Command__BodyCase body);
+/* The answer that this request's idempotency key was given before, as far as this node knows. */
+bool api_replayed(struct api_request *q, struct api_posted *out);
+
+/* ---- reading */
+/* 0 and the rows, or answers the request and returns false. */
+bool api_view(struct api_request *q, const struct view_query *vq, json_t **out);
+int api_view_try(struct api_request *q, const struct view_query *vq, json_t **out, struct err_info *info);
+/* The packed object as it is stored, with secrets. ERR_NOTFOUND. Free with ev__config_object__free_unpacked. */
+ERR_CHECKED int api_stored(struct api_server *s, const char *kind, const char *name, Ev__ConfigObject **out, uint64_t *version);
+/* All of one kind, by name. fn returns non-zero to stop. */
+typedef int api_stored_fn(void *ctx, const char *name, uint64_t version, const Ev__ConfigObject *o);
+ERR_CHECKED int api_stored_all(struct api_server *s, const char *kind, api_stored_fn *fn, void *ctx);
+
+/* ---- object.c: configuration objects as JSON */
+struct api_kind {
+    const char *kind;  /* "access_number" */
+    const char *list;  /* "access_numbers": key in documents */
+    const char *path;  /* "access-numbers" */
+    const char *key;   /* "number" or "name" */
+    Ev__ConfigObject__ObjectCase which;
+};
+#define API_KINDS 8u
+extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
+const struct api_kind *api_kind_of(const char *kind);
+const char *api_object_key(const Ev__ConfigObject *o);
+/* Fields by their names; secrets are left out, or with `mask` "***". New reference or NULL. */
+json_t *api_object_json(const Ev__ConfigObject *o, bool mask);
+/* Whether putting `now` in the place of `before` changes nothing. */
+bool api_object_equal(const Ev__ConfigObject *now, const Ev__ConfigObject *before);
+/* Reads JSON of one kind: everything that view_config_from_json does, and "token" of tokens, "password": null, and flows are
+ * compiled. info->field is the path inside the object. */
+ERR_CHECKED int api_object_read(const char *realm, const struct api_kind *k, const json_t *json, Ev__ConfigObject **out,
+                                struct err_info *info);
+
+/* ---- document.c: whole configurations */
+struct api_object {
+    const struct api_kind *kind;
+    Ev__ConfigObject *o;  /* NULL: to be removed */
+    Ev__ConfigObject *before;
+    uint64_t version;     /* of before */
+    char path[64];        /* in the document: "queues[2]" */
+};
+struct yaml_marks;
+struct api_document {
+    struct api_object *objects;
+    size_t n;
+    bool has_kind[API_KINDS];
+    json_t *json;
+    struct yaml_marks *marks;
+};
+/* Text to objects, each checked on its own; nothing of the present state is needed. */
+ERR_CHECKED int api_document_read(const char *realm, const char *text, size_t len, bool yaml, struct api_document **out,
+                                  struct err_info *info);
+void api_document_free(struct api_document *d);
+/* Writes JSON as block YAML that base/yaml.h reads back as the same; malloc'ed, NULL when out of memory. */
+char *api_yaml_write(const json_t *json);
+
+/* ---- references.c */
+typedef bool api_exists_fn(void *ctx, const char *kind, const char *name);
+/* Everything that the object names must be there. */
+ERR_CHECKED int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
+                                     struct err_info *info);
+
+/* ---- auth.c */
+void api_sha256(const void *p, size_t len, uint8_t out[32]);
+void api_sha256_hex(const void *p, size_t len, char out[65]);
+/* ERR_DENIED: none or not known. Fills actor and role. */
+ERR_CHECKED int api_authenticate(struct api_request *q, const char *authorization);
+
+/* ---- events.c */
+void api_streams_wake(struct api_server *s, uint64_t index);
+void api_streams_beat(struct api_server *s);
+/* Writes what the connection takes; non-zero: close it. */
+int api_stream_write(struct api_request *q);
+void api_stream_free(struct api_stream *st);
+
+/* ---- server.c */
+/* Asks the connection to send what q->out has. */
+void api_wake(struct api_request *q);
+
+api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes, api_add_node, api_get_node, api_remove_node,
+    api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_delete_object, api_agent_login,
+    api_agent_logout, api_agent_set_state, api_queue_status, api_hangup, api_export_config, api_apply_config, api_diff_config,
+    api_stream_events, api_get_metrics, api_get_healthz, api_get_readyz;
+
+#endif

@@ -1,0 +1,426 @@
+/* The configuration as a whole: export, what applying a document would change, and applying it in one command. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_int.h"
+#include "base/mem.h"
+#include "base/yaml.h"
+
+/* ---- export */
+
+struct export {
+    json_t *list;
+    bool flow;
+};
+
+static int export_one(void *ctx, const char *name, uint64_t version, const Ev__ConfigObject *o)
+{
+    struct export *e = ctx;
+    (void)name;
+    (void)version;
+    json_t *j = api_object_json(o, false);
+    if (e->flow && j) {
+        json_t *def = json_incref(json_object_get(j, "definition"));
+        json_decref(j);
+        j = def;
+    }
+    return json_array_append_new(e->list, j) ? ERR_NOMEM : 0;
+}
+
+static bool wants_yaml(const struct api_request *q, struct err_info *info)
+{
+    const char *format = api_query(q, "format");
+    if (!format)
+        return strstr(q->accept, "yaml") != NULL;
+    if (strcmp(format, "json") != 0 && strcmp(format, "yaml") != 0)
+        err_set(info, ERR_INVAL, "format", "must be json or yaml");
+    return strcmp(format, "yaml") == 0;
+}
+
+void api_export_config(struct api_request *q)
+{
+    struct err_info info = {.code = 0};
+    bool yaml = wants_yaml(q, &info);
+    if (info.code) {
+        api_fail_status(q, 400, &info);
+        return;
+    }
+    int err = storage_reader_begin(q->s->reader, &q->index);
+    if (err) {
+        api_fail_code(q, err, NULL, "the database cannot be read");
+        return;
+    }
+    json_t *doc = json_object();
+    if (!doc)
+        err = ERR_NOMEM;
+    for (size_t i = 0; !err && i < API_KINDS; i++) {
+        struct export e = {.list = json_array(), .flow = api_kinds[i].which == EV__CONFIG_OBJECT__OBJECT_FLOW};
+        err = e.list ? api_stored_all(q->s, api_kinds[i].kind, export_one, &e) : ERR_NOMEM;
+        if (json_object_set_new(doc, api_kinds[i].list, e.list) != 0)
+            err = ERR_NOMEM;
+    }
+    storage_reader_end(q->s->reader);
+    if (err) {
+        json_decref(doc);
+        api_fail_code(q, err, NULL, "%s", err_text(err));
+        return;
+    }
+    if (!yaml) {
+        api_reply(q, 200, doc);
+        return;
+    }
+    char *text = api_yaml_write(doc);
+    json_decref(doc);
+    if (text)
+        api_reply_text(q, 200, "application/yaml", text, strlen(text));
+    else
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+}
+
+/* ---- the plan: the document's objects with what is there now */
+
+struct plan {
+    struct api_request *q;
+    struct api_document *doc;
+    struct map wanted[API_KINDS];  /* name -> struct api_object of the document */
+    struct map present[API_KINDS]; /* name -> struct api_object: what stays although the document does not name it, or goes */
+    struct api_object **removed;
+    size_t n_removed;
+    bool prune, dry_run;
+};
+
+static void plan_free(void *state)
+{
+    struct plan *p = state;
+    for (size_t i = 0; i < API_KINDS; i++) {
+        const struct map_slot *slot;
+        for (size_t it = 0; map_next(&p->present[i], &it, &slot);) {
+            struct api_object *ob = slot->value;
+            ev__config_object__free_unpacked(ob->before, NULL);
+            free(ob);
+        }
+        map_free(&p->present[i]);
+        map_free(&p->wanted[i]);
+    }
+    free(p->removed);
+    api_document_free(p->doc);
+    free(p);
+}
+
+struct loading {
+    struct plan *p;
+    size_t kind;
+};
+
+static Ev__ConfigObject *copy_of(const Ev__ConfigObject *o)
+{
+    size_t n = ev__config_object__get_packed_size(o);
+    uint8_t *buf = malloc(n + 1);
+    if (!buf)
+        return NULL;
+    (void)ev__config_object__pack(o, buf);
+    Ev__ConfigObject *c = ev__config_object__unpack(NULL, n, buf);
+    free(buf);
+    return c;
+}
+
+static int load_one(void *ctx, const char *name, uint64_t version, const Ev__ConfigObject *o)
+{
+    const struct loading *l = ctx;
+    Ev__ConfigObject *copy = copy_of(o);
+    if (!copy)
+        return ERR_NOMEM;
+    struct api_object *ob = map_get(&l->p->wanted[l->kind], name);
+    if (ob) {
+        ob->before = copy;
+        ob->version = version;
+        return 0;
+    }
+    ob = calloc(1, sizeof *ob);
+    if (!ob || map_set(&l->p->present[l->kind], name, ob)) {
+        free(ob);
+        ev__config_object__free_unpacked(copy, NULL);
+        return ERR_NOMEM;
+    }
+    ob->kind = &api_kinds[l->kind];
+    ob->before = copy;
+    ob->version = version;
+    return 0;
+}
+
+static int load_present(struct plan *p)
+{
+    for (size_t i = 0; i < p->doc->n; i++) {
+        struct api_object *ob = &p->doc->objects[i];
+        if (map_set(&p->wanted[ob->kind - api_kinds], api_object_key(ob->o), ob))
+            return ERR_NOMEM;
+    }
+    int err = storage_reader_begin(p->q->s->reader, &p->q->index);
+    if (err)
+        return err;
+    for (size_t i = 0; !err && i < API_KINDS; i++) {
+        struct loading l = {.p = p, .kind = i};
+        err = api_stored_all(p->q->s, api_kinds[i].kind, load_one, &l);
+    }
+    storage_reader_end(p->q->s->reader);
+    return err;
+}
+
+static int by_kind_and_name(const void *a, const void *b)
+{
+    const struct api_object *x = *(struct api_object *const *)a, *y = *(struct api_object *const *)b;
+    if (x->kind != y->kind)
+        return x->kind > y->kind ? -1 : 1; /* what refers to others goes before them */
+    return strcmp(api_object_key(x->before), api_object_key(y->before));
+}
+
+static int find_removed(struct plan *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; p->prune && i < API_KINDS; i++)
+        n += p->doc->has_kind[i] ? map_count(&p->present[i]) : 0;
+    p->removed = calloc(n + 1, sizeof(struct api_object *));
+    if (!p->removed)
+        return ERR_NOMEM;
+    for (size_t i = 0; n && i < API_KINDS; i++) {
+        const struct map_slot *slot;
+        for (size_t it = 0; p->doc->has_kind[i] && map_next(&p->present[i], &it, &slot);)
+            p->removed[p->n_removed++] = slot->value;
+    }
+    qsort(p->removed, p->n_removed, sizeof(struct api_object *), by_kind_and_name);
+    return 0;
+}
+
+static bool goes(const struct plan *p, size_t kind)
+{
+    return p->prune && p->doc->has_kind[kind];
+}
+
+/* Whether there will be such an object afterwards. */
+static bool exists_after(void *ctx, const char *kind, const char *name)
+{
+    const struct plan *p = ctx;
+    const struct api_kind *k = api_kind_of(kind);
+    if (!k)
+        return false;
+    size_t i = (size_t)(k - api_kinds);
+    return map_get(&p->wanted[i], name) || (!goes(p, i) && map_get(&p->present[i], name));
+}
+
+static void at_object(struct err_info *info, const struct api_object *ob)
+{
+    const char *rest = info->field;
+    if (ob->kind->which == EV__CONFIG_OBJECT__OBJECT_FLOW && strncmp(rest, "definition.", 11) == 0)
+        rest += 11;
+    char field[ERR_INFO_FIELD_MAX + 80];
+    snprintf(field, sizeof field, "%s%s%s", ob->path, rest[0] ? "." : "", rest);
+    memcpy(info->field, field, sizeof info->field - 1);
+    info->field[sizeof info->field - 1] = '\0';
+}
+
+/* Objects that stay must not refer to ones that go. */
+static int check_staying(struct plan *p, struct err_info *info)
+{
+    for (size_t i = 0; p->n_removed && i < API_KINDS; i++) {
+        const struct map_slot *slot;
+        for (size_t it = 0; !goes(p, i) && map_next(&p->present[i], &it, &slot);) {
+            const struct api_object *ob = slot->value;
+            struct err_info at = {.code = 0};
+            if (api_references_check(&p->q->s->be, ob->before, exists_after, p, &at))
+                return err_set(info, ERR_CONFLICT, "", "%s \"%.64s\" would refer to what is removed: %s: %s", ob->kind->kind,
+                               api_object_key(ob->before), at.field, at.text);
+        }
+    }
+    return 0;
+}
+
+static int check_references(struct plan *p, struct err_info *info)
+{
+    for (size_t i = 0; i < p->doc->n; i++) {
+        const struct api_object *ob = &p->doc->objects[i];
+        int err = api_references_check(&p->q->s->be, ob->o, exists_after, p, info);
+        if (err) {
+            at_object(info, ob);
+            return err;
+        }
+    }
+    return check_staying(p, info);
+}
+
+/* ---- saying what changes */
+
+static bool unchanged(const struct api_object *ob)
+{
+    return ob->o && ob->before && api_object_equal(ob->o, ob->before);
+}
+
+static json_t *shown(const Ev__ConfigObject *o)
+{
+    return o ? api_object_json(o, true) : json_null();
+}
+
+static json_t *change_row(const struct api_object *ob)
+{
+    const char *action = !ob->o ? "delete" : !ob->before ? "create" : unchanged(ob) ? "unchanged" : "update";
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", ob->kind->kind, "name", api_object_key(ob->o ? ob->o : ob->before), "action",
+                     action, "before", shown(ob->before), "after", shown(ob->o));
+}
+
+static json_t *changes_of(const struct plan *p)
+{
+    json_t *list = json_array();
+    int err = list ? 0 : ERR_NOMEM;
+    for (size_t i = 0; !err && i < p->doc->n; i++)
+        err = json_array_append_new(list, change_row(&p->doc->objects[i]));
+    for (size_t i = 0; !err && i < p->n_removed; i++)
+        err = json_array_append_new(list, change_row(p->removed[i]));
+    if (err) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static void answer_changes(struct api_request *q, const struct plan *p, json_t *changes)
+{
+    if (!changes)
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+    else
+        api_reply(q, 200, json_pack("{s:b, s:I, s:o}", "dry_run", p->dry_run, "index", (json_int_t)q->index, "changes", changes));
+}
+
+/* ---- doing it */
+
+static Ev__ConfigRef *ref_of(const struct api_object *ob)
+{
+    Ev__ConfigRef *r = malloc(sizeof *r);
+    if (!r)
+        return NULL;
+    ev__config_ref__init(r);
+    r->kind = mem_strdup(ob->kind->kind);
+    r->name = mem_strdup(api_object_key(ob->before));
+    r->if_version = ob->version;
+    if (!r->kind || !r->name) {
+        ev__config_ref__free_unpacked(r, NULL);
+        return NULL;
+    }
+    return r;
+}
+
+/* Only what changes, and only if it still is as it was looked at. NULL: out of memory. */
+static Ev__Command *command_of(struct plan *p)
+{
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CONFIG_APPLY);
+    Ev__ConfigApply *a = malloc(sizeof *a);
+    if (!cmd || !a) {
+        free(cmd);
+        free(a);
+        return NULL;
+    }
+    ev__config_apply__init(a);
+    cmd->config_apply = a;
+    a->set = calloc(p->doc->n + 1, sizeof *a->set);
+    a->remove = calloc(p->n_removed + 1, sizeof *a->remove);
+    bool bad = !a->set || !a->remove;
+    for (size_t i = 0; !bad && i < p->doc->n; i++) {
+        const struct api_object *ob = &p->doc->objects[i];
+        if (unchanged(ob))
+            continue;
+        Ev__ConfigObject *o = copy_of(ob->o);
+        bad = o == NULL;
+        if (bad)
+            break;
+        o->if_version = ob->version;
+        o->create_only = ob->before == NULL;
+        a->set[a->n_set++] = o;
+    }
+    for (size_t i = 0; !bad && i < p->n_removed; i++) {
+        a->remove[a->n_remove] = ref_of(p->removed[i]);
+        bad = a->remove[a->n_remove] == NULL;
+        a->n_remove += !bad;
+    }
+    if (bad) {
+        ev__command__free_unpacked(cmd, NULL);
+        return NULL;
+    }
+    return cmd;
+}
+
+static void on_applied(struct api_request *q, const struct api_result *r)
+{
+    struct plan *p = q->state;
+    if (r->code == 0) {
+        answer_changes(q, p, changes_of(p));
+        return;
+    }
+    if (r->code == ERR_CONFLICT || r->code == ERR_EXISTS) {
+        api_fail_code(q, ERR_CONFLICT, r->field, "%s; nothing was applied: look at the difference again", r->text);
+        return;
+    }
+    api_fail_result(q, r);
+}
+
+static struct plan *make_plan(struct api_request *q, bool dry_run)
+{
+    struct err_info info = {.code = 0};
+    struct plan *p = calloc(1, sizeof *p);
+    if (!p) {
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return NULL;
+    }
+    q->state = p;
+    q->state_free = plan_free;
+    p->q = q;
+    int err = api_query_bool(q, "prune", &p->prune, &info);
+    bool dry = false;
+    if (!err && strstr(q->route->query, "dry_run"))
+        err = api_query_bool(q, "dry_run", &dry, &info);
+    p->dry_run = dry || dry_run;
+    if (!err && q->body_len == 0)
+        err = err_set(&info, ERR_INVAL, "", "a body is needed");
+    if (err) {
+        api_fail_status(q, 400, &info);
+        return NULL;
+    }
+    bool yaml = strstr(q->content_type, "yaml") != NULL;
+    err = api_document_read(q->s->realm, q->body, q->body_len, yaml, &p->doc, &info);
+    if (err) { /* a text that cannot be read is another thing than one that says something wrong */
+        api_fail_status(q, err == ERR_INVAL && !info.field[0] && info.line ? 400 : api_status_of(err), &info);
+        return NULL;
+    }
+    err = load_present(p);
+    if (!err)
+        err = find_removed(p);
+    if (err) {
+        api_fail_code(q, err, NULL, "%s", err_text(err));
+        return NULL;
+    }
+    if (check_references(p, &info)) {
+        yaml_locate(p->doc->marks, &info);
+        api_fail(q, &info);
+        return NULL;
+    }
+    return p;
+}
+
+void api_diff_config(struct api_request *q)
+{
+    struct plan *p = make_plan(q, true);
+    if (p)
+        answer_changes(q, p, changes_of(p));
+}
+
+void api_apply_config(struct api_request *q)
+{
+    struct plan *p = make_plan(q, false);
+    if (!p)
+        return;
+    bool any = p->n_removed > 0;
+    for (size_t i = 0; !any && i < p->doc->n; i++)
+        any = !unchanged(&p->doc->objects[i]);
+    if (!any || p->dry_run)
+        answer_changes(q, p, changes_of(p));
+    else
+        api_command(q, command_of(p), on_applied);
+}

@@ -1,0 +1,211 @@
+/* The stream of events: server-sent events (WHATWG HTML, section 9.2) whose data are CloudEvents 1.0.
+ *
+ * A stream owns nothing but its place: (index, n) of the last event sent. Whenever its connection takes more, the events after
+ * that place are read from the database, so a slow client costs neither memory nor other clients anything; one that
+ * lags behind what is kept is closed and told 410 when it comes again. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_int.h"
+
+#define EVENTS_BATCH 64u
+
+struct api_stream {
+    struct list_node link; /* in server.streams */
+    struct api_request *q;
+    uint64_t index;        /* place */
+    uint32_t n;
+    bool more;             /* events may be waiting */
+    bool beat;             /* a comment is due */
+    char *text;            /* being sent, with LWS_PRE bytes in front */
+    size_t len, sent;
+};
+
+void api_stream_free(struct api_stream *st)
+{
+    list_del(&st->link);
+    st->q->s->n_streams--;
+    free(st->text);
+    free(st);
+}
+
+void api_streams_wake(struct api_server *s, uint64_t index)
+{
+    if (index <= s->seen_index)
+        return;
+    s->seen_index = index;
+    list_foreach(it, &s->streams)
+    {
+        struct api_stream *st = list_entry(it, struct api_stream, link);
+        st->more = true;
+        api_wake(st->q);
+    }
+}
+
+void api_streams_beat(struct api_server *s)
+{
+    list_foreach(it, &s->streams)
+    {
+        struct api_stream *st = list_entry(it, struct api_stream, link);
+        st->beat = true;
+        api_wake(st->q);
+    }
+}
+
+/* "INDEX.N" or "INDEX". */
+static bool read_place(const char *text, uint64_t *index, uint32_t *n)
+{
+    unsigned long long a = 0, b = UINT32_MAX;
+    int used = 0;
+    if (strspn(text, "0123456789.") != strlen(text) || strlen(text) > 31)
+        return false;
+    if (sscanf(text, "%llu.%llu%n", &a, &b, &used) == 2 && text[used] == '\0' && b <= UINT32_MAX) {
+        *index = a;
+        *n = (uint32_t)b;
+        return true;
+    }
+    b = UINT32_MAX;
+    if (sscanf(text, "%llu%n", &a, &used) != 1 || text[used])
+        return false;
+    *index = a;
+    *n = a ? UINT32_MAX : 0;
+    return true;
+}
+
+static int take_index(void *ctx, const struct storage_row *row)
+{
+    *(uint64_t *)ctx = storage_row_int(row, 0);
+    return 0;
+}
+
+static int first_place(struct api_request *q, struct api_stream *st, struct err_info *info)
+{
+    const char *after = q->last_event_id[0] ? q->last_event_id : api_query(q, "after");
+    if (after)
+        return read_place(after, &st->index, &st->n) ? 0
+                                                      : err_set(info, ERR_INVAL, q->last_event_id[0] ? "Last-Event-ID" : "after",
+                                                                "must be the id of an event, \"INDEX.N\", or 0");
+    st->n = UINT32_MAX; /* from now on */
+    int err = storage_reader_query(q->s->reader, "SELECT idx FROM applied", NULL, 0, take_index, &st->index);
+    return err ? err_set(info, err, "", "%s", err_text(err)) : 0;
+}
+
+/* Appends what follows the place to `out`. *gone: it is not kept any more. */
+static int read_batch(struct api_stream *st, FILE *out, int *gone, size_t *n_read)
+{
+    json_t *events = NULL;
+    *gone = 0;
+    int err = view_events(st->q->s->reader, st->index, st->n, EVENTS_BATCH, &events, gone);
+    if (err || *gone) {
+        json_decref(events);
+        return err;
+    }
+    size_t i;
+    json_t *e;
+    *n_read = json_array_size(events);
+    json_array_foreach(events, i, e)
+    {
+        const char *id = json_string_value(json_object_get(e, "id")), *type = json_string_value(json_object_get(e, "type"));
+        char *data = json_dumps(e, JSON_COMPACT);
+        if (!data || !id || !read_place(id, &st->index, &st->n)) {
+            free(data);
+            json_decref(events);
+            return ERR_NOMEM;
+        }
+        fprintf(out, "id: %s\nevent: %s\ndata: %s\n\n", id, type ? type : "message", data);
+        free(data);
+    }
+    json_decref(events);
+    return 0;
+}
+
+/* Fills st->text with what there is to send. Non-zero: end the stream. */
+static int refill(struct api_stream *st)
+{
+    free(st->text);
+    st->text = NULL;
+    st->len = st->sent = 0;
+    size_t len = 0, n = 0;
+    int gone = 0;
+    FILE *f = open_memstream(&st->text, &len);
+    if (!f)
+        return ERR_NOMEM;
+    for (unsigned i = 0; i < LWS_PRE; i++)
+        fputc(0, f);
+    int err = st->more ? read_batch(st, f, &gone, &n) : 0;
+    if (!err && n == 0 && st->beat)
+        fputs(": beat\n\n", f);
+    st->more = n == EVENTS_BATCH;
+    st->beat = false;
+    if (fclose(f) != 0 || err || gone)
+        return ERR_CLOSED;
+    st->len = len - LWS_PRE;
+    return 0;
+}
+
+int api_stream_write(struct api_request *q)
+{
+    struct api_stream *st = q->stream;
+    if (st->sent == st->len && refill(st))
+        return -1;
+    if (st->sent < st->len) {
+        size_t n = st->len - st->sent < 32768 ? st->len - st->sent : 32768;
+        int w = lws_write(q->wsi, (unsigned char *)st->text + LWS_PRE + st->sent, n, LWS_WRITE_HTTP);
+        if (w < 0)
+            return -1;
+        st->sent += (size_t)w;
+        q->s->n.bytes_out += (uint64_t)w;
+        lws_set_timeout(q->wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)(4 * API_IDLE_S));
+    }
+    if (st->sent < st->len || st->more || st->beat)
+        api_wake(q);
+    return 0;
+}
+
+void api_stream_events(struct api_request *q)
+{
+    struct api_server *s = q->s;
+    struct err_info info = {.code = 0};
+    if (s->n_streams >= API_STREAMS_MAX) {
+        api_fail_code(q, ERR_BUSY, NULL, "too many event streams are open");
+        return;
+    }
+    struct api_stream *st = calloc(1, sizeof *st);
+    if (!st) {
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    st->q = q;
+    int err = first_place(q, st, &info);
+    json_t *probe = NULL;
+    int gone = 0;
+    if (!err && view_events(s->reader, st->index, st->n, 1, &probe, &gone))
+        err = err_set(&info, ERR_IO, "", "events cannot be read");
+    json_decref(probe);
+    if (err || gone) {
+        free(st);
+        if (gone)
+            err_set(&info, ERR_STALE, "", "events after this id are no longer kept: read the state, then follow from now");
+        if (gone)
+            api_fail_status(q, 410, &info);
+        else if (err == ERR_INVAL)
+            api_fail_status(q, 400, &info);
+        else
+            api_fail(q, &info);
+        return;
+    }
+    if (q->head) {
+        free(st);
+        api_reply_text(q, 200, "text/event-stream", NULL, 0);
+        return;
+    }
+    st->more = true;
+    st->beat = true; /* so that the client sees that it is connected */
+    list_push_back(&s->streams, &st->link);
+    s->n_streams++;
+    q->stream = st;
+    q->close_after = true;
+    api_reply_text(q, 200, "text/event-stream", NULL, 0);
+}

@@ -1,0 +1,261 @@
+/* Configuration objects between JSON (as clients write it) and protobuf (as it is stored). */
+#include <protobuf-c/protobuf-c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_int.h"
+#include "base/mem.h"
+#include "core/config_json.h"
+#include "telephony/ivr.h"
+
+/* In the order in which a document is applied: what others refer to comes first. */
+const struct api_kind api_kinds[API_KINDS] = {
+    {"parameter", "parameters", "parameters", "name", EV__CONFIG_OBJECT__OBJECT_PARAMETER},
+    {"extension", "extensions", "extensions", "number", EV__CONFIG_OBJECT__OBJECT_EXTENSION},
+    {"agent", "agents", "agents", "number", EV__CONFIG_OBJECT__OBJECT_AGENT},
+    {"queue", "queues", "queues", "name", EV__CONFIG_OBJECT__OBJECT_QUEUE},
+    {"trunk", "trunks", "trunks", "name", EV__CONFIG_OBJECT__OBJECT_TRUNK},
+    {"flow", "flows", "flows", "name", EV__CONFIG_OBJECT__OBJECT_FLOW},
+    {"access_number", "access_numbers", "access-numbers", "number", EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER},
+    {"token", "tokens", "tokens", "name", EV__CONFIG_OBJECT__OBJECT_TOKEN},
+};
+
+const struct api_kind *api_kind_of(const char *kind)
+{
+    for (size_t i = 0; i < API_KINDS; i++)
+        if (strcmp(api_kinds[i].kind, kind) == 0)
+            return &api_kinds[i];
+    return NULL;
+}
+
+const char *api_object_key(const Ev__ConfigObject *o)
+{
+    enum cfg_kind kind = CFG_NONE;
+    const ProtobufCMessage *m = config_object(o, &kind);
+    const char *key = m ? config_key(kind, m) : NULL;
+    return key ? key : "";
+}
+
+json_t *api_object_json(const Ev__ConfigObject *o, bool mask)
+{
+    enum cfg_kind kind = CFG_NONE;
+    const ProtobufCMessage *m = config_object(o, &kind);
+    return m ? config_to_json(kind, m, mask) : NULL;
+}
+
+static uint8_t *packed(const ProtobufCMessage *m, size_t *len)
+{
+    *len = protobuf_c_message_get_packed_size(m);
+    uint8_t *p = malloc(*len + 1);
+    if (p)
+        (void)protobuf_c_message_pack(m, p);
+    return p;
+}
+
+static bool same_message(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+    size_t na, nb;
+    uint8_t *pa = packed(a, &na), *pb = packed(b, &nb);
+    bool same = pa && pb && na == nb && memcmp(pa, pb, na) == 0;
+    free(pa);
+    free(pb);
+    return same;
+}
+
+/* What the field will be: a secret that is not given stays, "-" removes it. */
+static char *secret_after(char *now, char *before)
+{
+    if (!now[0])
+        return before;
+    return strcmp(now, "-") == 0 ? (char *)(uintptr_t)protobuf_c_empty_string : now;
+}
+
+bool api_object_equal(const Ev__ConfigObject *now, const Ev__ConfigObject *before)
+{
+    if (now->object_case != before->object_case)
+        return false;
+    if (now->object_case == EV__CONFIG_OBJECT__OBJECT_EXTENSION) {
+        Ev__Extension x = *now->extension;
+        x.ha1_md5 = secret_after(x.ha1_md5, before->extension->ha1_md5);
+        x.ha1_sha256 = secret_after(x.ha1_sha256, before->extension->ha1_sha256);
+        return same_message(&x.base, &before->extension->base);
+    }
+    if (now->object_case == EV__CONFIG_OBJECT__OBJECT_TOKEN) {
+        Ev__Token x = *now->token;
+        x.sha256 = secret_after(x.sha256, before->token->sha256);
+        return same_message(&x.base, &before->token->base);
+    }
+    enum cfg_kind kind;
+    return same_message(config_object(now, &kind), config_object(before, &kind));
+}
+
+/* ---- as it is stored */
+
+struct stored {
+    enum cfg_kind kind;
+    api_stored_fn *fn;
+    void *ctx;
+    int err;
+};
+
+static int each_stored(void *ctx, const struct storage_row *row)
+{
+    struct stored *s = ctx;
+    size_t len;
+    const void *body = storage_row_blob(row, 2, &len);
+    ProtobufCMessage *m = protobuf_c_message_unpack(config_descriptor(s->kind), NULL, len, body);
+    Ev__ConfigObject *o = m ? config_wrap(s->kind, m) : NULL;
+    if (!o)
+        return ERR_NOMEM;
+    s->err = s->fn(s->ctx, storage_row_text(row, 0), storage_row_int(row, 1), o);
+    ev__config_object__free_unpacked(o, NULL);
+    return s->err;
+}
+
+int api_stored_all(struct api_server *s, const char *kind, api_stored_fn *fn, void *ctx)
+{
+    struct stored st = {.kind = config_kind(kind), .fn = fn, .ctx = ctx};
+    struct storage_val v = storage_int(st.kind);
+    return storage_reader_query(s->reader, "SELECT name, version, body FROM config WHERE kind=? ORDER BY name", &v, 1, each_stored, &st);
+}
+
+struct one {
+    const char *name;
+    Ev__ConfigObject *o;
+    uint64_t version;
+};
+
+static int take_one(void *ctx, const struct storage_row *row)
+{
+    struct one *one = ctx;
+    enum cfg_kind kind = (enum cfg_kind)storage_row_int(row, 0);
+    size_t len;
+    const void *body = storage_row_blob(row, 2, &len);
+    ProtobufCMessage *m = protobuf_c_message_unpack(config_descriptor(kind), NULL, len, body);
+    one->version = storage_row_int(row, 1);
+    one->o = m ? config_wrap(kind, m) : NULL;
+    return one->o ? 0 : ERR_NOMEM;
+}
+
+int api_stored(struct api_server *s, const char *kind, const char *name, Ev__ConfigObject **out, uint64_t *version)
+{
+    struct one one = {.name = name};
+    struct storage_val v[2] = {storage_int(config_kind(kind)), storage_text(name)};
+    int err = storage_reader_query(s->reader, "SELECT kind, version, body FROM config WHERE kind=? AND name=?", v, 2, take_one, &one);
+    if (err)
+        return err;
+    if (!one.o)
+        return ERR_NOTFOUND;
+    *out = one.o;
+    *version = one.version;
+    return 0;
+}
+
+/* ---- from JSON */
+
+static bool given(const json_t *json, const char *name)
+{
+    const json_t *v = json_object_get(json, name);
+    return v && !json_is_null(v);
+}
+
+/* "token" is what people have; its digest is what is kept. */
+static int read_token(json_t *json, struct err_info *info)
+{
+    const json_t *v = json_object_get(json, "token");
+    if (!v)
+        return 0;
+    if (!json_is_string(v))
+        return err_set(info, ERR_INVAL, "token", "must be text");
+    if (given(json, "sha256"))
+        return err_set(info, ERR_INVAL, "token", "give token or sha256, not both");
+    const char *text = json_string_value(v);
+    size_t len = json_string_length(v);
+    if (len < 16 || len > API_TOKEN_MAX || strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") != len)
+        return err_set(info, ERR_INVAL, "token", "must be 16 to %u of the characters A-Z a-z 0-9 - . _ ~ + / =", API_TOKEN_MAX);
+    char hex[65];
+    api_sha256_hex(text, len, hex);
+    if (json_object_set_new(json, "sha256", json_string(hex)) != 0)
+        return ERR_NOMEM;
+    (void)json_object_del(json, "token");
+    return 0;
+}
+
+/* null asks for its removal. */
+static int read_no_password(json_t *json)
+{
+    if (!json_is_null(json_object_get(json, "password")))
+        return 0;
+    (void)json_object_del(json, "password");
+    if (json_object_set_new(json, "ha1_md5", json_string("-")) != 0 ||
+        json_object_set_new(json, "ha1_sha256", json_string("-")) != 0)
+        return ERR_NOMEM;
+    return 0;
+}
+
+static int check_flow(const Ev__Flow *flow, struct err_info *info)
+{
+    struct ivr_flow *f = NULL;
+    struct err_info at = {.code = 0};
+    int err = ivr_flow_parse(flow->definition, strlen(flow->definition), &f, &at);
+    if (err) {
+        char field[ERR_INFO_FIELD_MAX];
+        snprintf(field, sizeof field, "definition%s%.100s", at.field[0] ? "." : "", at.field);
+        return err_set(info, err, field, "%s", at.text);
+    }
+    ivr_flow_unref(f);
+    return 0;
+}
+
+/* The name of a flow is its key: in the definition it may be left out, and may not differ. */
+static int name_flow(json_t *json, struct err_info *info)
+{
+    json_t *def = json_object_get(json, "definition");
+    json_t *name = json_object_get(json, "name");
+    if (!json_is_object(def) || !json_is_string(name))
+        return 0; /* refused with its field further on */
+    json_t *inner = json_object_get(def, "name");
+    if (inner && !json_equal(inner, name))
+        return err_set(info, ERR_INVAL, "definition.name", "must be left out or be \"%s\"", json_string_value(name));
+    if (inner)
+        return 0;
+    json_t *copy = json_copy(def);
+    if (!copy || json_object_set(copy, "name", name) != 0) {
+        json_decref(copy);
+        return ERR_NOMEM;
+    }
+    return json_object_set_new(json, "definition", copy) ? ERR_NOMEM : 0;
+}
+
+int api_object_read(const char *realm, const struct api_kind *k, const json_t *source, Ev__ConfigObject **out,
+                    struct err_info *info)
+{
+    if (!json_is_object(source))
+        return err_set(info, ERR_INVAL, "", "must be an object");
+    json_t *json = json_copy((json_t *)(uintptr_t)source);
+    if (!json)
+        return ERR_NOMEM;
+    int err = 0;
+    if (k->which == EV__CONFIG_OBJECT__OBJECT_EXTENSION)
+        err = read_no_password(json);
+    if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_TOKEN)
+        err = read_token(json, info);
+    if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_FLOW)
+        err = name_flow(json, info);
+    Ev__ConfigObject *o = NULL;
+    if (!err)
+        err = view_config_from_json(k->kind, json, realm, &o, info);
+    json_decref(json);
+    if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_FLOW)
+        err = check_flow(o->flow, info);
+    if (err) {
+        if (o)
+            ev__config_object__free_unpacked(o, NULL);
+        if (err == ERR_NOMEM)
+            err_set(info, err, "", "%s", err_text(err));
+        return err;
+    }
+    *out = o;
+    return 0;
+}

@@ -1,0 +1,103 @@
+/* What an object names must be there: checked before a command is made, so that a whole document is refused with the field at
+ * fault and a dry run says what a real one would. Apply checks again what it can, with the state of its moment. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api_int.h"
+#include "telephony/ivr.h"
+
+struct flow_check {
+    const struct api_backend *be;
+    api_exists_fn *exists;
+    void *ctx;
+    struct err_info *info;
+    int err;
+    char languages[8][16];
+    unsigned n_languages;
+};
+
+static void on_language(void *ctx, const char *kind, const char *name, const char *path)
+{
+    struct flow_check *c = ctx;
+    (void)path;
+    if (strcmp(kind, "language") == 0 && c->n_languages < 8)
+        snprintf(c->languages[c->n_languages++], sizeof c->languages[0], "%s", name);
+}
+
+static bool prompt_there(const struct flow_check *c, const char *name)
+{
+    if (c->n_languages == 0)
+        return c->be->prompt_exists(c->be->ctx, "", name);
+    for (unsigned i = 0; i < c->n_languages; i++)
+        if (!c->be->prompt_exists(c->be->ctx, c->languages[i], name))
+            return false;
+    return true;
+}
+
+static void on_reference(void *ctx, const char *kind, const char *name, const char *path)
+{
+    struct flow_check *c = ctx;
+    char field[ERR_INFO_FIELD_MAX];
+    if (c->err || strcmp(kind, "language") == 0)
+        return;
+    bool there = strcmp(kind, "prompt") == 0 ? prompt_there(c, name) : c->exists(c->ctx, kind, name);
+    if (there)
+        return;
+    snprintf(field, sizeof field, "definition.%s", path);
+    c->err = err_set(c->info, ERR_INVAL, field, "there is no %s \"%s\"", kind, name);
+}
+
+static int check_flow(const struct api_backend *be, const Ev__Flow *flow, api_exists_fn *exists, void *ctx, struct err_info *info)
+{
+    struct ivr_flow *f = NULL;
+    int err = ivr_flow_parse(flow->definition, strlen(flow->definition), &f, info);
+    if (err)
+        return err;
+    struct flow_check c = {.be = be, .exists = exists, .ctx = ctx, .info = info};
+    ivr_flow_references(f, on_language, &c);
+    ivr_flow_references(f, on_reference, &c);
+    ivr_flow_unref(f);
+    return c.err;
+}
+
+static int need(api_exists_fn *exists, void *ctx, const char *kind, const char *name, const char *field, struct err_info *info)
+{
+    if (!name[0] || exists(ctx, kind, name))
+        return 0;
+    return err_set(info, ERR_INVAL, field, "there is no %s \"%s\"", kind, name);
+}
+
+static int check_access_number(const Ev__AccessNumber *a, api_exists_fn *exists, void *ctx, struct err_info *info)
+{
+    int err = need(exists, ctx, "flow", a->flow, "flow", info);
+    if (!err)
+        err = need(exists, ctx, "queue", a->queue, "queue", info);
+    if (!err)
+        err = need(exists, ctx, "extension", a->extension, "extension", info);
+    if (!err)
+        err = need(exists, ctx, "agent", a->agent, "agent", info);
+    return err;
+}
+
+int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
+                         struct err_info *info)
+{
+    int err = 0;
+    char field[48];
+    switch ((int)o->object_case) {
+    case EV__CONFIG_OBJECT__OBJECT_AGENT:
+        return need(exists, ctx, "extension", o->agent->extension, "extension", info);
+    case EV__CONFIG_OBJECT__OBJECT_QUEUE:
+        for (size_t i = 0; !err && i < o->queue->n_members; i++) {
+            snprintf(field, sizeof field, "members[%zu].agent", i);
+            err = need(exists, ctx, "agent", o->queue->members[i]->agent, field, info);
+        }
+        return err;
+    case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER:
+        return check_access_number(o->access_number, exists, ctx, info);
+    case EV__CONFIG_OBJECT__OBJECT_FLOW:
+        return check_flow(be, o->flow, exists, ctx, info);
+    default:
+        return 0;
+    }
+}

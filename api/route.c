@@ -1,0 +1,116 @@
+/* The table of endpoints. api/openapi.yaml has the same rows; a test compares them. */
+#include <string.h>
+
+#include "api/api_int.h"
+
+#define PAGE "limit cursor consistent"
+#define CRUD(path, list_query, kind)                                                                          \
+    {API_GET, path, API_ROLE_READ, API_BODY_NONE, PAGE list_query, api_list_rows, kind}
+#define ONE(path, kind)                                                                                       \
+    {API_GET, path, API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, kind},                           \
+        {API_PUT, path, API_ROLE_ADMIN, API_BODY_JSON, "", api_put_object, kind},                             \
+        {API_PATCH, path, API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_object, kind},                        \
+        {API_DELETE, path, API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_object, kind}
+
+const struct api_route api_routes[] = {
+    {API_GET, "/v1/cluster", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_cluster, NULL},
+    {API_POST, "/v1/cluster:verify", API_ROLE_ADMIN, API_BODY_NONE, "", api_verify_cluster, NULL},
+    {API_POST, "/v1/cluster:transfer", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_transfer, NULL},
+    {API_GET, "/v1/nodes", API_ROLE_READ, API_BODY_NONE, PAGE, api_list_nodes, "node"},
+    {API_POST, "/v1/nodes", API_ROLE_ADMIN, API_BODY_JSON, "", api_add_node, NULL},
+    {API_GET, "/v1/nodes/{name}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_node, "node"},
+    {API_DELETE, "/v1/nodes/{name}", API_ROLE_ADMIN, API_BODY_NONE, "", api_remove_node, NULL},
+    {API_GET, "/v1/nodes/{name}/status", API_ROLE_READ, API_BODY_NONE, "", api_node_status, NULL},
+
+    CRUD("/v1/extensions", " site", "extension"),
+    ONE("/v1/extensions/{number}", "extension"),
+    CRUD("/v1/agents", " state group type extension", "agent"),
+    ONE("/v1/agents/{number}", "agent"),
+    {API_POST, "/v1/agents/{number}:login", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_agent_login, NULL},
+    {API_POST, "/v1/agents/{number}:logout", API_ROLE_ADMIN, API_BODY_NONE, "", api_agent_logout, NULL},
+    {API_POST, "/v1/agents/{number}:set-state", API_ROLE_ADMIN, API_BODY_JSON, "", api_agent_set_state, NULL},
+    CRUD("/v1/queues", "", "queue"),
+    ONE("/v1/queues/{name}", "queue"),
+    {API_GET, "/v1/queues/{name}/status", API_ROLE_READ, API_BODY_NONE, "consistent", api_queue_status, NULL},
+    CRUD("/v1/trunks", "", "trunk"),
+    ONE("/v1/trunks/{name}", "trunk"),
+    CRUD("/v1/access-numbers", " flow queue", "access_number"),
+    ONE("/v1/access-numbers/{number}", "access_number"),
+    CRUD("/v1/flows", "", "flow"),
+    ONE("/v1/flows/{name}", "flow"),
+    CRUD("/v1/parameters", "", "parameter"),
+    ONE("/v1/parameters/{name}", "parameter"),
+    CRUD("/v1/tokens", " role", "token"),
+    ONE("/v1/tokens/{name}", "token"),
+
+    CRUD("/v1/calls", " phase owner queue agent caller called", "call"),
+    {API_GET, "/v1/calls/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "call"},
+    {API_POST, "/v1/calls/{call_id}:hangup", API_ROLE_ADMIN, API_BODY_NONE, "", api_hangup, NULL},
+    CRUD("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause", "cdr"),
+    {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},
+
+    {API_GET, "/v1/config", API_ROLE_READ, API_BODY_NONE, "consistent format", api_export_config, NULL},
+    {API_POST, "/v1/config:apply", API_ROLE_ADMIN, API_BODY_DOCUMENT, "dry_run prune", api_apply_config, NULL},
+    {API_POST, "/v1/config:diff", API_ROLE_ADMIN, API_BODY_DOCUMENT, "prune", api_diff_config, NULL},
+    CRUD("/v1/audit", " from to actor origin node action object", "audit"),
+    {API_GET, "/v1/events", API_ROLE_READ, API_BODY_NONE, "after", api_stream_events, NULL},
+
+    {API_GET, "/metrics", API_ROLE_NONE, API_BODY_NONE, "", api_get_metrics, NULL},
+    {API_GET, "/healthz", API_ROLE_NONE, API_BODY_NONE, "", api_get_healthz, NULL},
+    {API_GET, "/readyz", API_ROLE_NONE, API_BODY_NONE, "", api_get_readyz, NULL},
+};
+const unsigned api_n_routes = sizeof api_routes / sizeof api_routes[0];
+
+const char *api_method_name(enum api_method m)
+{
+    switch (m) {
+    case API_GET:
+        return "GET";
+    case API_POST:
+        return "POST";
+    case API_PUT:
+        return "PUT";
+    case API_PATCH:
+        return "PATCH";
+    case API_DELETE:
+        return "DELETE";
+    }
+    return "";
+}
+
+/* One "{name}" of the pattern takes characters up to '/' or ':' (no name has either). */
+static bool match(const char *pattern, const char *path, char params[API_PARAMS_MAX][API_PARAM_MAX])
+{
+    unsigned n = 0;
+    while (*pattern) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return false;
+            continue;
+        }
+        pattern = strchr(pattern, '}') + 1;
+        size_t len = strcspn(path, "/:");
+        if (len == 0 || len >= API_PARAM_MAX || n == API_PARAMS_MAX)
+            return false;
+        memcpy(params[n], path, len);
+        params[n++][len] = '\0';
+        path += len;
+    }
+    return *path == '\0';
+}
+
+int api_route_find(enum api_method method, const char *path, const struct api_route **out,
+                   char params[API_PARAMS_MAX][API_PARAM_MAX], unsigned *allowed)
+{
+    *allowed = 0;
+    for (unsigned i = 0; i < api_n_routes; i++) {
+        if (!match(api_routes[i].path, path, params))
+            continue;
+        *allowed |= api_routes[i].method;
+        if (api_routes[i].method == method) {
+            *out = &api_routes[i];
+            return 0;
+        }
+    }
+    return *allowed ? ERR_UNSUPPORTED : ERR_NOTFOUND;
+}
