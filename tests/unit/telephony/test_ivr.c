@@ -652,7 +652,7 @@ static struct ivr_run *saved_and_restored(struct ivr_flow *f, const struct ivr_r
 START_TEST(random_runs)
 {
     unsigned valid = 0, hangups = 0;
-    for (unsigned round = 0; round < 3000; round++) {
+    for (unsigned round = 0; round < 600; round++) {
         seed = 1000003u * (unsigned)_i + round;
         struct ivr_flow *f = random_flow();
         if (!f)
@@ -677,7 +677,7 @@ START_TEST(random_runs)
         ivr_run_free(moved);
         ivr_flow_unref(f);
     }
-    ck_assert_msg(valid > 500 && hangups > 100, "only %u valid flows, %u hang-ups", valid, hangups);
+    ck_assert_msg(valid > 100 && hangups > 20, "only %u valid flows, %u hang-ups", valid, hangups);
 }
 END_TEST
 
