@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -100,6 +101,18 @@ void sip_accept_guard(unsigned cap)
         free(guard.peer);
         guard.peer = NULL;
         guard.n = 0;
+    }
+}
+
+void sip_accept_sweep(uint32_t idle_ms)
+{
+    for (size_t fd = 0; fd < guard.n; fd++) {
+        struct tcp_info info;
+        socklen_t len = sizeof info;
+        memset(&info, 0, sizeof info);
+        if (guard.peer[fd].used && peer_open(fd) && getsockopt((int)fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+            info.tcpi_last_data_recv > idle_ms && info.tcpi_last_data_sent > idle_ms)
+            shutdown((int)fd, SHUT_RDWR); /* the library sees the end and closes */
     }
 }
 

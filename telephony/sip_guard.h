@@ -14,6 +14,9 @@ bool sip_resolve_guarded(void);
 
 /* Calling thread only: at most `cap` open accepted connections per source address; 0 lifts the guard. */
 void sip_accept_guard(unsigned cap);
+/* Shuts accepted connections without data in either direction for longer than idle_ms. TPTAG_IDLE alone leaves one that has
+ * never sent anything. */
+void sip_accept_sweep(uint32_t idle_ms);
 /* Open connections that this thread has accepted under the guard. */
 uint32_t sip_accept_open(void);
 

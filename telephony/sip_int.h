@@ -74,6 +74,7 @@ struct sip_ua {
     struct list_node legs, regs;
     struct digest_replay *replay;
     struct sip_stats stats;
+    su_timer_t *sweep;         /* idle TCP connections */
     bool stopping;
 };
 

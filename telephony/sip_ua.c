@@ -173,11 +173,29 @@ static void ua_free(struct sip_ua *ua)
             nta_leg_destroy(ua->ports[i].fallback);
         nta_agent_destroy(ua->ports[i].agent);
     }
+    if (ua->sweep)
+        su_timer_destroy(ua->sweep);
     digest_replay_free(ua->replay);
     free(ua->realm);
     free(ua->product);
     explicit_bzero(ua->cfg.nonce_key, sizeof ua->cfg.nonce_key);
     free(ua);
+}
+
+static void sweep_fired(su_root_magic_t *magic, su_timer_t *timer, su_timer_arg_t *arg)
+{
+    struct sip_ua *ua = (struct sip_ua *)arg;
+    (void)magic;
+    (void)timer;
+    sip_accept_sweep(ua->cfg.tcp_idle_s * 1000u);
+}
+
+/* A quarter of the idle time, at most 5 s, between looks at idle connections. */
+static int start_sweep(struct sip_ua *ua)
+{
+    uint32_t ms = ua->cfg.tcp_idle_s * 250u;
+    ua->sweep = su_timer_create(su_root_task(ua->root), ms > 5000 ? 5000 : (su_duration_t)ms);
+    return ua->sweep && su_timer_set_for_ever(ua->sweep, sweep_fired, (su_timer_arg_t *)ua) == 0 ? 0 : ERR_NOMEM;
 }
 
 int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip_handler *handler, struct sip_ua **out,
@@ -203,6 +221,8 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
         rc = port_open(ua, &cfg->listen[i], i, info);
     if (rc == 0 && ua->n_ports == 0)
         rc = err_set(info, ERR_INVAL, "listen", "no address to listen on");
+    if (rc == 0 && start_sweep(ua) != 0)
+        rc = err_set(info, ERR_NOMEM, "", "out of memory");
     if (rc) {
         ua_free(ua);
         return rc;
