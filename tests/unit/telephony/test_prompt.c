@@ -322,6 +322,13 @@ START_TEST(store_out_of_memory)
 }
 END_TEST
 
+static void *take_and_drop(void *arg)
+{
+    for (int i = 0; i < 100000; i++)
+        prompt_unref(prompt_ref(arg));
+    return NULL;
+}
+
 START_TEST(references_from_many_threads)
 {
     struct wav w = wav_of(1, 16, "\1\0", 2);
