@@ -1,0 +1,249 @@
+/* What each field of a configuration object may hold. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config_json.h"
+
+#define KEY_BYTES 63u
+
+static const struct config_rule rules[] = {
+    {"Extension", "number", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
+    {"Extension", "display_name", FORMAT_TEXT, .max = 128},
+    {"Extension", "contact", FORMAT_SIP_URI, .max = 128},
+    {"Extension", "ha1_md5", FORMAT_SECRET_HEX, .secret = true, .max = 32},
+    {"Extension", "ha1_sha256", FORMAT_SECRET_HEX, .secret = true, .max = 64},
+    {"Extension", "site", FORMAT_NAME, .max = KEY_BYTES},
+    {"Extension", "disabled", FORMAT_BOOL, .max = 1},
+    {"Agent", "number", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
+    {"Agent", "name", FORMAT_TEXT, .max = 128},
+    {"Agent", "extension", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
+    {"Agent", "group", FORMAT_TEXT, .max = KEY_BYTES},
+    {"Agent", "type", FORMAT_CHOICE, .choices = "agent|supervisor"},
+    {"Agent", "level", FORMAT_UINT, .max = 9},
+    {"Queue", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Queue", "display_name", FORMAT_TEXT, .max = 128},
+    {"Queue", "strategy", FORMAT_CHOICE, .choices = "longest_idle"},
+    {"Queue", "ring_time_s", FORMAT_UINT, .min = 1, .max = 600, .def = 20},
+    {"Queue", "wrap_up_s", FORMAT_UINT, .max = 3600},
+    {"Queue", "quiet", FORMAT_BOOL, .max = 1},
+    {"Queue", "members", FORMAT_LIST, .max = 5000},
+    {"Queue", "max_waiting", FORMAT_UINT, .max = 1000000},
+    {"QueueMember", "agent", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
+    {"QueueMember", "level", FORMAT_UINT, .max = 9},
+    {"Trunk", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Trunk", "sources", FORMAT_LIST, .max = 64},
+    {"Trunk", "sources[]", FORMAT_RANGE, .max = 64},
+    {"Trunk", "contact", FORMAT_SIP_URI, .max = 128},
+    {"Trunk", "disabled", FORMAT_BOOL, .max = 1},
+    {"AccessNumber", "number", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
+    {"AccessNumber", "flow", FORMAT_NAME, .max = KEY_BYTES},
+    {"AccessNumber", "queue", FORMAT_NAME, .max = KEY_BYTES},
+    {"AccessNumber", "app", FORMAT_CHOICE, .choices = "|echo|tone"},
+    {"AccessNumber", "extension", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"AccessNumber", "agent", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"AccessNumber", "priority", FORMAT_UINT, .max = 1000},
+    {"AccessNumber", "language", FORMAT_NAME, .max = 7},
+    {"Flow", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Flow", "definition", FORMAT_JSON, .required = true, .max = 256 * 1024},
+    {"Parameter", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Parameter", "value", FORMAT_TEXT, .max = 4096},
+    {"Token", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Token", "sha256", FORMAT_HEX, .required = true, .secret = true, .max = 64},
+    {"Token", "role", FORMAT_CHOICE, .choices = "admin|read"},
+};
+
+const struct config_rule *config_rule(const char *message, const char *field)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (strcmp(rules[i].message, message) == 0 && strcmp(rules[i].field, field) == 0)
+            return &rules[i];
+    }
+    return NULL;
+}
+
+/* ---- addresses */
+
+static int parse_ip(const char *text, size_t len, uint8_t addr[16], bool *v4)
+{
+    char t[INET6_ADDRSTRLEN];
+    if (len == 0 || len >= sizeof t)
+        return ERR_INVAL;
+    memcpy(t, text, len);
+    t[len] = '\0';
+    memset(addr, 0, 10);
+    addr[10] = addr[11] = 0xff;
+    *v4 = inet_pton(AF_INET, t, addr + 12) == 1;
+    if (*v4 || inet_pton(AF_INET6, t, addr) == 1)
+        return 0;
+    return ERR_INVAL;
+}
+
+/* Digits only, at most max; -1 if it is not such a number. */
+static long parse_small(const char *text, size_t len, long max)
+{
+    long v = 0;
+    if (len == 0 || len > 5)
+        return -1;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+        v = v * 10 + (text[i] - '0');
+    }
+    return v <= max ? v : -1;
+}
+
+int config_parse_range(const char *text, uint8_t addr[16], unsigned *prefix)
+{
+    const char *slash = strchr(text, '/');
+    bool v4;
+    int err = parse_ip(text, slash ? (size_t)(slash - text) : strlen(text), addr, &v4);
+    if (err)
+        return err;
+    long bits = v4 ? 32 : 128;
+    if (slash)
+        bits = parse_small(slash + 1, strlen(slash + 1), bits);
+    if (bits < 0)
+        return ERR_INVAL;
+    *prefix = (unsigned)bits + (v4 ? 96 : 0);
+    return 0;
+}
+
+int config_parse_contact(const char *text, uint8_t addr[16], uint16_t *port)
+{
+    if (strncmp(text, "sip:", 4) != 0)
+        return ERR_INVAL;
+    const char *p = text + 4, *at = strchr(p, '@'), *semi = strchr(p, ';');
+    if (at) {
+        if (at == p || (size_t)(at - p) != strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_.!~*'()&=$,%#"))
+            return ERR_INVAL;
+        p = at + 1;
+    }
+    const char *end = semi ? semi : p + strlen(p);
+    if (semi && strcmp(semi, ";transport=udp") != 0 && strcmp(semi, ";transport=tcp") != 0)
+        return ERR_INVAL;
+    if (end < p)
+        return ERR_INVAL;
+    const char *host = p, *host_end, *colon = NULL;
+    if (*p == '[') {
+        host = p + 1;
+        host_end = memchr(p, ']', (size_t)(end - p));
+        if (!host_end)
+            return ERR_INVAL;
+        if (host_end + 1 != end)
+            colon = host_end + 1;
+        if (colon && *colon != ':')
+            return ERR_INVAL;
+    } else {
+        colon = memchr(p, ':', (size_t)(end - p));
+        host_end = colon ? colon : end;
+    }
+    bool v4;
+    if (parse_ip(host, (size_t)(host_end - host), addr, &v4) != 0 || v4 != (*p != '['))
+        return ERR_INVAL;
+    long n = colon ? parse_small(colon + 1, (size_t)(end - colon - 1), 65535) : 0;
+    if (n < 0 || (colon && n == 0))
+        return ERR_INVAL;
+    *port = (uint16_t)n;
+    return 0;
+}
+
+/* ---- texts */
+
+static bool printable_utf8(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    while (*p) {
+        if (*p < 0x20 ? *p != '\n' && *p != '\t' : *p == 0x7f)
+            return false;
+        size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+        if (*p >= 0x80 && (*p < 0xc2 || *p > 0xf4))
+            return false;
+        for (size_t i = 1; i < n; i++) {
+            if ((p[i] & 0xc0) != 0x80)
+                return false;
+        }
+        p += n;
+    }
+    return true;
+}
+
+static bool one_of(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *p = choices;; p++) {
+        size_t n = strcspn(p, "|");
+        if (n == len && memcmp(p, value, n) == 0)
+            return true;
+        p += n;
+        if (!*p)
+            return false;
+    }
+}
+
+static bool of_chars(const char *value, const char *more)
+{
+    for (; *value; value++) {
+        char ch = *value;
+        bool ok = (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || strchr(more, ch);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool is_hex(const char *value, size_t n)
+{
+    return strlen(value) == n && strspn(value, "0123456789abcdef") == n;
+}
+
+static bool is_json_object(const char *value)
+{
+    json_t *j = json_loads(value, JSON_REJECT_DUPLICATES, NULL);
+    bool ok = json_is_object(j);
+    json_decref(j);
+    return ok;
+}
+
+int config_check_text(const struct config_rule *r, const char *value, const char *path, struct err_info *info)
+{
+    if (!value[0])
+        return r->required ? err_set(info, ERR_INVAL, path, "must not be empty") : 0;
+    if (r->format != FORMAT_CHOICE && strlen(value) > r->max && r->format != FORMAT_HEX && r->format != FORMAT_SECRET_HEX)
+        return err_set(info, ERR_TOOBIG, path, "at most %u bytes", r->max);
+    uint8_t addr[16];
+    uint16_t port;
+    unsigned prefix;
+    switch (r->format) {
+    case FORMAT_TEXT:
+        return printable_utf8(value) ? 0 : err_set(info, ERR_INVAL, path, "must be printable UTF-8 text");
+    case FORMAT_NAME:
+        return of_chars(value, "._-") ? 0 : err_set(info, ERR_INVAL, path, "letters, digits, '.', '_' and '-' only");
+    case FORMAT_NUMBER:
+        return of_chars(value, "+._-") ? 0 : err_set(info, ERR_INVAL, path, "digits, letters, '+', '.', '_' and '-' only");
+    case FORMAT_SIP_URI:
+        return config_parse_contact(value, addr, &port) == 0
+                   ? 0
+                   : err_set(info, ERR_INVAL, path, "must be sip:[user@]address[:port][;transport=udp|tcp], address numeric");
+    case FORMAT_SECRET_HEX:
+        if (strcmp(value, "-") == 0)
+            return 0;
+        /* fall through */
+    case FORMAT_HEX:
+        return is_hex(value, r->max) ? 0 : err_set(info, ERR_INVAL, path, "must be %u lower-case hexadecimal digits", r->max);
+    case FORMAT_RANGE:
+        return config_parse_range(value, addr, &prefix) == 0
+                   ? 0
+                   : err_set(info, ERR_INVAL, path, "must be an address or a range such as 192.0.2.0/24");
+    case FORMAT_CHOICE:
+        return one_of(r->choices, value) ? 0 : err_set(info, ERR_INVAL, path, "must be one of %s", r->choices);
+    case FORMAT_JSON:
+        return is_json_object(value) ? 0 : err_set(info, ERR_INVAL, path, "must be a JSON object");
+    case FORMAT_LIST:
+    case FORMAT_UINT:
+    case FORMAT_BOOL:
+        break;
+    }
+    return err_set(info, ERR_INVAL, path, "is not a text");
+}

@@ -1,0 +1,354 @@
+/* Applying the log: the transaction, the sequence rule, idempotency, and who carries out which command. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/core_int.h"
+
+int core_open(struct storage *st, const struct core_hooks *hooks, struct core **out, struct err_info *info)
+{
+    struct core *c = calloc(1, sizeof *c);
+    if (!c)
+        return ERR_NOMEM;
+    c->st = st;
+    if (hooks)
+        c->hooks = *hooks;
+    int err = core_load(c, info);
+    if (err) {
+        core_close(c);
+        return err;
+    }
+    *out = c;
+    return 0;
+}
+
+void core_close(struct core *c)
+{
+    if (!c)
+        return;
+    core_unload(c);
+    free(c->ev);
+    free(c->buf);
+    sbuf_free(&c->events);
+    for (unsigned i = 0; i < c->n_answers; i++)
+        free(c->answers[i]);
+    free(c->answers);
+    free(c);
+}
+
+int core_reload(struct core *c, struct err_info *info)
+{
+    core_unload(c);
+    return core_load(c, info);
+}
+
+uint64_t core_applied_index(const struct core *c)
+{
+    return c->index;
+}
+
+int core_pack(const Ev__Command *cmd, void **out, size_t *len)
+{
+    size_t n = ev__command__get_packed_size(cmd);
+    uint8_t *p = malloc(n ? n : 1);
+    if (!p)
+        return ERR_NOMEM;
+    *len = ev__command__pack(cmd, p);
+    *out = p;
+    return 0;
+}
+
+int core_refuse(struct core *c, int code, const char *field, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    c->ans->code = code;
+    (void)snprintf(c->ans->field, sizeof c->ans->field, "%s", field);
+    (void)vsnprintf(c->ans->text, sizeof c->ans->text, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+uint8_t *core_packed(struct core *c, const ProtobufCMessage *m, size_t *len)
+{
+    size_t n = protobuf_c_message_get_packed_size(m);
+    if (n > c->buf_cap) {
+        c->buf_cap = n * 2;
+        c->buf = core_grow(c->buf, c->buf_cap);
+    }
+    *len = protobuf_c_message_pack(m, c->buf);
+    return c->buf;
+}
+
+/* ---- sequence rule (raft/repl.h, "Exactly once") */
+
+static struct session *session_of(struct core *c, uint64_t origin)
+{
+    for (size_t i = 0; i < c->n_sessions; i++) {
+        if (c->sessions[i].origin == origin)
+            return &c->sessions[i];
+    }
+    c->sessions = core_grow(c->sessions, (c->n_sessions + 1) * sizeof *c->sessions);
+    struct session *s = &c->sessions[c->n_sessions++];
+    memset(s, 0, sizeof *s);
+    s->origin = origin;
+    return s;
+}
+
+static bool in_sequence(struct core *c, const struct core_item *it)
+{
+    struct session *s = session_of(c, it->origin);
+    if (it->incarnation < s->incarnation)
+        return false;
+    uint64_t last = it->incarnation == s->incarnation ? s->last_seq : 0;
+    if (it->seq != last + 1)
+        return false;
+    s->incarnation = it->incarnation;
+    s->last_seq = it->seq;
+    s->dirty = true;
+    return true;
+}
+
+/* ---- one command */
+
+static int run_body(struct core *c, Ev__Command *cmd)
+{
+    switch (cmd->body_case) {
+    case EV__COMMAND__BODY_NODE_UP:
+        return core_node_up(c, cmd->node_up);
+    case EV__COMMAND__BODY_NODE_DOWN:
+        return core_node_down(c, cmd->node_down);
+    case EV__COMMAND__BODY_CLUSTER_INIT:
+        return core_cluster_init(c, cmd->cluster_init);
+    case EV__COMMAND__BODY_NODE_FORGET:
+        return core_node_forget(c, cmd->node_forget);
+    case EV__COMMAND__BODY_TICK:
+        core_idem_trim(c, true); /* wrap-ups and registrations have been looked at before the command */
+        return 0;
+    case EV__COMMAND__BODY_DIGEST_MARK:
+        core_tell(c, CORE_EV_DIGEST, 0, "", cmd->digest_mark->request_id);
+        return 0;
+    case EV__COMMAND__BODY_FEATURE:
+        return core_feature(c, cmd->feature);
+    case EV__COMMAND__BODY_CONFIG_APPLY:
+        return core_config_apply(c, cmd->config_apply);
+    case EV__COMMAND__BODY_REGISTER:
+        return core_register(c, cmd->register_);
+    case EV__COMMAND__BODY_AGENT_SET:
+        return core_agent_set(c, cmd->agent_set);
+    case EV__COMMAND__BODY_CALL_START:
+        return core_call_start(c, cmd->call_start);
+    case EV__COMMAND__BODY_CALL_ANSWERED:
+        return core_call_answered(c, cmd->call_answered);
+    case EV__COMMAND__BODY_CALL_MENU:
+        return core_call_menu(c, cmd->call_menu);
+    case EV__COMMAND__BODY_CALL_QUEUE:
+        return core_call_queue(c, cmd->call_queue);
+    case EV__COMMAND__BODY_CALL_DIAL:
+        return core_call_dial(c, cmd->call_dial);
+    case EV__COMMAND__BODY_OFFER_ANSWERED:
+        return core_offer_answered(c, cmd->offer_answered);
+    case EV__COMMAND__BODY_OFFER_FAILED:
+        return core_offer_failed(c, cmd->offer_failed);
+    case EV__COMMAND__BODY_LEG_UPDATE:
+        return core_leg_update(c, cmd->leg_update);
+    case EV__COMMAND__BODY_CALL_END:
+        return core_call_end(c, cmd->call_end);
+    case EV__COMMAND__BODY__NOT_SET:
+    case _EV__COMMAND__BODY__CASE_IS_INT_SIZE:
+        break;
+    }
+    return core_refuse(c, ERR_UNSUPPORTED, "", "command without a body that this version knows");
+}
+
+static void timers(struct core *c)
+{
+    core_agent_wrap_ups(c);
+    core_reg_expire(c);
+}
+
+static int run_command(struct core *c, const struct core_item *it, struct core_answer *ans)
+{
+    Ev__Command *cmd = it->len ? ev__command__unpack(NULL, it->len, it->data) : NULL;
+    c->ans = ans;
+    c->commands_total++;
+    if (!cmd) {
+        /* The same bytes fail on every node: a refusal like any other. */
+        (void)core_refuse(c, ERR_INVAL, "", "command cannot be decoded");
+        c->refused_total++;
+        return 0;
+    }
+    if (cmd->feature_level > CORE_FEATURE_LEVEL) {
+        log_error("core", "the log holds a command of feature level %u, this program knows %u: install a newer version",
+                  cmd->feature_level, CORE_FEATURE_LEVEL);
+        ev__command__free_unpacked(cmd, NULL);
+        return ERR_UNSUPPORTED;
+    }
+    c->cmd = cmd;
+    if (cmd->time_us > c->now_us)
+        c->now_us = cmd->time_us;
+    timers(c);
+    char key[256] = "";
+    uint64_t hash = 0;
+    bool known = false;
+    if (cmd->idem_key[0]) {
+        /* Keys of different people never meet. */
+        (void)snprintf(key, sizeof key, "%.96s\n%.128s", cmd->actor, cmd->idem_key);
+        hash = core_idem_hash(c);
+        known = core_idem_find(c, key, hash);
+    }
+    if (!known) {
+        (void)run_body(c, cmd);
+        core_audit_command(c);
+        if (key[0])
+            core_idem_keep(c, key, hash);
+    }
+    core_decide(c);
+    if (ans->code)
+        c->refused_total++;
+    c->cmd = NULL;
+    ev__command__free_unpacked(cmd, NULL);
+    return c->stop;
+}
+
+/* ---- one entry */
+
+static void flush(struct core *c)
+{
+    core_calls_flush(c);
+    core_agents_flush(c);
+    list_foreach_safe(it, &c->dirty_nodes)
+    {
+        struct node *n = list_entry(it, struct node, dirty);
+        size_t len;
+        uint8_t *body = core_packed(c, &n->msg->base, &len);
+        const struct storage_val v[] = {storage_text(n->pub.name), storage_int(n->pub.up), storage_int(n->pub.since_us),
+                                        storage_blob(body, len)};
+        storage_run(c->st, STORAGE_NODE_PUT, v, 4);
+        list_del(it);
+    }
+    for (size_t i = 0; i < c->n_sessions; i++) {
+        struct session *s = &c->sessions[i];
+        if (!s->dirty)
+            continue;
+        s->dirty = false;
+        const struct storage_val v[] = {storage_int(s->origin), storage_int(s->incarnation), storage_int(s->last_seq)};
+        storage_run(c->st, STORAGE_SESSION_PUT, v, 3);
+    }
+    core_events_flush(c);
+    const struct storage_val v[] = {storage_int(c->index),       storage_int(c->term),      storage_int(c->now_us),
+                                    storage_int(c->feature_level), storage_int(c->front),   storage_int(c->offer_seq),
+                                    storage_int(c->binding_seq), storage_int(c->cdr_seq),   storage_int(c->idem_seq),
+                                    storage_int(c->events_kept), storage_int(c->calls_total)};
+    storage_run(c->st, STORAGE_APPLIED_PUT, v, 11);
+}
+
+static void room_for_answers(struct core *c, unsigned n)
+{
+    if (n <= c->n_answers)
+        return;
+    c->answers = core_grow(c->answers, n * sizeof *c->answers);
+    while (c->n_answers < n)
+        c->answers[c->n_answers++] = core_alloc(sizeof **c->answers);
+}
+
+int core_apply(struct core *c, uint64_t index, uint64_t term, const struct core_item *items, unsigned n,
+               struct core_answer **answers)
+{
+    room_for_answers(c, n);
+    for (unsigned i = 0; i < n; i++) {
+        answers[i] = c->answers[i];
+        free(answers[i]->json);
+        memset(answers[i], 0, sizeof *answers[i]);
+        answers[i]->index = index;
+        answers[i]->skipped = true;
+    }
+    if (index <= c->index)
+        return 0;
+    int err = storage_begin(c->st);
+    if (err)
+        return err;
+    c->index = index;
+    c->term = term;
+    core_events_reset(c);
+    for (unsigned i = 0; i < n && !err; i++) {
+        if (!in_sequence(c, &items[i]))
+            continue;
+        answers[i]->skipped = false;
+        err = run_command(c, &items[i], answers[i]);
+    }
+    if (!err) {
+        flush(c);
+        err = storage_commit(c->st, index);
+    }
+    if (err) {
+        /* Memory is ahead of the tables now: the caller stops the node, nothing here is used again. */
+        storage_rollback(c->st);
+        log_error("core", "entry %llu cannot be applied: %s", (unsigned long long)index, err_text(err));
+        return err;
+    }
+    for (unsigned i = 0; i < c->n_ev && c->hooks.on_event; i++)
+        c->hooks.on_event(c->hooks.ctx, index, &c->ev[i]);
+    core_events_reset(c);
+    return 0;
+}
+
+void core_apply_done(struct core *c)
+{
+    for (unsigned i = 0; i < c->n_answers; i++) {
+        free(c->answers[i]->json);
+        c->answers[i]->json = NULL;
+    }
+}
+
+/* ---- small questions */
+
+uint64_t core_next_due_us(const struct core *c)
+{
+    uint64_t due = 0;
+    const struct heap_item *top[] = {heap_top(&c->wraps), heap_top(&c->expiries)};
+    for (int i = 0; i < 2; i++) {
+        if (top[i] && (!due || top[i]->due < due))
+            due = top[i]->due;
+    }
+    if (c->idem_oldest_us) {
+        /* an hour late: many keys go with one tick */
+        uint64_t trim = c->idem_oldest_us + CORE_IDEM_AGE_US + 3600ull * 1000000;
+        if (!due || trim < due)
+            due = trim;
+    }
+    return due;
+}
+
+bool core_secrets(const struct core *c, uint8_t nonce_key[32], uint8_t identifier_key[32], char cluster_id[33])
+{
+    if (!c->has_cluster)
+        return false;
+    memcpy(nonce_key, c->nonce_key, 32);
+    memcpy(identifier_key, c->identifier_key, 32);
+    memcpy(cluster_id, c->cluster_id, 33);
+    return true;
+}
+
+void core_get_counts(const struct core *c, struct core_counts *out)
+{
+    memset(out, 0, sizeof *out);
+    out->calls = (uint32_t)map_count(&c->calls);
+    for (uint32_t i = 0; i < c->queue_keys; i++) {
+        if (c->queue_by_key[i])
+            out->waiting += acd_waiting(c->acd, i);
+    }
+    out->talking = c->talking;
+    for (uint32_t i = 0; i < c->agent_keys; i++) {
+        const struct agent *a = c->agent_by_key[i];
+        if (!a)
+            continue;
+        out->agents_in += a->pub.state != CORE_AGENT_LOGGED_OUT;
+        out->agents_idle += a->pub.state == CORE_AGENT_IDLE;
+    }
+    out->registrations = c->registrations;
+    out->calls_total = c->calls_total;
+    out->commands_total = c->commands_total;
+    out->refused_total = c->refused_total;
+}

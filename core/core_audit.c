@@ -1,0 +1,57 @@
+/* Who did what: one row for each object a person or a token changed, or tried to. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/core_int.h"
+
+void core_audit(struct core *c, const char *action, const char *object, const char *before, const char *after, int code)
+{
+    const Ev__Command *m = c->cmd;
+    const struct storage_val v[] = {storage_int(c->index),   storage_int(++c->audit_n), storage_int(c->now_us),
+                                    storage_text(m->actor),  storage_text(m->origin),   storage_text(m->node),
+                                    storage_text(action),    storage_text(object),      storage_text(before),
+                                    storage_text(after),     storage_int((uint64_t)(int64_t)code)};
+    storage_run(c->st, STORAGE_AUDIT_PUT, v, 11);
+}
+
+static const char *action_of(const Ev__Command *m, char object[160])
+{
+    object[0] = '\0';
+    if (m->body_case == EV__COMMAND__BODY_CONFIG_APPLY)
+        return "config.apply";
+    if (m->body_case == EV__COMMAND__BODY_AGENT_SET) {
+        (void)snprintf(object, 160, "agent/%.64s", m->agent_set->agent);
+        if (m->agent_set->action == EV__AGENT_SET__ACTION__LOGIN)
+            return "agent.login";
+        if (m->agent_set->action == EV__AGENT_SET__ACTION__LOGOUT)
+            return "agent.logout";
+        return strcmp(m->agent_set->state, "ready") == 0 ? "agent.ready" : "agent.not_ready";
+    }
+    if (m->body_case == EV__COMMAND__BODY_NODE_FORGET) {
+        (void)snprintf(object, 160, "node/%.64s", m->node_forget->name);
+        return "node.forget";
+    }
+    if (m->body_case == EV__COMMAND__BODY_FEATURE)
+        return "cluster.feature";
+    if (m->body_case == EV__COMMAND__BODY_CALL_END) {
+        (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_end->call_id);
+        return "call.end";
+    }
+    return "command";
+}
+
+void core_audit_command(struct core *c)
+{
+    const Ev__Command *m = c->cmd;
+    if (!m->actor[0] || strncmp(m->actor, "node:", 5) == 0)
+        return;
+    /* A telephone registers and calls by itself; the person behind it acts by its codes. */
+    if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET)
+        return;
+    /* An apply that changed something has its rows, one for each object. */
+    if (m->body_case == EV__COMMAND__BODY_CONFIG_APPLY && !c->ans->code && c->ans->version)
+        return;
+    char object[160];
+    const char *action = action_of(m, object);
+    core_audit(c, action, object, NULL, NULL, c->ans->code);
+}

@@ -1,0 +1,515 @@
+/* Calls from CallStart to CallEnd, but for offers (core_offer.c).
+ *
+ *   CallStart ─► APP | MENU | WAITING | DIALLING | FAILED
+ *   MENU ─CallQueue─► WAITING ─(engine)─► OFFERED ─OfferAnswered─► TALKING
+ *        ─CallDial─► DIALLING ───────────────────── OfferAnswered─► TALKING
+ *   OFFERED ─OfferFailed─► WAITING (very front);  DIALLING ─OfferFailed─► MENU if it came from there, else FAILED
+ *   any ─CallEnd─► gone, with one record */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core_int.h"
+
+const char *core_call_phase_name(enum core_call_phase p)
+{
+    static const char *const names[] = {"app", "menu", "waiting", "offered", "dialling", "talking", "failed"};
+    return (unsigned)p < 7 ? names[p] : "unknown";
+}
+
+struct call *core_call_obj(const struct core *c, uint64_t id)
+{
+    return map_get_u64(&c->calls, id);
+}
+
+const struct core_call *core_call(const struct core *c, uint64_t call_id)
+{
+    const struct call *k = core_call_obj(c, call_id);
+    return k ? &k->pub : NULL;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct call *x = *(struct call *const *)a, *y = *(struct call *const *)b;
+    return x->pub.id < y->pub.id ? -1 : x->pub.id > y->pub.id;
+}
+
+/* The sorted list is a cache: made when somebody walks the calls, dropped when one comes or goes. */
+static void sort_calls(struct core *c)
+{
+    c->sorted = core_grow(c->sorted, map_count(&c->calls) * sizeof(struct call *));
+    c->n_sorted = 0;
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&c->calls, &it, &slot);)
+        c->sorted[c->n_sorted++] = slot->value;
+    if (c->n_sorted)
+        qsort(c->sorted, c->n_sorted, sizeof *c->sorted, by_id);
+    for (size_t i = 0; i < c->n_sorted; i++)
+        c->sorted[i]->order = i;
+    c->sorted_ok = true;
+}
+
+const struct core_call *core_call_next(const struct core *cc, const struct core_call *after, const char *owner)
+{
+    struct core *c = (struct core *)(uintptr_t)cc;
+    if (!c->sorted_ok)
+        sort_calls(c);
+    size_t i = 0;
+    if (after)
+        i = list_entry(after, struct call, pub)->order + 1;
+    for (; i < c->n_sorted; i++) {
+        if (!owner || strcmp(c->sorted[i]->st->owner, owner) == 0)
+            return &c->sorted[i]->pub;
+    }
+    return NULL;
+}
+
+/* ---- memory and rows */
+
+void core_call_publish(struct call *k)
+{
+    const Ev__CallState *s = k->st;
+    struct core_call *p = &k->pub;
+    p->id = s->call_id;
+    p->owner = s->owner;
+    p->epoch = s->epoch;
+    p->phase = (enum core_call_phase)s->phase;
+    p->caller = s->caller;
+    p->caller_name = s->caller_name;
+    p->called = s->called;
+    p->trunk = s->trunk;
+    p->extension = s->extension;
+    p->answered = s->answered;
+    p->app = s->app;
+    p->app_argument = s->app_argument;
+    p->flow = s->flow;
+    p->flow_node = s->flow_node;
+    p->flow_state = s->flow_state;
+    p->language = s->language;
+    p->queue = s->queue;
+    p->priority = s->priority;
+    p->offer = (struct core_offer){.id = s->offer_id,
+                                   .agent = s->offer_agent,
+                                   .extension = s->offer_extension,
+                                   .queue = s->offer_queue,
+                                   .since_us = s->offer_since_us,
+                                   .ring_time_s = s->offer_ring_time_s};
+    p->fail_status = (int)s->fail_status;
+    p->fail_cause = s->fail_cause;
+    p->n_legs = s->n_legs < CORE_LEGS_MAX ? s->n_legs : CORE_LEGS_MAX;
+    for (size_t i = 0; i < p->n_legs; i++) {
+        const Ev__LegState *l = s->legs[i];
+        p->legs[i] = (struct core_leg){.id = l->id,
+                                       .role = (enum core_leg_role)l->role,
+                                       .answered = l->answered,
+                                       .held = l->held,
+                                       .number = l->number,
+                                       .agent = l->agent,
+                                       .dialog = l->dialog};
+    }
+    p->arrived_us = s->arrived_us;
+    p->answered_us = s->answered_us;
+    p->menu_us = s->menu_us;
+    p->queued_us = s->queued_us;
+    p->offered_us = s->offered_us;
+    p->connected_us = s->connected_us;
+    p->held_us = s->held_us;
+}
+
+void core_call_touch(struct core *c, struct call *k)
+{
+    core_call_publish(k);
+    if (list_empty(&k->dirty))
+        list_push_back(&c->dirty_calls, &k->dirty);
+    if (!k->told)
+        core_tell(c, CORE_EV_CALL, k->pub.id, "", "");
+    k->told = true;
+}
+
+void core_calls_flush(struct core *c)
+{
+    list_foreach_safe(it, &c->dirty_calls)
+    {
+        struct call *k = list_entry(it, struct call, dirty);
+        const Ev__CallState *s = k->st;
+        size_t len;
+        const uint8_t *body = core_packed(c, &s->base, &len);
+        const char *agent = s->offer_agent;
+        if (!agent[0] && s->n_legs > 1)
+            agent = s->legs[s->n_legs - 1]->agent;
+        const struct storage_val v[] = {storage_int(s->call_id),  storage_text(s->owner),   storage_int(s->phase),
+                                        storage_text(s->queue),   storage_text(agent),      storage_int(s->priority),
+                                        storage_int(s->front),    storage_int(s->queued_us), storage_blob(body, len)};
+        storage_run(c->st, STORAGE_CALL_PUT, v, 9);
+        k->stored = true;
+        k->told = false;
+        list_del(it);
+    }
+}
+
+void core_call_free(struct call *k)
+{
+    list_del(&k->dirty);
+    ev__call_state__free_unpacked(k->st, NULL);
+    free(k);
+}
+
+Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const char *number, const char *agent)
+{
+    Ev__CallState *s = k->st;
+    s->legs = core_grow(s->legs, (s->n_legs + 1) * sizeof(Ev__LegState *));
+    Ev__LegState *l = core_alloc(sizeof *l);
+    ev__leg_state__init(l);
+    l->id = ++s->next_leg;
+    l->role = role;
+    core_pbset(&l->number, number);
+    core_pbset(&l->agent, agent);
+    s->legs[s->n_legs++] = l;
+    return l;
+}
+
+/* ---- telephones that take part */
+
+static void part_add(struct ext *e, struct call *k)
+{
+    if (e->n_calls == e->cap_calls) {
+        e->cap_calls = e->cap_calls ? e->cap_calls * 2 : 2;
+        e->calls = core_grow(e->calls, e->cap_calls * sizeof(struct call *));
+    }
+    e->calls[e->n_calls++] = k;
+}
+
+static void part_drop(struct core *c, struct ext *e, struct call *k)
+{
+    unsigned i = 0;
+    while (e->calls[i] != k)
+        i++;
+    e->calls[i] = e->calls[--e->n_calls];
+    if (e->agent)
+        core_agent_refresh(c, e->agent);
+    core_ext_tidy(c, e);
+}
+
+void core_call_set_caller(struct core *c, struct call *k, const char *extension)
+{
+    struct ext *old = k->caller;
+    k->caller = NULL;
+    if (extension && extension[0]) {
+        k->caller = core_ext(c, extension);
+        part_add(k->caller, k);
+        if (k->caller->agent)
+            core_agent_refresh(c, k->caller->agent);
+    }
+    if (old)
+        part_drop(c, old, k);
+}
+
+void core_call_set_callee(struct core *c, struct call *k, const char *extension)
+{
+    struct ext *old = k->callee;
+    k->callee = NULL;
+    if (extension && extension[0]) {
+        k->callee = core_ext(c, extension);
+        part_add(k->callee, k);
+        if (k->callee->agent)
+            core_agent_refresh(c, k->callee->agent);
+    }
+    if (old)
+        part_drop(c, old, k);
+}
+
+void core_call_fail(struct core *c, struct call *k, uint32_t status, const char *cause)
+{
+    k->st->phase = CORE_CALL_FAILED;
+    k->st->fail_status = status;
+    core_pbset(&k->st->fail_cause, cause);
+    core_call_touch(c, k);
+}
+
+struct call *core_call_of(struct core *c, uint64_t id)
+{
+    struct call *k = core_call_obj(c, id);
+    c->ans->call_id = id;
+    if (!k) {
+        (void)core_refuse(c, ERR_NOTFOUND, "call_id", "there is no such call");
+        return NULL;
+    }
+    if (strcmp(k->st->owner, c->cmd->node) != 0) {
+        (void)core_refuse(c, ERR_STALE, "node", "the call is owned by node %.64s", k->st->owner);
+        return NULL;
+    }
+    return k;
+}
+
+/* ---- CallStart */
+
+static int some_row(void *ctx, const struct storage_row *row)
+{
+    (void)ctx;
+    (void)row;
+    return 1;
+}
+
+static int check_start(struct core *c, const Ev__CallStart *m, struct core_route *r)
+{
+    c->ans->call_id = m->call_id;
+    const struct core_node *n = core_node(c, c->cmd->node);
+    if (!n || !n->up)
+        return core_refuse(c, ERR_BADSTATE, "node", "node %.64s is not up", c->cmd->node);
+    if (!m->call_id)
+        return core_refuse(c, ERR_INVAL, "call_id", "a call needs an id");
+    const struct storage_val id = storage_int(m->call_id);
+    if (core_call_obj(c, m->call_id) || storage_query(c->st, STORAGE_CDR_HAS, &id, 1, some_row, NULL) == 1)
+        return core_refuse(c, ERR_EXISTS, "call_id", "the id has been used");
+    if ((m->trunk[0] != '\0') == (m->extension[0] != '\0'))
+        return core_refuse(c, ERR_INVAL, "trunk", "a call comes from a trunk or from an extension");
+    if (m->extension[0]) {
+        const Ev__Extension *x = core_extension(c, m->extension);
+        if (!x || x->disabled)
+            return core_refuse(c, ERR_DENIED, "extension", "there is no extension %.64s in use", m->extension);
+    } else {
+        const struct cfg *t = core_cfg(c, CFG_TRUNK, m->trunk);
+        if (!t || ((const Ev__Trunk *)(const void *)t->msg)->disabled)
+            return core_refuse(c, ERR_DENIED, "trunk", "there is no trunk %.64s in use", m->trunk);
+    }
+    core_route(c, m->extension[0] ? m->extension : NULL, m->called, r);
+    if (r->kind == CORE_ROUTE_NONE)
+        return core_refuse(c, ERR_NOTFOUND, "called", "there is no number %.64s", m->called);
+    return 0;
+}
+
+static struct call *make_call(struct core *c, Ev__CallStart *m, const struct core_route *r)
+{
+    struct call *k = core_alloc(sizeof *k);
+    Ev__CallState *s = core_alloc(sizeof *s);
+    ev__call_state__init(s);
+    k->st = s;
+    list_init(&k->dirty);
+    s->call_id = m->call_id;
+    s->epoch = 1;
+    core_pbset(&s->owner, c->cmd->node);
+    core_pbset(&s->caller, m->caller);
+    core_pbset(&s->caller_name, m->caller_name);
+    core_pbset(&s->called, m->called);
+    core_pbset(&s->trunk, m->trunk);
+    core_pbset(&s->extension, m->extension);
+    core_pbset(&s->language, r->language);
+    s->priority = r->priority;
+    s->arrived_us = c->now_us;
+    s->answered = m->answered;
+    s->answered_us = m->answered ? c->now_us : 0;
+    Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLER, m->extension[0] ? m->extension : m->caller, "");
+    l->answered = m->answered;
+    l->dialog = m->dialog; /* taken over: the command lets go of it */
+    m->dialog = NULL;
+    core_call_publish(k);
+    if (map_set_u64(&c->calls, m->call_id, k) != 0)
+        core_oom();
+    c->sorted_ok = false;
+    c->calls_total++;
+    return k;
+}
+
+int core_call_start(struct core *c, Ev__CallStart *m)
+{
+    struct core_route r;
+    int err = check_start(c, m, &r);
+    if (err)
+        return err;
+    struct call *k = make_call(c, m, &r);
+    Ev__CallState *s = k->st;
+    s->phase = CORE_CALL_APP;
+    core_call_set_caller(c, k, m->extension);
+    /* the agent who calls is shown on his own leg */
+    if (k->caller && k->caller->agent)
+        core_pbset(&s->legs[0]->agent, k->caller->agent->number);
+    core_call_touch(c, k);
+    core_ev_call(c, "call.started", k);
+    if (s->answered)
+        core_ev_call(c, "call.answered", k);
+    switch (r.kind) {
+    case CORE_ROUTE_APP:
+        core_pbset(&s->app, r.name);
+        core_pbset(&s->app_argument, r.argument);
+        break;
+    case CORE_ROUTE_FLOW:
+        s->phase = CORE_CALL_MENU;
+        s->menu_us = c->now_us;
+        core_pbset(&s->flow, r.name);
+        break;
+    case CORE_ROUTE_QUEUE:
+        core_pbset(&s->queue, r.name);
+        core_queue_enter(c, k);
+        break;
+    case CORE_ROUTE_EXTENSION:
+    case CORE_ROUTE_AGENT: {
+        uint32_t status;
+        const char *cause;
+        bool agent = r.kind == CORE_ROUTE_AGENT;
+        if (core_dial(c, k, agent ? r.name : "", agent ? "" : r.name, &status, &cause) != 0)
+            core_call_fail(c, k, status, cause);
+        break;
+    }
+    case CORE_ROUTE_NONE:
+        break;
+    }
+    core_call_touch(c, k);
+    return 0;
+}
+
+/* ---- on the way */
+
+/* *slot gets *from, which is then empty: the command's free does not reach it. */
+static void take_dialog(Ev__Dialog **slot, Ev__Dialog **from)
+{
+    if (!*from)
+        return;
+    if (*slot)
+        ev__dialog__free_unpacked(*slot, NULL);
+    *slot = *from;
+    *from = NULL;
+}
+
+int core_call_answered(struct core *c, Ev__CallAnswered *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    if (k->st->answered)
+        return core_refuse(c, ERR_STALE, "call_id", "the call was answered before");
+    k->st->answered = k->st->legs[0]->answered = true;
+    k->st->answered_us = c->now_us;
+    take_dialog(&k->st->legs[0]->dialog, &m->dialog);
+    core_call_touch(c, k);
+    core_ev_call(c, "call.answered", k);
+    return 0;
+}
+
+int core_call_menu(struct core *c, const Ev__CallMenu *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    Ev__CallState *s = k->st;
+    if (s->phase != CORE_CALL_MENU)
+        return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
+    core_pbset(&s->flow, m->flow);
+    core_pbset(&s->flow_node, m->node);
+    core_pbset(&s->flow_state, m->state);
+    if (m->language[0])
+        core_pbset(&s->language, m->language);
+    s->fail_status = 0; /* the flow has gone on */
+    core_pbset(&s->fail_cause, "");
+    core_call_touch(c, k);
+    core_ev_call(c, "call.menu", k);
+    return 0;
+}
+
+int core_call_queue(struct core *c, const Ev__CallQueue *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    if (k->st->phase != CORE_CALL_MENU)
+        return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
+    const struct queue *q = core_queue_obj(c, m->queue);
+    if (!q)
+        return core_refuse(c, ERR_NOTFOUND, "queue", "there is no queue %.64s", m->queue);
+    const Ev__Queue *cfg = core_queue_config(c, m->queue);
+    if (cfg->max_waiting && acd_waiting(c->acd, q->key) >= cfg->max_waiting)
+        return core_refuse(c, ERR_BUSY, "queue", "queue %.64s is full", m->queue);
+    core_pbset(&k->st->queue, m->queue);
+    core_queue_enter(c, k);
+    return 0;
+}
+
+int core_call_dial(struct core *c, const Ev__CallDial *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    if (k->st->phase != CORE_CALL_MENU)
+        return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
+    uint32_t status;
+    const char *cause;
+    int err = core_dial(c, k, m->agent, m->extension, &status, &cause);
+    if (err)
+        return core_refuse(c, err, m->agent[0] ? "agent" : "extension", "cannot be called now: %s", cause);
+    k->st->from_menu = true;
+    core_call_touch(c, k);
+    return 0;
+}
+
+int core_leg_update(struct core *c, Ev__LegUpdate *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    Ev__LegState *l = NULL;
+    bool held = false;
+    for (size_t i = 0; i < k->st->n_legs; i++) {
+        if (k->st->legs[i]->id == m->leg_id)
+            l = k->st->legs[i];
+        else
+            held = held || k->st->legs[i]->held;
+    }
+    if (!l)
+        return core_refuse(c, ERR_NOTFOUND, "leg_id", "there is no such leg");
+    take_dialog(&l->dialog, &m->dialog);
+    l->held = m->held;
+    held = held || m->held;
+    k->st->held_us = !held ? 0 : k->st->held_us ? k->st->held_us : c->now_us;
+    core_call_touch(c, k);
+    return 0;
+}
+
+/* ---- the end */
+
+void core_call_finish(struct core *c, struct call *k, const char *by, const char *cause, uint32_t status, size_t n_quality,
+                      Ev__LegQuality *const *quality)
+{
+    Ev__CallState *s = k->st;
+    if (s->phase == CORE_CALL_WAITING) {
+        if (acd_dequeue(c->acd, s->call_id) == 0)
+            core_queue_touch(c, s->queue);
+    } else if (s->phase == CORE_CALL_TALKING) {
+        c->talking--;
+        const Ev__Queue *q = s->queue[0] ? core_queue_config(c, s->queue) : NULL;
+        if (q && q->wrap_up_s && k->callee && k->callee->agent)
+            k->callee->agent->pub.wrap_up_until_us = c->now_us + q->wrap_up_s * 1000000ull;
+    }
+    core_cdr_write(c, k, by, cause, status, n_quality, quality);
+    s->offer_id = 0;
+    core_call_set_callee(c, k, NULL);
+    core_call_set_caller(c, k, NULL);
+    if (!k->told)
+        core_tell(c, CORE_EV_CALL, s->call_id, "", "");
+    core_tell(c, CORE_EV_CDR, s->call_id, "", "");
+    if (k->stored) {
+        const struct storage_val v = storage_int(s->call_id);
+        storage_run(c->st, STORAGE_CALL_DEL, &v, 1);
+    }
+    (void)map_del_u64(&c->calls, s->call_id);
+    c->sorted_ok = false;
+    core_call_free(k);
+}
+
+int core_call_end(struct core *c, const Ev__CallEnd *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    core_call_finish(c, k, m->by, m->cause, m->sip_status, m->n_quality, m->quality);
+    return 0;
+}
+
+void core_calls_of_dead_node(struct core *c, const char *node)
+{
+    size_t n = 0;
+    uint64_t *ids = core_alloc((map_count(&c->calls) + 1) * sizeof *ids);
+    for (const struct core_call *k = NULL; (k = core_call_next(c, k, node)) != NULL;)
+        ids[n++] = k->id;
+    for (size_t i = 0; i < n; i++)
+        core_call_finish(c, core_call_obj(c, ids[i]), "system", "node_down", 0, 0, NULL);
+    free(ids);
+}

@@ -1,0 +1,80 @@
+/* The record of a call: written once, when it ends. */
+#include <string.h>
+
+#include "core/core_int.h"
+
+static void quality_json(struct sbuf *b, const Ev__CallState *s, size_t n, Ev__LegQuality *const *q)
+{
+    sbuf_add(b, "[", 1);
+    for (size_t i = 0; i < n; i++) {
+        const char *role = "caller";
+        for (size_t j = 0; j < s->n_legs; j++) {
+            if (s->legs[j]->id == q[i]->leg_id && s->legs[j]->role == CORE_LEG_CALLEE)
+                role = "callee";
+        }
+        sbuf_puts(b, i ? ",{" : "{");
+        sbuf_kv_uint(b, "leg_id", q[i]->leg_id);
+        sbuf_kv(b, "role", role);
+        sbuf_kv_uint(b, "rx_packets", q[i]->rx_packets);
+        sbuf_kv_uint(b, "tx_packets", q[i]->tx_packets);
+        sbuf_kv_uint(b, "rx_lost", q[i]->rx_lost);
+        sbuf_kv_uint(b, "jitter_us", q[i]->jitter_us);
+        sbuf_kv_uint(b, "rtt_us", q[i]->rtt_us);
+        sbuf_kv_uint(b, "remote_lost", q[i]->remote_lost);
+        sbuf_add(b, "}", 1);
+    }
+    sbuf_add(b, "]", 1);
+}
+
+void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,
+                    size_t n_quality, Ev__LegQuality *const *quality)
+{
+    const Ev__CallState *s = k->st;
+    const Ev__LegState *callee = s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL;
+    if (!status)
+        status = s->fail_status ? s->fail_status : s->answered ? 200 : 487;
+    struct sbuf q = {0};
+    quality_json(&q, s, n_quality, quality);
+    const struct storage_val v[] = {
+        storage_int(++c->cdr_seq),
+        storage_int(s->call_id),
+        storage_text(s->trunk[0] ? "inbound" : "internal"),
+        storage_text(s->caller),
+        storage_text(s->called),
+        storage_text(s->trunk),
+        storage_text(s->extension),
+        storage_text(callee ? callee->agent : ""),
+        storage_text(callee ? callee->number : ""),
+        storage_text(s->queue),
+        storage_text(s->flow),
+        storage_text(s->owner),
+        storage_int(s->arrived_us),
+        storage_int(s->answered_us),
+        storage_int(s->menu_us),
+        storage_int(s->queued_us),
+        storage_int(s->offered_us),
+        storage_int(s->connected_us),
+        storage_int(c->now_us),
+        storage_text(by),
+        storage_text(cause),
+        storage_int(status),
+        storage_int(s->offers),
+        storage_int(s->epoch - 1),
+        storage_text_n(q.p, q.len),
+    };
+    storage_run(c->st, STORAGE_CDR_PUT, v, 25);
+    sbuf_free(&q);
+
+    struct sbuf *b = core_ev_call_begin(c, "call.ended", k);
+    sbuf_kv(b, "ended_by", by);
+    sbuf_kv(b, "cause", cause);
+    sbuf_kv_uint(b, "sip_status", status);
+    core_ev_end(c);
+    char id[17];
+    for (int i = 0; i < 16; i++)
+        id[i] = "0123456789abcdef"[(s->call_id >> (60 - 4 * i)) & 15];
+    id[16] = '\0';
+    b = core_ev_begin(c, "cdr.written", "cdr", id);
+    sbuf_kv(b, "record_id", id);
+    core_ev_end(c);
+}

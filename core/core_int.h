@@ -1,0 +1,309 @@
+/* Shared inside core/ only: the state in memory, and who changes it.
+ *
+ * Memory. Everything here is rebuilt from the tables by core_load. Objects changed by commands are put on a dirty list and
+ * written once, when the entry ends, however many of its commands touched them.
+ * Allocation. A committed command cannot be refused on one node only: when memory runs out inside apply the process ends
+ * (core_oom); it starts again from its tables and the log.
+ * Determinism. Nothing here depends on the order of a hash map, on an address, or on a clock. */
+#ifndef CORE_CORE_INT_H
+#define CORE_CORE_INT_H
+
+#include <stdarg.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "core/acd.h"
+#include "core/config_json.h"
+#include "core/core.h"
+#include "storage/storage.h"
+
+#define CORE_NAME_MAX 64u              /* bytes of a key, with the NUL */
+#define CORE_REASON_MAX 64u            /* with the NUL */
+#define CORE_BINDINGS_MAX 10u          /* of one extension; the oldest gives way */
+#define CORE_DIAL_RING_S 30u           /* ring time outside queues */
+#define CORE_EVENTS_KEPT 100000u
+#define CORE_IDEM_KEPT 100000u
+#define CORE_IDEM_AGE_US (24ull * 3600 * 1000000)
+#define CORE_IDEM_EVERY 1024u          /* keyed commands between trims that no tick asked for */
+#define CORE_LEGS_MAX 4u
+
+/* ---- small tools (core_util.c) */
+void *core_alloc(size_t bytes);              /* zeroed; never NULL */
+void *core_grow(void *p, size_t bytes);
+char *core_dup(const char *s);
+void core_oom(void) __attribute__((noreturn));
+/* Sets a string field of a protobuf message. */
+void core_pbset(char **field, const char *s);
+bool core_fits(const char *s, size_t max);   /* 1 to max - 1 bytes */
+
+struct sbuf {
+    char *p;
+    size_t len, cap;
+};
+void sbuf_add(struct sbuf *b, const char *s, size_t n);
+void sbuf_puts(struct sbuf *b, const char *s);
+void sbuf_uint(struct sbuf *b, uint64_t v);
+void sbuf_hex64(struct sbuf *b, uint64_t v);
+/* "text" with quotes and escapes. */
+void sbuf_str(struct sbuf *b, const char *s);
+/* ,"key":"value" (without the comma after an opening brace) */
+void sbuf_kv(struct sbuf *b, const char *key, const char *value);
+void sbuf_kv_uint(struct sbuf *b, const char *key, uint64_t value);
+void sbuf_kv_id(struct sbuf *b, const char *key, uint64_t value);
+void sbuf_free(struct sbuf *b);
+
+/* Binary heap by (due, tie); the element embeds the item. Ties are unique numbers, so the order is total. */
+struct heap_item {
+    uint64_t due, tie;
+    size_t at; /* place + 1; 0: not in the heap */
+};
+struct heap {
+    struct heap_item **v;
+    size_t n, cap;
+};
+void heap_set(struct heap *h, struct heap_item *it, uint64_t due, uint64_t tie);
+void heap_remove(struct heap *h, struct heap_item *it);
+static inline struct heap_item *heap_top(const struct heap *h)
+{
+    return h->n ? h->v[0] : NULL;
+}
+
+/* ---- objects */
+struct cfg {
+    enum cfg_kind kind;
+    char name[CORE_NAME_MAX];
+    uint32_t key; /* dense number for the queue engine: agents and queues */
+    uint64_t version, updated_us;
+    ProtobufCMessage *msg;
+    uint8_t *packed;
+    size_t packed_len;
+};
+
+struct binding {
+    struct list_node link;   /* of its extension, newest first */
+    struct heap_item expiry; /* tie: id */
+    struct ext *ext;
+    char *key, *uri, *flow, *node, *instance, *path, *user_agent, *call_id;
+    uint32_t reg_id, cseq;
+    uint64_t id, expires_us;
+};
+
+/* What is going on at a telephone. Exists while there is a reason. */
+struct ext {
+    char number[CORE_NAME_MAX];
+    struct agent *agent;      /* logged in here */
+    struct list_node bindings;
+    unsigned n_bindings;
+    struct call **calls;      /* live calls it takes part in, caller's or callee's side */
+    unsigned n_calls, cap_calls;
+};
+
+struct agent {
+    struct core_agent pub;
+    uint32_t key;
+    char number[CORE_NAME_MAX], extension[CORE_NAME_MAX], reason[CORE_REASON_MAX];
+    struct ext *ext;          /* where logged in */
+    bool ready;               /* what he is when no call or wrap-up says otherwise */
+    bool logout;              /* after this call */
+    struct heap_item wrap;    /* tie: key */
+    struct list_node dirty;
+    bool told;                /* CORE_EV_AGENT of this entry is out */
+};
+
+struct queue {
+    char name[CORE_NAME_MAX];
+    uint32_t key;
+    struct list_node dirty;   /* waiting list changed in this entry */
+};
+
+struct call {
+    struct core_call pub;     /* pointers into st */
+    Ev__CallState *st;
+    struct ext *caller, *callee;
+    struct list_node dirty;
+    bool stored, told;
+    size_t order;             /* place in core.sorted */
+};
+
+struct node {
+    struct core_node pub;
+    Ev__NodeUp *msg;
+    struct list_node dirty;
+};
+
+struct session {
+    uint64_t origin, incarnation, last_seq;
+    bool dirty;
+};
+
+struct core {
+    struct storage *st;
+    struct core_hooks hooks;
+    /* counters of table "applied" */
+    uint64_t index, term, now_us, feature_level, front, offer_seq, binding_seq, cdr_seq, idem_seq, events_kept, calls_total;
+    uint64_t idem_oldest_us;
+    bool has_cluster;
+    char cluster_id[33];
+    uint8_t nonce_key[32], identifier_key[32];
+
+    struct map cfg[CFG_KINDS];
+    struct map agents, queues, exts, calls, nodes;
+    struct agent **agent_by_key;
+    struct queue **queue_by_key;
+    uint32_t agent_keys, queue_keys;
+    struct call **sorted;     /* by id, made when asked for */
+    size_t n_sorted;
+    bool sorted_ok;
+    struct node **node_list;  /* by name */
+    size_t n_nodes;
+    struct session *sessions;
+    size_t n_sessions;
+    struct heap wraps, expiries;
+    struct acd *acd;
+    struct lookup *lookup;    /* core_lookup.c: derived from the configuration, NULL: to be made anew */
+    uint32_t talking, registrations;
+
+    /* the entry at hand */
+    const Ev__Command *cmd;
+    struct core_answer *ans;
+    struct core_answer **answers;
+    unsigned n_answers;
+    struct core_event *ev;
+    unsigned n_ev, cap_ev;
+    struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_nodes;
+    struct sbuf events;       /* JSON array in the making */
+    unsigned n_events;
+    uint32_t audit_n;
+    uint8_t *buf;             /* for packing */
+    size_t buf_cap;
+    int stop;                 /* this program cannot go on: returned by core_apply */
+    uint64_t commands_total, refused_total;
+};
+
+/* ---- core.c */
+/* Refuses the command at hand: fills its answer and returns the code. */
+int core_refuse(struct core *c, int code, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+uint8_t *core_packed(struct core *c, const ProtobufCMessage *m, size_t *len);
+
+/* ---- core_load.c */
+int core_load(struct core *c, struct err_info *info);
+void core_unload(struct core *c);
+
+/* ---- core_event.c */
+void core_tell(struct core *c, enum core_event_type type, uint64_t call_id, const char *kind, const char *name);
+/* Opens an event of the stream; the caller adds key-value pairs of `data` to the buffer and calls core_ev_end. */
+struct sbuf *core_ev_begin(struct core *c, const char *type, const char *subject_kind, const char *subject);
+void core_ev_end(struct core *c);
+struct sbuf *core_ev_call_begin(struct core *c, const char *type, const struct call *k);
+void core_ev_call(struct core *c, const char *type, const struct call *k);
+void core_events_flush(struct core *c);
+void core_events_reset(struct core *c);
+
+/* ---- core_audit.c */
+void core_audit(struct core *c, const char *action, const char *object, const char *before, const char *after, int code);
+/* After a command: one row if a person or token caused it and the command has not written its own. */
+void core_audit_command(struct core *c);
+
+/* ---- core_idem.c */
+/* true: the key is known and the answer filled. */
+bool core_idem_find(struct core *c, const char *key, uint64_t body_hash);
+void core_idem_keep(struct core *c, const char *key, uint64_t body_hash);
+void core_idem_trim(struct core *c, bool force);
+uint64_t core_idem_hash(struct core *c);
+
+/* ---- core_config.c */
+int core_config_apply(struct core *c, const Ev__ConfigApply *m);
+struct cfg *core_cfg(const struct core *c, enum cfg_kind kind, const char *name);
+void core_cfg_free(struct cfg *o);
+/* Puts an object that passed all checks in place (memory and engine, no table). Takes it over. */
+void core_cfg_install(struct core *c, struct cfg *o);
+/* ---- core_refs.c: `get` answers what will be there after the change */
+struct cfg_change {
+    struct core *c;
+    struct map set[CFG_KINDS];    /* name -> struct cfg, new state */
+    struct map remove[CFG_KINDS]; /* name -> any */
+};
+const ProtobufCMessage *core_refs_get(const struct cfg_change *ch, enum cfg_kind kind, const char *name);
+/* 0 or a refusal (ERR_CONFLICT or ERR_INVAL). `path` is the prefix of field names. */
+int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path);
+int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o);
+int core_refs_check_limits(struct cfg_change *ch);
+
+/* ---- core_lookup.c */
+void core_lookup_drop(struct core *c);
+
+/* ---- core_node.c */
+int core_node_up(struct core *c, const Ev__NodeUp *m);
+int core_node_down(struct core *c, const Ev__NodeDown *m);
+int core_node_forget(struct core *c, const Ev__NodeForget *m);
+int core_cluster_init(struct core *c, const Ev__ClusterInit *m);
+int core_feature(struct core *c, const Ev__FeatureLevel *m);
+void core_node_link(struct core *c, struct node *n);
+void core_node_publish(struct node *n);
+void core_node_free(struct node *n);
+
+/* ---- core_reg.c */
+int core_register(struct core *c, const Ev__Register *m);
+void core_reg_expire(struct core *c);
+void core_reg_add(struct core *c, struct binding *b); /* memory only */
+void core_reg_drop(struct core *c, struct binding *b, bool row);
+void core_reg_drop_all(struct core *c, const char *extension);
+struct ext *core_ext(struct core *c, const char *number);       /* made when missing */
+struct ext *core_ext_find(const struct core *c, const char *number);
+void core_ext_tidy(struct core *c, struct ext *e);              /* frees it when nothing needs it */
+bool core_reachable(const struct core *c, const char *extension);
+
+/* ---- core_agent.c */
+int core_agent_set(struct core *c, const Ev__AgentSet *m);
+/* Works out the agent's state from readiness, calls and wrap-up; the only place that changes it. */
+void core_agent_refresh(struct core *c, struct agent *a);
+void core_agent_wrap_ups(struct core *c);
+void core_agent_unready(struct core *c, struct agent *a, const char *reason);
+/* His telephone can be reached again. */
+void core_agent_reachable(struct core *c, struct ext *e);
+struct agent *core_agent_obj(const struct core *c, const char *number);
+struct agent *core_agent_new(struct core *c, const char *number, uint32_t key);
+void core_agent_free(struct core *c, struct agent *a);
+void core_agents_flush(struct core *c);
+
+/* ---- core_call.c, core_offer.c */
+int core_call_start(struct core *c, Ev__CallStart *m);
+int core_call_answered(struct core *c, Ev__CallAnswered *m);
+int core_call_menu(struct core *c, const Ev__CallMenu *m);
+int core_call_queue(struct core *c, const Ev__CallQueue *m);
+int core_call_dial(struct core *c, const Ev__CallDial *m);
+int core_leg_update(struct core *c, Ev__LegUpdate *m);
+int core_call_end(struct core *c, const Ev__CallEnd *m);
+int core_offer_answered(struct core *c, Ev__OfferAnswered *m);
+int core_offer_failed(struct core *c, const Ev__OfferFailed *m);
+/* The call of a command from its owner, or NULL and a refusal. */
+struct call *core_call_of(struct core *c, uint64_t id);
+struct call *core_call_obj(const struct core *c, uint64_t id);
+void core_call_touch(struct core *c, struct call *k);
+void core_call_publish(struct call *k);
+void core_call_free(struct call *k);
+void core_call_set_caller(struct core *c, struct call *k, const char *extension);
+void core_call_set_callee(struct core *c, struct call *k, const char *extension);
+void core_call_fail(struct core *c, struct call *k, uint32_t status, const char *cause);
+/* Writes the record and removes the call; frees k. */
+void core_call_finish(struct core *c, struct call *k, const char *by, const char *cause, uint32_t status,
+                      size_t n_quality, Ev__LegQuality *const *quality);
+/* Ends all calls of a node. Moving them to a survivor replaces this function. */
+void core_calls_of_dead_node(struct core *c, const char *node);
+void core_calls_flush(struct core *c);
+Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const char *number, const char *agent);
+/* Into the queue named in st->queue; front 0 or a place at the very front. */
+void core_queue_enter(struct core *c, struct call *k);
+/* Takes the offer back: the call returns to the front of its queue, to its menu, or fails. */
+void core_offer_withdraw(struct core *c, struct call *k, uint32_t status, const char *cause);
+/* Rings an extension or agent outside any queue: 0 or a code with *status and *cause. */
+int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status, const char **cause);
+void core_decide(struct core *c);
+void core_queue_touch(struct core *c, const char *name);
+struct queue *core_queue_obj(const struct core *c, const char *name);
+
+/* ---- core_cdr.c */
+void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,
+                    size_t n_quality, Ev__LegQuality *const *quality);
+
+#endif

@@ -1,0 +1,293 @@
+/* From the tables to memory. Everything that can be derived is derived: which telephone takes part in what, who is available,
+ * who waits where. What does not fit together means that the database is not ours: ERR_CORRUPT. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "core/core_int.h"
+
+static int applied_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    c->index = storage_row_int(r, 0);
+    c->term = storage_row_int(r, 1);
+    c->now_us = storage_row_int(r, 2);
+    c->feature_level = storage_row_int(r, 3);
+    c->front = storage_row_int(r, 4);
+    c->offer_seq = storage_row_int(r, 5);
+    c->binding_seq = storage_row_int(r, 6);
+    c->cdr_seq = storage_row_int(r, 7);
+    c->idem_seq = storage_row_int(r, 8);
+    c->events_kept = storage_row_int(r, 9);
+    c->calls_total = storage_row_int(r, 10);
+    return 0;
+}
+
+static int cluster_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    size_t n1, n2;
+    const char *id = storage_row_text(r, 0);
+    if (strlen(id) != 32)
+        return ERR_CORRUPT;
+    memcpy(c->cluster_id, id, 33);
+    const void *p1 = storage_row_blob(r, 1, &n1);
+    if (n1 != 32)
+        return ERR_CORRUPT;
+    memcpy(c->nonce_key, p1, 32);
+    const void *p2 = storage_row_blob(r, 2, &n2);
+    if (n2 != 32)
+        return ERR_CORRUPT;
+    memcpy(c->identifier_key, p2, 32);
+    c->has_cluster = true;
+    return 0;
+}
+
+static int session_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    c->sessions = core_grow(c->sessions, (c->n_sessions + 1) * sizeof *c->sessions);
+    c->sessions[c->n_sessions++] = (struct session){
+        .origin = storage_row_int(r, 0), .incarnation = storage_row_int(r, 1), .last_seq = storage_row_int(r, 2)};
+    return 0;
+}
+
+static int idem_row(void *ctx, const struct storage_row *r)
+{
+    ((struct core *)ctx)->idem_oldest_us = storage_row_int(r, 0);
+    return 1;
+}
+
+static int config_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    uint64_t kind = storage_row_int(r, 0);
+    const char *name = storage_row_text(r, 1);
+    uint64_t key = storage_row_int(r, 2);
+    if (kind == CFG_NONE || kind >= CFG_KINDS || !core_fits(name, CORE_NAME_MAX) || key > 10000000)
+        return ERR_CORRUPT;
+    struct cfg *o = core_alloc(sizeof *o);
+    o->kind = (enum cfg_kind)kind;
+    (void)strcpy(o->name, name);
+    o->key = (uint32_t)key;
+    o->version = storage_row_int(r, 3);
+    o->updated_us = storage_row_int(r, 4);
+    const void *body = storage_row_blob(r, 5, &o->packed_len);
+    o->packed = core_alloc(o->packed_len);
+    memcpy(o->packed, body, o->packed_len);
+    o->msg = protobuf_c_message_unpack(config_descriptor(o->kind), NULL, o->packed_len, o->packed);
+    if (!o->msg || strcmp(config_key(o->kind, o->msg), name) != 0) {
+        core_cfg_free(o);
+        return ERR_CORRUPT;
+    }
+    core_cfg_install(c, o); /* in the order of kinds: agents stand before the queues that name them */
+    return 0;
+}
+
+static int node_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 3, &len);
+    Ev__NodeUp *m = ev__node_up__unpack(NULL, len, body);
+    if (!m)
+        return ERR_CORRUPT;
+    struct node *n = core_alloc(sizeof *n);
+    list_init(&n->dirty);
+    n->msg = m;
+    n->pub.up = storage_row_int(r, 1) != 0;
+    n->pub.since_us = storage_row_int(r, 2);
+    core_node_publish(n);
+    core_node_link(c, n);
+    return 0;
+}
+
+static int reg_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    const char *extension = storage_row_text(r, 0);
+    if (!core_extension(c, extension))
+        return ERR_CORRUPT;
+    struct binding *b = core_alloc(sizeof *b);
+    b->ext = core_ext(c, extension);
+    b->key = core_dup(storage_row_text(r, 1));
+    b->id = storage_row_int(r, 2);
+    b->uri = core_dup(storage_row_text(r, 3));
+    b->instance = core_dup(storage_row_text(r, 4));
+    b->reg_id = (uint32_t)storage_row_int(r, 5);
+    b->node = core_dup(storage_row_text(r, 6));
+    b->flow = core_dup(storage_row_text(r, 7));
+    b->path = core_dup(storage_row_text(r, 8));
+    b->user_agent = core_dup(storage_row_text(r, 9));
+    b->call_id = core_dup(storage_row_text(r, 10));
+    b->cseq = (uint32_t)storage_row_int(r, 11);
+    b->expires_us = storage_row_int(r, 12);
+    core_reg_add(c, b); /* by id: the newest comes last and stands first */
+    return 0;
+}
+
+static int agent_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    struct agent *a = core_agent_obj(c, storage_row_text(r, 0));
+    uint64_t state = storage_row_int(r, 2);
+    if (!a || state > CORE_AGENT_WRAP_UP)
+        return ERR_CORRUPT;
+    const char *extension = storage_row_text(r, 1);
+    a->ready = storage_row_int(r, 3) != 0;
+    a->logout = storage_row_int(r, 4) != 0;
+    (void)snprintf(a->extension, sizeof a->extension, "%s", extension);
+    (void)snprintf(a->reason, sizeof a->reason, "%s", storage_row_text(r, 5));
+    struct core_agent *p = &a->pub;
+    p->state = (enum core_agent_state)state;
+    p->since_us = storage_row_int(r, 6);
+    p->login_us = storage_row_int(r, 7);
+    p->idle_since_us = storage_row_int(r, 8);
+    p->wrap_up_until_us = storage_row_int(r, 9);
+    p->call_id = storage_row_int(r, 10);
+    p->answered = (uint32_t)storage_row_int(r, 11);
+    if ((p->state == CORE_AGENT_LOGGED_OUT) != (a->extension[0] == '\0'))
+        return ERR_CORRUPT;
+    if (a->extension[0]) {
+        a->ext = core_ext(c, a->extension);
+        if (a->ext->agent)
+            return ERR_CORRUPT;
+        a->ext->agent = a;
+    }
+    if (p->state == CORE_AGENT_WRAP_UP)
+        heap_set(&c->wraps, &a->wrap, p->wrap_up_until_us, a->key);
+    if (p->state == CORE_AGENT_IDLE && acd_agent_idle(c->acd, a->key, p->idle_since_us) != 0)
+        return ERR_CORRUPT;
+    return 0;
+}
+
+static void take_part(struct core *c, struct call *k, struct ext **slot, const char *number)
+{
+    struct ext *e = core_ext(c, number);
+    if (e->n_calls == e->cap_calls) {
+        e->cap_calls = e->cap_calls ? e->cap_calls * 2 : 2;
+        e->calls = core_grow(e->calls, e->cap_calls * sizeof(struct call *));
+    }
+    e->calls[e->n_calls++] = k;
+    *slot = e;
+}
+
+static int call_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
+    if (!s)
+        return ERR_CORRUPT;
+    struct call *k = core_alloc(sizeof *k);
+    list_init(&k->dirty);
+    k->st = s;
+    k->stored = true;
+    core_call_publish(k);
+    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_FAILED || s->n_legs == 0) {
+        core_call_free(k);
+        return ERR_CORRUPT;
+    }
+    if (map_set_u64(&c->calls, s->call_id, k) != 0)
+        core_oom();
+    if (s->extension[0])
+        take_part(c, k, &k->caller, s->extension);
+    if (s->offer_id)
+        take_part(c, k, &k->callee, s->offer_extension);
+    else if (s->phase == CORE_CALL_TALKING)
+        take_part(c, k, &k->callee, s->legs[s->n_legs - 1]->number);
+    c->talking += s->phase == CORE_CALL_TALKING;
+    if (s->phase != CORE_CALL_WAITING)
+        return 0;
+    const struct queue *q = core_queue_obj(c, s->queue);
+    if (!q)
+        return ERR_CORRUPT;
+    const struct acd_call call = {
+        .call = s->call_id, .queue = q->key, .priority = s->priority, .enqueued_us = s->queued_us, .front = s->front};
+    return acd_enqueue(c->acd, &call) == 0 ? 0 : ERR_CORRUPT;
+}
+
+int core_load(struct core *c, struct err_info *info)
+{
+    static const struct {
+        enum storage_sql sql;
+        storage_row_fn *fn;
+        const char *table;
+    } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"}, {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
+                 {STORAGE_SESSION_ALL, session_row, "session"}, {STORAGE_CONFIG_ALL, config_row, "config"},
+                 {STORAGE_NODE_ALL, node_row, "node"},          {STORAGE_REG_ALL, reg_row, "registration"},
+                 {STORAGE_AGENT_ALL, agent_row, "agent_state"}, {STORAGE_CALL_ALL, call_row, "call"},
+                 {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
+    c->feature_level = 1;
+    list_init(&c->dirty_calls);
+    list_init(&c->dirty_agents);
+    list_init(&c->dirty_queues);
+    list_init(&c->dirty_nodes);
+    int err = acd_new(&c->acd);
+    if (err)
+        return err_set(info, err, "", "no memory for the queue engine");
+    for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        err = storage_query(c->st, steps[i].sql, NULL, 0, steps[i].fn, c);
+        if (err < 0)
+            return err_set(info, err, "", "table %s does not fit the others or cannot be read", steps[i].table);
+    }
+    struct acd_decision d;
+    if (acd_decide(c->acd, &d))
+        return err_set(info, ERR_CORRUPT, "", "a caller waits although an agent is free");
+    return 0;
+}
+
+void core_unload(struct core *c)
+{
+    const struct map_slot *slot;
+    core_lookup_drop(c);
+    for (size_t it = 0; map_next(&c->calls, &it, &slot);)
+        core_call_free(slot->value);
+    map_free(&c->calls);
+    for (size_t it = 0; map_next(&c->exts, &it, &slot);) {
+        struct ext *e = slot->value;
+        list_foreach_safe(b, &e->bindings) core_reg_drop(c, list_entry(b, struct binding, link), false);
+        free(e->calls);
+        free(e);
+    }
+    map_free(&c->exts);
+    for (size_t it = 0; map_next(&c->agents, &it, &slot);)
+        free(slot->value);
+    map_free(&c->agents);
+    for (size_t it = 0; map_next(&c->queues, &it, &slot);)
+        free(slot->value);
+    map_free(&c->queues);
+    for (size_t it = 0; map_next(&c->nodes, &it, &slot);)
+        core_node_free(slot->value);
+    map_free(&c->nodes);
+    for (int i = 0; i < CFG_KINDS; i++) {
+        for (size_t it = 0; map_next(&c->cfg[i], &it, &slot);)
+            core_cfg_free(slot->value);
+        map_free(&c->cfg[i]);
+    }
+    free(c->agent_by_key);
+    free(c->queue_by_key);
+    free(c->sorted);
+    free(c->node_list);
+    free(c->sessions);
+    free(c->wraps.v);
+    free(c->expiries.v);
+    acd_free(c->acd);
+    core_events_reset(c);
+    /* What outlives a reload stays; all else starts from nothing. */
+    struct core keep = *c;
+    memset(c, 0, sizeof *c);
+    c->st = keep.st;
+    c->hooks = keep.hooks;
+    c->answers = keep.answers;
+    c->n_answers = keep.n_answers;
+    c->ev = keep.ev;
+    c->cap_ev = keep.cap_ev;
+    c->events = keep.events;
+    c->buf = keep.buf;
+    c->buf_cap = keep.buf_cap;
+    c->commands_total = keep.commands_total;
+    c->refused_total = keep.refused_total;
+}

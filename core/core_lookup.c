@@ -1,0 +1,242 @@
+/* Lookups derived from the configuration: addresses to trunks and telephones, tokens, dialled numbers. Made when first asked
+ * for after a change. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core_int.h"
+
+struct trunk_range {
+    uint8_t addr[16];
+    unsigned prefix;
+    const Ev__Trunk *trunk;
+};
+struct contact {
+    uint8_t addr[16];
+    uint16_t port;
+    const Ev__Extension *ext;
+};
+struct lookup {
+    struct trunk_range *ranges;
+    size_t n_ranges;
+    struct contact *contacts;
+    size_t n_contacts;
+    struct map tokens;
+};
+
+void core_lookup_drop(struct core *c)
+{
+    struct lookup *l = c->lookup;
+    if (!l)
+        return;
+    free(l->ranges);
+    free(l->contacts);
+    map_free(&l->tokens);
+    free(l);
+    c->lookup = NULL;
+}
+
+static int range_order(const void *a, const void *b)
+{
+    const struct trunk_range *x = a, *y = b;
+    if (x->prefix != y->prefix)
+        return x->prefix > y->prefix ? -1 : 1;
+    return strcmp(x->trunk->name, y->trunk->name);
+}
+
+static int contact_order(const void *a, const void *b)
+{
+    const struct contact *x = a, *y = b;
+    int d = memcmp(x->addr, y->addr, 16);
+    if (!d)
+        d = x->port < y->port ? -1 : x->port > y->port;
+    return d ? d : strcmp(x->ext->number, y->ext->number);
+}
+
+static void add_trunk(struct lookup *l, const Ev__Trunk *t)
+{
+    for (size_t i = 0; !t->disabled && i < t->n_sources; i++) {
+        l->ranges = core_grow(l->ranges, (l->n_ranges + 1) * sizeof *l->ranges);
+        struct trunk_range *r = &l->ranges[l->n_ranges];
+        r->trunk = t;
+        if (config_parse_range(t->sources[i], r->addr, &r->prefix) == 0)
+            l->n_ranges++;
+    }
+}
+
+static struct lookup *make(const struct core *cc)
+{
+    struct core *c = (struct core *)(uintptr_t)cc;
+    if (c->lookup)
+        return c->lookup;
+    struct lookup *l = core_alloc(sizeof *l);
+    map_init(&l->tokens);
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&c->cfg[CFG_TRUNK], &it, &slot);)
+        add_trunk(l, (const Ev__Trunk *)(const void *)((const struct cfg *)slot->value)->msg);
+    size_t n = map_count(&c->cfg[CFG_EXTENSION]);
+    l->contacts = core_alloc((n + 1) * sizeof *l->contacts);
+    for (size_t it = 0; map_next(&c->cfg[CFG_EXTENSION], &it, &slot);) {
+        const Ev__Extension *x = (const Ev__Extension *)(const void *)((const struct cfg *)slot->value)->msg;
+        struct contact *k = &l->contacts[l->n_contacts];
+        k->ext = x;
+        if (!x->disabled && x->contact[0] && config_parse_contact(x->contact, k->addr, &k->port) == 0) {
+            k->port = k->port ? k->port : 5060;
+            l->n_contacts++;
+        }
+    }
+    for (size_t it = 0; map_next(&c->cfg[CFG_TOKEN], &it, &slot);) {
+        const struct cfg *o = slot->value;
+        const Ev__Token *t = (const Ev__Token *)(const void *)o->msg;
+        const Ev__Token *other = map_get(&l->tokens, t->sha256);
+        /* two names for one token: the first by name, on every node */
+        if ((!other || strcmp(t->name, other->name) < 0) &&
+            map_set(&l->tokens, t->sha256, (void *)(uintptr_t)t) != 0)
+            core_oom();
+    }
+    if (l->n_ranges)
+        qsort(l->ranges, l->n_ranges, sizeof *l->ranges, range_order);
+    if (l->n_contacts)
+        qsort(l->contacts, l->n_contacts, sizeof *l->contacts, contact_order);
+    c->lookup = l;
+    return l;
+}
+
+static bool address(const struct sockaddr *sa, uint8_t addr[16], uint16_t *port)
+{
+    if (sa->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
+        memset(addr, 0, 10);
+        addr[10] = addr[11] = 0xff;
+        memcpy(addr + 12, &in->sin_addr, 4);
+        *port = ntohs(in->sin_port);
+        return true;
+    }
+    if (sa->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)sa;
+        memcpy(addr, &in->sin6_addr, 16);
+        *port = ntohs(in->sin6_port);
+        return true;
+    }
+    return false;
+}
+
+static bool within(const uint8_t addr[16], const struct trunk_range *r)
+{
+    unsigned whole = r->prefix / 8, rest = r->prefix % 8;
+    if (memcmp(addr, r->addr, whole) != 0)
+        return false;
+    return !rest || ((addr[whole] ^ r->addr[whole]) & (0xff << (8 - rest)) & 0xff) == 0;
+}
+
+const Ev__Trunk *core_trunk_of(const struct core *c, const struct sockaddr *source)
+{
+    uint8_t addr[16];
+    uint16_t port;
+    if (!address(source, addr, &port))
+        return NULL;
+    const struct lookup *l = make(c);
+    for (size_t i = 0; i < l->n_ranges; i++) {
+        if (within(addr, &l->ranges[i]))
+            return l->ranges[i].trunk;
+    }
+    return NULL;
+}
+
+const Ev__Extension *core_extension_of(const struct core *c, const struct sockaddr *source, const char *from_user)
+{
+    uint8_t addr[16];
+    uint16_t port;
+    if (!address(source, addr, &port))
+        return NULL;
+    const struct lookup *l = make(c);
+    size_t lo = 0, hi = l->n_contacts;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int d = memcmp(l->contacts[mid].addr, addr, 16);
+        if (d < 0 || (d == 0 && l->contacts[mid].port < port))
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    const Ev__Extension *only = NULL;
+    for (size_t n = 0; lo < l->n_contacts; lo++, n++) {
+        const struct contact *k = &l->contacts[lo];
+        if (memcmp(k->addr, addr, 16) != 0 || k->port != port)
+            break;
+        if (from_user && strcmp(k->ext->number, from_user) == 0)
+            return k->ext;
+        only = n == 0 ? k->ext : NULL;
+    }
+    return only;
+}
+
+const char *core_token_role(const struct core *c, const char *sha256_hex, const char **name)
+{
+    const Ev__Token *t = map_get(&make(c)->tokens, sha256_hex);
+    if (t && name)
+        *name = t->name;
+    return t ? t->role : NULL;
+}
+
+/* ---- dialled numbers */
+
+static bool feature_code(const char *called, struct core_route *out)
+{
+    static const struct {
+        const char *prefix, *name;
+        bool argument;
+    } codes[] = {{"*71", "code:login", true},
+                 {"*72", "code:logout", false},
+                 {"*73", "code:ready", false},
+                 {"*74", "code:not_ready", false}};
+    for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (strncmp(called, codes[i].prefix, 3) != 0 || (called[3] && !codes[i].argument))
+            continue;
+        if (strlen(called + 3) >= sizeof out->argument)
+            return false;
+        out->kind = CORE_ROUTE_APP;
+        (void)strcpy(out->name, codes[i].name);
+        (void)strcpy(out->argument, called + 3);
+        return true;
+    }
+    return false;
+}
+
+static void target(struct core_route *out, enum core_route_kind kind, const char *name)
+{
+    out->kind = kind;
+    (void)snprintf(out->name, sizeof out->name, "%s", name);
+}
+
+void core_route(const struct core *c, const char *caller_extension, const char *called, struct core_route *out)
+{
+    memset(out, 0, sizeof *out);
+    if (caller_extension && called[0] == '*' && feature_code(called, out))
+        return;
+    const Ev__AccessNumber *m = core_access_number(c, called);
+    if (m) {
+        (void)snprintf(out->language, sizeof out->language, "%s", m->language);
+        out->priority = m->priority;
+        if (m->flow[0])
+            target(out, CORE_ROUTE_FLOW, m->flow);
+        else if (m->queue[0])
+            target(out, CORE_ROUTE_QUEUE, m->queue);
+        else if (m->app[0])
+            target(out, CORE_ROUTE_APP, m->app);
+        else if (m->extension[0])
+            target(out, CORE_ROUTE_EXTENSION, m->extension);
+        else
+            target(out, CORE_ROUTE_AGENT, m->agent);
+        return;
+    }
+    if (!caller_extension)
+        return;
+    const Ev__Extension *x = core_extension(c, called);
+    if (x && !x->disabled)
+        target(out, CORE_ROUTE_EXTENSION, called);
+    else if (!x && core_agent_config(c, called))
+        target(out, CORE_ROUTE_AGENT, called);
+}

@@ -1,0 +1,194 @@
+/* References between configuration objects: everything that is named exists, and nothing that is named goes away. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/core_int.h"
+
+const ProtobufCMessage *core_refs_get(const struct cfg_change *ch, enum cfg_kind kind, const char *name)
+{
+    const struct cfg *o = map_get(&ch->set[kind], name);
+    if (!o && !map_get(&ch->remove[kind], name))
+        o = core_cfg(ch->c, kind, name);
+    return o ? o->msg : NULL;
+}
+
+static int missing(struct cfg_change *ch, const char *path, const char *field, enum cfg_kind kind, const char *name)
+{
+    char where[192];
+    (void)snprintf(where, sizeof where, "%s.%s", path, field);
+    bool goes = map_get(&ch->remove[kind], name) != NULL;
+    return core_refuse(ch->c, goes ? ERR_CONFLICT : ERR_INVAL, where, "there is %s %s %.64s", goes ? "after this no" : "no",
+                       config_kind_name(kind), name);
+}
+
+static int check_access(struct cfg_change *ch, const Ev__AccessNumber *m, const char *path)
+{
+    const struct {
+        const char *field, *value;
+        enum cfg_kind kind;
+    } t[] = {{"flow", m->flow, CFG_FLOW},
+             {"queue", m->queue, CFG_QUEUE},
+             {"extension", m->extension, CFG_EXTENSION},
+             {"agent", m->agent, CFG_AGENT}};
+    unsigned given = m->app[0] != '\0';
+    for (unsigned i = 0; i < 4; i++) {
+        if (!t[i].value[0])
+            continue;
+        given++;
+        if (!core_refs_get(ch, t[i].kind, t[i].value))
+            return missing(ch, path, t[i].field, t[i].kind, t[i].value);
+    }
+    if (given != 1)
+        return core_refuse(ch->c, ERR_INVAL, path, "exactly one of flow, queue, app, extension, agent is needed");
+    return 0;
+}
+
+int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
+{
+    if (o->kind == CFG_AGENT) {
+        const Ev__Agent *a = (const Ev__Agent *)(const void *)o->msg;
+        if (!core_refs_get(ch, CFG_EXTENSION, a->extension))
+            return missing(ch, path, "extension", CFG_EXTENSION, a->extension);
+    } else if (o->kind == CFG_QUEUE) {
+        const Ev__Queue *q = (const Ev__Queue *)(const void *)o->msg;
+        struct map seen;
+        map_init(&seen);
+        int err = 0;
+        for (size_t i = 0; i < q->n_members && !err; i++) {
+            char field[48];
+            const char *name = q->members[i]->agent;
+            (void)snprintf(field, sizeof field, "members[%zu].agent", i);
+            if (!core_refs_get(ch, CFG_AGENT, name))
+                err = missing(ch, path, field, CFG_AGENT, name);
+            else if (map_get(&seen, name))
+                err = core_refuse(ch->c, ERR_INVAL, path, "agent %.64s is a member twice", name);
+            else if (map_set(&seen, name, ch) != 0)
+                core_oom();
+        }
+        map_free(&seen);
+        return err;
+    } else if (o->kind == CFG_ACCESS_NUMBER) {
+        return check_access(ch, (const Ev__AccessNumber *)(const void *)o->msg, path);
+    } else if (o->kind == CFG_EXTENSION) {
+        const Ev__Extension *x = (const Ev__Extension *)(const void *)o->msg;
+        const struct ext *e = core_ext_find(ch->c, o->name);
+        if (x->disabled && e && e->agent)
+            return core_refuse(ch->c, ERR_CONFLICT, path, "agent %.64s is logged in there", e->agent->number);
+    }
+    return 0;
+}
+
+static int in_use(struct cfg_change *ch, const struct cfg *o, const char *by_kind, const char *by)
+{
+    char where[128];
+    (void)snprintf(where, sizeof where, "%s/%s", config_kind_name(o->kind), o->name);
+    return core_refuse(ch->c, ERR_CONFLICT, where, "%s %.64s is in use by %s %.64s", config_kind_name(o->kind), o->name, by_kind,
+                       by);
+}
+
+/* Does `other`, as it will be, name the object? */
+static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufCMessage *other)
+{
+    if (other_kind == CFG_AGENT)
+        return o->kind == CFG_EXTENSION && strcmp(((const Ev__Agent *)(const void *)other)->extension, o->name) == 0;
+    if (other_kind == CFG_QUEUE) {
+        const Ev__Queue *q = (const Ev__Queue *)(const void *)other;
+        for (size_t i = 0; o->kind == CFG_AGENT && i < q->n_members; i++) {
+            if (strcmp(q->members[i]->agent, o->name) == 0)
+                return true;
+        }
+        return false;
+    }
+    const Ev__AccessNumber *m = (const Ev__AccessNumber *)(const void *)other;
+    const char *target = o->kind == CFG_FLOW        ? m->flow
+                         : o->kind == CFG_QUEUE     ? m->queue
+                         : o->kind == CFG_EXTENSION ? m->extension
+                         : o->kind == CFG_AGENT     ? m->agent
+                                                    : "";
+    return target[0] && strcmp(target, o->name) == 0;
+}
+
+/* The first by name, so that every node says the same. */
+static const char *user_in(struct cfg_change *ch, const struct cfg *o, enum cfg_kind kind)
+{
+    const char *first = NULL;
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&ch->c->cfg[kind], &it, &slot);) {
+        const struct cfg *u = slot->value;
+        const ProtobufCMessage *after = core_refs_get(ch, kind, u->name);
+        if (after && names(o, kind, after) && (!first || strcmp(u->name, first) < 0))
+            first = u->name;
+    }
+    return first;
+}
+
+static int check_live(struct cfg_change *ch, const struct cfg *o)
+{
+    const struct core *c = ch->c;
+    if (o->kind == CFG_EXTENSION) {
+        const struct ext *e = core_ext_find(c, o->name);
+        if (e && e->agent)
+            return in_use(ch, o, "logged-in agent", e->agent->number);
+        if (e && e->n_calls)
+            return in_use(ch, o, "a", "call");
+    } else if (o->kind == CFG_AGENT) {
+        const struct agent *a = core_agent_obj(c, o->name);
+        if (a->pub.state != CORE_AGENT_LOGGED_OUT)
+            return core_refuse(ch->c, ERR_CONFLICT, "agent", "agent %.64s is logged in", o->name);
+    } else if (o->kind == CFG_QUEUE) {
+        const struct map_slot *slot;
+        for (size_t it = 0; map_next(&c->calls, &it, &slot);) {
+            const Ev__CallState *s = ((const struct call *)slot->value)->st;
+            if ((s->phase == CORE_CALL_WAITING || s->phase == CORE_CALL_OFFERED) && strcmp(s->queue, o->name) == 0)
+                return in_use(ch, o, "a", "waiting caller");
+        }
+    }
+    return 0;
+}
+
+int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
+{
+    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_ACCESS_NUMBER};
+    if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW)
+        return 0;
+    for (unsigned i = 0; i < 3; i++) {
+        const char *by = user_in(ch, o, users[i]);
+        if (by)
+            return in_use(ch, o, config_kind_name(users[i]), by);
+    }
+    return check_live(ch, o);
+}
+
+/* No agent in more queues than the engine takes. Only a change of queues can bring that about. */
+int core_refs_check_limits(struct cfg_change *ch)
+{
+    if (map_count(&ch->set[CFG_QUEUE]) == 0 ||
+        map_count(&ch->c->cfg[CFG_QUEUE]) + map_count(&ch->set[CFG_QUEUE]) <= ACD_QUEUES_PER_AGENT_MAX)
+        return 0;
+    struct map count;
+    map_init(&count);
+    const char *over = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        const struct map *m = pass ? &ch->set[CFG_QUEUE] : &ch->c->cfg[CFG_QUEUE];
+        const struct map_slot *slot;
+        for (size_t it = 0; map_next(m, &it, &slot);) {
+            const struct cfg *o = slot->value;
+            if (pass == 0 && (map_get(&ch->set[CFG_QUEUE], o->name) || map_get(&ch->remove[CFG_QUEUE], o->name)))
+                continue;
+            const Ev__Queue *q = (const Ev__Queue *)(const void *)o->msg;
+            for (size_t i = 0; i < q->n_members; i++) {
+                const char *name = q->members[i]->agent;
+                uintptr_t n = (uintptr_t)map_get(&count, name) + 1;
+                if (map_set(&count, name, (void *)n) != 0)
+                    core_oom();
+                if (n > ACD_QUEUES_PER_AGENT_MAX && (!over || strcmp(name, over) < 0))
+                    over = name;
+            }
+        }
+    }
+    map_free(&count);
+    if (over)
+        return core_refuse(ch->c, ERR_TOOBIG, "members", "agent %.64s is in more than %u queues", over,
+                           ACD_QUEUES_PER_AGENT_MAX);
+    return 0;
+}
