@@ -37,7 +37,9 @@ void image_name(char out[IMAGE_NAME_MAX], const struct image_manifest *m);
 bool image_present(const char *dir, const struct image_manifest *m);
 /* Reads the whole file: not on the loop except at start. 0, ERR_NOTFOUND, ERR_CORRUPT, ERR_IO. */
 ERR_CHECKED int image_check(const char *path, uint64_t bytes, const uint8_t sha256[32]);
-/* Removes all images but those named in keep[0, n) (names without folder), and what is left of transfers. */
+/* Makes a finished file durable under its name in the folder. Blocks on the disk: in a worker. */
+ERR_CHECKED int image_settle(const char *from, const char *dir, const char *name);
+/* Removes all files but those named in keep[0, n) (names without folder), and what is left of transfers. */
 void image_sweep(const char *dir, char keep[][IMAGE_NAME_MAX], unsigned n);
 
 #endif

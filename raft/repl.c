@@ -462,7 +462,7 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
 
 /* ---- closing ---- */
 
-static void repl_free_if_closed(struct repl *r)
+void repl_free_if_closed(struct repl *r)
 {
     if (r->open_handles || !r->mesh_closed || (r->raft_inited && !r->raft_closed) || !repl_snapshot_idle(r))
         return;

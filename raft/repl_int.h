@@ -193,6 +193,7 @@ ERR_CHECKED int repl_raft_begin(struct repl *r, struct err_info *info);
 uint64_t repl_leader(const struct repl *r);
 bool repl_leading(const struct repl *r);
 int repl_err_from_raft(int rc);
+void repl_free_if_closed(struct repl *r);
 
 /* repl_io.c */
 ERR_CHECKED int repl_io_init(struct repl *r, struct err_info *info);
@@ -235,7 +236,7 @@ int repl_read_frame(struct repl *r, uint64_t peer, uint8_t type, const uint8_t *
 
 /* repl_snapshot.c */
 ERR_CHECKED int repl_snapshot_open(struct repl *r, struct err_info *info);
-/* True when nothing of it is under way. */
+/* True when nobody holds a pointer into it: no image is being taken, no worker runs. */
 bool repl_snapshot_idle(const struct repl *r);
 void repl_snapshot_close(struct repl *r);
 void repl_snapshot_pump(struct repl *r);
@@ -247,6 +248,8 @@ int repl_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snap
 void repl_snapshot_received(struct repl *r, uint64_t peer, struct raft_message *m);
 void repl_snapshot_cancel(struct repl *r); /* raft is about to close */
 void repl_snapshot_down(struct repl *r, uint64_t peer);
+/* While an image comes from this peer, its messages of libraft are answered as stale. */
+bool repl_snapshot_fetching_from(const struct repl *r, uint64_t peer);
 int repl_snapshot_frame(struct repl *r, uint64_t peer, uint8_t type, const uint8_t *data, size_t len);
 
 #endif

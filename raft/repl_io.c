@@ -54,6 +54,14 @@ static int repl_io_send(struct raft_io *io, struct raft_io_send *req, const stru
         cb(req, 0);
         return 0;
     }
+    struct raft_message stale;
+    if (m->type == RAFT_APPEND_ENTRIES_RESULT && m->append_entries_result.rejected &&
+        repl_snapshot_fetching_from(r, m->server_id)) {
+        /* a plain rejection would make the leader send its snapshot again with every heartbeat */
+        stale = *m;
+        stale.append_entries_result.rejected = UINT64_MAX;
+        m = &stale;
+    }
     if (m->type == RAFT_APPEND_ENTRIES)
         repl_io_send_append(r, m);
     else {
