@@ -194,7 +194,7 @@ $(BUILD)/bench/%: bench/%.c $(NODE_OBJ) $(OWN_A)
 
 $(BUILD)/prompts/%/.made: etc/prompts/%.yaml scripts/make-prompts
 	@mkdir -p $(@D)
-	scripts/make-prompts $< $(BUILD)/prompts/$*
+	scripts/make-prompts $< $(BUILD)/prompts
 	@touch $@
 
 -include $(shell find $(BUILD)/obj $(BUILD)/tests -name '*.d' 2>/dev/null)
