@@ -5,6 +5,7 @@
 #ifndef TESTS_ALLOC_BUDGET_H
 #define TESTS_ALLOC_BUDGET_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -53,6 +54,7 @@ static bool alloc_budget_take(void)
 {
     if (alloc_budget_left == 0) {
         alloc_budget_refused = true;
+        errno = ENOMEM;
         return false;
     }
     if (alloc_budget_left > 0)
