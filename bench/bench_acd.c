@@ -9,7 +9,7 @@
 
 #include "core/acd.h"
 
-enum { ROUNDS = 20000, WARM_UP = 2000 };
+enum { ROUNDS = 20000, WARM_UP = 2000, MEDIAN = ROUNDS / 2, P99 = ROUNDS / 100 * 99 };
 
 static uint64_t now_ns(void)
 {
@@ -84,10 +84,10 @@ static void run(struct cell *c)
     acd_free(a);
     qsort(decide, ROUNDS, sizeof *decide, by_value);
     qsort(event, ROUNDS, sizeof *event, by_value);
-    c->decide_median = decide[ROUNDS / 2];
-    c->decide_p99 = decide[ROUNDS / 100 * 99];
-    c->event_median = event[ROUNDS / 2];
-    c->event_p99 = event[ROUNDS / 100 * 99];
+    c->decide_median = decide[MEDIAN];
+    c->decide_p99 = decide[P99];
+    c->event_median = event[MEDIAN];
+    c->event_p99 = event[P99];
 }
 
 static void print_cell(const char *what, const struct cell *c)
@@ -108,7 +108,7 @@ static uint64_t clock_cost_ns(void)
         cost[i] = now_ns() - t0;
     }
     qsort(cost, ROUNDS, sizeof *cost, by_value);
-    return cost[ROUNDS / 2];
+    return cost[MEDIAN];
 }
 
 int main(void)

@@ -525,19 +525,32 @@ static void event_rebuild(struct model *m)
     m->rebuilds++;
 }
 
-/* Shares of events in a thousand. */
+enum { EV_ENQUEUE, EV_DEQUEUE, EV_IDLE, EV_GONE, EV_MEMBER, EV_QUEUE, EV_REBUILD, EV_KINDS };
+
 static const struct mix {
     const char *what;
-    unsigned enqueue, dequeue, idle, gone, member, queue, rebuild;
-    unsigned decide_of_8; /* how often decisions are asked for after an event */
+    unsigned share[EV_KINDS]; /* in ten thousand, in the order of the enum */
+    unsigned decide_of_8;     /* how often decisions are asked for after an event */
 } mixes[] = {
-    {"balanced", 300, 60, 380, 60, 150, 40, 10, 8},
-    {"rush: many callers", 600, 80, 150, 60, 80, 20, 10, 8},
-    {"quiet: many agents", 150, 60, 600, 60, 100, 20, 10, 8},
-    {"decisions late", 350, 50, 400, 60, 110, 20, 10, 1},
-    {"configuration churn", 200, 60, 200, 60, 300, 170, 10, 6},
-    {"hang-ups", 350, 280, 150, 150, 50, 10, 10, 4},
+    {"balanced", {3000, 600, 3890, 600, 1500, 400, 10}, 8},
+    {"rush: many callers", {6000, 800, 1590, 600, 800, 200, 10}, 8},
+    {"quiet: many agents", {1500, 600, 6090, 600, 1000, 200, 10}, 8},
+    {"decisions late", {3500, 500, 4090, 600, 1100, 200, 10}, 1},
+    {"configuration churn", {2000, 600, 2090, 600, 3000, 1700, 10}, 6},
+    {"hang-ups", {3500, 2800, 1590, 1500, 500, 100, 10}, 4},
 };
+
+static int draw_event(struct model *m, const struct mix *x)
+{
+    uint64_t total = 0;
+    for (int e = 0; e < EV_KINDS; e++)
+        total += x->share[e];
+    uint64_t dice = draw(m, total);
+    int e = 0;
+    while (dice >= x->share[e])
+        dice -= x->share[e++];
+    return e;
+}
 
 static uint64_t first_seed(void)
 {
@@ -561,22 +574,32 @@ START_TEST(test_random_history)
     for (uint32_t q = 0; q < QUEUES; q++)
         m->queue[q] = acd_queue_set(m->acd, q, ACD_LONGEST_IDLE) == 0;
     for (unsigned long n = 0; n < EVENTS; n++) {
-        unsigned long dice = draw(m, 1000);
         m->now += draw(m, 3);
-        if (dice < x->enqueue)
+        switch (draw_event(m, x)) {
+        case EV_ENQUEUE:
             event_enqueue(m);
-        else if ((dice -= x->enqueue) < x->dequeue)
+            break;
+        case EV_DEQUEUE:
             event_dequeue(m);
-        else if ((dice -= x->dequeue) < x->idle)
+            break;
+        case EV_IDLE:
             event_agent(m, true);
-        else if ((dice -= x->idle) < x->gone)
+            break;
+        case EV_GONE:
             event_agent(m, false);
-        else if ((dice -= x->gone) < x->member)
+            break;
+        case EV_MEMBER:
             event_member(m);
-        else if ((dice -= x->member) < x->queue)
+            break;
+        case EV_QUEUE:
             event_queue(m);
-        else if (draw(m, 20) == 0)
+            break;
+        case EV_REBUILD:
             event_rebuild(m);
+            break;
+        default:
+            ck_abort_msg("shares of %s", x->what);
+        }
         if (draw(m, 8) < x->decide_of_8)
             decide_all(m);
         if (n % CHECK_EVERY == 0)
