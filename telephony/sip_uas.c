@@ -53,16 +53,6 @@ static int refuse_body(struct sip_port *port, nta_incoming_t *irq, int status)
     return status;
 }
 
-static char *header_text(const sip_header_t *h)
-{
-    char *s = sip_header_as_string(NULL, h);
-    if (!s)
-        return NULL;
-    char *copy = mem_strdup(s);
-    su_free(NULL, s);
-    return copy;
-}
-
 static char *request_text(nta_incoming_t *irq)
 {
     msg_t *msg = nta_incoming_getrequest(irq);
@@ -191,12 +181,8 @@ static int fill_dialog(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *si
     char tag[SIP_TAG_SIZE];
     if (sip_token(tag, 16) != 0)
         return 500;
-    char *to = header_text((const sip_header_t *)sip->sip_to);
     leg->inbound = true;
     leg->local_tag = mem_strdup(tag);
-    leg->local_addr = to ? sip_format("%s;tag=%s", to, tag) : NULL;
-    free(to);
-    leg->remote_addr = header_text((const sip_header_t *)sip->sip_from);
     leg->call_id = mem_strdup(sip->sip_call_id->i_id);
     leg->local_uri = sip_url_text(sip->sip_to->a_url);
     leg->remote_uri = sip_url_text(sip->sip_from->a_url);
@@ -211,17 +197,21 @@ static int fill_dialog(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *si
     sip_leg_learn(leg, sip);
     leg->require_100rel = sip->sip_require && sip_has_feature(sip->sip_require, "100rel");
     leg->support_100rel = leg->require_100rel || (sip->sip_supported && sip_has_feature(sip->sip_supported, "100rel"));
-    if (!leg->local_tag || !leg->local_addr || !leg->remote_addr || !leg->call_id || !leg->local_uri || !leg->remote_uri ||
-        !leg->remote_tag || !leg->invite_text)
+    if (!leg->local_tag || !leg->call_id || !leg->local_uri || !leg->remote_uri || !leg->remote_tag || !leg->invite_text)
         return 500;
     if (sip_leg_target(leg, sip->sip_contact) != 0)
         return 400;
 
     char cseq[32];
+    su_home_t home[1] = {SU_HOME_INIT(home)};
     snprintf(cseq, sizeof cseq, "%u INVITE", leg->local_cseq);
-    leg->nta = nta_leg_tcreate(leg->port->agent, sip_dialog_recv, (nta_leg_magic_t *)leg, SIPTAG_CALL_ID(sip->sip_call_id),
-                               SIPTAG_FROM_STR(leg->local_addr), SIPTAG_TO_STR(leg->remote_addr), SIPTAG_CSEQ_STR(cseq),
-                               NTATAG_REMOTE_CSEQ(leg->remote_cseq), TAG_END());
+    /* Made with its tag: a leg that is tagged later would also take requests without one. */
+    sip_to_t *local = sip_to_dup(home, sip->sip_to);
+    if (local && sip_to_tag(home, local, tag) >= 0)
+        leg->nta = nta_leg_tcreate(leg->port->agent, sip_dialog_recv, (nta_leg_magic_t *)leg, SIPTAG_CALL_ID(sip->sip_call_id),
+                                   SIPTAG_FROM(local), SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR(cseq),
+                                   NTATAG_REMOTE_CSEQ(leg->remote_cseq), TAG_END());
+    su_home_deinit(home);
     if (!leg->nta || nta_leg_server_route(leg->nta, sip->sip_record_route, sip->sip_contact) < 0 || sip_leg_routes(leg) != 0)
         return 500;
     return nta_incoming_tag(irq, leg->local_tag) ? 0 : 500;
