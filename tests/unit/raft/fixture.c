@@ -446,7 +446,7 @@ int fx_propose(struct fx *fx, unsigned i, struct fx_req *req, uint32_t value)
 {
     memset(req, 0, sizeof *req);
     req->req.cb = fx_req_cb;
-    return repl_propose(fx->nodes[i].repl, &req->req, &value, sizeof value, 15000);
+    return repl_propose(fx->nodes[i].repl, &req->req, &value, sizeof value, fx->timeout_ms ? fx->timeout_ms : 15000);
 }
 
 bool fx_done(struct fx *fx, void *req)

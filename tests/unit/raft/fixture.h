@@ -42,7 +42,7 @@ struct fx {
     bool expired;
     char dir[128], ca[256];
     struct fx_node nodes[FX_NODES];
-    unsigned threshold, trailing;
+    unsigned threshold, trailing, timeout_ms;
 };
 
 struct fx_req {

@@ -51,14 +51,383 @@ START_TEST(test_restart_from_disk)
 }
 END_TEST
 
+
+/* ---- losing the leader ---- */
+
+#define MANY 300
+
+struct many {
+    struct fx_req req[MANY];
+    unsigned n;
+};
+
+static bool many_done(struct fx *fx, void *arg)
+{
+    struct many *m = arg;
+    (void)fx;
+    for (unsigned i = 0; i < m->n; i++)
+        if (!m->req[i].done)
+            return false;
+    return true;
+}
+
+START_TEST(test_pending_survive_leader_exactly_once)
+{
+    struct fx *fx = fx_new();
+    struct many *m = calloc(1, sizeof *m);
+    fx_cluster(fx, 3);
+    int leader = fx_leader(fx);
+    unsigned follower = (unsigned)(leader + 1) % 3;
+    for (uint32_t i = 0; i < MANY / 2; i++)
+        ck_assert_int_eq(fx_propose(fx, follower, &m->req[m->n++], i), 0);
+    uv_run(&fx->loop, UV_RUN_NOWAIT);
+    uv_run(&fx->loop, UV_RUN_NOWAIT);
+    fx_stop(fx, (unsigned)leader);
+    for (uint32_t i = MANY / 2; i < MANY; i++)
+        ck_assert_int_eq(fx_propose(fx, follower, &m->req[m->n++], i), 0);
+    ck_assert(fx_until(fx, many_done, m));
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert_int_eq(m->req[i].status, 0);
+        ck_assert_uint_eq(m->req[i].done, 1);
+    }
+    ck_assert(fx_wait_same(fx, MANY));
+    for (uint32_t i = 0; i < MANY; i++)
+        ck_assert_uint_eq(fx->nodes[follower].commands[i], i);
+    free(m);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_no_quorum_is_told)
+{
+    struct fx *fx = fx_new();
+    struct fx_req req;
+    uint32_t value = 7;
+    struct repl_status st;
+    fx_cluster(fx, 2);
+    fx_stop(fx, 1);
+    fx->timeout_ms = 1500;
+    ck_assert_int_eq(fx_commit(fx, 0, 1) == 0, false);
+    ck_assert_int_eq(fx_propose(fx, 0, &req, value), 0);
+    ck_assert(fx_until(fx, fx_done, &req));
+    ck_assert_msg(req.status == ERR_NOQUORUM || req.status == ERR_TIMEOUT, "%d", req.status);
+    repl_get_status(fx->nodes[0].repl, &st);
+    ck_assert(!st.has_quorum);
+    ck_assert_uint_gt(repl_quorum_age_ms(fx->nodes[0].repl), 300);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_queue_is_bounded)
+{
+    struct fx *fx = fx_new();
+    struct err_info info = {0};
+    static uint8_t big[REPL_COMMAND_MAX + 1];
+    struct fx_req *req = calloc(REPL_PENDING_MAX + 1, sizeof *req);
+    struct repl_status st;
+    /* a node that waits to be added has no leader, so nothing leaves its queue */
+    ck_assert_int_eq(fx_start(fx, 0, false, 1, &info), 0);
+    for (unsigned i = 0; i < REPL_PENDING_MAX; i++)
+        ck_assert_int_eq(fx_propose(fx, 0, &req[i], i), 0);
+    ck_assert_int_eq(fx_propose(fx, 0, &req[REPL_PENDING_MAX], 0), ERR_BUSY);
+    ck_assert_int_eq(repl_propose(fx->nodes[0].repl, &req[REPL_PENDING_MAX].req, big, sizeof big, 0), ERR_TOOBIG);
+    repl_get_status(fx->nodes[0].repl, &st);
+    ck_assert_uint_eq(st.pending, REPL_PENDING_MAX);
+    ck_assert_uint_eq(st.refused, 1);
+    fx_stop(fx, 0);
+    for (unsigned i = 0; i < REPL_PENDING_MAX; i++) {
+        ck_assert_uint_eq(req[i].done, 1);
+        ck_assert_int_eq(req[i].status, ERR_CLOSED);
+    }
+    free(req);
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- reading ---- */
+
+struct read_wait {
+    unsigned done;
+    int status;
+};
+
+static void read_cb(void *arg, int status)
+{
+    struct read_wait *w = arg;
+    w->done++;
+    w->status = status;
+}
+
+static bool read_done(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct read_wait *)arg)->done;
+}
+
+START_TEST(test_read_index_sees_all_that_was_committed)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 3);
+    for (uint32_t i = 0; i < 30; i++) {
+        struct read_wait w = {0};
+        unsigned reader = (i + 1) % 3;
+        ck_assert_int_eq(fx_commit(fx, i % 3, i), 0);
+        ck_assert_int_eq(repl_read_index(fx->nodes[reader].repl, read_cb, &w, 0), 0);
+        ck_assert(fx_until(fx, read_done, &w));
+        ck_assert_int_eq(w.status, 0);
+        ck_assert_uint_eq(w.done, 1);
+        ck_assert_uint_eq(fx->nodes[reader].n, i + 1);
+    }
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_read_index_without_quorum_fails)
+{
+    struct fx *fx = fx_new();
+    struct read_wait w = {0};
+    fx_cluster(fx, 2);
+    fx_stop(fx, 1);
+    ck_assert_int_eq(repl_read_index(fx->nodes[0].repl, read_cb, &w, 1000), 0);
+    ck_assert(fx_until(fx, read_done, &w));
+    ck_assert_int_ne(w.status, 0);
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- members ---- */
+
+static bool node_fatal(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct fx_node *)arg)->fatals;
+}
+
+START_TEST(test_remove_and_replace)
+{
+    struct fx *fx = fx_new();
+    uint64_t id = 0, old_id;
+    fx_cluster(fx, 3);
+    old_id = repl_id(fx->nodes[2].repl);
+    ck_assert_int_eq(fx_member_op(fx, 1, FX_REMOVE, "n3", NULL, &id, NULL, 0), 0);
+    ck_assert_uint_eq(id, old_id);
+    ck_assert(fx_until(fx, node_fatal, &fx->nodes[2]));
+    ck_assert_ptr_nonnull(strstr(fx->nodes[2].fatal_text, "removed"));
+    fx_stop(fx, 2);
+    ck_assert_int_eq(fx_commit(fx, 0, 1), 0);
+    ck_assert_int_eq(fx_commit(fx, 1, 2), 0);
+    fx_join(fx, 1, 3);
+    ck_assert_int_eq(fx_commit(fx, 3, 3), 0);
+    ck_assert(fx_wait_same(fx, 3));
+    /* the old name comes back as a new node, with an id that was never used */
+    fx_remove_tree(fx->nodes[2].dir);
+    fx->nodes[2].lose_state = true;
+    fx_join(fx, 0, 2);
+    ck_assert_uint_gt(repl_id(fx->nodes[2].repl), old_id);
+    ck_assert(fx_wait_same(fx, 3));
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_remove_leader_hands_over)
+{
+    struct fx *fx = fx_new();
+    char text[256] = "";
+    fx_cluster(fx, 3);
+    int leader = fx_leader(fx);
+    unsigned other = (unsigned)(leader + 1) % 3;
+    ck_assert_msg(fx_member_op(fx, (unsigned)leader, FX_REMOVE, fx->nodes[leader].name, NULL, NULL, text,
+                               sizeof text) == 0, "%s", text);
+    ck_assert(fx_until(fx, node_fatal, &fx->nodes[leader]));
+    fx_stop(fx, (unsigned)leader);
+    ck_assert_int_eq(fx_commit(fx, other, 5), 0);
+    struct repl_peer_info p[4];
+    ck_assert_uint_eq(repl_peers(fx->nodes[other].repl, p, 4), 2);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_transfer)
+{
+    struct fx *fx = fx_new();
+    struct repl_status st;
+    fx_cluster(fx, 3);
+    for (unsigned round = 0; round < 3; round++) {
+        unsigned to = (unsigned)(fx_leader(fx) + 1) % 3;
+        ck_assert_int_eq(fx_member_op(fx, round, FX_TRANSFER, fx->nodes[to].name, NULL, NULL, NULL, 0), 0);
+        ck_assert(fx_until(fx, fx_has_leader, NULL));
+        repl_get_status(fx->nodes[to].repl, &st);
+        ck_assert_int_eq(st.state, REPL_LEADER);
+        ck_assert_int_eq(fx_commit(fx, round, round), 0);
+    }
+    ck_assert(fx_wait_same(fx, 3));
+    ck_assert_int_eq(fx_member_op(fx, 0, FX_TRANSFER, "nobody", NULL, NULL, NULL, 0), ERR_NOTFOUND);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_add_refuses_duplicates_and_nonsense)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 2);
+    ck_assert_int_eq(fx_member_op(fx, 1, FX_ADD, "n2", "127.0.0.99:7400", NULL, NULL, 0), ERR_EXISTS);
+    ck_assert_int_eq(fx_member_op(fx, 1, FX_ADD, "n9", fx->nodes[0].listen, NULL, NULL, 0), ERR_EXISTS);
+    ck_assert_int_eq(fx_member_op(fx, 1, FX_ADD, "a|b", "127.0.0.99:7400", NULL, NULL, 0), ERR_INVAL);
+    ck_assert_int_eq(fx_member_op(fx, 1, FX_ADD, "n9", "nowhere", NULL, NULL, 0), ERR_INVAL);
+    ck_assert_int_eq(fx_member_op(fx, 1, FX_REMOVE, "n9", NULL, NULL, NULL, 0), ERR_NOTFOUND);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_dead_spare_does_not_block_changes)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 2);
+    ck_assert_int_eq(fx_member_op(fx, 0, FX_ADD, "n6", fx->nodes[5].listen, NULL, NULL, 0), 0);
+    fx_join(fx, 0, 2);
+    ck_assert_int_eq(fx_member_op(fx, 2, FX_REMOVE, "n6", NULL, NULL, NULL, 0), 0);
+    ck_assert_int_eq(fx_commit(fx, 2, 1), 0);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_wiped_voter_is_refused)
+{
+    struct fx *fx = fx_new();
+    struct err_info info = {0};
+    fx_cluster(fx, 3);
+    ck_assert_int_eq(fx_commit(fx, 2, 1), 0);
+    fx_stop(fx, 2);
+    fx_remove_tree(fx->nodes[2].dir);
+    fx->nodes[2].lose_state = true;
+    ck_assert_int_eq(fx_start(fx, 2, false, 0, &info), 0);
+    ck_assert(fx_until(fx, node_fatal, &fx->nodes[2]));
+    ck_assert_ptr_nonnull(strstr(fx->nodes[2].fatal_text, "remove it and add it again"));
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- snapshots ---- */
+
+static bool node0_took(struct fx *fx, void *arg)
+{
+    (void)arg;
+    struct repl_status st;
+    repl_get_status(fx->nodes[0].repl, &st);
+    return st.snapshot_index > 0;
+}
+
+START_TEST(test_snapshot_reaches_new_node)
+{
+    struct fx *fx = fx_new();
+    fx->threshold = 64;
+    fx->trailing = 16;
+    fx_cluster(fx, 2);
+    for (uint32_t i = 0; i < 300; i++)
+        ck_assert_int_eq(fx_commit(fx, i % 2, i), 0);
+    ck_assert(fx_until(fx, node0_took, NULL));
+    fx_join(fx, 1, 2);
+    ck_assert_uint_gt(fx->nodes[2].installs, 0);
+    ck_assert_int_eq(fx_commit(fx, 2, 300), 0);
+    ck_assert(fx_wait_same(fx, 301));
+    /* and restarts from its own disk */
+    struct err_info info = {0};
+    fx_stop(fx, 2);
+    fx->nodes[2].lose_state = true;
+    ck_assert_msg(fx_start(fx, 2, false, -1, &info) == 0, "%s", info.text);
+    ck_assert(fx_wait_same(fx, 301));
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_snapshot_under_load_with_lagging_follower)
+{
+    struct fx *fx = fx_new();
+    struct err_info info = {0};
+    fx->threshold = 40;
+    fx->trailing = 8;
+    fx_cluster(fx, 3);
+    int leader = fx_leader(fx);
+    unsigned lag = (unsigned)(leader + 1) % 3, other = (unsigned)(leader + 2) % 3;
+    fx_stop(fx, lag);
+    for (uint32_t i = 0; i < 200; i++)
+        ck_assert_int_eq(fx_commit(fx, i & 1 ? other : (unsigned)leader, i), 0);
+    ck_assert_msg(fx_start(fx, lag, false, -1, &info) == 0, "%s", info.text);
+    for (uint32_t i = 200; i < 400; i++)
+        ck_assert_int_eq(fx_commit(fx, i & 1 ? lag : other, i), 0);
+    ck_assert(fx_wait_same(fx, 400));
+    ck_assert_uint_gt(fx->nodes[lag].installs, 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_uint_eq(fx->nodes[i].fatals, 0);
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- liveness and messages ---- */
+
+static bool saw_refused(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct fx_node *)arg)->refusals;
+}
+
+static bool saw_message(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct fx_node *)arg)->messages;
+}
+
+START_TEST(test_death_of_a_peer_is_told)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 3);
+    for (unsigned i = 0; i < 3; i++)
+        fx->nodes[i].downs = fx->nodes[i].refusals = 0;
+    fx_stop(fx, 1);
+    ck_assert(fx_until(fx, saw_refused, &fx->nodes[0]));
+    ck_assert(fx_until(fx, saw_refused, &fx->nodes[2]));
+    ck_assert_uint_ge(fx->nodes[0].downs, 1);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_small_messages)
+{
+    struct fx *fx = fx_new();
+    static uint8_t big[65537];
+    fx_cluster(fx, 2);
+    ck_assert_int_eq(repl_send(fx->nodes[0].repl, repl_id(fx->nodes[1].repl), "hello", 6), 0);
+    ck_assert(fx_until(fx, saw_message, &fx->nodes[1]));
+    ck_assert_str_eq(fx->nodes[1].message, "hello");
+    ck_assert_int_eq(repl_send(fx->nodes[0].repl, 999, "x", 1), ERR_CLOSED);
+    ck_assert_int_eq(repl_send(fx->nodes[0].repl, repl_id(fx->nodes[1].repl), big, sizeof big), ERR_TOOBIG);
+    fx_free(fx);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("repl");
     TCase *tc = tcase_create("cluster");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_one_node_commits);
     tcase_add_test(tc, test_three_nodes_any_proposes);
     tcase_add_test(tc, test_restart_from_disk);
+    tcase_add_test(tc, test_pending_survive_leader_exactly_once);
+    tcase_add_test(tc, test_no_quorum_is_told);
+    tcase_add_test(tc, test_queue_is_bounded);
+    tcase_add_test(tc, test_read_index_sees_all_that_was_committed);
+    tcase_add_test(tc, test_read_index_without_quorum_fails);
+    tcase_add_test(tc, test_remove_and_replace);
+    tcase_add_test(tc, test_remove_leader_hands_over);
+    tcase_add_test(tc, test_transfer);
+    tcase_add_test(tc, test_add_refuses_duplicates_and_nonsense);
+    tcase_add_test(tc, test_dead_spare_does_not_block_changes);
+    tcase_add_test(tc, test_wiped_voter_is_refused);
+    tcase_add_test(tc, test_snapshot_reaches_new_node);
+    tcase_add_test(tc, test_snapshot_under_load_with_lagging_follower);
+    tcase_add_test(tc, test_death_of_a_peer_is_told);
+    tcase_add_test(tc, test_small_messages);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
