@@ -1,6 +1,6 @@
 /* Three passes over the node file. base/yaml finds broken YAML, repeated keys and the place of every field; libcyaml fills
- * a struct by schema and refuses unknown keys and wrong shapes; then every value is looked at. libcyaml takes "3x" as 3 and
- * "maybe" as false, so types of numbers and switches are checked on the tree of the first pass. */
+ * a struct by schema and refuses unknown keys and wrong shapes; then every value is looked at. libcyaml takes "3x" as 3,
+ * "maybe" as false and an empty list as none, so these are checked on the tree of the first pass. */
 #include "node/config.h"
 
 #include <arpa/inet.h>
@@ -271,7 +271,7 @@ static int config_sip(struct config_reader *r)
     struct node_config *c = r->out;
     if (!l->sip)
         return config_missing(r, "listen.sip");
-    if (l->sip_count < 1 || l->sip_count > NODE_ADDRESSES_MAX)
+    if (l->sip_count > NODE_ADDRESSES_MAX)
         return err_set(r->info, ERR_INVAL, "listen.sip", "must list 1 to %u addresses", NODE_ADDRESSES_MAX);
     for (unsigned i = 0; i < l->sip_count; i++) {
         char field[32];
@@ -305,7 +305,7 @@ static int config_rtp_addresses(struct config_reader *r)
             config_rtp_add(r->out, r->out->sip[i].ip);
         return 0;
     }
-    if (rtp->addresses_count < 1 || rtp->addresses_count > NODE_ADDRESSES_MAX)
+    if (rtp->addresses_count > NODE_ADDRESSES_MAX)
         return err_set(r->info, ERR_INVAL, "listen.rtp.addresses", "must list 1 to %u addresses", NODE_ADDRESSES_MAX);
     for (unsigned i = 0; i < rtp->addresses_count; i++) {
         char field[40], ip[NODE_IP_TEXT_MAX];
@@ -497,6 +497,11 @@ static int config_types(struct config_reader *r, json_t *tree)
 {
     json_t *threads = json_object_get(tree, "media_threads");
     json_t *json = json_object_get(json_object_get(tree, "log"), "json");
+    json_t *listen = json_object_get(tree, "listen");
+    json_t *sip = json_object_get(listen, "sip"), *rtp = json_object_get(json_object_get(listen, "rtp"), "addresses");
+    if ((sip && !json_array_size(sip)) || (rtp && !json_array_size(rtp)))
+        return err_set(r->info, ERR_INVAL, sip && !json_array_size(sip) ? "listen.sip" : "listen.rtp.addresses",
+                       "must list 1 to %u addresses", NODE_ADDRESSES_MAX);
     if (json && !json_is_boolean(json))
         return err_set(r->info, ERR_INVAL, "log.json", "must be true or false");
     if (threads && (!json_is_integer(threads) || json_integer_value(threads) < 0 ||
