@@ -1,0 +1,160 @@
+/* SIP from strangers, through a real socket into a running endpoint that answers calls.
+ *
+ * An input is one or more datagrams parted by a line "--8<--". The marker @TAG@ stands for the tag of our side of the newest
+ * call, so that inputs can speak inside a dialog. The process moves to a network of its own first, since a call's Contact
+ * may name any address; where that is refused, calls are not answered and nothing is sent there. */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "telephony/digest.h"
+#include "telephony/sip.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char sdp_text[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+static const char cut[] = "--8<--";
+static const char marker[] = "@TAG@";
+
+static struct {
+    su_root_t *root;
+    struct sip_ua *ua;
+    int fd;
+    bool alone; /* in a network of its own */
+    unsigned calls;
+    char tag[64];
+} rig;
+
+static void leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
+{
+    (void)ctx;
+    if (ev->type == SIP_EV_REOFFER && sip_leg_reanswer(leg, rig.calls % 3 ? 200 : 488, sdp_text) != 0)
+        abort();
+    if (ev->type == SIP_EV_ACKED && rig.calls % 4 == 0)
+        sip_leg_release(leg, 200, "enough");
+}
+
+static void on_invite(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info)
+{
+    (void)ctx;
+    struct sip_dialog d;
+    sip_leg_set_cb(leg, leg_cb, NULL);
+    sip_leg_dialog(leg, &d);
+    if (strlen(d.local_tag) == 0 || strlen(info->from_user) > 255)
+        abort();
+    snprintf(rig.tag, sizeof rig.tag, "%s", d.local_tag);
+    unsigned n = rig.calls++;
+    if (!rig.alone || n % 5 == 4) {
+        sip_leg_reject(leg, 486, NULL, 0);
+        return;
+    }
+    if (sip_leg_ring(leg, 183, n % 2 ? sdp_text : NULL) != 0 || sip_leg_answer(leg, sdp_text) != 0)
+        sip_leg_release(leg, 0, NULL);
+}
+
+static void on_register(void *ctx, struct sip_reg *reg, const struct sip_register_info *info)
+{
+    (void)ctx;
+    sip_register_reply(reg, info->star ? 403 : 200, NULL, 0, NULL, 0);
+}
+
+static enum sip_identity identify(void *ctx, const struct sockaddr *source, const char *user, const char **trunk, const char **ext)
+{
+    (void)ctx;
+    (void)source;
+    *trunk = "fuzz";
+    *ext = "8002";
+    return user[0] == '8' ? SIP_ID_PHONE : user[0] == '9' ? SIP_ID_STATIC_PHONE : SIP_ID_TRUNK;
+}
+
+static int get_ha1(void *ctx, const char *user, const char *algorithm, char out[65])
+{
+    (void)ctx;
+    enum digest_alg alg;
+    if (strcmp(user, "8001") != 0 || digest_alg_parse(algorithm, &alg) != 0)
+        return ERR_NOTFOUND;
+    return digest_ha1(alg, user, "everline", "secret", out);
+}
+
+static int overloaded(void *ctx, const char **why)
+{
+    (void)ctx;
+    (void)why;
+    return 0;
+}
+
+static bool own_network(void)
+{
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return false;
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    struct ifreq r;
+    memset(&r, 0, sizeof r);
+    strcpy(r.ifr_name, "lo");
+    r.ifr_flags = IFF_UP;
+    int rc = ioctl(s, SIOCSIFFLAGS, &r);
+    close(s);
+    return rc == 0;
+}
+
+static void start(void)
+{
+    rig.alone = own_network();
+    su_init();
+    rig.root = su_root_create(NULL);
+    su_root_threading(rig.root, 0);
+    struct sip_config c = {.listen = {{"127.0.0.1", 0}}, .realm = "everline", .product = "fuzz", .t1_ms = 20, .t1x64_ms = 60};
+    struct sip_handler h = {NULL, identify, get_ha1, overloaded, on_invite, on_register};
+    if (sip_ua_start(rig.root, &c, &h, &rig.ua, NULL) != 0)
+        abort();
+    rig.fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (bind(rig.fd, (struct sockaddr *)&a, sizeof a) != 0)
+        abort();
+    a.sin_port = htons(sip_ua_port(rig.ua, 0));
+    if (connect(rig.fd, (struct sockaddr *)&a, sizeof a) != 0)
+        abort();
+}
+
+static void send_one(const uint8_t *data, size_t size)
+{
+    uint8_t out[65536];
+    size_t n = 0;
+    for (size_t i = 0; i < size && n < sizeof out - sizeof rig.tag;) {
+        if (size - i >= sizeof marker - 1 && memcmp(data + i, marker, sizeof marker - 1) == 0) {
+            memcpy(out + n, rig.tag, strlen(rig.tag));
+            n += strlen(rig.tag);
+            i += sizeof marker - 1;
+        } else {
+            out[n++] = data[i++];
+        }
+    }
+    uint8_t sink[65536];
+    if (send(rig.fd, out, n, 0) > 0)
+        for (int i = 0; i < 3; i++)
+            su_root_step(rig.root, 0);
+    while (recv(rig.fd, sink, sizeof sink, MSG_DONTWAIT) > 0)
+        continue;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (!rig.root)
+        start();
+    while (size > 0) {
+        const uint8_t *end = memmem(data, size, cut, sizeof cut - 1);
+        size_t n = end ? (size_t)(end - data) : size;
+        send_one(data, n);
+        size_t gone = end ? n + sizeof cut - 1 : size;
+        data += gone;
+        size -= gone;
+    }
+    return 0;
+}
