@@ -1,0 +1,299 @@
+/* Entrance of the views: kinds, filters, cursors, times. */
+#include "core/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "core/view_int.h"
+
+static const struct view_kind *find_kind(const char *name)
+{
+    static const char *const extension[] = {"number", "display_name", "contact", "site", "disabled", "has_password", NULL};
+    static const char *const agent[] = {"number", "name",   "extension",        "group",  "type",   "level",
+                                        "state",  "reason", "extension_in_use", "queues", NULL};
+    static const char *const queue[] = {"name", "display_name", "strategy", "quiet", NULL};
+    static const char *const trunk[] = {"name", "contact", "disabled", NULL};
+    static const char *const access[] = {"number", "flow", "queue", "app", "extension", "agent", "language", NULL};
+    static const char *const by_name[] = {"name", NULL};
+    static const char *const token[] = {"name", "role", NULL};
+    static const char *const call[] = {"call_id", "owner", "phase", "caller", "called",   "trunk",
+                                       "extension", "agent", "queue", "flow",   "language", NULL};
+    static const char *const cdr[] = {"call_id", "direction", "caller", "called", "trunk",    "extension", "agent", "answered_by",
+                                      "queue",   "flow",      "owner",  "from",   "to",       "ended_by",  "cause", NULL};
+    static const char *const node[] = {"name", "site", "up", "version", NULL};
+    static const char *const event[] = {"type", "subject", NULL};
+    static const char *const audit[] = {"actor", "origin", "node", "action", "object", "from", "to", NULL};
+    static const struct view_kind kinds[] = {
+        {"extension", view_list_config, extension, false}, {"agent", view_list_config, agent, false},
+        {"queue", view_list_config, queue, false},         {"trunk", view_list_config, trunk, false},
+        {"access_number", view_list_config, access, false}, {"flow", view_list_config, by_name, false},
+        {"parameter", view_list_config, by_name, false},   {"token", view_list_config, token, false},
+        {"call", view_list_calls, call, false},            {"cdr", view_list_cdrs, cdr, true},
+        {"node", view_list_nodes, node, false},            {"event", view_list_events, event, false},
+        {"audit", view_list_audit, audit, true},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    }
+    return NULL;
+}
+
+/* ---- values */
+
+json_t *view_time(uint64_t us)
+{
+    if (!us)
+        return json_null();
+    char text[CLOCK_TEXT_MAX];
+    struct clock_wall t = {us};
+    return json_string(clock_wall_text(t, text));
+}
+
+json_t *view_text(const char *s)
+{
+    json_t *j = json_string(s);
+    if (j)
+        return j;
+    char *copy = strdup(s);
+    for (char *p = copy; p && *p; p++) {
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    }
+    j = copy ? json_string(copy) : NULL;
+    free(copy);
+    return j;
+}
+
+void view_id(uint64_t id, char out[17])
+{
+    (void)snprintf(out, 17, "%016llx", (unsigned long long)id);
+}
+
+bool view_parse_id(const char *text, uint64_t *id)
+{
+    if (strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16)
+        return false;
+    *id = strtoull(text, NULL, 16);
+    return true;
+}
+
+/* RFC 3339, such as 2026-03-01T09:30:00.125Z or with +08:00. */
+int view_parse_time(const char *text, uint64_t *us)
+{
+    struct tm tm = {0};
+    int n = 0;
+    size_t digits = strspn(text, "0123456789-T:");
+    if (digits < 19 || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+                              &tm.tm_sec, &n) != 6 || n != 19)
+        return ERR_INVAL;
+    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
+        tm.tm_min > 59 || tm.tm_sec > 60)
+        return ERR_INVAL;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    const char *p = text + n;
+    uint64_t frac = 0, unit = 100000;
+    if (*p == '.') {
+        for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10)
+            frac += (uint64_t)(*p - '0') * unit;
+    }
+    int hours = 0, minutes = 0;
+    char sign = *p;
+    if (sign == '+' || sign == '-') {
+        if (strlen(p) != 6 || sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 23 || minutes > 59 || hours < 0 ||
+            minutes < 0)
+            return ERR_INVAL;
+    } else if (strcmp(p, "Z") != 0) {
+        return ERR_INVAL;
+    }
+    int64_t t = (int64_t)timegm(&tm) - (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    if (t < 0)
+        return ERR_INVAL;
+    *us = (uint64_t)t * 1000000 + frac;
+    return 0;
+}
+
+void view_set(struct view *v, json_t *o, const char *key, json_t *value)
+{
+    if (json_object_set_new(o, key, value) != 0)
+        v->err = ERR_NOMEM;
+}
+
+/* ---- filters */
+
+const char *view_filter(const struct view *v, const char *name)
+{
+    return json_string_value(json_object_get(v->q->filter, name));
+}
+
+static int check_filters(struct view *v)
+{
+    const char *key;
+    json_t *val;
+    json_object_foreach(v->q->filter, key, val)
+    {
+        bool known = false;
+        for (const char *const *f = v->kind->filters; *f; f++)
+            known = known || strcmp(*f, key) == 0;
+        if (!known)
+            return err_set(v->info, ERR_INVAL, key, "%s cannot be filtered by this", v->kind->name);
+        if (v->kind->own_filters && !json_is_string(val))
+            return err_set(v->info, ERR_INVAL, key, "must be a string");
+        uint64_t us;
+        if ((strcmp(key, "from") == 0 || strcmp(key, "to") == 0) && view_parse_time(json_string_value(val), &us) != 0)
+            return err_set(v->info, ERR_INVAL, key, "must be a time such as 2026-03-01T09:30:00Z");
+    }
+    return 0;
+}
+
+/* Filters come out of query strings: a number or a truth value may be given as text. */
+static bool equal(const json_t *have, const json_t *want)
+{
+    if (json_is_array(have)) {
+        for (size_t i = 0; i < json_array_size(have); i++) {
+            if (equal(json_array_get(have, i), want))
+                return true;
+        }
+        return false;
+    }
+    if (!json_is_string(want) || json_is_string(have))
+        return json_equal((json_t *)(uintptr_t)have, (json_t *)(uintptr_t)want);
+    char text[32] = "";
+    if (json_is_integer(have))
+        (void)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(have));
+    else if (json_is_boolean(have))
+        (void)strcpy(text, json_is_true(have) ? "true" : "false");
+    return text[0] && strcmp(text, json_string_value(want)) == 0;
+}
+
+static bool passes(const struct view *v, const json_t *item)
+{
+    const char *key;
+    json_t *want;
+    json_object_foreach(v->q->filter, key, want)
+    {
+        if (!equal(json_object_get(item, key), want))
+            return false;
+    }
+    return true;
+}
+
+int view_add(struct view *v, json_t *item, const char *key)
+{
+    if (v->err || !item) {
+        v->err = v->err ? v->err : ERR_NOMEM;
+        json_decref(item);
+        return 1;
+    }
+    if (!v->kind->own_filters && !passes(v, item)) {
+        json_decref(item);
+        return 0;
+    }
+    if (json_array_size(v->items) >= v->limit) {
+        v->more = true;
+        json_decref(item);
+        return 1;
+    }
+    if (json_array_append_new(v->items, item) != 0) {
+        v->err = ERR_NOMEM;
+        return 1;
+    }
+    (void)snprintf(v->last, sizeof v->last, "%s", key);
+    return 0;
+}
+
+/* ---- cursors: first letters of the kind, '-', the last key in hexadecimal */
+
+static json_t *make_cursor(const struct view *v)
+{
+    char text[400];
+    size_t at = (size_t)snprintf(text, sizeof text, "%.2s-", v->kind->name);
+    for (const char *p = v->last; *p && at + 3 < sizeof text; p++)
+        at += (size_t)snprintf(text + at, 3, "%02x", (unsigned)(unsigned char)*p);
+    return json_string(text);
+}
+
+static int read_cursor(struct view *v)
+{
+    const char *c = v->q->cursor;
+    if (!c)
+        return 0;
+    size_t len = strlen(c);
+    if (len < 5 || (len - 3) % 2 || (len - 3) / 2 >= sizeof v->after || strncmp(c, v->kind->name, 2) != 0 || c[2] != '-' ||
+        strspn(c + 3, "0123456789abcdef") != len - 3)
+        return err_set(v->info, ERR_INVAL, "cursor", "this is not a cursor of a list of %s", v->kind->name);
+    for (size_t i = 0; i < (len - 3) / 2; i++) {
+        char two[3] = {c[3 + 2 * i], c[4 + 2 * i], '\0'};
+        v->after[i] = (char)strtoul(two, NULL, 16);
+        if (!v->after[i])
+            return err_set(v->info, ERR_INVAL, "cursor", "this is not a cursor");
+    }
+    return 0;
+}
+
+/* ---- the question */
+
+static int finish(struct view *v, uint64_t index, json_t **out)
+{
+    if (v->q->key) {
+        json_t *first = json_array_get(v->items, 0);
+        if (!first)
+            return err_set(v->info, ERR_NOTFOUND, "", "there is no %s %.64s", v->kind->name, v->q->key);
+        *out = json_incref(first);
+        return 0;
+    }
+    json_t *list = json_object();
+    if (!list)
+        return ERR_NOMEM;
+    view_set(v, list, "items", json_incref(v->items));
+    view_set(v, list, "next_cursor", v->more ? make_cursor(v) : json_null());
+    view_set(v, list, "index", json_integer((json_int_t)index));
+    if (v->err) {
+        json_decref(list);
+        return v->err;
+    }
+    *out = list;
+    return 0;
+}
+
+int view_read(struct storage_reader *r, const struct view_query *q, json_t **out, struct err_info *info)
+{
+    struct view v = {.r = r, .q = q, .info = info, .kind = find_kind(q->kind)};
+    if (!v.kind)
+        return err_set(info, ERR_INVAL, "kind", "there is no kind \"%.32s\"", q->kind);
+    if (q->limit > VIEW_LIMIT_MAX)
+        return err_set(info, ERR_INVAL, "limit", "must be 1 to %u", VIEW_LIMIT_MAX);
+    v.limit = q->limit ? q->limit : 100;
+    int err = check_filters(&v);
+    if (!err)
+        err = read_cursor(&v);
+    if (err)
+        return err;
+    v.items = json_array();
+    if (!v.items)
+        return ERR_NOMEM;
+    uint64_t index = 0;
+    err = storage_reader_begin(r, &index);
+    if (!err) {
+        err = v.kind->list(&v);
+        storage_reader_end(r);
+        if (err >= 0)
+            err = v.err;
+    }
+    if (!err)
+        err = finish(&v, index, out);
+    json_decref(v.items);
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&v.agent_queues, &it, &slot);)
+        json_decref(slot->value);
+    for (size_t it = 0; map_next(&v.agent_states, &it, &slot);)
+        json_decref(slot->value);
+    map_free(&v.agent_queues);
+    map_free(&v.agent_states);
+    map_free(&v.positions);
+    return err;
+}

@@ -1,0 +1,243 @@
+/* Live calls and nodes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+#include "core/view_int.h"
+
+/* ---- places in queues */
+
+struct entries {
+    struct view_entry *v;
+    size_t n, cap;
+};
+
+static int entry_row(void *ctx, const struct storage_row *r)
+{
+    struct entries *es = ctx;
+    if (es->n == es->cap) {
+        size_t cap = es->cap ? es->cap * 2 : 64;
+        void *p = realloc(es->v, cap * sizeof *es->v);
+        if (!p)
+            return ERR_NOMEM;
+        es->v = p;
+        es->cap = cap;
+    }
+    struct view_entry *e = &es->v[es->n++];
+    memset(e, 0, sizeof *e);
+    e->id = storage_row_int(r, 0);
+    e->phase = (uint32_t)storage_row_int(r, 1);
+    (void)snprintf(e->queue, sizeof e->queue, "%s", storage_row_text(r, 2));
+    e->priority = (uint32_t)storage_row_int(r, 3);
+    e->front = storage_row_int(r, 4);
+    e->queued_us = storage_row_int(r, 5);
+    size_t len;
+    const void *body = storage_row_blob(r, 6, &len);
+    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
+    if (!s)
+        return ERR_CORRUPT;
+    (void)snprintf(e->caller, sizeof e->caller, "%s", s->caller);
+    ev__call_state__free_unpacked(s, NULL);
+    return 0;
+}
+
+static int service_order(const void *a, const void *b)
+{
+    const struct view_entry *x = a, *y = b;
+    bool xo = x->phase == CORE_CALL_OFFERED, yo = y->phase == CORE_CALL_OFFERED;
+    if (xo != yo)
+        return xo ? -1 : 1;
+    if (x->front != y->front)
+        return x->front > y->front ? -1 : 1;
+    if (x->priority != y->priority)
+        return x->priority > y->priority ? -1 : 1;
+    if (x->queued_us != y->queued_us)
+        return x->queued_us < y->queued_us ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+int view_queue_entries(struct view *v, const char *queue, struct view_entry **out, size_t *n)
+{
+    struct entries es = {0};
+    const struct storage_val vals[] = {storage_int(CORE_CALL_WAITING), storage_int(CORE_CALL_OFFERED), storage_text(queue)};
+    int err = storage_reader_query(v->r,
+                                   "SELECT call_id, phase, queue, priority, front, queued_us, body FROM call"
+                                   " WHERE phase IN (?1, ?2) AND queue=?3",
+                                   vals, 3, entry_row, &es);
+    if (err) {
+        free(es.v);
+        return err;
+    }
+    if (es.n)
+        qsort(es.v, es.n, sizeof *es.v, service_order);
+    *out = es.v;
+    *n = es.n;
+    return 0;
+}
+
+static int position_of(struct view *v, uint64_t id, const char *queue, uint32_t *out)
+{
+    /* the places of all callers of a queue are worked out once for each answer */
+    char seen[80];
+    (void)snprintf(seen, sizeof seen, "q:%s", queue);
+    char key[24];
+    (void)snprintf(key, sizeof key, "c:%016llx", (unsigned long long)id);
+    if (!map_get(&v->positions, seen)) {
+        struct view_entry *e = NULL;
+        size_t n = 0;
+        int err = view_queue_entries(v, queue, &e, &n);
+        uintptr_t place = 0;
+        for (size_t i = 0; i < n && !err; i++) {
+            char k[24];
+            (void)snprintf(k, sizeof k, "c:%016llx", (unsigned long long)e[i].id);
+            if (e[i].phase == CORE_CALL_WAITING)
+                err = map_set(&v->positions, k, (void *)++place);
+        }
+        free(e);
+        if (!err)
+            err = map_set(&v->positions, seen, v);
+        if (err)
+            return err;
+    }
+    *out = (uint32_t)(uintptr_t)map_get(&v->positions, key);
+    return 0;
+}
+
+/* ---- calls */
+
+static json_t *leg_json(struct view *v, const Ev__LegState *l)
+{
+    json_t *o = json_object();
+    view_set(v, o, "leg_id", json_integer((json_int_t)l->id));
+    view_set(v, o, "role", json_string(l->role == CORE_LEG_CALLER ? "caller" : "callee"));
+    view_set(v, o, "number", view_text(l->number));
+    view_set(v, o, "agent", view_text(l->agent));
+    view_set(v, o, "answered", json_boolean(l->answered));
+    view_set(v, o, "held", json_boolean(l->held));
+    view_set(v, o, "media_address", view_text(l->dialog ? l->dialog->media_address : ""));
+    view_set(v, o, "remote_target", view_text(l->dialog ? l->dialog->remote_target : ""));
+    return o;
+}
+
+static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
+{
+    const char *agent = s->offer_agent;
+    if (!agent[0] && s->n_legs > 1)
+        agent = s->legs[s->n_legs - 1]->agent;
+    char id[17];
+    view_id(s->call_id, id);
+    view_set(v, o, "call_id", json_string(id));
+    view_set(v, o, "owner", view_text(s->owner));
+    view_set(v, o, "epoch", json_integer(s->epoch));
+    view_set(v, o, "phase", json_string(core_call_phase_name((enum core_call_phase)s->phase)));
+    view_set(v, o, "caller", view_text(s->caller));
+    view_set(v, o, "caller_name", view_text(s->caller_name));
+    view_set(v, o, "called", view_text(s->called));
+    view_set(v, o, "trunk", view_text(s->trunk));
+    view_set(v, o, "extension", view_text(s->extension));
+    view_set(v, o, "agent", view_text(agent));
+    view_set(v, o, "queue", view_text(s->queue));
+    view_set(v, o, "flow", view_text(s->flow));
+    view_set(v, o, "flow_node", view_text(s->flow_node));
+    view_set(v, o, "language", view_text(s->language));
+    uint32_t position = 0;
+    if (s->phase == CORE_CALL_WAITING) {
+        int err = position_of(v, s->call_id, s->queue, &position);
+        if (err)
+            return err;
+    }
+    view_set(v, o, "position", position ? json_integer(position) : json_null());
+    view_set(v, o, "arrived_at", view_time(s->arrived_us));
+    view_set(v, o, "answered_at", view_time(s->answered_us));
+    view_set(v, o, "menu_at", view_time(s->menu_us));
+    view_set(v, o, "queued_at", view_time(s->queued_us));
+    view_set(v, o, "offered_at", view_time(s->offered_us));
+    view_set(v, o, "connected_at", view_time(s->connected_us));
+    json_t *legs = json_array();
+    for (size_t i = 0; i < s->n_legs; i++) {
+        if (json_array_append_new(legs, leg_json(v, s->legs[i])) != 0)
+            v->err = ERR_NOMEM;
+    }
+    view_set(v, o, "legs", legs);
+    return v->err;
+}
+
+static int call_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
+    if (!s)
+        return ERR_CORRUPT;
+    json_t *o = json_object();
+    char key[17];
+    view_id(s->call_id, key);
+    int err = o ? call_json(v, s, o) : ERR_NOMEM;
+    ev__call_state__free_unpacked(s, NULL);
+    if (err) {
+        json_decref(o);
+        return err;
+    }
+    return view_add(v, o, key);
+}
+
+int view_list_calls(struct view *v)
+{
+    uint64_t id = 0;
+    const char *text = v->q->key ? v->q->key : v->after;
+    if (text[0] && !view_parse_id(text, &id)) {
+        if (v->q->key)
+            return 0; /* no such call */
+        return err_set(v->info, ERR_INVAL, "cursor", "this is not a cursor of a list of calls");
+    }
+    struct storage_val vals[] = {storage_int(id)};
+    if (v->q->key)
+        return storage_reader_query(v->r, "SELECT body FROM call WHERE call_id=?", vals, 1, call_row, v);
+    /* ids without a sign: the stored negative ones are the large ones */
+    return storage_reader_query(v->r,
+                                "SELECT body FROM call WHERE (call_id < 0, call_id) > (?1 < 0, ?1)"
+                                " ORDER BY call_id < 0, call_id",
+                                vals, 1, call_row, v);
+}
+
+/* ---- nodes */
+
+static int node_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 2, &len);
+    Ev__NodeUp *m = ev__node_up__unpack(NULL, len, body);
+    if (!m)
+        return ERR_CORRUPT;
+    json_t *o = json_object(), *sip = json_array();
+    for (size_t i = 0; i < m->n_sip; i++) {
+        if (json_array_append_new(sip, view_text(m->sip[i])) != 0)
+            v->err = ERR_NOMEM;
+    }
+    view_set(v, o, "name", view_text(m->name));
+    view_set(v, o, "node_id", json_integer((json_int_t)m->node_id));
+    view_set(v, o, "site", view_text(m->site));
+    view_set(v, o, "sip", sip);
+    view_set(v, o, "https", view_text(m->https));
+    view_set(v, o, "peer", view_text(m->peer));
+    view_set(v, o, "version", view_text(m->version));
+    view_set(v, o, "up", json_boolean(storage_row_int(r, 0) != 0));
+    view_set(v, o, "since", view_time(storage_row_int(r, 1)));
+    view_set(v, o, "incarnation", json_integer((json_int_t)m->incarnation));
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s", m->name);
+    ev__node_up__free_unpacked(m, NULL);
+    return view_add(v, o, name);
+}
+
+int view_list_nodes(struct view *v)
+{
+    const struct storage_val vals[] = {storage_text(v->q->key ? v->q->key : v->after)};
+    return storage_reader_query(v->r,
+                                v->q->key ? "SELECT up, since_us, body FROM node WHERE name=?"
+                                          : "SELECT up, since_us, body FROM node WHERE name>? ORDER BY name",
+                                vals, 1, node_row, v);
+}

@@ -1,0 +1,234 @@
+/* Configuration objects, with what is going on at them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "core/core.h"
+#include "core/view_int.h"
+
+/* ---- agents */
+
+static int state_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    json_t *o = json_object();
+    if (!o)
+        return ERR_NOMEM;
+    uint64_t call = storage_row_int(r, 6);
+    char id[17] = "";
+    if (call)
+        view_id(call, id);
+    view_set(v, o, "state", json_string(core_agent_state_name((enum core_agent_state)storage_row_int(r, 1))));
+    view_set(v, o, "reason", view_text(storage_row_text(r, 2)));
+    view_set(v, o, "since", view_time(storage_row_int(r, 3)));
+    view_set(v, o, "login_at", view_time(storage_row_int(r, 4)));
+    view_set(v, o, "extension_in_use", json_string(storage_row_text(r, 5)));
+    view_set(v, o, "call_id", id[0] ? json_string(id) : json_null());
+    view_set(v, o, "answered", json_integer((json_int_t)storage_row_int(r, 7)));
+    if (map_set(&v->agent_states, storage_row_text(r, 0), o) != 0) {
+        json_decref(o);
+        return ERR_NOMEM;
+    }
+    return v->err;
+}
+
+static int load_states(struct view *v)
+{
+    if (v->has_states)
+        return 0;
+    v->has_states = true;
+    return storage_reader_query(v->r,
+                                "SELECT number, state, reason, since_us, login_us, extension, call_id, answered FROM agent_state",
+                                NULL, 0, state_row, v);
+}
+
+static const char *state_of(const struct view *v, const char *agent)
+{
+    const char *s = json_string_value(json_object_get(map_get(&v->agent_states, agent), "state"));
+    return s ? s : core_agent_state_name(CORE_AGENT_LOGGED_OUT);
+}
+
+static int membership_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__Queue *q = ev__queue__unpack(NULL, len, body);
+    if (!q)
+        return ERR_CORRUPT;
+    int err = 0;
+    for (size_t i = 0; i < q->n_members && !err; i++) {
+        json_t *list = map_get(&v->agent_queues, q->members[i]->agent);
+        if (!list) {
+            list = json_array();
+            if (!list || map_set(&v->agent_queues, q->members[i]->agent, list) != 0) {
+                json_decref(list);
+                err = ERR_NOMEM;
+                break;
+            }
+        }
+        if (json_array_append_new(list, json_string(q->name)) != 0)
+            err = ERR_NOMEM;
+    }
+    ev__queue__free_unpacked(q, NULL);
+    return err;
+}
+
+static int load_memberships(struct view *v)
+{
+    if (v->has_queues)
+        return 0;
+    v->has_queues = true;
+    const struct storage_val kind = storage_int(CFG_QUEUE);
+    return storage_reader_query(v->r, "SELECT body FROM config WHERE kind=? ORDER BY name", &kind, 1, membership_row, v);
+}
+
+static int add_agent(struct view *v, json_t *o, const char *number)
+{
+    int err = load_states(v);
+    if (!err)
+        err = load_memberships(v);
+    if (err)
+        return err;
+    json_t *state = map_get(&v->agent_states, number);
+    if (state && json_object_update(o, state) != 0)
+        return ERR_NOMEM;
+    if (!state) {
+        view_set(v, o, "state", json_string(core_agent_state_name(CORE_AGENT_LOGGED_OUT)));
+        view_set(v, o, "reason", json_string(""));
+        view_set(v, o, "since", json_null());
+        view_set(v, o, "login_at", json_null());
+        view_set(v, o, "extension_in_use", json_string(""));
+        view_set(v, o, "call_id", json_null());
+        view_set(v, o, "answered", json_integer(0));
+    }
+    json_t *queues = map_get(&v->agent_queues, number);
+    view_set(v, o, "queues", queues ? json_incref(queues) : json_array());
+    return v->err;
+}
+
+/* ---- queues */
+
+static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
+{
+    int err = load_states(v);
+    if (err)
+        return err;
+    unsigned idle = 0, in = 0, talking = 0;
+    for (size_t i = 0; i < q->n_members; i++) {
+        const char *s = state_of(v, q->members[i]->agent);
+        in += strcmp(s, core_agent_state_name(CORE_AGENT_LOGGED_OUT)) != 0;
+        idle += strcmp(s, core_agent_state_name(CORE_AGENT_IDLE)) == 0;
+        talking += strcmp(s, core_agent_state_name(CORE_AGENT_TALKING)) == 0;
+    }
+    struct view_entry *e = NULL;
+    size_t n = 0;
+    err = view_queue_entries(v, q->name, &e, &n);
+    if (err)
+        return err;
+    json_t *entries = json_array();
+    unsigned waiting = 0;
+    uint64_t first = 0, now = clock_wall_now().us;
+    for (size_t i = 0; i < n && entries; i++) {
+        bool waits = e[i].phase == CORE_CALL_WAITING;
+        waiting += waits;
+        if (!first || e[i].queued_us < first)
+            first = e[i].queued_us;
+        char id[17];
+        view_id(e[i].id, id);
+        json_t *x = json_object();
+        view_set(v, x, "call_id", json_string(id));
+        view_set(v, x, "caller", view_text(e[i].caller));
+        view_set(v, x, "position", json_integer(waits ? (json_int_t)waiting : 0));
+        view_set(v, x, "queued_at", view_time(e[i].queued_us));
+        view_set(v, x, "state", json_string(core_call_phase_name((enum core_call_phase)e[i].phase)));
+        if (json_array_append_new(entries, x) != 0)
+            v->err = ERR_NOMEM;
+    }
+    free(e);
+    view_set(v, o, "waiting", json_integer(waiting));
+    view_set(v, o, "available", json_integer(idle));
+    view_set(v, o, "logged_in", json_integer(in));
+    view_set(v, o, "talking", json_integer(talking));
+    view_set(v, o, "longest_wait_ms", json_integer(first && now > first ? (json_int_t)((now - first) / 1000) : 0));
+    view_set(v, o, "entries", entries);
+    return v->err;
+}
+
+/* ---- extensions */
+
+struct reg_list {
+    struct view *v;
+    json_t *list;
+};
+
+static int reg_row(void *ctx, const struct storage_row *r)
+{
+    struct reg_list *l = ctx;
+    json_t *o = json_object();
+    view_set(l->v, o, "uri", view_text(storage_row_text(r, 0)));
+    view_set(l->v, o, "node", view_text(storage_row_text(r, 1)));
+    view_set(l->v, o, "flow", view_text(storage_row_text(r, 2)));
+    view_set(l->v, o, "user_agent", view_text(storage_row_text(r, 3)));
+    view_set(l->v, o, "expires_at", view_time(storage_row_int(r, 4)));
+    if (json_array_append_new(l->list, o) != 0)
+        l->v->err = ERR_NOMEM;
+    return l->v->err;
+}
+
+static int add_extension(struct view *v, json_t *o, const Ev__Extension *x)
+{
+    struct reg_list l = {v, json_array()};
+    if (!l.list)
+        return ERR_NOMEM;
+    view_set(v, o, "has_password", json_boolean(x->ha1_md5[0] || x->ha1_sha256[0]));
+    view_set(v, o, "registrations", l.list);
+    const struct storage_val number = storage_text(x->number);
+    return storage_reader_query(v->r,
+                                "SELECT uri, node, flow, user_agent, expires_us FROM registration WHERE extension=?"
+                                " ORDER BY id DESC",
+                                &number, 1, reg_row, &l);
+}
+
+/* ---- all of them */
+
+static int config_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    enum cfg_kind kind = config_kind(v->kind->name);
+    const char *name = storage_row_text(r, 0);
+    size_t len;
+    const void *body = storage_row_blob(r, 3, &len);
+    ProtobufCMessage *m = protobuf_c_message_unpack(config_descriptor(kind), NULL, len, body);
+    if (!m)
+        return ERR_CORRUPT;
+    json_t *o = config_to_json(kind, m, false);
+    int err = o ? 0 : ERR_NOMEM;
+    if (!err) {
+        view_set(v, o, "version", json_integer((json_int_t)storage_row_int(r, 1)));
+        view_set(v, o, "updated_at", view_time(storage_row_int(r, 2)));
+        if (kind == CFG_AGENT)
+            err = add_agent(v, o, name);
+        else if (kind == CFG_QUEUE)
+            err = add_queue(v, o, (const Ev__Queue *)(const void *)m);
+        else if (kind == CFG_EXTENSION)
+            err = add_extension(v, o, (const Ev__Extension *)(const void *)m);
+    }
+    protobuf_c_message_free_unpacked(m, NULL);
+    if (err) {
+        json_decref(o);
+        return err;
+    }
+    return view_add(v, o, name);
+}
+
+int view_list_config(struct view *v)
+{
+    const struct storage_val vals[] = {storage_int(config_kind(v->kind->name)), storage_text(v->q->key ? v->q->key : v->after)};
+    if (v->q->key)
+        return storage_reader_query(v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name=?", vals, 2,
+                                    config_row, v);
+    return storage_reader_query(v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name>? ORDER BY name",
+                                vals, 2, config_row, v);
+}

@@ -1,0 +1,278 @@
+/* What has been: call records, events, audit. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core_int.h"
+#include "core/view_int.h"
+
+/* ---- WHERE from filters */
+
+struct where {
+    char sql[1024];
+    struct storage_val vals[24];
+    unsigned n;
+};
+
+static void and_where(struct where *w, const char *cond, struct storage_val val)
+{
+    (void)strcat(w->sql, " AND "); /* bounded: each filter at most once, all names are ours */
+    (void)strcat(w->sql, cond);
+    w->vals[w->n++] = val;
+}
+
+static void filters(struct view *v, struct where *w, const char *time_column)
+{
+    for (const char *const *f = v->kind->filters; *f; f++) {
+        const char *text = view_filter(v, *f);
+        if (!text)
+            continue;
+        char cond[64];
+        uint64_t us = 0;
+        if (strcmp(*f, "from") == 0 || strcmp(*f, "to") == 0) {
+            (void)view_parse_time(text, &us); /* checked before */
+            (void)snprintf(cond, sizeof cond, "%s %s ?", time_column, **f == 'f' ? ">=" : "<");
+            and_where(w, cond, storage_int(us));
+        } else if (strcmp(*f, "call_id") == 0) {
+            if (!view_parse_id(text, &us))
+                (void)strcat(w->sql, " AND 0");
+            else
+                and_where(w, "call_id=?", storage_int(us));
+        } else {
+            (void)snprintf(cond, sizeof cond, "%s=?", *f);
+            and_where(w, cond, storage_text(text));
+        }
+    }
+}
+
+/* ---- records, newest first */
+
+static json_t *span(uint64_t from, uint64_t to)
+{
+    return json_integer(from && to > from ? (json_int_t)((to - from) / 1000) : 0);
+}
+
+static int cdr_row(void *ctx, const struct storage_row *r)
+{
+    static const char *const texts[] = {"direction", "caller", "called", "trunk", "extension",
+                                        "agent", "answered_by", "queue", "flow", "owner"};
+    static const char *const times[] = {"arrived_at", "answered_at", "menu_at", "queued_at", "offered_at", "connected_at",
+                                        "ended_at"};
+    struct view *v = ctx;
+    json_t *o = json_object();
+    char id[17], key[24];
+    view_id(storage_row_int(r, 1), id);
+    (void)snprintf(key, sizeof key, "%llu", (unsigned long long)storage_row_int(r, 0));
+    view_set(v, o, "record_id", json_string(id));
+    view_set(v, o, "call_id", json_string(id));
+    for (int i = 0; i < 10; i++)
+        view_set(v, o, texts[i], view_text(storage_row_text(r, 2 + i)));
+    uint64_t t[7];
+    for (int i = 0; i < 7; i++) {
+        t[i] = storage_row_int(r, 12 + i);
+        view_set(v, o, times[i], view_time(t[i]));
+    }
+    view_set(v, o, "duration_ms", span(t[0], t[6]));
+    view_set(v, o, "talk_ms", span(t[5], t[6]));
+    view_set(v, o, "wait_ms", span(t[3], t[5] ? t[5] : t[6]));
+    view_set(v, o, "ended_by", view_text(storage_row_text(r, 19)));
+    view_set(v, o, "cause", view_text(storage_row_text(r, 20)));
+    view_set(v, o, "sip_status", json_integer((json_int_t)storage_row_int(r, 21)));
+    view_set(v, o, "offers", json_integer((json_int_t)storage_row_int(r, 22)));
+    view_set(v, o, "taken_over", json_integer((json_int_t)storage_row_int(r, 23)));
+    json_t *quality = json_loads(storage_row_text(r, 24), 0, NULL);
+    view_set(v, o, "quality", quality ? quality : json_array());
+    return view_add(v, o, key);
+}
+
+#define CDR_COLUMNS                                                                                                    \
+    "SELECT seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us," \
+    " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, taken_over," \
+    " quality FROM cdr WHERE "
+
+int view_list_cdrs(struct view *v)
+{
+    uint64_t id;
+    if (v->q->key) {
+        if (!view_parse_id(v->q->key, &id))
+            return 0;
+        const struct storage_val val = storage_int(id);
+        return storage_reader_query(v->r, CDR_COLUMNS "call_id=?", &val, 1, cdr_row, v);
+    }
+    struct where w = {.sql = CDR_COLUMNS "1"};
+    if (v->after[0])
+        and_where(&w, "seq < ?", storage_int(strtoull(v->after, NULL, 10)));
+    filters(v, &w, "ended_us");
+    (void)strcat(w.sql, " ORDER BY seq DESC");
+    return storage_reader_query(v->r, w.sql, w.vals, w.n, cdr_row, v);
+}
+
+/* ---- audit, newest first */
+
+static json_t *object_text(const char *text)
+{
+    json_t *j = text[0] ? json_loads(text, 0, NULL) : NULL;
+    return j ? j : json_null();
+}
+
+static int audit_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    json_t *o = json_object();
+    char key[48];
+    (void)snprintf(key, sizeof key, "%llu.%llu", (unsigned long long)storage_row_int(r, 0),
+                   (unsigned long long)storage_row_int(r, 1));
+    view_set(v, o, "index", json_integer((json_int_t)storage_row_int(r, 0)));
+    view_set(v, o, "time", view_time(storage_row_int(r, 2)));
+    static const char *const texts[] = {"actor", "origin", "node", "action", "object"};
+    for (int i = 0; i < 5; i++)
+        view_set(v, o, texts[i], view_text(storage_row_text(r, 3 + i)));
+    view_set(v, o, "before", object_text(storage_row_text(r, 8)));
+    view_set(v, o, "after", object_text(storage_row_text(r, 9)));
+    view_set(v, o, "code", json_string(err_name((int)(int64_t)storage_row_int(r, 10))));
+    return view_add(v, o, key);
+}
+
+static bool parse_pair(const char *text, uint64_t *index, uint64_t *n)
+{
+    char *end;
+    if (!*text || *text < '0' || *text > '9')
+        return false;
+    *index = strtoull(text, &end, 10);
+    if (*end != '.' || end[1] < '0' || end[1] > '9')
+        return false;
+    *n = strtoull(end + 1, &end, 10);
+    return *end == '\0';
+}
+
+int view_list_audit(struct view *v)
+{
+    struct where w = {.sql = "SELECT idx, n, time_us, actor, origin, node, action, object, before, after, code FROM audit WHERE 1"};
+    uint64_t index = 0, n = 0;
+    const char *text = v->q->key ? v->q->key : v->after;
+    if (text[0] && !parse_pair(text, &index, &n))
+        return v->q->key ? 0 : err_set(v->info, ERR_INVAL, "cursor", "this is not a cursor of a list of audit");
+    if (text[0]) {
+        and_where(&w, v->q->key ? "(idx, n) = (?" : "(idx, n) < (?", storage_int(index));
+        (void)strcat(w.sql, ", ?)");
+        w.vals[w.n++] = storage_int(n);
+    }
+    filters(v, &w, "time_us");
+    (void)strcat(w.sql, " ORDER BY idx DESC, n DESC");
+    return storage_reader_query(v->r, w.sql, w.vals, w.n, audit_row, v);
+}
+
+/* ---- events, oldest first */
+
+struct event_scan {
+    struct view *v;    /* NULL: for the stream */
+    json_t *out;
+    uint64_t after_index, after_n;
+    uint32_t limit;
+    char source[64];
+    int err;
+};
+
+static int cluster_row(void *ctx, const struct storage_row *r)
+{
+    struct event_scan *s = ctx;
+    (void)snprintf(s->source, sizeof s->source, "urn:everline:%s", storage_row_text(r, 0));
+    return 0;
+}
+
+static json_t *envelope(const struct event_scan *s, const json_t *e, const char *id)
+{
+    return json_pack("{s:s,s:s,s:s,s:O?,s:O?,s:o?,s:O?}", "specversion", "1.0", "id", id, "source", s->source, "type",
+                     json_object_get(e, "type"), "subject", json_object_get(e, "subject"), "time",
+                     view_time((uint64_t)json_integer_value(json_object_get(e, "time"))), "data", json_object_get(e, "data"));
+}
+
+static int event_row(void *ctx, const struct storage_row *r)
+{
+    struct event_scan *s = ctx;
+    uint64_t index = storage_row_int(r, 0);
+    json_t *list = json_loads(storage_row_text(r, 1), 0, NULL);
+    if (!json_is_array(list)) {
+        json_decref(list);
+        return ERR_CORRUPT;
+    }
+    int stop = 0;
+    for (size_t i = 0; i < json_array_size(list) && !stop; i++) {
+        uint64_t n = i + 1;
+        if (index == s->after_index && n <= s->after_n)
+            continue;
+        char id[48];
+        (void)snprintf(id, sizeof id, "%llu.%llu", (unsigned long long)index, (unsigned long long)n);
+        json_t *e = envelope(s, json_array_get(list, i), id);
+        if (s->v && s->v->q->key && strcmp(s->v->q->key, id) != 0) {
+            json_decref(e);
+        } else if (s->v) {
+            stop = view_add(s->v, e, id);
+        } else if (json_array_append_new(s->out, e) != 0) {
+            stop = ERR_NOMEM;
+        } else {
+            stop = json_array_size(s->out) >= s->limit;
+        }
+    }
+    json_decref(list);
+    return stop;
+}
+
+static int scan_events(struct storage_reader *r, struct event_scan *s, uint64_t from, uint64_t to)
+{
+    (void)strcpy(s->source, "urn:everline");
+    int err = storage_reader_query(r, "SELECT cluster_id FROM cluster", NULL, 0, cluster_row, s);
+    const struct storage_val vals[] = {storage_int(from), storage_int(to)};
+    if (!err)
+        err = storage_reader_query(r, "SELECT idx, body FROM event WHERE idx BETWEEN ? AND ? ORDER BY idx", vals, 2, event_row, s);
+    return err < 0 ? err : 0;
+}
+
+int view_list_events(struct view *v)
+{
+    struct event_scan s = {.v = v};
+    uint64_t index = 0, n = 0;
+    const char *text = v->q->key ? v->q->key : v->after;
+    if (text[0] && !parse_pair(text, &index, &n))
+        return v->q->key ? 0 : err_set(v->info, ERR_INVAL, "cursor", "this is not a cursor of a list of events");
+    if (!v->q->key) {
+        s.after_index = index;
+        s.after_n = n;
+    }
+    return scan_events(v->r, &s, index, v->q->key ? index : INT64_MAX);
+}
+
+static int kept_row(void *ctx, const struct storage_row *r)
+{
+    uint64_t *out = ctx;
+    out[0] = storage_row_int(r, 0);
+    out[1] = storage_row_int(r, 1);
+    return 0;
+}
+
+int view_events(struct storage_reader *r, uint64_t after_index, uint32_t after_n, uint32_t limit, json_t **out, int *gone)
+{
+    struct event_scan s = {.after_index = after_index, .after_n = after_n, .limit = limit ? limit : 100, .out = json_array()};
+    if (!s.out)
+        return ERR_NOMEM;
+    int err = storage_reader_begin(r, NULL);
+    if (err) {
+        json_decref(s.out);
+        return err;
+    }
+    /* Rows are dropped only when as many as CORE_EVENTS_KEPT stay: fewer means that all there ever were are there. */
+    uint64_t kept[2] = {0, 0};
+    err = storage_reader_query(r,
+                               "SELECT coalesce((SELECT min(idx) FROM event), 0), coalesce((SELECT events FROM applied), 0)",
+                               NULL, 0, kept_row, kept);
+    if (!err)
+        err = scan_events(r, &s, after_index, INT64_MAX);
+    storage_reader_end(r);
+    if (err) {
+        json_decref(s.out);
+        return err;
+    }
+    *gone = kept[1] >= CORE_EVENTS_KEPT && after_index < kept[0];
+    *out = s.out;
+    return 0;
+}
