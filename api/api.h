@@ -9,7 +9,7 @@
  * ERR_TIMEOUT for the client.
  *
  * Errors: api_start only; afterwards each request has its own answer (RFC 9457). Limits: API_* below; over them
- * clients get 413, 431 or 503 and connections are closed.
+ * clients get 413 or 503; connections over the limits, with too large headers, or too slow are closed without an answer.
  * RFC 9110, 9112 (HTTP/1.1 only), 9457 (problems), 7386 (merge patch), CloudEvents 1.0, WHATWG server-sent events. */
 #ifndef API_API_H
 #define API_API_H

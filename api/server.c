@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,11 @@ static void complete(struct conn *c)
 
 static int on_request(struct api_server *s, struct conn *c, struct lws *wsi)
 {
+    struct lws *network = lws_get_network_wsi(wsi);
+    if (network != wsi) { /* HTTP/2 by "Upgrade: h2c", which lws cannot be told to leave: close it */
+        lws_set_timeout(network, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+        return -1;
+    }
     if (c->q) /* the answer before was not finished: cannot be */
         return -1;
     struct api_request *q = api_request_new(s);
@@ -204,6 +210,7 @@ static int on_request(struct api_server *s, struct conn *c, struct lws *wsi)
     peer_address(lws_get_socket_fd(wsi), q->origin);
     bool body_follows = false;
     api_read_head(q, &body_follows);
+    q->body_dropped = q->answered || !body_follows;
     if (!body_follows) {
         complete(c);
         return 0;
@@ -211,7 +218,6 @@ static int on_request(struct api_server *s, struct conn *c, struct lws *wsi)
     lws_sul_schedule(s->lws, 0, &c->overdue, on_overdue, (lws_usec_t)API_REQUEST_S * LWS_USEC_PER_SEC);
     if (!q->answered)
         return api_expects_continue(wsi) ? api_send_continue(wsi) : 0;
-    q->body_dropped = true;
     q->close_after = q->close_after || api_expects_continue(wsi) || q->body_expected > API_BODY_MAX;
     if (q->close_after && api_expects_continue(wsi))
         q->body_expected = 0; /* it will not be sent */
@@ -305,9 +311,24 @@ static void on_beat(lws_sorted_usec_list_t *sul)
     lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)API_IDLE_S * LWS_USEC_PER_SEC);
 }
 
+/* Closes what is open: their requests are freed. */
+static void close_socket(struct api_server *s)
+{
+    if (!s->lws)
+        return;
+    lws_context_destroy(s->lws);
+    pthread_mutex_lock(&s->lock);
+    s->lws = NULL;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void *run(void *arg)
 {
     struct api_server *s = arg;
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, NULL); /* TLS writes with write(2) */
     lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)API_IDLE_S * LWS_USEC_PER_SEC);
     for (;;) {
         pthread_mutex_lock(&s->lock);
@@ -317,6 +338,7 @@ static void *run(void *arg)
             break;
     }
     lws_sul_schedule(s->lws, 0, &s->beat, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    close_socket(s);
     return NULL;
 }
 
@@ -388,14 +410,7 @@ static int copy_config(struct api_server *s, const struct api_config *cfg)
 
 static void destroy(struct api_server *s)
 {
-    pthread_mutex_lock(&s->lock);
-    struct lws_context *lws = s->lws;
-    pthread_mutex_unlock(&s->lock);
-    if (lws)
-        lws_context_destroy(lws); /* closes what is open: their requests are freed */
-    pthread_mutex_lock(&s->lock);
-    s->lws = NULL;
-    pthread_mutex_unlock(&s->lock);
+    close_socket(s);
     while (s->posted) {
         struct api_posted *p = s->posted;
         s->posted = p->next;
@@ -453,8 +468,8 @@ void api_stop(struct api_server *s)
         return;
     pthread_mutex_lock(&s->lock);
     s->stop = true;
+    lws_cancel_service(s->lws); /* under the lock: the thread destroys the context as soon as it sees stop */
     pthread_mutex_unlock(&s->lock);
-    lws_cancel_service(s->lws);
     pthread_join(s->thread, NULL);
     destroy(s);
 }
@@ -470,8 +485,7 @@ void api_notify(struct api_server *s, uint64_t index)
     bool news = index > s->notified;
     if (news)
         s->notified = index;
-    struct lws_context *lws = s->lws;
+    if (news && s->lws)
+        lws_cancel_service(s->lws);
     pthread_mutex_unlock(&s->lock);
-    if (news && lws)
-        lws_cancel_service(lws);
 }

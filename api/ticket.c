@@ -31,10 +31,9 @@ void api_post_result(struct api_server *s, uint64_t ticket, const struct api_res
     pthread_mutex_lock(&s->lock);
     *s->posted_end = p;
     s->posted_end = &p->next;
-    struct lws_context *lws = s->lws;
+    if (s->lws)
+        lws_cancel_service(s->lws);
     pthread_mutex_unlock(&s->lock);
-    if (lws)
-        lws_cancel_service(lws);
 }
 
 void api_tickets_run(struct api_server *s)
