@@ -23,7 +23,7 @@ struct lookup {
     size_t n_ranges;
     struct contact *contacts;
     size_t n_contacts;
-    struct map tokens;
+    struct map tokens, bound; /* by hash; extension to agent */
 };
 
 void core_lookup_drop(struct core *c)
@@ -34,6 +34,7 @@ void core_lookup_drop(struct core *c)
     free(l->ranges);
     free(l->contacts);
     map_free(&l->tokens);
+    map_free(&l->bound);
     free(l);
     c->lookup = NULL;
 }
@@ -73,6 +74,7 @@ static struct lookup *make(const struct core *cc)
         return c->lookup;
     struct lookup *l = core_alloc(sizeof *l);
     map_init(&l->tokens);
+    map_init(&l->bound);
     const struct map_slot *slot;
     for (size_t it = 0; map_next(&c->cfg[CFG_TRUNK], &it, &slot);)
         add_trunk(l, (const Ev__Trunk *)(const void *)((const struct cfg *)slot->value)->msg);
@@ -94,6 +96,13 @@ static struct lookup *make(const struct core *cc)
         /* two names for one token: the first by name, on every node */
         if ((!other || strcmp(t->name, other->name) < 0) &&
             map_set(&l->tokens, t->sha256, (void *)(uintptr_t)t) != 0)
+            core_oom();
+    }
+    for (size_t it = 0; map_next(&c->cfg[CFG_AGENT], &it, &slot);) {
+        const Ev__Agent *a = (const Ev__Agent *)(const void *)((const struct cfg *)slot->value)->msg;
+        const Ev__Agent *other = a->extension[0] ? map_get(&l->bound, a->extension) : NULL;
+        if (a->extension[0] && (!other || strcmp(a->number, other->number) < 0) &&
+            map_set(&l->bound, a->extension, (void *)(uintptr_t)a) != 0)
             core_oom();
     }
     if (l->n_ranges)
@@ -179,6 +188,11 @@ const char *core_token_role(const struct core *c, const char *sha256_hex, const 
     if (t && name)
         *name = t->name;
     return t ? t->role : NULL;
+}
+
+const Ev__Agent *core_agent_bound_to(const struct core *c, const char *extension)
+{
+    return map_get(&make(c)->bound, extension);
 }
 
 /* ---- dialled numbers */
