@@ -105,11 +105,12 @@ static int disk_guard_map(struct disk_guard *g, const char *dir, struct err_info
 static int disk_guard_compare(const struct disk_guard *g, const struct disk_guard_log *log, struct err_info *info)
 {
     if (log->last < g->last)
-        return err_set(info, ERR_CORRUPT, "dir", "the log in %s ends at entry %llu, but entry %llu was on disk. "
-                       DISK_GUARD_ADVICE, g->log_dir, (unsigned long long)log->last, (unsigned long long)g->last);
+        return err_set(info, ERR_CORRUPT, "dir",
+                       "the log in %s ends at entry %llu, but entry %llu was on disk. " DISK_GUARD_ADVICE, g->log_dir,
+                       (unsigned long long)log->last, (unsigned long long)g->last);
     if (log->term < g->term || (log->term == g->term && g->vote && log->vote != g->vote))
-        return err_set(info, ERR_CORRUPT, "dir", "the term or vote in %s is older than what was written. "
-                       DISK_GUARD_ADVICE, g->log_dir);
+        return err_set(info, ERR_CORRUPT, "dir",
+                       "the term or vote in %s is older than what was written. " DISK_GUARD_ADVICE, g->log_dir);
     return 0;
 }
 

@@ -4,7 +4,7 @@
 
 #include "raft/disk_guard.h"
 
-#define DISK_GUARD_ADVICE                                                                                       \
+#define DISK_GUARD_ADVICE                                                                                         \
     "This node must not vote with it: keep its folder aside, remove the node from the cluster, and add it again " \
     "with an empty folder"
 

@@ -84,8 +84,8 @@ static bool disk_guard_name(const char *name, struct disk_guard_segment *out)
         return true;
     }
     end = 0;
-    return sscanf(name, "%" SCNu64 "-%" SCNu64 "%n", &out->first, &out->last, &end) == 2 && !name[end] &&
-           out->first && out->last >= out->first;
+    return sscanf(name, "%" SCNu64 "-%" SCNu64 "%n", &out->first, &out->last, &end) == 2 && !name[end] && out->first &&
+           out->last >= out->first;
 }
 
 static void disk_guard_note_snapshot(const char *log_dir, const char *name, struct disk_guard_dir *d)
@@ -245,8 +245,9 @@ static int disk_guard_segment(const char *log_dir, const struct disk_guard_segme
     if (!seg->open && *end != DISK_GUARD_EXACT)
         return err_set(info, ERR_CORRUPT, "dir", "log segment %s is damaged. " DISK_GUARD_ADVICE, path);
     if (!seg->open && *entries != seg->last - seg->first + 1)
-        return err_set(info, ERR_CORRUPT, "dir", "log segment %s has %llu entries, not as many as its name says. "
-                       DISK_GUARD_ADVICE, path, (unsigned long long)*entries);
+        return err_set(info, ERR_CORRUPT, "dir",
+                       "log segment %s has %llu entries, not as many as its name says. " DISK_GUARD_ADVICE, path,
+                       (unsigned long long)*entries);
     return 0;
 }
 
@@ -261,8 +262,9 @@ static int disk_guard_closed(const char *log_dir, const struct disk_guard_dir *d
         if (b->first == a->last + 1)
             continue;
         if (a->last > d->snapshot)
-            return err_set(info, ERR_CORRUPT, "dir", "log entries between %s and %s are missing in %s. "
-                           DISK_GUARD_ADVICE, a->name, b->name, log_dir);
+            return err_set(info, ERR_CORRUPT, "dir",
+                           "log entries between %s and %s are missing in %s. " DISK_GUARD_ADVICE, a->name, b->name,
+                           log_dir);
         from = i;
     }
     *last = d->snapshot;
@@ -316,8 +318,10 @@ int disk_guard_read_log(const char *log_dir, struct disk_guard_log *out, struct 
         bool one = disk_guard_metadata(log_dir, "metadata1", &version, &log);
         bool two = disk_guard_metadata(log_dir, "metadata2", &version, &log);
         if (!one && !two && (d.n || d.snapshot))
-            rc = err_set(info, ERR_CORRUPT, "dir", "%s holds a log, but term and vote (metadata1, metadata2) are missing "
-                         "or damaged. " DISK_GUARD_ADVICE, log_dir);
+            rc = err_set(info, ERR_CORRUPT, "dir",
+                         "%s holds a log, but term and vote (metadata1, metadata2) are missing "
+                         "or damaged. " DISK_GUARD_ADVICE,
+                         log_dir);
     }
     if (!rc)
         rc = disk_guard_closed(log_dir, &d, &log.last, info);

@@ -38,8 +38,7 @@ int mesh_address_parse(const char *text, struct sockaddr_storage *out)
 
 struct mesh_peer *mesh_peer_find(const struct mesh *m, uint64_t id)
 {
-    list_foreach(it, &m->peers)
-    {
+    list_foreach(it, &m->peers) {
         struct mesh_peer *p = list_entry(it, struct mesh_peer, link);
         if (p->id == id)
             return p;
@@ -68,8 +67,7 @@ static void mesh_dial_due(struct mesh *m, uint64_t now)
 {
     if (!m->self.id || m->closing)
         return;
-    list_foreach(it, &m->peers)
-    {
+    list_foreach(it, &m->peers) {
         struct mesh_peer *p = list_entry(it, struct mesh_peer, link);
         if (!p->conn && !p->dialing && now >= p->next_dial_us)
             mesh_dial(p, m);
@@ -279,8 +277,7 @@ int mesh_send(struct mesh *m, uint64_t peer, uint8_t type, uint16_t flags, const
 
 void mesh_flush(struct mesh *m)
 {
-    list_foreach_safe(it, &m->conns)
-    {
+    list_foreach_safe(it, &m->conns) {
         struct mesh_conn *c = list_entry(it, struct mesh_conn, link);
         if (c->out.start < c->out.end && !c->write_busy)
             mesh_conn_flush(c);
@@ -298,8 +295,7 @@ static void mesh_tick_cb(uv_timer_t *t)
     bool late = m->last_tick_us && now - m->last_tick_us > m->tick_ms * 1000u + MESH_LATE_TICK_US;
     m->last_tick_us = now;
     wire_put64(ping, now);
-    list_foreach_safe(it, &m->conns)
-    {
+    list_foreach_safe(it, &m->conns) {
         struct mesh_conn *c = list_entry(it, struct mesh_conn, link);
         if (late)
             c->last_rx_us = now;
@@ -330,7 +326,8 @@ void mesh_handle_closed(struct mesh *m)
         return;
     void (*cb)(void *) = m->close_cb;
     void *arg = m->close_arg;
-    list_foreach_safe(it, &m->peers) free(list_entry(it, struct mesh_peer, link));
+    list_foreach_safe(it, &m->peers)
+        free(list_entry(it, struct mesh_peer, link));
     SSL_CTX_free(m->tls);
     free(m);
     if (cb)
@@ -349,8 +346,7 @@ void mesh_close(struct mesh *m, void (*cb)(void *arg), void *arg)
     m->close_arg = arg;
     uv_close((uv_handle_t *)&m->timer, mesh_handle_close_cb);
     uv_close((uv_handle_t *)&m->listener, mesh_handle_close_cb);
-    list_foreach_safe(it, &m->conns)
-    {
+    list_foreach_safe(it, &m->conns) {
         struct mesh_conn *c = list_entry(it, struct mesh_conn, link);
         mesh_conn_flush(c);
         mesh_conn_close(c, NULL);

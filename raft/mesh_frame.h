@@ -30,13 +30,13 @@ enum mesh_frame_type {
     MESH_RESUME = 9,     /* leader: has room again, send all that is pending once more */
     MESH_READ = 10,      /* read index: question to the leader */
     MESH_READ_ANSWER = 11,
-    MESH_CONFIRM = 12,   /* leader: am I still, for you? */
+    MESH_CONFIRM = 12, /* leader: am I still, for you? */
     MESH_CONFIRMED = 13,
-    MESH_MEMBER = 14,    /* forwarded change of membership */
+    MESH_MEMBER = 14, /* forwarded change of membership */
     MESH_MEMBER_ANSWER = 15,
-    MESH_IMAGE = 16,     /* request for a piece of a snapshot image */
+    MESH_IMAGE = 16, /* request for a piece of a snapshot image */
     MESH_IMAGE_PIECE = 17,
-    MESH_MESSAGE = 18,   /* repl_send */
+    MESH_MESSAGE = 18, /* repl_send */
     MESH_FRAME_TYPES
 };
 
@@ -71,7 +71,7 @@ ERR_CHECKED int mesh_hello_decode(const void *data, size_t len, struct mesh_hell
 
 /* Answer to a node that asks to join. */
 struct mesh_join_reply {
-    int32_t status;   /* 0: id and cluster are given; ERR_BUSY: not yet, ask again; else refused for good */
+    int32_t status; /* 0: id and cluster are given; ERR_BUSY: not yet, ask again; else refused for good */
     uint64_t id, cluster;
     char leader[MESH_ADDRESS_MAX]; /* whom to ask instead, or "" */
     char text[248];

@@ -37,9 +37,8 @@ static int raft_msg_conf_get(struct wire_reader *r, struct raft_configuration *c
         uint64_t id = wire_get64(r);
         uint8_t role = wire_get8(r);
         wire_get_str(r, address, sizeof address);
-        int rc = r->bad || !id || !address[0] || role > RAFT_SPARE
-                     ? RAFT_MALFORMED
-                     : raft_configuration_add(c, id, address, role);
+        int rc = r->bad || !id || !address[0] || role > RAFT_SPARE ? RAFT_MALFORMED
+                                                                   : raft_configuration_add(c, id, address, role);
         if (rc) {
             raft_configuration_close(c);
             return rc == RAFT_NOMEM ? ERR_NOMEM : ERR_CORRUPT;

@@ -15,7 +15,7 @@
 #define RAFT_MSG_ENTRIES_MAX 4096u
 #define RAFT_MSG_SNAPSHOT_MAX 65536u /* a manifest, never a state */
 #define RAFT_MSG_SERVERS_MAX 64u
-#define RAFT_MSG_ADDRESS_MAX 192u    /* bytes of a server's address field */
+#define RAFT_MSG_ADDRESS_MAX 192u /* bytes of a server's address field */
 
 /* Bytes needed for the message with its entries [from, to). */
 size_t raft_msg_size(const struct raft_message *m, unsigned from, unsigned to);

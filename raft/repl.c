@@ -120,7 +120,9 @@ static void repl_watch_state(struct repl *r)
     bool was_leader = r->seen_state == RAFT_LEADER;
     bool same_leadership = was_leader && state == RAFT_LEADER && term == r->seen_term;
     log_info("raft", "term %llu: %s, leader %llu", (unsigned long long)term,
-             state == RAFT_LEADER ? "leading" : state == RAFT_CANDIDATE ? "candidate" : "following",
+             state == RAFT_LEADER      ? "leading"
+             : state == RAFT_CANDIDATE ? "candidate"
+                                       : "following",
              (unsigned long long)leader);
     r->seen_state = state;
     r->seen_leader = leader;
@@ -298,18 +300,23 @@ static int repl_open_identity(struct repl *r, const struct repl_config *c, struc
 {
     int rc = identity_load(r->dir, &r->ident);
     if (!rc && strcmp(r->ident.name, r->name) != 0)
-        return err_set(info, ERR_CONFLICT, "name", "the folder belongs to node \"%s\", not \"%s\"", r->ident.name, r->name);
+        return err_set(info, ERR_CONFLICT, "name", "the folder belongs to node \"%s\", not \"%s\"", r->ident.name,
+                       r->name);
     if (!rc) {
         r->ident.incarnation++;
         rc = identity_store(r->dir, &r->ident);
         return rc ? err_set(info, rc, "dir", "cannot write the identity file: %s", err_text(rc)) : 0;
     }
     if (rc != ERR_NOTFOUND)
-        return err_set(info, rc, "dir", "the identity file of %s cannot be used (%s): remove this node from the "
-                                        "cluster, empty its folder and add it again", r->dir, err_text(rc));
+        return err_set(info, rc, "dir",
+                       "the identity file of %s cannot be used (%s): remove this node from the "
+                       "cluster, empty its folder and add it again",
+                       r->dir, err_text(rc));
     if (!disk_guard_folder_empty(r->log_dir))
-        return err_set(info, ERR_CORRUPT, "dir", "%s holds a log but the identity file is missing: remove this node "
-                                                 "from the cluster, empty its folder and add it again", r->log_dir);
+        return err_set(info, ERR_CORRUPT, "dir",
+                       "%s holds a log but the identity file is missing: remove this node "
+                       "from the cluster, empty its folder and add it again",
+                       r->log_dir);
     memset(&r->ident, 0, sizeof r->ident);
     snprintf(r->ident.name, sizeof r->ident.name, "%s", r->name);
     r->ident.incarnation = 1;
@@ -386,8 +393,7 @@ int repl_raft_begin(struct repl *r, struct err_info *info)
     if (rc || r->dead)
         return err_set(info, rc ? repl_err_from_raft(rc) : ERR_CORRUPT, "dir", "cannot load the log: %s",
                        r->dead ? r->fatal_text : r->raft.errmsg);
-    rc = disk_guard_started(r->guard, raft_last_index(&r->raft), raft_current_term(&r->raft),
-                            raft_voted_for(&r->raft));
+    rc = disk_guard_started(r->guard, raft_last_index(&r->raft), raft_current_term(&r->raft), raft_voted_for(&r->raft));
     if (rc)
         return err_set(info, rc, "dir", "cannot write the log's record: %s", err_text(rc));
     r->raft_up = true;
@@ -439,8 +445,8 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
     if (!rc) {
         struct mesh_config mc = {r->name,       r->listen,       cfg->ca_file,        cfg->cert_file,
                                  cfg->key_file, r->heartbeat_ms, r->ident.incarnation};
-        struct mesh_events ev = {r,          repl_member_admit,   repl_member_join, repl_member_joined,
-                                 repl_frame, repl_link,           repl_member_refused, repl_last_index};
+        struct mesh_events ev = {r,          repl_member_admit, repl_member_join,    repl_member_joined,
+                                 repl_frame, repl_link,         repl_member_refused, repl_last_index};
         rc = mesh_open(loop, &mc, &ev, &r->mesh, info);
         r->mesh_closed = rc != 0;
     }

@@ -32,10 +32,10 @@
 
 struct repl;
 
-#define REPL_COMMAND_MAX (512u * 1024u)     /* bytes of one command */
-#define REPL_BATCH_MAX (1024u * 1024u)      /* bytes packed into one log entry */
-#define REPL_PENDING_MAX 8192u              /* commands a node may have proposed and not yet seen applied */
-#define REPL_PENDING_BYTES_MAX (16u << 20)  /* and their bytes */
+#define REPL_COMMAND_MAX (512u * 1024u)    /* bytes of one command */
+#define REPL_BATCH_MAX (1024u * 1024u)     /* bytes packed into one log entry */
+#define REPL_PENDING_MAX 8192u             /* commands a node may have proposed and not yet seen applied */
+#define REPL_PENDING_BYTES_MAX (16u << 20) /* and their bytes */
 
 /* One command out of a log entry, as the state machine gets it. `data` is valid during the call. */
 struct repl_item {
@@ -56,7 +56,7 @@ struct repl_outcome {
 /* An image of the state at an index: a file that repl moves between nodes. */
 struct repl_image {
     uint64_t index;
-    char path[512];       /* in the directory given to snapshot_take */
+    char path[512]; /* in the directory given to snapshot_take */
     uint8_t sha256[32];
     uint64_t bytes;
 };
@@ -65,12 +65,12 @@ typedef void repl_image_cb(void *arg, int status, const struct repl_image *image
 struct repl_peer_info {
     uint64_t id;
     char name[64];
-    char address[64];  /* "ip:port" of the mesh */
+    char address[64]; /* "ip:port" of the mesh */
     enum { REPL_SPARE, REPL_STANDBY, REPL_VOTER } role;
     bool self, leader;
-    bool up;            /* a live mesh connection (always true for self) */
-    uint32_t rtt_us;    /* smoothed round trip on the mesh, 0 when unknown */
-    uint64_t match;     /* last index known to be on its disk; 0 when unknown (only the leader knows) */
+    bool up;         /* a live mesh connection (always true for self) */
+    uint32_t rtt_us; /* smoothed round trip on the mesh, 0 when unknown */
+    uint64_t match;  /* last index known to be on its disk; 0 when unknown (only the leader knows) */
 };
 
 struct repl_status {
@@ -108,14 +108,14 @@ struct repl_handler {
 };
 
 struct repl_config {
-    const char *name;          /* this node's name; equals the CN of its certificate */
-    const char *dir;           /* data folder of the log; created 0700 */
-    const char *listen;        /* "ip:port" of the mesh, as peers reach it */
+    const char *name;                           /* this node's name; equals the CN of its certificate */
+    const char *dir;                            /* data folder of the log; created 0700 */
+    const char *listen;                         /* "ip:port" of the mesh, as peers reach it */
     const char *ca_file, *cert_file, *key_file; /* PEM; key never logged */
-    const char *join;          /* "ip:port" of any member, or NULL */
-    bool bootstrap;            /* become the first and only voter if the folder is empty (guarded by a fsynced marker) */
-    unsigned election_ms;      /* default 300 */
-    unsigned heartbeat_ms;     /* default 50 */
+    const char *join;                           /* "ip:port" of any member, or NULL */
+    bool bootstrap;        /* become the first and only voter if the folder is empty (guarded by a fsynced marker) */
+    unsigned election_ms;  /* default 300 */
+    unsigned heartbeat_ms; /* default 50 */
     unsigned snapshot_threshold; /* entries between snapshots, default 8192 */
     unsigned snapshot_trailing;  /* default 2048 */
 };

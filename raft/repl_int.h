@@ -24,14 +24,14 @@
 #include "raft/repl_batch.h"
 
 #define REPL_MEMBERS_MAX 64u
-#define REPL_INFLIGHT_MAX 2u               /* batches given to libraft and not yet committed */
-#define REPL_QUEUE_BYTES_MAX (64u << 20)   /* commands that wait at the leader, of all nodes */
-#define REPL_FORWARD_BYTES (256u * 1024u)  /* payload of one forwarding frame, or one command if larger */
-#define REPL_READS_MAX 4096u               /* read-index questions in the works */
+#define REPL_INFLIGHT_MAX 2u              /* batches given to libraft and not yet committed */
+#define REPL_QUEUE_BYTES_MAX (64u << 20)  /* commands that wait at the leader, of all nodes */
+#define REPL_FORWARD_BYTES (256u * 1024u) /* payload of one forwarding frame, or one command if larger */
+#define REPL_READS_MAX 4096u              /* read-index questions in the works */
 #define REPL_MEMBER_OPS_MAX 16u
 #define REPL_STOP_TRANSFER_MS 500u
 #define REPL_DEFAULT_TIMEOUT_MS 5000u
-#define REPL_RESEND_MS 1000u               /* an own command sent and not applied for so long is sent again */
+#define REPL_RESEND_MS 1000u /* an own command sent and not applied for so long is sent again */
 #define REPL_MESSAGE_MAX 65536u
 
 /* A command that this node proposed, until it is applied here. It outlives its request: once sent it keeps its place in
@@ -59,7 +59,7 @@ struct repl_applied {
 struct repl_member {
     uint64_t id;
     char name[64], address[64];
-    int role; /* RAFT_VOTER ... */
+    int role;             /* RAFT_VOTER ... */
     uint64_t told_commit; /* leader: commit index sent to it */
 };
 
@@ -82,7 +82,7 @@ struct repl_read {
     struct list_node link;
     void (*cb)(void *arg, int status);
     void *arg;
-    uint64_t from;  /* leader's side: node that asked, 0 for own */
+    uint64_t from; /* leader's side: node that asked, 0 for own */
     uint64_t token;
     uint64_t index; /* to be applied; 0 while not known */
     uint64_t round; /* leader's side */
@@ -116,14 +116,14 @@ struct repl {
     struct raft_fsm fsm;
     struct raft_uv_transport transport;
     raft_io_recv_cb recv;
-    bool in_recv_commit;      /* the answer to a commit notice need not travel */
-    uint64_t append_next;     /* index of the next entry that goes to disk */
-    uint64_t state_index;     /* last index that is in the state machine */
+    bool in_recv_commit;  /* the answer to a commit notice need not travel */
+    uint64_t append_next; /* index of the next entry that goes to disk */
+    uint64_t state_index; /* last index that is in the state machine */
     uint64_t seen_term, seen_leader;
     int seen_state;
     bool leader_ready;
     struct raft_barrier *barrier;
-    bool dead;                /* fatal was called */
+    bool dead; /* fatal was called */
 
     /* own commands */
     struct list_node pends;
@@ -208,7 +208,7 @@ void repl_propose_pump(struct repl *r);
 void repl_propose_rewind(struct repl *r); /* send all that is pending again */
 void repl_propose_expire(struct repl *r);
 void repl_propose_fail_all(struct repl *r, int status);
-void repl_propose_lost(struct repl *r);   /* no longer the leader */
+void repl_propose_lost(struct repl *r); /* no longer the leader */
 int repl_propose_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
 int repl_propose_apply(struct repl *r, uint64_t index, const void *data, size_t len);
 /* The state was replaced by an image: own commands that it already holds are answered ERR_TIMEOUT (outcome unknown). */

@@ -331,9 +331,7 @@ int repl_io_init(struct repl *r, struct err_info *info)
     r->io.send = repl_io_send;
     r->io.snapshot_put = repl_snapshot_put;
     r->io.close = repl_io_close;
-    r->fsm = (struct raft_fsm){.version = 1,
-                               .apply = repl_io_apply,
-                               .snapshot = repl_snapshot_take,
-                               .restore = repl_snapshot_restore};
+    r->fsm = (struct raft_fsm){
+        .version = 1, .apply = repl_io_apply, .snapshot = repl_snapshot_take, .restore = repl_snapshot_restore};
     return 0;
 }

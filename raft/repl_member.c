@@ -127,15 +127,16 @@ void repl_member_fail_all(struct repl *r, int status, const char *text)
         repl_op_done(r, list_entry(r->ops.next, struct repl_member_op, link), status, 0, text);
 }
 
-static int repl_op_new(struct repl *r, uint8_t kind, const char *name, const char *address, repl_member_cb *cb, void *arg,
-                       struct repl_member_op **out)
+static int repl_op_new(struct repl *r, uint8_t kind, const char *name, const char *address, repl_member_cb *cb,
+                       void *arg, struct repl_member_op **out)
 {
     struct sockaddr_storage ss;
     if (r->stopping || r->dead)
         return ERR_CLOSED;
     if (!name || !name[0] || strlen(name) >= sizeof(*out)->name || strpbrk(name, "|/ \t\n"))
         return ERR_INVAL;
-    if (kind == REPL_OP_ADD && (!address || strlen(address) >= sizeof(*out)->address || mesh_address_parse(address, &ss)))
+    if (kind == REPL_OP_ADD &&
+        (!address || strlen(address) >= sizeof(*out)->address || mesh_address_parse(address, &ss)))
         return ERR_INVAL;
     if (r->n_ops >= REPL_MEMBER_OPS_MAX)
         return ERR_BUSY;
@@ -407,8 +408,7 @@ int repl_member_answer_frame(struct repl *r, uint64_t peer, const uint8_t *data,
     wire_get_str(&rd, text, sizeof text);
     if (rd.bad || wire_left(&rd) || status > 0)
         return ERR_CORRUPT;
-    list_foreach(it, &r->ops)
-    {
+    list_foreach(it, &r->ops) {
         struct repl_member_op *op = list_entry(it, struct repl_member_op, link);
         if (op->token == token && op->sent_to == peer) {
             repl_op_done(r, op, status, id, text);
@@ -465,8 +465,7 @@ void repl_member_pump(struct repl *r)
         }
         r->h.state_changed(r->h.ctx, r->leader_ready);
     }
-    list_foreach_safe(it, &r->ops)
-    {
+    list_foreach_safe(it, &r->ops) {
         unsigned n = r->n_ops;
         repl_op_step(r, list_entry(it, struct repl_member_op, link));
         if (r->n_ops != n)
@@ -519,8 +518,10 @@ void repl_member_join(void *ctx, const struct mesh_hello *h, struct mesh_join_re
         snprintf(out->text, sizeof out->text, "%s has not been added yet", h->name);
     } else if (m->role != RAFT_SPARE) {
         out->status = ERR_CONFLICT;
-        snprintf(out->text, sizeof out->text, "%s is a member already (id %llu) but comes with an empty log: remove it "
-                                              "and add it again", h->name, (unsigned long long)m->id);
+        snprintf(out->text, sizeof out->text,
+                 "%s is a member already (id %llu) but comes with an empty log: remove it "
+                 "and add it again",
+                 h->name, (unsigned long long)m->id);
     } else if (strcmp(m->address, h->address) != 0) {
         out->status = ERR_CONFLICT;
         snprintf(out->text, sizeof out->text, "%s was added with address %s but listens on %s", h->name, m->address,

@@ -72,8 +72,7 @@ void repl_propose_rewind(struct repl *r)
 
 void repl_propose_expire(struct repl *r)
 {
-    list_foreach_safe(it, &r->pends)
-    {
+    list_foreach_safe(it, &r->pends) {
         struct repl_pend *p = list_entry(it, struct repl_pend, link);
         if (!p->req || r->now_us < p->deadline_us)
             continue;
@@ -360,8 +359,10 @@ int repl_propose_apply(struct repl *r, uint64_t index, const void *data, size_t 
     uint64_t term;
     unsigned n;
     if (repl_batch_decode(data, len, &term, r->items, &n)) {
-        repl_fatal(r, ERR_CORRUPT, "log entry %llu fails its check: remove this node from the cluster, empty its folder "
-                                   "and add it again", (unsigned long long)index);
+        repl_fatal(r, ERR_CORRUPT,
+                   "log entry %llu fails its check: remove this node from the cluster, empty its folder "
+                   "and add it again",
+                   (unsigned long long)index);
         return ERR_CORRUPT;
     }
     unsigned done = 0;

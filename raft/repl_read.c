@@ -62,8 +62,7 @@ void repl_read_reset(struct repl *r)
 {
     r->read_round_done = ++r->read_round;
     r->n_read_acks = 0;
-    list_foreach(it, &r->reads)
-    {
+    list_foreach(it, &r->reads) {
         struct repl_read *q = list_entry(it, struct repl_read, link);
         if (q->state == REPL_READ_ASK)
             q->round = q->index = q->sent_us = 0;
@@ -124,8 +123,7 @@ static void repl_read_lead(struct repl *r)
     }
     if (running && r->now_us - r->read_round_sent_us > REPL_READ_REPEAT_US)
         running = false; /* answers were lost: questions of the old round go into a new one */
-    list_foreach_safe(it, &r->reads)
-    {
+    list_foreach_safe(it, &r->reads) {
         struct repl_read *q = list_entry(it, struct repl_read, link);
         if (q->state != REPL_READ_ASK)
             continue;
@@ -142,8 +140,7 @@ static void repl_read_lead(struct repl *r)
     if (!waiting || running)
         return;
     repl_read_round_begin(r);
-    list_foreach(it, &r->reads)
-    {
+    list_foreach(it, &r->reads) {
         struct repl_read *q = list_entry(it, struct repl_read, link);
         if (q->state != REPL_READ_ASK)
             continue;
@@ -175,8 +172,7 @@ void repl_read_pump(struct repl *r)
     uint64_t leader = repl_leader(r);
     if (leading)
         repl_read_lead(r);
-    list_foreach_safe(it, &r->reads)
-    {
+    list_foreach_safe(it, &r->reads) {
         struct repl_read *q = list_entry(it, struct repl_read, link);
         bool ready = q->state == REPL_READ_WAIT && raft_last_applied(&r->raft) >= q->index;
         if (ready || r->now_us > q->deadline_us || (q->from && !repl_leading(r))) {
@@ -198,8 +194,7 @@ static void repl_read_on_question(struct repl *r, uint64_t peer, uint64_t token)
 {
     if (!repl_leading(r) || !r->leader_ready)
         return;
-    list_foreach(it, &r->reads)
-    {
+    list_foreach(it, &r->reads) {
         struct repl_read *q = list_entry(it, struct repl_read, link);
         if (q->from == peer && q->token == token)
             return;
@@ -213,8 +208,7 @@ static void repl_read_on_question(struct repl *r, uint64_t peer, uint64_t token)
 
 static void repl_read_on_answer(struct repl *r, uint64_t token, uint64_t index)
 {
-    list_foreach(it, &r->reads)
-    {
+    list_foreach(it, &r->reads) {
         struct repl_read *q = list_entry(it, struct repl_read, link);
         if (!q->from && q->token == token && q->state == REPL_READ_ASK) {
             q->index = index;

@@ -296,8 +296,9 @@ int repl_snapshot_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
     struct repl_image image;
     char name[IMAGE_NAME_MAX];
     if (image_manifest_decode(buf->base, buf->len, &m)) {
-        repl_fatal(r, ERR_CORRUPT, "the snapshot fails its check: remove this node from the cluster, empty its folder "
-                                   "and add it again");
+        repl_fatal(r, ERR_CORRUPT,
+                   "the snapshot fails its check: remove this node from the cluster, empty its folder "
+                   "and add it again");
         return RAFT_CORRUPT;
     }
     image_name(name, &m);
@@ -311,16 +312,17 @@ int repl_snapshot_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
         if (!rc)
             rc = r->h.snapshot_install(r->h.ctx, &image);
         if (rc) {
-            repl_fatal(r, rc, "the state image %s cannot be used (%s): remove this node from the cluster, empty its "
-                              "folder and add it again", name, err_text(rc));
+            repl_fatal(r, rc,
+                       "the state image %s cannot be used (%s): remove this node from the cluster, empty its "
+                       "folder and add it again",
+                       name, err_text(rc));
             return RAFT_CORRUPT;
         }
         r->state_index = m.index;
     }
     r->n_applied = 0;
     for (unsigned i = 0; i < m.n_origins; i++)
-        r->applied[r->n_applied++] =
-            (struct repl_applied){m.origins[i].id, m.origins[i].incarnation, m.origins[i].seq};
+        r->applied[r->n_applied++] = (struct repl_applied){m.origins[i].id, m.origins[i].incarnation, m.origins[i].seq};
     if (r->raft_up)
         repl_propose_installed(r);
     /* libraft leaves the data to us when it is restored from its cache after an install and at start alike */

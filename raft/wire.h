@@ -53,10 +53,22 @@ static inline uint64_t wire_get(struct wire_reader *r, unsigned bytes)
     return p ? wire_load(p, bytes) : 0;
 }
 
-static inline uint8_t wire_get8(struct wire_reader *r) { return (uint8_t)wire_get(r, 1); }
-static inline uint16_t wire_get16(struct wire_reader *r) { return (uint16_t)wire_get(r, 2); }
-static inline uint32_t wire_get32(struct wire_reader *r) { return (uint32_t)wire_get(r, 4); }
-static inline uint64_t wire_get64(struct wire_reader *r) { return wire_get(r, 8); }
+static inline uint8_t wire_get8(struct wire_reader *r)
+{
+    return (uint8_t)wire_get(r, 1);
+}
+static inline uint16_t wire_get16(struct wire_reader *r)
+{
+    return (uint16_t)wire_get(r, 2);
+}
+static inline uint32_t wire_get32(struct wire_reader *r)
+{
+    return (uint32_t)wire_get(r, 4);
+}
+static inline uint64_t wire_get64(struct wire_reader *r)
+{
+    return wire_get(r, 8);
+}
 
 /* A string with a length byte, without NUL inside; out gets a terminator. Too long for cap is bad. */
 static inline void wire_get_str(struct wire_reader *r, char *out, size_t cap)
@@ -81,10 +93,22 @@ static inline uint8_t *wire_store(uint8_t *p, uint64_t v, unsigned bytes)
     return p + bytes;
 }
 
-static inline uint8_t *wire_put8(uint8_t *p, uint8_t v) { return wire_store(p, v, 1); }
-static inline uint8_t *wire_put16(uint8_t *p, uint16_t v) { return wire_store(p, v, 2); }
-static inline uint8_t *wire_put32(uint8_t *p, uint32_t v) { return wire_store(p, v, 4); }
-static inline uint8_t *wire_put64(uint8_t *p, uint64_t v) { return wire_store(p, v, 8); }
+static inline uint8_t *wire_put8(uint8_t *p, uint8_t v)
+{
+    return wire_store(p, v, 1);
+}
+static inline uint8_t *wire_put16(uint8_t *p, uint16_t v)
+{
+    return wire_store(p, v, 2);
+}
+static inline uint8_t *wire_put32(uint8_t *p, uint32_t v)
+{
+    return wire_store(p, v, 4);
+}
+static inline uint8_t *wire_put64(uint8_t *p, uint64_t v)
+{
+    return wire_store(p, v, 8);
+}
 
 /* At most 255 bytes of s. */
 static inline uint8_t *wire_put_str(uint8_t *p, const char *s)

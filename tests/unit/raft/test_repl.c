@@ -51,7 +51,6 @@ START_TEST(test_restart_from_disk)
 }
 END_TEST
 
-
 /* ---- losing the leader ---- */
 
 #define MANY 300
@@ -236,8 +235,9 @@ START_TEST(test_remove_leader_hands_over)
     fx_cluster(fx, 3);
     int leader = fx_leader(fx);
     unsigned other = (unsigned)(leader + 1) % 3;
-    ck_assert_msg(fx_member_op(fx, (unsigned)leader, FX_REMOVE, fx->nodes[leader].name, NULL, NULL, text,
-                               sizeof text) == 0, "%s", text);
+    ck_assert_msg(
+        fx_member_op(fx, (unsigned)leader, FX_REMOVE, fx->nodes[leader].name, NULL, NULL, text, sizeof text) == 0, "%s",
+        text);
     ck_assert(fx_until(fx, node_fatal, &fx->nodes[leader]));
     fx_stop(fx, (unsigned)leader);
     ck_assert_int_eq(fx_commit(fx, other, 5), 0);
