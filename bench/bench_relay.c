@@ -32,7 +32,7 @@ struct tally {
     uint32_t histogram[HISTOGRAM + 1];
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     (void)fprintf(stderr, "bench_relay: %s: %s\n", what, strerror(errno));
     exit(1);
@@ -137,7 +137,7 @@ static void talk(int epoll_fd, const int *fd, struct result *r)
         drain(epoll_fd, fd, r, 1);
 }
 
-static void telephones(int link)
+static _Noreturn void telephones(int link)
 {
     int fd[LEGS], on = 1, epoll_fd = epoll_create1(0);
     uint16_t ports[LEGS];
@@ -272,7 +272,8 @@ static void run_ours(int link, const uint16_t *phones, struct tally *t, size_t *
     uint16_t ports[LEGS];
     clockid_t cpu;
     struct err_info info = {0};
-    struct media_config cfg = {.bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = 1, .dead_ms = 20000};
+    struct media_config cfg = {
+        .bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = 1, .dead_ms = 20000};
     if (uv_loop_init(&loop) != 0 || media_engine_start(&loop, &cfg, &e, &info) != 0) {
         (void)fprintf(stderr, "bench_relay: %s\n", info.text);
         exit(1);
@@ -336,9 +337,12 @@ int main(void)
     printf("relay_cpu_bare: %.0f ns/packet\n", a);
     printf("relay_cpu: %.0f ns/packet (ratio %.2f, at most 1.30)\n", b, b / a);
     printf("relay_core_per_100_calls: %.1f %% (at most 12)\n", core);
-    printf("relay_lost_bare: %llu of %llu packets\n", (unsigned long long)(bare.sent - bare.received), (unsigned long long)bare.sent);
-    printf("relay_lost: %llu of %llu packets\n", (unsigned long long)(ours.sent - ours.received), (unsigned long long)ours.sent);
-    printf("relay_latency_bare_p50: %u us\nrelay_latency_bare_p99: %u us\n", percentile(&bare, 0.5), percentile(&bare, 0.99));
+    printf("relay_lost_bare: %llu of %llu packets\n", (unsigned long long)(bare.sent - bare.received),
+           (unsigned long long)bare.sent);
+    printf("relay_lost: %llu of %llu packets\n", (unsigned long long)(ours.sent - ours.received),
+           (unsigned long long)ours.sent);
+    printf("relay_latency_bare_p50: %u us\nrelay_latency_bare_p99: %u us\n", percentile(&bare, 0.5),
+           percentile(&bare, 0.99));
     printf("relay_latency_p50: %u us (ratio %.2f)\n", percentile(&ours, 0.5),
            (double)percentile(&ours, 0.5) / (percentile(&bare, 0.5) ? percentile(&bare, 0.5) : 1));
     printf("relay_latency_p99: %u us\n", percentile(&ours, 0.99));

@@ -16,7 +16,7 @@
 #include "telephony/g711.h"
 #include "telephony/media_int.h"
 
-#define TOS_EF 0xB8            /* DSCP 46, RFC 3246 */
+#define TOS_EF 0xB8                 /* DSCP 46, RFC 3246 */
 #define RECEIVE_BUFFER (256 * 1024) /* seconds of audio: a short stop of ours loses nothing */
 
 _Static_assert(sizeof(struct media_stats) % 8 == 0, "copied in words of 64 bits");
@@ -164,7 +164,8 @@ static int set_up_addresses(struct media_engine *e, const struct media_config *c
 {
     uint16_t first = (uint16_t)(cfg->port_min + (cfg->port_min & 1));
     if (cfg->port_min == 0 || first < cfg->port_min || first >= cfg->port_max)
-        return err_set(info, ERR_RANGE, "media.port_min", "the range %u-%u holds no pair of ports", cfg->port_min, cfg->port_max);
+        return err_set(info, ERR_RANGE, "media.port_min", "the range %u-%u holds no pair of ports", cfg->port_min,
+                       cfg->port_max);
     e->port_min = first;
     e->n_pairs = ((unsigned)cfg->port_max - first + 1) / 2;
     for (unsigned k = 0; k < MEDIA_IPS_MAX && cfg->bind_ip[k]; k++) {
@@ -173,7 +174,8 @@ static int set_up_addresses(struct media_engine *e, const struct media_config *c
             return err_set(info, ERR_INVAL, "media.bind_ip", "'%.60s' is not an IPv4 or IPv6 address", cfg->bind_ip[k]);
         int probe = bound_socket(&e->bind[k], 0);
         if (probe < 0)
-            return err_set(info, err_from_errno(errno), "media.bind_ip", "cannot bind to %s: %s", cfg->bind_ip[k], strerror(errno));
+            return err_set(info, err_from_errno(errno), "media.bind_ip", "cannot bind to %s: %s", cfg->bind_ip[k],
+                           strerror(errno));
         (void)close(probe);
         memcpy(e->ip[k], cfg->bind_ip[k], strlen(cfg->bind_ip[k]) + 1);
         e->ports[k].used = calloc(e->n_pairs, 1);
@@ -309,7 +311,8 @@ void media_engine_stop(struct media_engine *e)
     free(e);
 }
 
-int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct media_engine **out, struct err_info *info)
+int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct media_engine **out,
+                       struct err_info *info)
 {
     struct media_engine *e = calloc(1, sizeof *e);
     if (!e)
@@ -476,7 +479,8 @@ void media_stream_pause(struct media_stream *s, bool paused)
     send_switch(s, MEDIA_CMD_PAUSE, paused);
 }
 
-int media_stream_play(struct media_stream *s, const struct media_item *items, unsigned n, uint32_t start_ms, uint32_t *play_id)
+int media_stream_play(struct media_stream *s, const struct media_item *items, unsigned n, uint32_t start_ms,
+                      uint32_t *play_id)
 {
     struct media_playlist *pl;
     uint32_t id = s->e->next_play_id + 1;

@@ -2,8 +2,9 @@
  *
  * Model. An engine has N media threads; each owns an epoll set, a 20 ms tick and its streams. A stream is one leg's RTP and
  * RTCP socket pair on an even port. The core thread creates and commands streams; commands cross in a bounded queue and
- * take effect within a tick; events come back in a bounded queue and are delivered on the core thread. Two streams
- * that are bridged live on one thread (media_bridge moves one if need be). Same codec on both sides and nothing that
+ * take effect at once; events come back in a bounded queue and are delivered on the core thread. A stream is placed on the
+ * thread with the fewest; two streams that are bridged live on one thread: media_bridge moves b to a's, and what arrives
+ * meanwhile waits in its socket. Same codec on both sides and nothing that
  * listens to the audio: packets are rewritten (payload type, SSRC, sequence, timestamp) and relayed without decoding;
  * A/mu differ: table transcoding. RFC 4733 events are relayed as events and reported; in-band DTMF is looked for when
  * asked. RTCP (RFC 3550 section 6) sender and receiver reports every 5 s; loss, jitter and round trip kept per stream.
@@ -27,10 +28,10 @@ struct media_stream;
 struct prompt; /* telephony/prompt.h: decoded audio shared by all streams, 8 kHz mono 16 bit */
 
 struct media_config {
-    const char *bind_ip[4];     /* textual addresses, IPv4 and/or IPv6; NULL ends the list */
+    const char *bind_ip[4];      /* textual addresses, IPv4 and/or IPv6; NULL ends the list */
     uint16_t port_min, port_max; /* even ports are used for RTP, odd for RTCP */
-    unsigned threads;           /* 0: one per core, at most 4 */
-    unsigned dead_ms;           /* no packet for so long while we may receive: MEDIA_EV_DEAD; 0 = off; default 20000 */
+    unsigned threads;            /* 0: one per core, at most 4 */
+    unsigned dead_ms;            /* no packet for so long while we may receive: MEDIA_EV_DEAD; 0 = off; default 20000 */
 };
 
 ERR_CHECKED int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct media_engine **out,
@@ -38,37 +39,38 @@ ERR_CHECKED int media_engine_start(uv_loop_t *loop, const struct media_config *c
 void media_engine_stop(struct media_engine *e);
 
 enum media_event_type {
-    MEDIA_EV_DTMF,      /* one key: digit, duration_ms */
-    MEDIA_EV_PLAYED,    /* play number `play_id` ended by itself */
-    MEDIA_EV_DEAD,      /* nothing received for dead_ms */
-    MEDIA_EV_ALIVE,     /* the first packet, or the first after MEDIA_EV_DEAD */
-    MEDIA_EV_TONE,      /* detected call tone (issue-later use) */
+    MEDIA_EV_DTMF,   /* one key: digit, duration_ms */
+    MEDIA_EV_PLAYED, /* play number `play_id` ended by itself */
+    MEDIA_EV_DEAD,   /* nothing received for dead_ms */
+    MEDIA_EV_ALIVE,  /* the first packet, or the first after MEDIA_EV_DEAD */
+    MEDIA_EV_TONE,   /* detected call tone (issue-later use) */
 };
 struct media_event {
     enum media_event_type type;
-    char digit;            /* 0-9 * # A-D */
+    char digit; /* 0-9 * # A-D */
     uint32_t duration_ms;
     uint32_t play_id;
 };
 typedef void media_event_cb(void *ctx, struct media_stream *s, const struct media_event *ev);
 
 struct media_stream_params {
-    const char *ip;          /* one of bind_ip; NULL: the first of `family` */
-    int family;              /* AF_INET or AF_INET6, used when ip is NULL */
+    const char *ip; /* one of bind_ip; NULL: the first of `family` */
+    int family;     /* AF_INET or AF_INET6, used when ip is NULL */
     media_event_cb *cb;
     void *ctx;
 };
 
 /* Reserves a port pair. ERR_BUSY: none left. */
-ERR_CHECKED int media_stream_open(struct media_engine *e, const struct media_stream_params *p, struct media_stream **out);
+ERR_CHECKED int media_stream_open(struct media_engine *e, const struct media_stream_params *p,
+                                  struct media_stream **out);
 void media_stream_close(struct media_stream *s);
 uint16_t media_stream_port(const struct media_stream *s);
 const char *media_stream_ip(const struct media_stream *s);
 
 struct media_remote {
     struct sdp_session_params sdp; /* where to and how to send */
-    bool symmetric;          /* follow the source address of what arrives (comedia) within the first packets and after silence */
-    bool inband_dtmf;        /* look for DTMF in the audio when the other side has no telephone-event */
+    bool symmetric; /* follow the source address of what arrives (comedia) within the first packets and after silence */
+    bool inband_dtmf; /* look for DTMF in the audio when the other side has no telephone-event */
 };
 /* May be called again at any time (re-INVITE): SSRC, sequence and timestamps go on. */
 void media_stream_set_remote(struct media_stream *s, const struct media_remote *r);
@@ -79,10 +81,10 @@ void media_stream_pause(struct media_stream *s, bool paused);
 struct media_item {
     enum { MEDIA_PROMPT, MEDIA_SILENCE, MEDIA_TONE, MEDIA_MUSIC } kind;
     struct prompt *prompt;
-    uint32_t ms;             /* SILENCE, TONE: length; 0 = without end. MUSIC is without end */
-    uint16_t hz1, hz2;       /* TONE: one or two frequencies */
-    int16_t level_dbm0;      /* TONE: such as -13 */
-    uint32_t on_ms, off_ms;  /* TONE cadence; 0,0: continuous */
+    uint32_t ms;            /* SILENCE, TONE: length; 0 = without end. MUSIC is without end */
+    uint16_t hz1, hz2;      /* TONE: one or two frequencies */
+    int16_t level_dbm0;     /* TONE: such as -13 */
+    uint32_t on_ms, off_ms; /* TONE cadence; 0,0: continuous */
 };
 #define MEDIA_ITEMS_MAX 64
 /* Replaces what is playing. `start_ms`: begin so far into the list (takeover). *play_id identifies the MEDIA_EV_PLAYED. */
@@ -100,12 +102,12 @@ void media_unbridge(struct media_stream *s);
 
 struct media_stats {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
-    uint64_t rx_lost;        /* by sequence numbers (RFC 3550 A.3) */
+    uint64_t rx_lost; /* by sequence numbers (RFC 3550 A.3) */
     uint64_t rx_late, rx_discarded;
-    uint32_t jitter_us;      /* RFC 3550 A.8, ours of what we receive; the worst seen */
+    uint32_t jitter_us; /* RFC 3550 A.8, ours of what we receive; the worst seen */
     uint32_t remote_jitter_us;
-    uint32_t remote_lost;    /* as the other side reports */
-    uint32_t rtt_us;         /* from RTCP, 0 unknown */
+    uint32_t remote_lost;             /* as the other side reports */
+    uint32_t rtt_us;                  /* from RTCP, 0 unknown */
     uint64_t first_rx_us, last_rx_us; /* wall clock, 0 none */
 };
 /* The counters as of the last tick. */

@@ -6,9 +6,9 @@
 #include "telephony/g711.h"
 #include "telephony/media_int.h"
 
-#define ENDS 3u              /* the end is sent three times (RFC 4733 section 2.5.1.4) */
-#define REST_TICKS 3u        /* between two digits, at least 45 ms (Q.24) */
-#define EVENT_VOLUME 10u     /* -10 dBm0 */
+#define ENDS 3u          /* the end is sent three times (RFC 4733 section 2.5.1.4) */
+#define REST_TICKS 3u    /* between two digits, at least 45 ms (Q.24) */
+#define EVENT_VOLUME 10u /* -10 dBm0 */
 #define SEGMENT_MAX 0xFFFFu
 #define DEFAULT_MS 100u
 #define LONGEST_MS 5000u

@@ -29,7 +29,7 @@
 #define MEDIA_TICK_US 20000u
 #define MEDIA_TICK_SAMPLES 160u
 #define MEDIA_PACKET_MAX 2048u
-#define MEDIA_FRAME_MAX 480u      /* samples of the longest ptime, 60 ms */
+#define MEDIA_FRAME_MAX 480u /* samples of the longest ptime, 60 ms */
 #define MEDIA_THREADS_MAX 4u
 #define MEDIA_IPS_MAX 4u
 #define MEDIA_EVENTS_MAX 1024u    /* ring of each thread to the core; a power of two */
@@ -97,8 +97,8 @@ enum media_kind { MEDIA_KIND_NONE, MEDIA_KIND_ULAW, MEDIA_KIND_ALAW, MEDIA_KIND_
 struct media_tx {
     uint32_t ssrc, last_ts, last_dur; /* last_dur: samples that the newest packet covers */
     uint16_t next_seq;
-    uint64_t last_us;                 /* 0: nothing sent yet */
-    bool local;                       /* the newest packet was made here: the next one follows it directly */
+    uint64_t last_us; /* 0: nothing sent yet */
+    bool local;       /* the newest packet was made here: the next one follows it directly */
 };
 
 /* How a source that is relayed into this stream maps onto media_tx. */
@@ -148,7 +148,7 @@ struct media_stream {
     struct media_cmd cmd_open, cmd_close;
 
     /* Handed from thread to thread. */
-    struct media_stream *handed_next;       /* on a stack: `adopted` of a thread, `closed` of the engine */
+    struct media_stream *handed_next; /* on a stack: `adopted` of a thread, `closed` of the engine */
     _Atomic(struct media_thread *) owner;
 
     /* Written by the owner thread at ticks, read by the core (a sequence lock). */
@@ -220,7 +220,7 @@ struct media_thread {
     struct media_cmd *todo, **todo_end;
     struct list_node streams;
     unsigned n_streams;
-    uint64_t now_us;   /* monotonic, once per wake-up */
+    uint64_t now_us; /* monotonic, once per wake-up */
     uint64_t wall_us;
     bool wake_core;
     uint64_t random;
@@ -282,7 +282,8 @@ static inline uint8_t media_stream_silence(const struct media_stream *s)
 }
 
 /* media_play.c */
-int media_playlist_new(const struct media_item *items, unsigned n, uint32_t start_ms, uint32_t id, struct media_playlist **out);
+int media_playlist_new(const struct media_item *items, unsigned n, uint32_t start_ms, uint32_t id,
+                       struct media_playlist **out);
 void media_playlist_free(struct media_playlist *pl); /* any thread */
 void media_play_tick(struct media_stream *s);
 void media_play_drop(struct media_stream *s);
@@ -301,6 +302,6 @@ void media_dtmf_queue(struct media_stream *s, char digit, uint32_t ms);
 bool media_dtmf_tick(struct media_stream *s);
 struct dtmf_rx_state_s *media_dtmf_detector(struct media_stream *s);
 void media_dtmf_free(struct dtmf_rx_state_s *rx); /* any thread; NULL is fine */
-int media_dtmf_event_of(char digit); /* 0-15 or -1 */
+int media_dtmf_event_of(char digit);              /* 0-15 or -1 */
 
 #endif

@@ -20,7 +20,7 @@ struct item {
 struct media_playlist {
     uint32_t id;
     unsigned n, at;
-    uint64_t pos;      /* samples into the item `at` */
+    uint64_t pos; /* samples into the item `at` */
     uint32_t phase[2];
     struct item items[];
 };
@@ -106,7 +106,8 @@ static void skip_to(struct media_playlist *pl, uint32_t start_ms)
     }
 }
 
-int media_playlist_new(const struct media_item *items, unsigned n, uint32_t start_ms, uint32_t id, struct media_playlist **out)
+int media_playlist_new(const struct media_item *items, unsigned n, uint32_t start_ms, uint32_t id,
+                       struct media_playlist **out)
 {
     if (n == 0 || n > MEDIA_ITEMS_MAX)
         return ERR_RANGE;

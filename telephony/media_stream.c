@@ -165,8 +165,8 @@ static void skip_number(struct media_map *m, const struct rtp_packet *p)
 }
 
 /* Fits the packet into the outgoing numbering. False: it is older than the point where its source was switched in. */
-static bool map_packet(struct media_stream *d, const struct rtp_packet *p, bool restart, bool audio, uint16_t *seq, uint32_t *ts,
-                       bool *marker)
+static bool map_packet(struct media_stream *d, const struct rtp_packet *p, bool restart, bool audio, uint16_t *seq,
+                       uint32_t *ts, bool *marker)
 {
     struct media_map *m = &d->map;
     uint64_t now = d->t->now_us;
@@ -344,7 +344,8 @@ static void take_rtcp(struct media_stream *s, const uint8_t *buf, size_t len, co
 {
     struct rtcp_report r;
     const struct media_addr *expected = s->latched.len ? &s->latched : &s->signalled;
-    if (rtcp_parse(buf, len, s->tx.ssrc, &r) != 0 || !s->have_remote || !(same_ip(from, expected) || same_ip(from, &s->rtcp_to))) {
+    if (rtcp_parse(buf, len, s->tx.ssrc, &r) != 0 || !s->have_remote ||
+        !(same_ip(from, expected) || same_ip(from, &s->rtcp_to))) {
         noise(s);
         return;
     }

@@ -245,7 +245,8 @@ static bool owned(const struct media_thread *t, const struct media_cmd *c)
 /* Takes over what the core has pushed, oldest first, behind what waits here already. */
 static void collect(struct media_thread *t)
 {
-    struct media_cmd *c = atomic_exchange_explicit(&t->commands, NULL, memory_order_acquire), *fifo = NULL, **end = NULL;
+    struct media_cmd *c = atomic_exchange_explicit(&t->commands, NULL, memory_order_acquire), *fifo = NULL,
+                     **end = NULL;
     while (c) {
         struct media_cmd *next = c->next;
         if (!end)

@@ -18,9 +18,9 @@ struct rtcp_block {
     uint32_t lsr, dlsr;       /* 1/65536 s */
 };
 struct rtcp_report {
-    uint32_t ssrc;            /* of the sender of the report */
-    bool is_sender;           /* SR, else RR */
-    uint64_t ntp;             /* 32.32 s since 1900 */
+    uint32_t ssrc;  /* of the sender of the report */
+    bool is_sender; /* SR, else RR */
+    uint64_t ntp;   /* 32.32 s since 1900 */
     uint32_t rtp_ts, packets, octets;
     bool has_block;
     struct rtcp_block block;

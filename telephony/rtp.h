@@ -34,12 +34,12 @@ struct rtp_receiver {
     bool started;
     uint32_t ssrc;
     uint16_t max_seq;
-    uint32_t cycles;      /* shifted count of sequence number wraps */
+    uint32_t cycles; /* shifted count of sequence number wraps */
     uint32_t base_seq, bad_seq;
-    uint64_t received;    /* of this SSRC */
-    uint64_t history;     /* bit n: max_seq - n has been seen */
+    uint64_t received;                       /* of this SSRC */
+    uint64_t history;                        /* bit n: max_seq - n has been seen */
     uint32_t expected_prior, received_prior; /* for the fraction of the next report */
-    uint32_t transit;     /* of the last packet, RTP units */
+    uint32_t transit;                        /* of the last packet, RTP units */
     bool transit_known;
     uint32_t jitter_q4;   /* RFC 3550 A.8, in 1/16 RTP units */
     uint64_t lost_before; /* of SSRCs that are over */

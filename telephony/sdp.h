@@ -22,27 +22,27 @@ enum sdp_dir { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 #define SDP_TEXT_MAX 16384
 
 struct sdp_format {
-    uint8_t pt;             /* RTP payload type 0-127 */
+    uint8_t pt; /* RTP payload type 0-127 */
     enum sdp_codec codec;
     uint32_t clock_hz;
     uint8_t channels;
-    char name[24];          /* encoding name as written, or the static name */
+    char name[24]; /* encoding name as written, or the static name */
     char fmtp[128];
 };
 
 struct sdp_media {
-    char kind[16];          /* "audio", "video", "image", ... */
-    char proto[24];         /* "RTP/AVP", ... */
-    uint16_t port;          /* 0: refused */
-    struct sockaddr_storage addr;  /* from c=, with `port`; family 0 if it was a host name or missing */
-    struct sockaddr_storage rtcp;  /* RFC 3605 a=rtcp, or port + 1, or equal to addr with rtcp_mux */
+    char kind[16];                /* "audio", "video", "image", ... */
+    char proto[24];               /* "RTP/AVP", ... */
+    uint16_t port;                /* 0: refused */
+    struct sockaddr_storage addr; /* from c=, with `port`; family 0 if it was a host name or missing */
+    struct sockaddr_storage rtcp; /* RFC 3605 a=rtcp, or port + 1, or equal to addr with rtcp_mux */
     bool rtcp_mux;
     enum sdp_dir dir;
     bool hold_by_zero_addr; /* c=0.0.0.0, RFC 2543 style hold */
     uint16_t ptime_ms;      /* 0 when absent */
     size_t n_formats;
     struct sdp_format formats[SDP_FORMATS_MAX];
-    char formats_raw[128];  /* the format list as written, for refused lines */
+    char formats_raw[128]; /* the format list as written, for refused lines */
 };
 
 struct sdp {
@@ -57,17 +57,17 @@ ERR_CHECKED int sdp_parse(const char *text, size_t len, struct sdp *out, struct 
 
 /* What a negotiation has come to. */
 struct sdp_session_params {
-    bool active;                 /* an audio stream was agreed */
-    size_t media_index;          /* which m= line it is */
+    bool active;        /* an audio stream was agreed */
+    size_t media_index; /* which m= line it is */
     struct sockaddr_storage remote, remote_rtcp;
-    enum sdp_codec codec;        /* what we send: SDP_PCMU or SDP_PCMA */
-    uint8_t codec_pt;            /* payload type to send */
-    uint8_t recv_pt;             /* payload type expected (own numbering when we offered) */
-    int dtmf_pt;                 /* telephone-event to send, -1 none */
+    enum sdp_codec codec; /* what we send: SDP_PCMU or SDP_PCMA */
+    uint8_t codec_pt;     /* payload type to send */
+    uint8_t recv_pt;      /* payload type expected (own numbering when we offered) */
+    int dtmf_pt;          /* telephone-event to send, -1 none */
     int dtmf_recv_pt;
     uint16_t ptime_ms;
     bool rtcp_mux;
-    bool can_send, can_recv;     /* from our point of view after the directions of both sides */
+    bool can_send, can_recv; /* from our point of view after the directions of both sides */
 };
 
 /* Our side of one stream. */
@@ -86,6 +86,7 @@ int sdp_write_offer(const struct sdp_local *local, char *out, size_t size);
 int sdp_write_answer(const struct sdp *offer, const struct sdp_local *local, char *out, size_t size,
                      struct sdp_session_params *agreed);
 /* Takes the answer to an offer of ours. ERR_UNSUPPORTED when nothing common was chosen. */
-ERR_CHECKED int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer, struct sdp_session_params *agreed);
+ERR_CHECKED int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer,
+                                struct sdp_session_params *agreed);
 
 #endif

@@ -144,7 +144,8 @@ static const struct sdp_format *first_of(const struct sdp_media *m, enum sdp_cod
 /* Audio in plain RTP. SAVP(F) is another profile: we would have to encrypt. */
 static bool is_plain_audio(const struct sdp_media *m)
 {
-    return strcasecmp(m->kind, "audio") == 0 && (strcasecmp(m->proto, "RTP/AVP") == 0 || strcasecmp(m->proto, "RTP/AVPF") == 0);
+    return strcasecmp(m->kind, "audio") == 0 &&
+           (strcasecmp(m->proto, "RTP/AVP") == 0 || strcasecmp(m->proto, "RTP/AVPF") == 0);
 }
 
 static const struct sdp_format *pick_by_our_order(const struct sdp_media *m, const struct sdp_local *local)
@@ -177,7 +178,7 @@ static void put_accepted(struct writer *w, const struct sdp_media *m, const stru
 {
     bool sends = dir_sends(local->dir) && dir_receives(m->dir);
 
-    put(w, "m=audio %u %s %u", local->rtp_port, m->proto, p->codec_pt);
+    put(w, "m=%s %u %s %u", m->kind, local->rtp_port, m->proto, p->codec_pt);
     if (p->dtmf_pt >= 0)
         put(w, " %d", p->dtmf_pt);
     put(w, "\r\n");

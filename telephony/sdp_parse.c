@@ -38,6 +38,16 @@ static int refuse(struct parser *ps, int code, const char *field, const char *wh
     return code;
 }
 
+/* Kind, protocol and formats of a refused line are written back: nothing in them may end our line or upset a reader. */
+static bool printable(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < 0x21 || s.p[i] > 0x7e)
+            return false;
+    }
+    return true;
+}
+
 /* Takes the next word (separated by blanks) off the front of *s; empty when there is none. */
 static struct span next_word(struct span *s)
 {
@@ -161,9 +171,9 @@ static const struct {
     uint32_t clock_hz;
     const char *name;
 } STATIC_TYPES[] = {
-    {0, SDP_PCMU, 8000, "PCMU"},   {3, SDP_OTHER, 8000, "GSM"},   {4, SDP_OTHER, 8000, "G723"},
-    {5, SDP_OTHER, 8000, "DVI4"},  {7, SDP_OTHER, 8000, "LPC"},   {8, SDP_PCMA, 8000, "PCMA"},
-    {9, SDP_OTHER, 8000, "G722"},  {13, SDP_CN, 8000, "CN"},      {15, SDP_OTHER, 8000, "G728"},
+    {0, SDP_PCMU, 8000, "PCMU"},   {3, SDP_OTHER, 8000, "GSM"}, {4, SDP_OTHER, 8000, "G723"},
+    {5, SDP_OTHER, 8000, "DVI4"},  {7, SDP_OTHER, 8000, "LPC"}, {8, SDP_PCMA, 8000, "PCMA"},
+    {9, SDP_OTHER, 8000, "G722"},  {13, SDP_CN, 8000, "CN"},    {15, SDP_OTHER, 8000, "G728"},
     {18, SDP_OTHER, 8000, "G729"},
 };
 
@@ -211,6 +221,8 @@ static void parse_format_list(struct sdp_media *m, struct span v)
     size_t raw = 0;
 
     for (struct span w = next_word(&v); w.n > 0; w = next_word(&v)) {
+        if (!printable(w))
+            continue;
         if (raw + w.n + 2 <= sizeof m->formats_raw) {
             if (raw > 0)
                 m->formats_raw[raw++] = ' ';
@@ -239,12 +251,12 @@ static int parse_media(struct parser *ps, struct span v)
     struct sdp_media *m = &out->media[out->n_media];
     uint32_t port_number;
 
-    if (kind.n == 0 || kind.n >= sizeof m->kind)
-        return refuse(ps, ERR_INVAL, "m", "media kind is missing or too long");
+    if (kind.n == 0 || kind.n >= sizeof m->kind || !printable(kind))
+        return refuse(ps, ERR_INVAL, "m", "media kind is missing, too long or not plain text");
     if (!number(port, 65535, &port_number))
         return refuse(ps, ERR_INVAL, "m", "port is not a number from 0 to 65535");
-    if (proto.n == 0 || proto.n >= sizeof m->proto)
-        return refuse(ps, ERR_INVAL, "m", "transport protocol is missing or too long");
+    if (proto.n == 0 || proto.n >= sizeof m->proto || !printable(proto))
+        return refuse(ps, ERR_INVAL, "m", "transport protocol is missing, too long or not plain text");
     span_copy(kind, m->kind, sizeof m->kind);
     span_copy(proto, m->proto, sizeof m->proto);
     m->port = (uint16_t)port_number;
@@ -316,7 +328,8 @@ static bool parse_dir(struct span name, enum sdp_dir *out)
     static const struct {
         const char *text;
         enum sdp_dir dir;
-    } dirs[] = {{"sendrecv", SDP_SENDRECV}, {"sendonly", SDP_SENDONLY}, {"recvonly", SDP_RECVONLY}, {"inactive", SDP_INACTIVE}};
+    } dirs[] = {
+        {"sendrecv", SDP_SENDRECV}, {"sendonly", SDP_SENDONLY}, {"recvonly", SDP_RECVONLY}, {"inactive", SDP_INACTIVE}};
 
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
         if (span_is(name, dirs[i].text)) {

@@ -67,7 +67,8 @@ static inline void rig_start_with(struct rig *r, struct media_config cfg)
 
 static inline void rig_start(struct rig *r, unsigned threads)
 {
-    rig_start_with(r, (struct media_config){.bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = threads});
+    rig_start_with(
+        r, (struct media_config){.bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = threads});
 }
 
 static inline void rig_stop(struct rig *r)
@@ -196,7 +197,8 @@ static inline void phone_send_bytes(struct phone *ph, const void *data, size_t l
 }
 
 /* Sends a packet with the telephone's numbering as it stands, and does not advance it. */
-static inline void phone_send_as(struct phone *ph, bool marker, uint8_t pt, uint16_t seq, uint32_t ts, const void *payload, size_t len)
+static inline void phone_send_as(struct phone *ph, bool marker, uint8_t pt, uint16_t seq, uint32_t ts,
+                                 const void *payload, size_t len)
 {
     uint8_t buf[2048];
     rtp_write(buf, marker, pt, seq, ts, ph->ssrc);
@@ -251,7 +253,8 @@ static inline unsigned rig_count(const struct rig *r, const struct media_stream 
 }
 
 /* Waits for the nth (from 1) event of this type. */
-static inline struct rig_event rig_wait(struct rig *r, const struct media_stream *s, enum media_event_type type, unsigned nth)
+static inline struct rig_event rig_wait(struct rig *r, const struct media_stream *s, enum media_event_type type,
+                                        unsigned nth)
 {
     uint64_t end = clock_mono_now().us + RIG_DEADLINE_MS * 1000u;
     while (rig_count(r, s, type) < nth) {
@@ -267,7 +270,8 @@ static inline struct rig_event rig_wait(struct rig *r, const struct media_stream
 }
 
 /* Waits until the statistics meet a condition that `ok` tests. */
-static inline struct media_stats rig_wait_stats(struct rig *r, struct media_stream *s, bool (*ok)(const struct media_stats *))
+static inline struct media_stats rig_wait_stats(struct rig *r, struct media_stream *s,
+                                                bool (*ok)(const struct media_stats *))
 {
     uint64_t end = clock_mono_now().us + RIG_DEADLINE_MS * 1000u;
     struct media_stats st;

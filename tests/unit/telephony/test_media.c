@@ -114,7 +114,8 @@ START_TEST(goes_on_across_play_bridge_and_hold)
     rig_start(&rig, 2);
     phone_open(&rig, &a, SDP_PCMA);
     phone_open(&rig, &b, SDP_PCMA);
-    struct media_item quiet = {.kind = MEDIA_SILENCE, .ms = 100}, music = {.kind = MEDIA_TONE, .hz1 = 440, .level_dbm0 = -20};
+    struct media_item quiet = {.kind = MEDIA_SILENCE, .ms = 100},
+                      music = {.kind = MEDIA_TONE, .hz1 = 440, .level_dbm0 = -20};
     ck_assert_int_eq(media_stream_play(a.s, &quiet, 1, 0, &id), 0);
     struct heard last = {0}, h;
     for (unsigned k = 0; k < 5; k++) {
@@ -248,13 +249,13 @@ START_TEST(drops_noise_and_lives)
     phone_send_bytes(&a, p, 60);
     p[59] = 255;
     phone_send_bytes(&a, p, 60);
-    phone_send_as(&a, false, 18, a.seq, a.ts, junk, 20);   /* a codec that was not agreed */
-    phone_send_as(&a, false, 0, a.seq, a.ts, junk, 0);     /* no payload */
-    phone_send_bytes(&a, junk, 2500);                      /* too long */
+    phone_send_as(&a, false, 18, a.seq, a.ts, junk, 20); /* a codec that was not agreed */
+    phone_send_as(&a, false, 0, a.seq, a.ts, junk, 0);   /* no payload */
+    phone_send_bytes(&a, junk, 2500);                    /* too long */
     struct phone stranger = a;
     stranger.rtp = rig_socket(AF_INET, "127.0.0.2", &stranger.addr);
-    phone_talk(&stranger, 0, 99);                          /* another host */
-    phone_talk(&a, 13, 50);                                /* comfort noise: not agreed on the other leg */
+    phone_talk(&stranger, 0, 99); /* another host */
+    phone_talk(&a, 13, 50);       /* comfort noise: not agreed on the other leg */
     phone_talk(&a, 0, 2);
     struct heard h = phone_hear(&rig, &b);
     ck_assert_uint_eq(h.payload[0], 2);
@@ -476,7 +477,8 @@ START_TEST(ports_run_out_and_come_back)
     struct media_stream *s[8];
     struct media_stream_params p = {.family = AF_INET};
     struct media_engine_stats st;
-    rig_start_with(&rig, (struct media_config){.bind_ip = {"127.0.0.77"}, .port_min = 31001, .port_max = 31009, .threads = 1});
+    rig_start_with(
+        &rig, (struct media_config){.bind_ip = {"127.0.0.77"}, .port_min = 31001, .port_max = 31009, .threads = 1});
     media_engine_get_stats(rig.e, &st);
     ck_assert_uint_eq(st.ports_free, 4);
     /* Another program holds one RTCP port: its pair is passed over. */
@@ -547,8 +549,9 @@ END_TEST
 START_TEST(tells_dead_and_alive)
 {
     struct phone a;
-    rig_start_with(&rig, (struct media_config){
-                             .bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = 1, .dead_ms = 200});
+    rig_start_with(&rig,
+                   (struct media_config){
+                       .bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = 1, .dead_ms = 200});
     phone_open(&rig, &a, SDP_PCMU);
     uint64_t begin = clock_mono_now().us;
     struct rig_event ev = rig_wait(&rig, a.s, MEDIA_EV_DEAD, 1); /* never a packet */

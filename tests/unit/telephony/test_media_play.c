@@ -105,7 +105,8 @@ START_TEST(tone_with_cadence_and_two_frequencies)
     static int16_t pcm[4800];
     struct phone a;
     uint32_t id;
-    struct media_item tone = {.kind = MEDIA_TONE, .hz1 = 440, .hz2 = 480, .level_dbm0 = -10, .on_ms = 200, .off_ms = 100, .ms = 600};
+    struct media_item tone = {
+        .kind = MEDIA_TONE, .hz1 = 440, .hz2 = 480, .level_dbm0 = -10, .on_ms = 200, .off_ms = 100, .ms = 600};
     rig_start(&rig, 1);
     phone_open(&rig, &a, SDP_PCMA);
     ck_assert_int_eq(media_stream_play(a.s, &tone, 1, 0, &id), 0);
@@ -131,7 +132,9 @@ START_TEST(plays_a_list_completely)
     struct phone a;
     uint32_t id;
     struct prompt *one = ramp(1600), *two = ramp(1250);
-    struct media_item items[] = {{.kind = MEDIA_PROMPT, .prompt = one}, {.kind = MEDIA_SILENCE, .ms = 40}, {.kind = MEDIA_PROMPT, .prompt = two}};
+    struct media_item items[] = {{.kind = MEDIA_PROMPT, .prompt = one},
+                                 {.kind = MEDIA_SILENCE, .ms = 40},
+                                 {.kind = MEDIA_PROMPT, .prompt = two}};
     rig_start(&rig, 1);
     phone_open(&rig, &a, SDP_PCMU);
     ck_assert_int_eq(media_stream_play(a.s, items, 3, 0, &id), 0);

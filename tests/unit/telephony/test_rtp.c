@@ -109,19 +109,20 @@ END_TEST
 
 START_TEST(reports_there_and_back)
 {
-    struct rtcp_report r = {.ssrc = 0x11223344,
-                            .is_sender = true,
-                            .ntp = 0x8899AABBCCDDEEFFu,
-                            .rtp_ts = 5,
-                            .packets = 6,
-                            .octets = 7,
-                            .has_block = true,
-                            .block = {.ssrc = 0x55667788, .fraction = 9, .lost = -10, .ext_max = 11, .jitter = 12, .lsr = 13, .dlsr = 14},
-                            .bye = true};
+    struct rtcp_report r = {
+        .ssrc = 0x11223344,
+        .is_sender = true,
+        .ntp = 0x8899AABBCCDDEEFFu,
+        .rtp_ts = 5,
+        .packets = 6,
+        .octets = 7,
+        .has_block = true,
+        .block = {.ssrc = 0x55667788, .fraction = 9, .lost = -10, .ext_max = 11, .jitter = 12, .lsr = 13, .dlsr = 14},
+        .bye = true};
     struct rtcp_report got;
     uint8_t out[RTCP_BYTES_MAX];
-    static const char *const names[] = {"", "a", "ab", "abc", "abcd",
-                                        "0123456789012345678901234567890123456789012345678901234567890123456789"};
+    static const char *const names[] = {
+        "", "a", "ab", "abc", "abcd", "0123456789012345678901234567890123456789012345678901234567890123456789"};
     for (unsigned k = 0; k < sizeof names / sizeof *names; k++) {
         size_t n = rtcp_write(&r, names[k], out);
         ck_assert_uint_le(n, sizeof out);
@@ -140,7 +141,7 @@ START_TEST(reports_there_and_back)
         ck_assert_uint_eq(got.block.lsr, 13);
         ck_assert_uint_eq(got.block.dlsr, 14);
         ck_assert_int_eq(rtcp_parse(out, n, 0x99, &got), 0);
-        ck_assert(!got.has_block); /* about somebody else */
+        ck_assert(!got.has_block);             /* about somebody else */
         for (size_t cut = 0; cut < n; cut++) { /* any cut is refused or seen as a shorter compound packet */
             int rc = rtcp_parse(out, cut, 0x55667788, &got);
             ck_assert(rc == 0 || rc == ERR_INVAL);
@@ -169,11 +170,11 @@ START_TEST(broken_reports_are_refused)
     } bad[] = {
         {{0}, 0},
         {{0x80, 200, 0, 1}, 4},
-        {{0x40, 200, 0, 1, 0, 0, 0, 0}, 8},             /* version 1 */
-        {{0x80, 100, 0, 1, 0, 0, 0, 0}, 8},             /* not RTCP */
-        {{0x80, 200, 0, 1, 0, 0, 0, 0}, 8},             /* SR without its sender part */
-        {{0x80, 201, 0, 0, 0x80, 201, 0, 0}, 8},        /* RR without a sender */
-        {{0x80, 201, 0, 9, 0, 0, 0, 0}, 8},             /* longer than the datagram */
+        {{0x40, 200, 0, 1, 0, 0, 0, 0}, 8},              /* version 1 */
+        {{0x80, 100, 0, 1, 0, 0, 0, 0}, 8},              /* not RTCP */
+        {{0x80, 200, 0, 1, 0, 0, 0, 0}, 8},              /* SR without its sender part */
+        {{0x80, 201, 0, 0, 0x80, 201, 0, 0}, 8},         /* RR without a sender */
+        {{0x80, 201, 0, 9, 0, 0, 0, 0}, 8},              /* longer than the datagram */
         {{0x80, 201, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}, 12}, /* rubbish behind it */
         {{0x80, 201, 0, 1, 0, 0, 0, 0, 0}, 9},
     };

@@ -61,12 +61,13 @@ static struct sdp_local ours(void)
 
 START_TEST(reads_a_usual_description)
 {
-    struct sdp s = parse("v=0\r\no=alice 2890844526 2890844527 IN IP4 host.example\r\ns=call\r\ni=x\r\nc=IN IP4 192.0.2.1\r\n"
-                         "b=AS:64\r\nt=0 0\r\na=sendonly\r\n"
-                         "m=audio 49170 RTP/AVP 8 0 96 13 18\r\nb=TIAS:64000\r\na=rtpmap:96 Telephone-Event/8000\r\n"
-                         "a=fmtp:96 0-15\r\na=ptime:30\r\na=rtcp:53020 IN IP4 192.0.2.7\r\n"
-                         "m=video 51372/2 RTP/AVP 31 32\r\nc=IN IP4 192.0.2.2\r\na=recvonly\r\na=rtcp-mux\r\n"
-                         "m=application 9 UDP/BFCP *\r\n");
+    struct sdp s =
+        parse("v=0\r\no=alice 2890844526 2890844527 IN IP4 host.example\r\ns=call\r\ni=x\r\nc=IN IP4 192.0.2.1\r\n"
+              "b=AS:64\r\nt=0 0\r\na=sendonly\r\n"
+              "m=audio 49170 RTP/AVP 8 0 96 13 18\r\nb=TIAS:64000\r\na=rtpmap:96 Telephone-Event/8000\r\n"
+              "a=fmtp:96 0-15\r\na=ptime:30\r\na=rtcp:53020 IN IP4 192.0.2.7\r\n"
+              "m=video 51372/2 RTP/AVP 31 32\r\nc=IN IP4 192.0.2.2\r\na=recvonly\r\na=rtcp-mux\r\n"
+              "m=application 9 UDP/BFCP *\r\n");
     ck_assert_uint_eq(s.session_id, 2890844526u);
     ck_assert_uint_eq(s.session_version, 2890844527u);
     ck_assert_str_eq(s.origin_user, "alice");
@@ -85,7 +86,11 @@ START_TEST(reads_a_usual_description)
         uint8_t pt;
         enum sdp_codec codec;
         const char *name;
-    } want[] = {{8, SDP_PCMA, "PCMA"}, {0, SDP_PCMU, "PCMU"}, {96, SDP_TELEPHONE_EVENT, "Telephone-Event"}, {13, SDP_CN, "CN"}, {18, SDP_OTHER, "G729"}};
+    } want[] = {{8, SDP_PCMA, "PCMA"},
+                {0, SDP_PCMU, "PCMU"},
+                {96, SDP_TELEPHONE_EVENT, "Telephone-Event"},
+                {13, SDP_CN, "CN"},
+                {18, SDP_OTHER, "G729"}};
     for (unsigned k = 0; k < 5; k++) {
         ck_assert_uint_eq(m->formats[k].pt, want[k].pt);
         ck_assert_int_eq(m->formats[k].codec, want[k].codec);
@@ -106,9 +111,11 @@ END_TEST
 START_TEST(takes_what_is_merely_odd)
 {
     /* Bare LF, no end of line at the end, blank lines, no s= or t=, unknown attributes and lines, broken attributes. */
-    struct sdp s = parse("v=0\no=- 1 1 IN IP4 1.2.3.4\n\nc=IN IP4 10.0.0.1/127\nz=whatever\n"
-                         "m=audio 4000 RTP/AVPF 0 0 200 x 97 98 99\na=rtpmap:97\na=rtpmap:98 PCMA\na=rtpmap:98 PCMA/8000/1\n"
-                         "a=rtpmap:99 pcmu/16000\na=rtpmap:55 PCMU/8000\na=ptime:twenty\na=ptime:20.0\na=fmtp:98\na=rtcp:\na=\na=:\na=SENDONLY ");
+    struct sdp s =
+        parse("v=0\no=- 1 1 IN IP4 1.2.3.4\n\nc=IN IP4 10.0.0.1/127\nz=whatever\n"
+              "m=audio 4000 RTP/AVPF 0 0 200 x 97 98 99\na=rtpmap:97\na=rtpmap:98 PCMA\na=rtpmap:98 PCMA/8000/1\n"
+              "a=rtpmap:99 pcmu/16000\na=rtpmap:55 "
+              "PCMU/8000\na=ptime:twenty\na=ptime:20.0\na=fmtp:98\na=rtcp:\na=\na=:\na=SENDONLY ");
     const struct sdp_media *m = &s.media[0];
     ck_assert_uint_eq(m->n_formats, 4);
     ck_assert_int_eq(m->formats[0].codec, SDP_PCMU);
@@ -143,7 +150,8 @@ START_TEST(reads_addresses)
     ck_assert_int_eq(s.media[0].addr.ss_family, 0);
     s = parse("v=0\r\no=- 1 1 IN IP4 x\r\nc=IN IP4 0.0.0.0\r\nm=audio 4 RTP/AVP 0\r\n");
     ck_assert(s.media[0].hold_by_zero_addr);
-    s = parse("v=0\r\no=- 1 1 IN IP4 x\r\nc=IN IP4 0.0.0.0\r\nm=audio 4 RTP/AVP 0\r\nc=IN IP4 1.2.3.4\r\nc=IN IP4 0.0.0.0\r\n");
+    s = parse("v=0\r\no=- 1 1 IN IP4 x\r\nc=IN IP4 0.0.0.0\r\nm=audio 4 RTP/AVP 0\r\nc=IN IP4 1.2.3.4\r\nc=IN IP4 "
+              "0.0.0.0\r\n");
     ck_assert(!s.media[0].hold_by_zero_addr);
     ck_assert_str_eq(addr_text(&s.media[0].addr), "1.2.3.4 4");
 }
@@ -167,6 +175,8 @@ START_TEST(refuses_with_the_line)
     expect_refusal(HEAD "m=audio 4000 RTP/AVP\r\n", ERR_INVAL, 6);
     expect_refusal(HEAD "m=aaaaaaaaaaaaaaaaaaaaaaaaaaa 4000 RTP/AVP 0\r\n", ERR_INVAL, 6);
     expect_refusal(HEAD "m=audio 4000 RTP/AVPAVPAVPAVPAVPAVPAVPAVPAVPAVP 0\r\n", ERR_INVAL, 6);
+    expect_refusal(HEAD "m=au\rdio 4000 RTP/AVP 0\r\n", ERR_INVAL, 6);
+    expect_refusal(HEAD "m=audio 4000 RTP\x80/AVP 0\r\n", ERR_INVAL, 6);
     char many[2048] = HEAD;
     for (unsigned k = 0; k < 9; k++)
         strcat(many, "m=audio 4000 RTP/AVP 0\r\n");
@@ -200,23 +210,25 @@ END_TEST
 
 START_TEST(answers_keep_order_and_numbers)
 {
-    struct sdp offer = parse(HEAD "m=image 5000 udptl t38\r\nm=audio 6000 RTP/SAVP 0 8\r\n"
-                                  "m=audio 49170 RTP/AVP 18 110 111 96\r\na=rtpmap:110 PCMU/8000\r\na=rtpmap:111 PCMA/8000\r\n"
-                                  "a=rtpmap:96 telephone-event/8000\r\na=ptime:40\r\nm=audio 7000 RTP/AVP 0\r\n"
-                                  "m=video 8000 RTP/AVP 31\r\n");
+    struct sdp offer =
+        parse(HEAD "m=image 5000 udptl t38\r\nm=audio 6000 RTP/SAVP 0 8\r\n"
+                   "m=audio 49170 RTP/AVP 18 110 111 96\r\na=rtpmap:110 PCMU/8000\r\na=rtpmap:111 PCMA/8000\r\n"
+                   "a=rtpmap:96 telephone-event/8000\r\na=ptime:40\r\nm=audio 7000 RTP/AVP 0\r\n"
+                   "m=video 8000 RTP/AVP 31 3\r1\r\n");
     struct sdp_local local = ours();
     struct sdp_session_params p;
     char text[2048];
     int n = sdp_write_answer(&offer, &local, text, sizeof text, &p);
     ck_assert_int_gt(n, 0);
     ck_assert_uint_eq(strlen(text), (unsigned)n);
-    ck_assert_str_eq(text, "v=0\r\no=- 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
-                           "m=image 0 udptl t38\r\n"
-                           "m=audio 0 RTP/SAVP 0 8\r\n"
-                           "m=audio 20002 RTP/AVP 111 96\r\na=rtpmap:111 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n"
-                           "a=fmtp:96 0-15\r\na=ptime:40\r\na=sendrecv\r\n"
-                           "m=audio 0 RTP/AVP 0\r\n"
-                           "m=video 0 RTP/AVP 31\r\n");
+    ck_assert_str_eq(text,
+                     "v=0\r\no=- 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
+                     "m=image 0 udptl t38\r\n"
+                     "m=audio 0 RTP/SAVP 0 8\r\n"
+                     "m=audio 20002 RTP/AVP 111 96\r\na=rtpmap:111 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n"
+                     "a=fmtp:96 0-15\r\na=ptime:40\r\na=sendrecv\r\n"
+                     "m=audio 0 RTP/AVP 0\r\n"
+                     "m=video 0 RTP/AVP 31\r\n");
     ck_assert(p.active);
     ck_assert_uint_eq(p.media_index, 2);
     ck_assert_int_eq(p.codec, SDP_PCMA);
@@ -365,14 +377,18 @@ START_TEST(offers_and_takes_answers)
     ck_assert_uint_eq(p.ptime_ms, 20);
     ck_assert_str_eq(addr_text(&p.remote), "192.0.2.1 9000");
     /* An answerer that numbers for itself: we send its number and expect ours. */
-    answer = parse(HEAD "m=audio 9000 RTP/AVP 100 99\r\na=rtpmap:99 telephone-event/8000\r\na=rtpmap:100 PCMA/8000\r\n");
+    answer =
+        parse(HEAD "m=audio 9000 RTP/AVP 100 99\r\na=rtpmap:99 telephone-event/8000\r\na=rtpmap:100 PCMA/8000\r\n");
     ck_assert_int_eq(sdp_take_answer(&local, &answer, &p), 0);
     ck_assert_uint_eq(p.codec_pt, 100);
     ck_assert_uint_eq(p.recv_pt, 8);
     ck_assert_int_eq(p.dtmf_pt, 99);
     ck_assert_int_eq(p.dtmf_recv_pt, 101);
-    static const char *const bad[] = {HEAD, HEAD "m=audio 0 RTP/AVP 8\r\n", HEAD "m=audio 9000 RTP/AVP 18\r\n",
-                                      HEAD "m=audio 9000 RTP/SAVP 8\r\n", HEAD "m=video 9000 RTP/AVP 8\r\n",
+    static const char *const bad[] = {HEAD,
+                                      HEAD "m=audio 0 RTP/AVP 8\r\n",
+                                      HEAD "m=audio 9000 RTP/AVP 18\r\n",
+                                      HEAD "m=audio 9000 RTP/SAVP 8\r\n",
+                                      HEAD "m=video 9000 RTP/AVP 8\r\n",
                                       "v=0\r\no=- 1 1 IN IP4 x\r\nc=IN IP4 a.host\r\nm=audio 9000 RTP/AVP 8\r\n"};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         answer = parse(bad[k]);
