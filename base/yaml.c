@@ -9,7 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
-enum { MARK_NONE = -1 };
+enum { MARK_NONE = -1, YAML_DIRECTIVES_MAX = 1000 };
 
 /* A tree beside the tree: paths are walked when asked for, never stored (a path for each field would cost depth x size). */
 struct yaml_mark {
@@ -477,10 +477,23 @@ static int yaml_document(struct yaml_reader *r, json_t **out)
     return rc;
 }
 
+/* libyaml compares each %TAG directive with all before it, ahead of the first event: a text full of them would keep it
+ * busy for minutes. */
+static bool yaml_too_many_directives(const char *text, size_t len)
+{
+    const char *end = text + len;
+    for (unsigned n = 0; (text = memmem(text, (size_t)(end - text), "%TAG", 4)); text++)
+        if (++n > YAML_DIRECTIVES_MAX)
+            return true;
+    return false;
+}
+
 int yaml_load(const char *text, size_t len, json_t **out, struct yaml_marks **marks, struct err_info *info)
 {
     if (len > YAML_BYTES_MAX)
         return err_set(info, ERR_TOOBIG, "", "larger than %u bytes", YAML_BYTES_MAX);
+    if (yaml_too_many_directives(text, len))
+        return err_set(info, ERR_TOOBIG, "", "more than %d %%TAG directives", YAML_DIRECTIVES_MAX);
     struct yaml_reader r = {.info = info, .text = text, .len = len};
     err_set(info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
     if (marks && !(r.marks = calloc(1, sizeof *r.marks)))

@@ -33,7 +33,7 @@ bool yaml_position(const struct yaml_marks *m, const char *path, unsigned *line,
 /* Fills info->line and column from info->field; marks may be NULL (nothing happens). */
 void yaml_locate(const struct yaml_marks *m, struct err_info *info);
 
-/* JSON only: an object or an array, no duplicate keys, same limits. info gets line and column. */
+/* JSON only: an object or an array, no duplicate keys, the same limits of size and depth. info gets line and column. */
 ERR_CHECKED int json_load_text(const char *text, size_t len, json_t **out, struct err_info *info);
 
 #endif

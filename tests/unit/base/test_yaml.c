@@ -137,6 +137,10 @@ START_TEST(limits)
     struct err_info info;
     ck_assert_int_eq(yaml_load(big, size, &out, NULL, &info), ERR_TOOBIG);
     ck_assert_ptr_nonnull(strstr(info.text, "too many"));
+    size_t n = 0;
+    for (unsigned i = 0; n < 1000000; i++)
+        n += (size_t)sprintf(big + n, "%%TAG !%x! a\n", i);
+    refused(big, n, ERR_TOOBIG, 0, 0, "directives");
     free(big);
 }
 END_TEST
