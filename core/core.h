@@ -72,7 +72,7 @@ void core_close(struct core *c);
 /* After the storage's database was replaced by an image: forget and rebuild. */
 ERR_CHECKED int core_reload(struct core *c, struct err_info *info);
 
-/* Applies a log entry in one transaction together with `index`. answers[n] are filled. Non-zero: the node must stop. Items of an
+/* Applies a log entry in one transaction together with `index`. answers: room for n pointers, filled with one answer an item. Non-zero: the node must stop. Items of an
  * index at or below core_applied_index are all skipped. on_event runs before it returns, after the commit. */
 ERR_CHECKED int core_apply(struct core *c, uint64_t index, uint64_t term, const struct core_item *items, unsigned n,
                            struct core_answer **answers);

@@ -131,23 +131,25 @@ static int replica_apply(void *ctx, uint64_t index, uint64_t term, const struct 
                          struct repl_outcome *outcomes)
 {
     struct node *n = ctx;
-    struct core_item *in = calloc(count ? count : 1, sizeof *in);
-    if (!in)
+    struct core_item *in = calloc(count + 1u, sizeof *in);
+    struct core_answer **answers = calloc(count + 1u, sizeof *answers);
+    if (!in || !answers) {
+        free(in);
+        free(answers);
         return ERR_NOMEM;
+    }
     for (unsigned i = 0; i < count; i++)
         in[i] = (struct core_item){items[i].origin, items[i].incarnation, items[i].seq, items[i].data, items[i].len};
-    struct core_answer *answers = NULL;
-    int rc = core_apply(n->core, index, term, in, count, &answers);
-    free(in);
-    if (rc) {
+    int rc = core_apply(n->core, index, term, in, count, answers);
+    for (unsigned i = 0; rc == 0 && i < count; i++) {
+        outcomes[i].skipped = answers[i]->skipped;
+        outcomes[i].answer = answers[i];
+    }
+    if (rc)
         log_error("node", "entry %llu cannot be applied: %s", (unsigned long long)index, err_text(rc));
-        return rc;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        outcomes[i].skipped = answers[i].skipped;
-        outcomes[i].answer = &answers[i];
-    }
-    return 0;
+    free(in);
+    free(answers);
+    return rc;
 }
 
 static void replica_apply_done(void *ctx, uint64_t index)
