@@ -4,14 +4,18 @@
  * RTCP socket pair on an even port. The core thread creates and commands streams; commands cross in a bounded queue and
  * take effect at once; events come back in a bounded queue and are delivered on the core thread. A stream is placed on the
  * thread with the fewest; two streams that are bridged live on one thread: media_bridge moves b to a's, and what arrives
- * meanwhile waits in its socket. Same codec on both sides and nothing that
+ * meanwhile waits in its socket. A packet is relayed the moment it arrives. Same codec on both sides and nothing that
  * listens to the audio: packets are rewritten (payload type, SSRC, sequence, timestamp) and relayed without decoding;
- * A/mu differ: table transcoding. RFC 4733 events are relayed as events and reported; in-band DTMF is looked for when
- * asked. RTCP (RFC 3550 section 6) sender and receiver reports every 5 s; loss, jitter and round trip kept per stream.
+ * A/mu differ: table transcoding. What leaves a stream is one RTP source with one continuous numbering, whatever feeds it.
+ * RFC 4733 events are relayed as events (as tones where the other leg has none) and reported; in-band DTMF is looked for
+ * when asked. RTCP (RFC 3550 section 6) sender and receiver reports every 5 s; loss, jitter and round trip kept per stream.
  *
- * Thread: every function here is for the core thread, except where noted. Nothing allocates or logs per packet.
+ * Thread: every function here is for the core thread. Nothing allocates, locks or logs per packet.
  * Handles: a stream is reference-free; it is valid until media_stream_close, after which no event for it arrives.
- * Noise (short packets, wrong version, wrong payload type, wrong source) is counted and dropped. */
+ * Noise (short packets, wrong version, wrong payload type, wrong source) is counted and dropped.
+ * Overflow. 16384 commands may wait for a thread (it would have to stand still for seconds): then calls that return a code
+ * say ERR_BUSY, the others are dropped and counted in queue_full; closing always works. 1024 events may wait for the core:
+ * PLAYED, DEAD and ALIVE are kept and told later, a digit is dropped and counted. */
 #ifndef TELEPHONY_MEDIA_H
 #define TELEPHONY_MEDIA_H
 
@@ -36,10 +40,11 @@ struct media_config {
 
 ERR_CHECKED int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct media_engine **out,
                                    struct err_info *info);
+/* Closes what is open. Not from an event callback. The loop must turn once more before it is closed. NULL is fine. */
 void media_engine_stop(struct media_engine *e);
 
 enum media_event_type {
-    MEDIA_EV_DTMF,   /* one key: digit, duration_ms */
+    MEDIA_EV_DTMF,   /* one key, told once, when it is let go: digit, duration_ms */
     MEDIA_EV_PLAYED, /* play number `play_id` ended by itself */
     MEDIA_EV_DEAD,   /* nothing received for dead_ms */
     MEDIA_EV_ALIVE,  /* the first packet, or the first after MEDIA_EV_DEAD */
@@ -63,18 +68,23 @@ struct media_stream_params {
 /* Reserves a port pair. ERR_BUSY: none left. */
 ERR_CHECKED int media_stream_open(struct media_engine *e, const struct media_stream_params *p,
                                   struct media_stream **out);
+/* At once for the caller; the thread says farewell by RTCP and gives the ports back a little later. NULL is fine. */
 void media_stream_close(struct media_stream *s);
 uint16_t media_stream_port(const struct media_stream *s);
 const char *media_stream_ip(const struct media_stream *s);
 
 struct media_remote {
     struct sdp_session_params sdp; /* where to and how to send */
-    bool symmetric; /* follow the source address of what arrives (comedia) within the first packets and after silence */
+    /* Comedia: send to where packets come from. The first source is taken, and for 5 s the signalled address may take over;
+     * another one only after 2 s of silence. */
+    bool symmetric;
     bool inband_dtmf; /* look for DTMF in the audio when the other side has no telephone-event */
 };
-/* May be called again at any time (re-INVITE): SSRC, sequence and timestamps go on. */
+/* May be called again at any time (re-INVITE): SSRC, sequence and timestamps go on. Without `symmetric`, packets are sent to
+ * the signalled address and taken from its host only. Nothing is taken or sent before the first call. While nothing else
+ * is sent for 10 s, a packet of silence goes out (RFC 6263). */
 void media_stream_set_remote(struct media_stream *s, const struct media_remote *r);
-/* Hold: stop sending and stop dead detection; false resumes. */
+/* Hold: stop sending and stop dead detection; false resumes. What arrives is still taken. */
 void media_stream_pause(struct media_stream *s, bool paused);
 
 /* One thing after another: prompts, silences and tones. The list is copied, prompts are referenced. */
@@ -83,20 +93,24 @@ struct media_item {
     struct prompt *prompt;
     uint32_t ms;            /* SILENCE, TONE: length; 0 = without end. MUSIC is without end */
     uint16_t hz1, hz2;      /* TONE: one or two frequencies */
-    int16_t level_dbm0;     /* TONE: such as -13 */
+    int16_t level_dbm0;     /* TONE: of the whole, such as -13 */
     uint32_t on_ms, off_ms; /* TONE cadence; 0,0: continuous */
 };
 #define MEDIA_ITEMS_MAX 64
-/* Replaces what is playing. `start_ms`: begin so far into the list (takeover). *play_id identifies the MEDIA_EV_PLAYED. */
+/* Replaces what is playing. `start_ms`: begin so far into the list (takeover). *play_id identifies the MEDIA_EV_PLAYED.
+ * Waits for the first media_stream_set_remote; on hold, time goes on unheard. On a bridged stream it is heard instead of
+ * the other leg until it ends. ERR_INVAL / ERR_RANGE: an item makes no sense; ERR_NOMEM, ERR_BUSY. */
 ERR_CHECKED int media_stream_play(struct media_stream *s, const struct media_item *items, unsigned n, uint32_t start_ms,
                                   uint32_t *play_id);
 void media_stream_stop_play(struct media_stream *s);
 /* Sends back what arrives (access number 10001). */
 void media_stream_echo(struct media_stream *s, bool on);
-/* Sends an RFC 4733 event (or in-band tones where the other side has no telephone-event). */
+/* Sends an RFC 4733 event (or in-band tones where the other side has no telephone-event). 40-5000 ms, 0 is 100 ms. Up to
+ * 32 digits wait for their turn; a digit that cannot be sent (hold) is dropped. */
 void media_stream_send_dtmf(struct media_stream *s, char digit, uint32_t duration_ms);
 
-/* a hears b and b hears a, playing is stopped on both. Either one's close or media_unbridge ends it. */
+/* a hears b and b hears a; playing, echo and other bridges of both end. Either one's close or media_unbridge ends it.
+ * ERR_INVAL: a is b; ERR_BUSY, ERR_CLOSED. */
 ERR_CHECKED int media_bridge(struct media_stream *a, struct media_stream *b);
 void media_unbridge(struct media_stream *s);
 

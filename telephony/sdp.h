@@ -82,7 +82,9 @@ struct sdp_local {
 
 /* Writes an offer. Returns the length, or ERR_TOOBIG. */
 int sdp_write_offer(const struct sdp_local *local, char *out, size_t size);
-/* Answers `offer`: picks the first codec of `local->prefer` order found in it, else ERR_UNSUPPORTED (488). Fills *agreed. */
+/* Answers `offer`: takes the first plain RTP audio line of our address family with a codec of ours, by the order of
+ * `local->prefer`, and refuses the others in place; no such line: ERR_UNSUPPORTED (488). An offer whose lines all have port 0
+ * (or that has none) is answered likewise, with agreed->active false. Returns the length, or ERR_TOOBIG. Fills *agreed. */
 int sdp_write_answer(const struct sdp *offer, const struct sdp_local *local, char *out, size_t size,
                      struct sdp_session_params *agreed);
 /* Takes the answer to an offer of ours. ERR_UNSUPPORTED when nothing common was chosen. */
