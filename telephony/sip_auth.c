@@ -59,7 +59,18 @@ static bool find_credentials(const struct sip_ua *ua, const sip_auth_t *au, stru
     return false;
 }
 
-static int challenge(struct sip_port *port, nta_incoming_t *irq, bool proxy, bool stale)
+/* Clients that take a challenge with an algorithm they do not know for an error instead of passing it over. */
+static bool knows_md5_only(const sip_t *sip)
+{
+    static const char *const old[] = {"baresip v0.", "baresip v1.", "baresip v2."};
+    const char *agent = sip->sip_user_agent ? sip->sip_user_agent->g_string : NULL;
+    for (size_t i = 0; agent && i < sizeof old / sizeof old[0]; i++)
+        if (strncasecmp(agent, old[i], strlen(old[i])) == 0)
+            return true;
+    return false;
+}
+
+static int challenge(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip, bool proxy, bool stale)
 {
     struct sip_ua *ua = port->ua;
     char nonce[DIGEST_NONCE_SIZE];
@@ -72,13 +83,14 @@ static int challenge(struct sip_port *port, nta_incoming_t *irq, bool proxy, boo
         text[i] = sip_format("Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s", ua->realm, nonce,
                              digest_alg_name(alg[i]), stale ? ", stale=true" : "");
     int status = proxy ? 407 : 401;
+    bool both = !ua->cfg.md5_only && !knows_md5_only(sip);
     if (!text[0] || !text[1])
         status = 500;
     else if (proxy)
-        nta_incoming_treply(irq, status, sip_phrase(status, NULL), SIPTAG_PROXY_AUTHENTICATE_STR(text[0]),
+        nta_incoming_treply(irq, status, sip_phrase(status, NULL), TAG_IF(both, SIPTAG_PROXY_AUTHENTICATE_STR(text[0])),
                             SIPTAG_PROXY_AUTHENTICATE_STR(text[1]), SIPTAG_SERVER_STR(ua->product), TAG_END());
     else
-        nta_incoming_treply(irq, status, sip_phrase(status, NULL), SIPTAG_WWW_AUTHENTICATE_STR(text[0]),
+        nta_incoming_treply(irq, status, sip_phrase(status, NULL), TAG_IF(both, SIPTAG_WWW_AUTHENTICATE_STR(text[0])),
                             SIPTAG_WWW_AUTHENTICATE_STR(text[1]), SIPTAG_SERVER_STR(ua->product), TAG_END());
     free(text[0]);
     free(text[1]);
@@ -104,10 +116,10 @@ int sip_auth_check(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip,
     struct credentials c;
     memset(&c, 0, sizeof c);
     if (!find_credentials(ua, proxy ? sip->sip_proxy_authorization : sip->sip_authorization, &c))
-        return challenge(port, irq, proxy, false);
+        return challenge(port, irq, sip, proxy, false);
     if (!response_right(ua, &c, sip->sip_request->rq_method_name)) {
         ua->stats.auth_failures++;
-        return challenge(port, irq, proxy, false);
+        return challenge(port, irq, sip, proxy, false);
     }
     /* From here on the sender knows the password: an old nonce or a used count is no failure, it only has to try again. */
     char *end = NULL;
@@ -115,7 +127,7 @@ int sip_auth_check(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip,
     if (strlen(c.nc) != 8 || *end || nc == 0 ||
         digest_nonce_check(ua->cfg.nonce_key, c.nonce, now_s(), ua->cfg.nonce_life_s) != 0 ||
         digest_replay_take(ua->replay, c.nonce, (uint32_t)nc) != 0)
-        return challenge(port, irq, proxy, true);
+        return challenge(port, irq, sip, proxy, true);
     char from[PARAM_SIZE];
     if (sip_url_user(sip->sip_from->a_url, from, sizeof from) != 0 || strcmp(from, c.user) != 0) {
         ua->stats.auth_failures++;
