@@ -275,7 +275,8 @@ static int yaml_plain(struct yaml_reader *r, const yaml_event_t *ev, json_t **ou
         if (errno) {
             json_decref(*out);
             *out = NULL;
-            return yaml_fail(r, &ev->start_mark, ERR_INVAL, "integer out of range (put quotes around a long number)", s);
+            return yaml_fail(r, &ev->start_mark, ERR_INVAL, "integer out of range (put quotes around a long number)",
+                             s);
         }
         break;
     case 'f': {
@@ -424,7 +425,8 @@ static int yaml_node(struct yaml_reader *r, const yaml_event_t *ev, int32_t mark
     if (ev->type == YAML_SEQUENCE_START_EVENT || ev->type == YAML_MAPPING_START_EVENT)
         return yaml_container(r, ev, mark, depth, out);
     if (ev->type == YAML_ALIAS_EVENT)
-        return yaml_fail(r, &ev->start_mark, ERR_INVAL, "aliases are not supported", (const char *)ev->data.alias.anchor);
+        return yaml_fail(r, &ev->start_mark, ERR_INVAL, "aliases are not supported",
+                         (const char *)ev->data.alias.anchor);
     rc = yaml_check_decoration(r, ev, ev->data.scalar.anchor, ev->data.scalar.tag);
     return rc ? rc : yaml_scalar(r, ev, out);
 }

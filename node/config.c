@@ -46,7 +46,7 @@ struct config_raw {
 /* Everything is optional to libcyaml: it would name a missing field without its place. NULL tells us. */
 #define CONFIG_STRING(key, type, member) \
     CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, 0, CYAML_UNLIMITED)
-#define CONFIG_LIST(key, type, member)                                                                             \
+#define CONFIG_LIST(key, type, member)                                                                          \
     CYAML_FIELD_SEQUENCE(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, member, &config_schema_string, 0, \
                          CYAML_UNLIMITED)
 
@@ -96,8 +96,8 @@ static const cyaml_schema_value_t config_schema = {
 /* ---- what libcyaml says, as struct err_info ---- */
 
 struct config_complaint {
-    char text[160];                 /* its first error line, without "Load: " */
-    char path[ERR_INFO_FIELD_MAX];  /* built from its backtrace, which comes innermost first */
+    char text[160];                /* its first error line, without "Load: " */
+    char path[ERR_INFO_FIELD_MAX]; /* built from its backtrace, which comes innermost first */
 };
 
 static void config_path_prepend(struct config_complaint *c, const char *part)
@@ -108,7 +108,8 @@ static void config_path_prepend(struct config_complaint *c, const char *part)
     snprintf(c->path, sizeof c->path, "%.*s", ERR_INFO_FIELD_MAX - 1, joined);
 }
 
-__attribute__((format(printf, 3, 0))) static void config_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void config_log(cyaml_log_t level, void *ctx, const char *fmt,
+                                                             va_list args)
 {
     struct config_complaint *c = ctx;
     if (level < CYAML_LOG_ERROR)
@@ -141,7 +142,10 @@ static int config_from_cyaml(cyaml_err_t e, struct config_complaint *c, struct e
     char want[24], got[24];
     if (sscanf(c->text, "Expecting %23[A-Z], got event: %23[A-Z_]", want, got) == 2) {
         bool list = strcmp(want, "SEQUENCE") == 0, map = strcmp(want, "MAPPING") == 0;
-        return err_set(info, ERR_INVAL, c->path, "must be %s", list ? "a list" : map ? "a group of fields" : "a single value");
+        return err_set(info, ERR_INVAL, c->path, "must be %s",
+                       list  ? "a list"
+                       : map ? "a group of fields"
+                             : "a single value");
     }
     return err_set(info, ERR_INVAL, c->path, "%s", c->text[0] ? c->text : cyaml_strerror(e));
 }
@@ -252,7 +256,8 @@ static bool config_multicast(const char *ip, bool ipv6)
     return inet_pton(AF_INET, ip, &v4) == 1 && ntohl(v4.s_addr) >= 0xe0000000u;
 }
 
-static int config_addr(struct config_reader *r, const char *field, const char *value, bool wildcard_ok, struct node_addr *out)
+static int config_addr(struct config_reader *r, const char *field, const char *value, bool wildcard_ok,
+                       struct node_addr *out)
 {
     if (!value)
         return config_missing(r, field);
@@ -351,13 +356,15 @@ static int config_listen(struct config_reader *r)
         return err_set(r->info, ERR_INVAL, "listen.peer", "the same address and port as listen.https");
     for (unsigned i = 0; i < c->n_sip; i++)
         if (strcmp(c->sip[i].text, c->https.text) == 0 || strcmp(c->sip[i].text, c->peer.text) == 0)
-            return err_set(r->info, ERR_INVAL, "listen.sip", "the same address and port as listen.https or listen.peer");
+            return err_set(r->info, ERR_INVAL, "listen.sip",
+                           "the same address and port as listen.https or listen.peer");
     if ((rc = config_rtp_addresses(r)) || (rc = config_rtp_ports(r)))
         return rc;
     if (r->raw->join && (rc = config_addr(r, "join", r->raw->join, false, &c->join)))
         return rc;
     if (r->raw->join && strcmp(c->join.text, c->peer.text) == 0)
-        return err_set(r->info, ERR_INVAL, "join", "this node's own peer address; give that of a member, or leave it out");
+        return err_set(r->info, ERR_INVAL, "join",
+                       "this node's own peer address; give that of a member, or leave it out");
     return 0;
 }
 
@@ -479,7 +486,8 @@ static int config_no_nulls(json_t *v, const char *path, struct err_info *info)
         return err_set(info, ERR_INVAL, path, "has no value");
     json_object_foreach(v, key, member)
     {
-        snprintf(sub, sizeof sub, "%.*s%s%.*s", ERR_INFO_FIELD_MAX, path, *path ? "." : "", ERR_INFO_FIELD_MAX - 2, key);
+        snprintf(sub, sizeof sub, "%.*s%s%.*s", ERR_INFO_FIELD_MAX, path, *path ? "." : "", ERR_INFO_FIELD_MAX - 2,
+                 key);
         int rc = config_no_nulls(member, sub, info);
         if (rc)
             return rc;
@@ -588,7 +596,8 @@ int node_config_load(const char *path, struct node_config *out, struct err_info 
         return rc;
     const char *slash = strrchr(path, '/');
     folder = strndup(slash ? path : ".", slash ? (slash == path ? 1 : (size_t)(slash - path)) : 1);
-    rc = folder ? node_config_parse(text, len, folder, out, info) : err_set(info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
+    rc = folder ? node_config_parse(text, len, folder, out, info)
+                : err_set(info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
     free(folder);
     free(text);
     return rc;

@@ -37,8 +37,8 @@
 
 #define NODE_NAME_MAX 32u
 #define NODE_ADDRESSES_MAX 16u
-#define NODE_IP_TEXT_MAX 46u    /* INET6_ADDRSTRLEN */
-#define NODE_ADDR_TEXT_MAX 64u  /* "[ip]:port" */
+#define NODE_IP_TEXT_MAX 46u   /* INET6_ADDRSTRLEN */
+#define NODE_ADDR_TEXT_MAX 64u /* "[ip]:port" */
 #define NODE_TOKEN_MAX 256u
 #define NODE_CONFIG_BYTES_MAX (64u << 10)
 
@@ -57,11 +57,11 @@ struct node_config {
     unsigned n_sip; /* at least 1 */
     struct node_addr https, peer;
     char rtp_ip[NODE_ADDRESSES_MAX][NODE_IP_TEXT_MAX];
-    unsigned n_rtp;                        /* at least 1 */
-    uint16_t rtp_port_min, rtp_port_max;   /* both usable */
+    unsigned n_rtp;                      /* at least 1 */
+    uint16_t rtp_port_min, rtp_port_max; /* both usable */
     char *tls_ca, *tls_cert, *tls_key;
-    struct node_addr join;                 /* port 0: none */
-    char admin_token[NODE_TOKEN_MAX + 1];  /* secret: never logged */
+    struct node_addr join;                /* port 0: none */
+    char admin_token[NODE_TOKEN_MAX + 1]; /* secret: never logged */
     enum log_level log_level;
     bool log_json;
     unsigned media_threads;

@@ -24,7 +24,7 @@ struct ivr_run {
     int node;
     enum ivr_phase phase;
     unsigned language;
-    unsigned failures;     /* in the present menu since it was entered */
+    unsigned failures; /* in the present menu since it was entered */
     char digits[IVR_DIGITS_MAX + 1];
     unsigned depth;
     int stack[IVR_DEPTH_MAX]; /* menus the caller came through; the last is the present one */

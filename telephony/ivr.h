@@ -56,18 +56,20 @@ ERR_CHECKED int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **o
 struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
 void ivr_flow_unref(struct ivr_flow *f);
 const char *ivr_flow_name(const struct ivr_flow *f);
-/* Names that the flow refers to, so that the owner can check that they exist: cb(ctx, "queue"|"agent"|"prompt"|"language", name, path). */
-void ivr_flow_references(const struct ivr_flow *f, void (*cb)(void *ctx, const char *kind, const char *name, const char *path),
-                         void *ctx);
+/* Names that the flow refers to, so that the owner can check that they exist:
+ * cb(ctx, "queue" | "agent" | "prompt" | "language", name, path). */
+void ivr_flow_references(const struct ivr_flow *f,
+                         void (*cb)(void *ctx, const char *kind, const char *name, const char *path), void *ctx);
 
 enum ivr_event_type {
-    IVR_EV_START,      /* the call has been answered */
-    IVR_EV_KEY,        /* digit */
-    IVR_EV_PLAYED,     /* what was to be played has ended by itself (not: was stopped or replaced) */
-    IVR_EV_TIMER,      /* the timer set by the last actions has run out */
-    IVR_EV_FAILED,     /* queue/agent could not take the call: go on at on_fail */
-    IVR_EV_RESTORED,   /* after ivr_restore: plays the present node's prompts again from their beginning (a menu that was
-                          only waiting for a key goes on waiting), gives the queue or agent action again */
+    IVR_EV_START,  /* the call has been answered */
+    IVR_EV_KEY,    /* digit */
+    IVR_EV_PLAYED, /* what was to be played has ended by itself (not: was stopped or replaced) */
+    IVR_EV_TIMER,  /* the timer set by the last actions has run out */
+    IVR_EV_FAILED, /* queue/agent could not take the call: go on at on_fail */
+    /* After ivr_restore: plays the present node's prompts again from their beginning (a menu that was only waiting for a
+     * key goes on waiting), gives the queue or agent action again. */
+    IVR_EV_RESTORED,
 };
 struct ivr_event {
     enum ivr_event_type type;
@@ -75,19 +77,20 @@ struct ivr_event {
 };
 
 enum ivr_action_type {
-    IVR_ACT_PLAY,      /* prompts[], replacing what plays; `barge_in`: a key stops it (the run says so by IVR_ACT_STOP) */
-    IVR_ACT_STOP,      /* stop playing */
-    IVR_ACT_TIMER,     /* ms; replaces the running one; 0 stops it */
-    IVR_ACT_MOVED,     /* at node `name`: entered it, took a digit or counted a failure: commit the position (ivr_save).
-                          Once per step, before what the node does; nodes passed on the way are not told */
-    IVR_ACT_LANGUAGE,  /* from now on `name` */
-    IVR_ACT_QUEUE,     /* to queue `name` */
-    IVR_ACT_AGENT,     /* to agent `name` */
-    IVR_ACT_HANGUP,    /* end the call */
+    IVR_ACT_PLAY,  /* prompts[], replacing what plays; `barge_in`: a key stops it (the run says so by IVR_ACT_STOP) */
+    IVR_ACT_STOP,  /* stop playing */
+    IVR_ACT_TIMER, /* ms; replaces the running one; 0 stops it */
+    /* At node `name`: entered it, took a digit or counted a failure: commit the position (ivr_save). Once per step, before
+     * what the node does; nodes passed on the way are not told. */
+    IVR_ACT_MOVED,
+    IVR_ACT_LANGUAGE, /* from now on `name` */
+    IVR_ACT_QUEUE,    /* to queue `name` */
+    IVR_ACT_AGENT,    /* to agent `name` */
+    IVR_ACT_HANGUP,   /* end the call */
 };
 struct ivr_prompt_ref {
     enum { IVR_PROMPT_KEY, IVR_PROMPT_NUMBER, IVR_PROMPT_DIGITS } kind;
-    const char *text;  /* key or digits; lives as long as the flow */
+    const char *text; /* key or digits; lives as long as the flow */
     uint64_t number;
 };
 struct ivr_action {

@@ -220,7 +220,8 @@ static int ivr_parse_language(struct ivr_parser *p, struct ivr_node *n, json_t *
             n->language = (int)i;
     if (to && strcmp(to, "toggle") == 0)
         n->language = IVR_TOGGLE;
-    return n->language == IVR_NONE ? ivr_refuse(p, n, "language", "must be \"toggle\" or one of the flow's languages") : 0;
+    return n->language == IVR_NONE ? ivr_refuse(p, n, "language", "must be \"toggle\" or one of the flow's languages")
+                                   : 0;
 }
 
 static int ivr_parse_type(struct ivr_parser *p, struct ivr_node *n, json_t *o)
@@ -330,7 +331,8 @@ static int ivr_check_graph(struct ivr_parser *p)
         if (!seen[i])
             return ivr_refuse(p, n, NULL, "cannot be reached from the start");
         if (before_menu[i] && ivr_goes_back(n))
-            return ivr_refuse(p, n, NULL, "goes back to a menu, but can be reached before any menu: give it a \"next\"");
+            return ivr_refuse(p, n, NULL,
+                              "goes back to a menu, but can be reached before any menu: give it a \"next\"");
         unsigned steps = 0;
         for (int at = (int)i; at != IVR_NONE && steps <= f->n_nodes; steps++)
             at = ivr_hurries_to(&f->nodes[at]);
@@ -378,7 +380,8 @@ static int ivr_parse_nodes(struct ivr_parser *p, json_t *nodes)
         struct ivr_node *n = &f->nodes[f->n_nodes++];
         n->name = name;
         if (!ivr_name_ok(name))
-            return ivr_refuse(p, n, NULL, "a node's name is 1 to %d letters, digits, '-', '_' or '.'", IVR_NAME_MAX - 1);
+            return ivr_refuse(p, n, NULL, "a node's name is 1 to %d letters, digits, '-', '_' or '.'",
+                              IVR_NAME_MAX - 1);
     }
     for (unsigned i = 0; i < f->n_nodes; i++) {
         int rc = ivr_parse_node(p, &f->nodes[i], json_object_get(nodes, f->nodes[i].name));
@@ -402,7 +405,8 @@ static int ivr_parse_top(struct ivr_parser *p)
     }
     f->name = json_string_value(json_object_get(f->tree, "name"));
     if (!ivr_name_ok(f->name))
-        return err_set(p->info, ERR_INVAL, "name", "must be 1 to %d letters, digits, '-', '_' or '.'", IVR_NAME_MAX - 1);
+        return err_set(p->info, ERR_INVAL, "name", "must be 1 to %d letters, digits, '-', '_' or '.'",
+                       IVR_NAME_MAX - 1);
     int rc = ivr_parse_languages(p, json_object_get(f->tree, "languages"));
     if (!rc)
         rc = ivr_parse_nodes(p, json_object_get(f->tree, "nodes"));
@@ -496,8 +500,8 @@ static void ivr_refer_prompts(const struct ivr_node *n, const char *field, const
     }
 }
 
-void ivr_flow_references(const struct ivr_flow *f, void (*cb)(void *ctx, const char *kind, const char *name, const char *path),
-                         void *ctx)
+void ivr_flow_references(const struct ivr_flow *f,
+                         void (*cb)(void *ctx, const char *kind, const char *name, const char *path), void *ctx)
 {
     char path[ERR_INFO_FIELD_MAX];
     for (unsigned i = 0; i < f->n_languages; i++) {

@@ -8,10 +8,10 @@
 
 enum {
     IVR_LANGUAGES_MAX = 8,
-    IVR_DIGITS_MAX = 8,   /* longest menu key */
-    IVR_KEYS_MAX = 64,    /* of one menu */
-    IVR_NONE = -1,        /* no node */
-    IVR_TOGGLE = -2,      /* language: the next one of the flow */
+    IVR_DIGITS_MAX = 8, /* longest menu key */
+    IVR_KEYS_MAX = 64,  /* of one menu */
+    IVR_NONE = -1,      /* no node */
+    IVR_TOGGLE = -2,    /* language: the next one of the flow */
     IVR_STEP_NODES_MAX = 64,
 };
 
@@ -41,14 +41,14 @@ struct ivr_node {
     const char *name;
     enum ivr_node_type type;
     struct ivr_prompt_list prompts, invalid, timeout;
-    const char *target;        /* queue or agent */
-    int next, on_fail;         /* node or IVR_NONE */
-    int language;              /* index or IVR_TOGGLE */
+    const char *target; /* queue or agent */
+    int next, on_fail;  /* node or IVR_NONE */
+    int language;       /* index or IVR_TOGGLE */
     uint32_t timeout_ms, digit_timeout_ms;
     unsigned retries;
     bool barge_in;
     unsigned n_keys;
-    struct ivr_key *keys;      /* owned */
+    struct ivr_key *keys; /* owned */
 };
 
 struct ivr_flow {
@@ -58,7 +58,7 @@ struct ivr_flow {
     unsigned n_languages;
     int start;
     unsigned n_nodes;
-    struct ivr_node *nodes;    /* owned */
+    struct ivr_node *nodes; /* owned */
 };
 
 /* Index or IVR_NONE. */

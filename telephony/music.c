@@ -24,7 +24,7 @@ struct music_note {
 
 /* Semitones above A4 (440 Hz). C, Am7, F, G, Em7, Am, Dm7, G7: bass, then the three upper voices. */
 static const int music_chords[MUSIC_BARS][4] = {
-    {-21, -9, -5, -2}, {-24, -9, -5, -2}, {-16, -12, -9, -5}, {-14, -10, -7, -2},
+    {-21, -9, -5, -2},  {-24, -9, -5, -2},  {-16, -12, -9, -5}, {-14, -10, -7, -2},
     {-17, -10, -7, -2}, {-24, -12, -9, -5}, {-19, -12, -9, -4}, {-14, -10, -7, -4},
 };
 

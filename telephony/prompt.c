@@ -19,7 +19,7 @@ enum { PROMPT_NAME_MAX = 128 }; /* "language/key" with its NUL */
 
 struct prompt_store {
     char *dir;
-    struct map by_name;    /* "language/key" -> struct prompt_entry */
+    struct map by_name; /* "language/key" -> struct prompt_entry */
     struct prompt *music;
     uint64_t bytes;
 };
@@ -176,7 +176,8 @@ int prompt_store_open(const char *dir, struct prompt_store **out, struct err_inf
             return err_set(info, ERR_INVAL, "", "prompt folder %.180s is not a folder", dir);
         return err_set(info, rc, "", "prompt folder %.180s: %s", dir, err_text(rc));
     }
-    log_info("prompt", "%zu prompts from %s, %llu kB", map_count(&s->by_name), dir, (unsigned long long)s->bytes / 1024);
+    log_info("prompt", "%zu prompts from %s, %llu kB", map_count(&s->by_name), dir,
+             (unsigned long long)s->bytes / 1024);
     *out = s;
     return 0;
 }

@@ -15,12 +15,12 @@
 #define PROMPT_BYTES_MAX (16u << 20)
 
 struct prompt {
-    int16_t *pcm;       /* n_samples at PROMPT_RATE_HZ */
+    int16_t *pcm; /* n_samples at PROMPT_RATE_HZ */
     uint32_t n_samples;
-    uint32_t refs;      /* atomic; use prompt_ref / prompt_unref */
+    uint32_t refs; /* atomic; use prompt_ref / prompt_unref */
 };
-struct prompt *prompt_ref(struct prompt *p);   /* any thread */
-void prompt_unref(struct prompt *p);           /* any thread; NULL is fine */
+struct prompt *prompt_ref(struct prompt *p); /* any thread */
+void prompt_unref(struct prompt *p);         /* any thread; NULL is fine */
 
 struct prompt_store;
 /* `dir` is copied. Missing folder: ERR_NOTFOUND with the path in info. */

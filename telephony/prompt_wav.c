@@ -67,9 +67,11 @@ static int wav_format(struct wav_view fmt, unsigned *form, struct err_info *info
     if (tag == WAV_EXTENSIBLE && fmt.len >= 26)
         tag = wav_u16(fmt.data + 24);
     if (channels != 1 || rate != PROMPT_RATE_HZ)
-        return err_set(info, ERR_INVAL, "", "must be mono at %u Hz, not %u channels at %u Hz", PROMPT_RATE_HZ, channels, rate);
+        return err_set(info, ERR_INVAL, "", "must be mono at %u Hz, not %u channels at %u Hz", PROMPT_RATE_HZ, channels,
+                       rate);
     if (!(tag == WAV_PCM && bits == 16) && !((tag == WAV_ALAW || tag == WAV_ULAW) && bits == 8))
-        return err_set(info, ERR_INVAL, "", "must be 16-bit PCM, A-law or mu-law, not format %u with %u bits", tag, bits);
+        return err_set(info, ERR_INVAL, "", "must be 16-bit PCM, A-law or mu-law, not format %u with %u bits", tag,
+                       bits);
     *form = tag;
     return 0;
 }

@@ -88,7 +88,8 @@ static void fuzz_both_from_state(struct ivr_flow *f, const char *state, const ui
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t usual[] = {0x82, 0x80, '1', 0x80, '9', 0x81, '*', 0x80, 0x81, 0x81, 0x81, 0x81, '0', '#', 0x80, 0x83};
+    static const uint8_t usual[] = {0x82, 0x80, '1',  0x80, '9', 0x81, '*',  0x80,
+                                    0x81, 0x81, 0x81, 0x81, '0', '#',  0x80, 0x83};
     const uint8_t *cut = memchr(data, 0, size);
     size_t flow_len = cut ? (size_t)(cut - data) : size;
     struct ivr_flow *f = NULL;

@@ -27,9 +27,11 @@ START_TEST(errno_is_translated)
     static const struct {
         int sys, code;
     } cases[] = {
-        {0, ERR_OK}, {ENOMEM, ERR_NOMEM}, {ENOENT, ERR_NOTFOUND}, {EEXIST, ERR_EXISTS}, {EACCES, ERR_DENIED},
-        {EPERM, ERR_DENIED}, {ENOSPC, ERR_NOSPACE}, {EDQUOT, ERR_NOSPACE}, {ETIMEDOUT, ERR_TIMEOUT},
-        {EINVAL, ERR_INVAL}, {EPIPE, ERR_CLOSED}, {ECONNRESET, ERR_CLOSED}, {EIO, ERR_IO}, {12345, ERR_IO},
+        {0, ERR_OK},           {ENOMEM, ERR_NOMEM},   {ENOENT, ERR_NOTFOUND},
+        {EEXIST, ERR_EXISTS},  {EACCES, ERR_DENIED},  {EPERM, ERR_DENIED},
+        {ENOSPC, ERR_NOSPACE}, {EDQUOT, ERR_NOSPACE}, {ETIMEDOUT, ERR_TIMEOUT},
+        {EINVAL, ERR_INVAL},   {EPIPE, ERR_CLOSED},   {ECONNRESET, ERR_CLOSED},
+        {EIO, ERR_IO},         {12345, ERR_IO},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_int_eq(err_from_errno(cases[i].sys), cases[i].code);

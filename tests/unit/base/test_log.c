@@ -44,7 +44,8 @@ START_TEST(levels_and_text_form)
     capture(log_levels);
     ck_assert_ptr_null(strstr(logged, "never"));
     char *line = strtok(logged, "\n");
-    static const char *const ends[] = {"notice node1 part: yes 3", "warn   node1 part: yes 4", "error  node1 part: yes 5"};
+    static const char *const ends[] = {"notice node1 part: yes 3", "warn   node1 part: yes 4",
+                                       "error  node1 part: yes 5"};
     for (int i = 0; i < 3; i++, line = strtok(NULL, "\n")) {
         ck_assert_ptr_nonnull(line);
         ck_assert_msg(strlen(line) == 25 + strlen(ends[i]) && strcmp(line + 25, ends[i]) == 0, "'%s'", line);

@@ -11,11 +11,37 @@ START_TEST(sequences)
         const char *bytes;
         size_t len;
     } cases[] = {
-        {"", 0}, {"a", 1}, {"\x7f", 1}, {"\xc2\x80", 2}, {"\xdf\xbf", 2}, {"\xe0\xa0\x80", 3}, {"\xe4\xbd\xa0", 3},
-        {"\xed\x9f\xbf", 3}, {"\xee\x80\x80", 3}, {"\xf0\x90\x80\x80", 4}, {"\xf4\x8f\xbf\xbf", 4},
-        {"\x80", 0}, {"\xbf", 0}, {"\xc0\x80", 0}, {"\xc1\xbf", 0}, {"\xc2", 0}, {"\xc2" "a", 0}, {"\xe0\x9f\xbf", 0},
-        {"\xed\xa0\x80", 0}, {"\xe4\xbd", 0}, {"\xe4\xbd" "a", 0}, {"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x90\x80\x80", 0},
-        {"\xf0\x90\x80", 0}, {"\xf5\x80\x80\x80", 0}, {"\xff", 0}, {"\xfe", 0},
+        {"", 0},
+        {"a", 1},
+        {"\x7f", 1},
+        {"\xc2\x80", 2},
+        {"\xdf\xbf", 2},
+        {"\xe0\xa0\x80", 3},
+        {"\xe4\xbd\xa0", 3},
+        {"\xed\x9f\xbf", 3},
+        {"\xee\x80\x80", 3},
+        {"\xf0\x90\x80\x80", 4},
+        {"\xf4\x8f\xbf\xbf", 4},
+        {"\x80", 0},
+        {"\xbf", 0},
+        {"\xc0\x80", 0},
+        {"\xc1\xbf", 0},
+        {"\xc2", 0},
+        {"\xc2"
+         "a",
+         0},
+        {"\xe0\x9f\xbf", 0},
+        {"\xed\xa0\x80", 0},
+        {"\xe4\xbd", 0},
+        {"\xe4\xbd"
+         "a",
+         0},
+        {"\xf0\x8f\xbf\xbf", 0},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xf0\x90\x80", 0},
+        {"\xf5\x80\x80\x80", 0},
+        {"\xff", 0},
+        {"\xfe", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_msg(utf8_sequence(cases[i].bytes) == cases[i].len, "case %zu", i);
@@ -27,8 +53,18 @@ START_TEST(cleaning)
     static const struct {
         const char *dirty, *clean;
     } cases[] = {
-        {"", ""}, {"plain", "plain"}, {"\xe4\xbd\xa0ok", "\xe4\xbd\xa0ok"}, {"a\xff" "b", "a?b"}, {"\xe4\xbd", "??"},
-        {"x\xe4\xbd" "y\xe4\xbd\xa0", "x??y\xe4\xbd\xa0"}, {"\xc0\x80", "??"}, {"\xed\xa0\x80", "???"},
+        {"", ""},
+        {"plain", "plain"},
+        {"\xe4\xbd\xa0ok", "\xe4\xbd\xa0ok"},
+        {"a\xff"
+         "b",
+         "a?b"},
+        {"\xe4\xbd", "??"},
+        {"x\xe4\xbd"
+         "y\xe4\xbd\xa0",
+         "x??y\xe4\xbd\xa0"},
+        {"\xc0\x80", "??"},
+        {"\xed\xa0\x80", "???"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char s[32];

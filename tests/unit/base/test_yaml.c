@@ -24,8 +24,8 @@ static void refused(const char *text, size_t len, int code, unsigned line, unsig
     ck_assert_msg(yaml_load(text, len, &out, &marks, &info) == code, "'%.60s' gave another code: %s", text, info.text);
     ck_assert_msg(!out && !marks, "'%.60s' left something behind", text);
     ck_assert_int_eq(info.code, code);
-    ck_assert_msg(info.line == line && info.column == column, "'%.60s' blamed %u:%u, not %u:%u", text, info.line, info.column,
-                  line, column);
+    ck_assert_msg(info.line == line && info.column == column, "'%.60s' blamed %u:%u, not %u:%u", text, info.line,
+                  info.column, line, column);
     ck_assert_msg(strstr(info.text, words) != NULL, "'%.60s' said '%s'", text, info.text);
 }
 
@@ -34,20 +34,68 @@ START_TEST(scalars)
     static const struct {
         const char *yaml, *json;
     } cases[] = {
-        {"~", "null"}, {"null", "null"}, {"Null", "null"}, {"NULL", "null"}, {"a:", "{\"a\":null}"}, {"nULL", "\"nULL\""},
-        {"true", "true"}, {"True", "true"}, {"FALSE", "false"}, {"yes", "\"yes\""}, {"off", "\"off\""}, {"tRue", "\"tRue\""},
-        {"0", "0"}, {"42", "42"}, {"-7", "-7"}, {"9223372036854775807", "9223372036854775807"},
-        {"-9223372036854775808", "-9223372036854775808"}, {"-0", "\"-0\""}, {"-", "[null]"},
-        {"007", "\"007\""}, {"+49", "\"+49\""}, {"0086123", "\"0086123\""}, {"-01", "\"-01\""}, {"0x10", "\"0x10\""},
-        {"0o17", "\"0o17\""}, {"1_000", "\"1_000\""}, {"12:30", "\"12:30\""}, {"2026-03-01", "\"2026-03-01\""},
-        {"1.5", "1.5"}, {"-0.25", "-0.25"}, {".5", "0.5"}, {"1.", "1.0"}, {"1e3", "1000.0"}, {"2.5E-1", "0.25"},
-        {"00.5", "\"00.5\""}, {"+1.5", "\"+1.5\""}, {".", "\".\""}, {"1e", "\"1e\""}, {"e5", "\"e5\""}, {"1.2.3", "\"1.2.3\""},
-        {"127.0.0.1", "\"127.0.0.1\""}, {".inf", "\".inf\""}, {".nan", "\".nan\""}, {"1 2", "\"1 2\""},
-        {"\"42\"", "\"42\""}, {"'true'", "\"true\""}, {"\"\"", "\"\""}, {"!!str 42", "\"42\""},
-        {"|\n  a\n  b\n", "\"a\\nb\\n\""}, {">-\n  a\n  b\n", "\"a b\""}, {"\"\\u4f60\\n\"", "\"你\\n\""},
-        {"[1, [2], {a: b}]", "[1,[2],{\"a\":\"b\"}]"}, {"{}", "{}"}, {"[]", "[]"}, {"{\"a\": [true, null, 1.5, \"x\"]}", "{\"a\":[true,null,1.5,\"x\"]}"},
-        {"--- 5\n...\n", "5"}, {"# comment\na: 1 # more\n", "{\"a\":1}"}, {"\xef\xbb\xbf" "a: 1", "{\"a\":1}"},
-        {"1: one\ntrue: two", "{\"1\":\"one\",\"true\":\"two\"}"}, {"%YAML 1.2\n---\na: 1", "{\"a\":1}"},
+        {"~", "null"},
+        {"null", "null"},
+        {"Null", "null"},
+        {"NULL", "null"},
+        {"a:", "{\"a\":null}"},
+        {"nULL", "\"nULL\""},
+        {"true", "true"},
+        {"True", "true"},
+        {"FALSE", "false"},
+        {"yes", "\"yes\""},
+        {"off", "\"off\""},
+        {"tRue", "\"tRue\""},
+        {"0", "0"},
+        {"42", "42"},
+        {"-7", "-7"},
+        {"9223372036854775807", "9223372036854775807"},
+        {"-9223372036854775808", "-9223372036854775808"},
+        {"-0", "\"-0\""},
+        {"-", "[null]"},
+        {"007", "\"007\""},
+        {"+49", "\"+49\""},
+        {"0086123", "\"0086123\""},
+        {"-01", "\"-01\""},
+        {"0x10", "\"0x10\""},
+        {"0o17", "\"0o17\""},
+        {"1_000", "\"1_000\""},
+        {"12:30", "\"12:30\""},
+        {"2026-03-01", "\"2026-03-01\""},
+        {"1.5", "1.5"},
+        {"-0.25", "-0.25"},
+        {".5", "0.5"},
+        {"1.", "1.0"},
+        {"1e3", "1000.0"},
+        {"2.5E-1", "0.25"},
+        {"00.5", "\"00.5\""},
+        {"+1.5", "\"+1.5\""},
+        {".", "\".\""},
+        {"1e", "\"1e\""},
+        {"e5", "\"e5\""},
+        {"1.2.3", "\"1.2.3\""},
+        {"127.0.0.1", "\"127.0.0.1\""},
+        {".inf", "\".inf\""},
+        {".nan", "\".nan\""},
+        {"1 2", "\"1 2\""},
+        {"\"42\"", "\"42\""},
+        {"'true'", "\"true\""},
+        {"\"\"", "\"\""},
+        {"!!str 42", "\"42\""},
+        {"|\n  a\n  b\n", "\"a\\nb\\n\""},
+        {">-\n  a\n  b\n", "\"a b\""},
+        {"\"\\u4f60\\n\"", "\"你\\n\""},
+        {"[1, [2], {a: b}]", "[1,[2],{\"a\":\"b\"}]"},
+        {"{}", "{}"},
+        {"[]", "[]"},
+        {"{\"a\": [true, null, 1.5, \"x\"]}", "{\"a\":[true,null,1.5,\"x\"]}"},
+        {"--- 5\n...\n", "5"},
+        {"# comment\na: 1 # more\n", "{\"a\":1}"},
+        {"\xef\xbb\xbf"
+         "a: 1",
+         "{\"a\":1}"},
+        {"1: one\ntrue: two", "{\"1\":\"one\",\"true\":\"two\"}"},
+        {"%YAML 1.2\n---\na: 1", "{\"a\":1}"},
         {"<<: x", "{\"<<\":\"x\"}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -154,15 +202,15 @@ static void at(const struct yaml_marks *m, const char *path, bool exact, unsigne
 
 START_TEST(positions)
 {
-    const char *text = "parameters: []\n"                 /* 1 */
-                       "queues:\n"                        /* 2 */
-                       "  - name: a\n"                    /* 3 */
-                       "    ring_time_s: 1\n"             /* 4 */
-                       "  - name: b\n"                    /* 5 */
-                       "  - {name: c, ring_time_s: x}\n"  /* 6 */
-                       "a.b: 1\n"                         /* 7 */
-                       "a:\n"                             /* 8 */
-                       "  b.c: {d: [1, [2, 3]]}\n";       /* 9 */
+    const char *text = "parameters: []\n"                /* 1 */
+                       "queues:\n"                       /* 2 */
+                       "  - name: a\n"                   /* 3 */
+                       "    ring_time_s: 1\n"            /* 4 */
+                       "  - name: b\n"                   /* 5 */
+                       "  - {name: c, ring_time_s: x}\n" /* 6 */
+                       "a.b: 1\n"                        /* 7 */
+                       "a:\n"                            /* 8 */
+                       "  b.c: {d: [1, [2, 3]]}\n";      /* 9 */
     json_t *out;
     struct yaml_marks *m;
     ck_assert_int_eq(yaml_load(text, strlen(text), &out, &m, NULL), 0);
@@ -204,9 +252,19 @@ START_TEST(json_text)
         int code;
         unsigned line;
     } cases[] = {
-        {"{\"a\": 1}", 0, 0}, {"[]", 0, 0}, {"", ERR_INVAL, 1}, {"{", ERR_INVAL, 1}, {"{\"a\":1,\n\"a\":2}", ERR_INVAL, 2},
-        {"{\n\n\"a\": tru}", ERR_INVAL, 3}, {"1", ERR_INVAL, 1}, {"{} x", ERR_INVAL, 1}, {"[\"\xff\"]", ERR_INVAL, 1},
-        {"[\"\\u0000\"]", ERR_INVAL, 1}, {"[9223372036854775808]", ERR_INVAL, 1}, {"[1e999]", ERR_INVAL, 1}, {"[NaN]", ERR_INVAL, 1},
+        {"{\"a\": 1}", 0, 0},
+        {"[]", 0, 0},
+        {"", ERR_INVAL, 1},
+        {"{", ERR_INVAL, 1},
+        {"{\"a\":1,\n\"a\":2}", ERR_INVAL, 2},
+        {"{\n\n\"a\": tru}", ERR_INVAL, 3},
+        {"1", ERR_INVAL, 1},
+        {"{} x", ERR_INVAL, 1},
+        {"[\"\xff\"]", ERR_INVAL, 1},
+        {"[\"\\u0000\"]", ERR_INVAL, 1},
+        {"[9223372036854775808]", ERR_INVAL, 1},
+        {"[1e999]", ERR_INVAL, 1},
+        {"[NaN]", ERR_INVAL, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *out = NULL;
@@ -214,8 +272,8 @@ START_TEST(json_text)
         int rc = json_load_text(cases[i].text, strlen(cases[i].text), &out, &info);
         ck_assert_msg(rc == cases[i].code, "%s gave %d: %s", cases[i].text, rc, info.text);
         ck_assert(!rc == (out != NULL));
-        ck_assert_msg(!rc || (info.line == cases[i].line && info.column >= 1 && info.text[0]), "%s: %u:%u", cases[i].text,
-                      info.line, info.column);
+        ck_assert_msg(!rc || (info.line == cases[i].line && info.column >= 1 && info.text[0]), "%s: %u:%u",
+                      cases[i].text, info.line, info.column);
         json_decref(out);
     }
     char deep[200];

@@ -45,15 +45,15 @@ static void remove_folder(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-#define LEAST                                                                                       \
-    "name: node1\n"                                                                                 \
-    "data: data\n"                                                                                  \
-    "prompts: /usr/share/prompts\n"                                                                 \
-    "listen:\n"                                                                                     \
-    "  sip: [\"127.0.0.1:5060\"]\n"                                                                 \
-    "  https: \"127.0.0.1:8443\"\n"                                                                 \
-    "  peer: \"127.0.0.1:7400\"\n"                                                                  \
-    "tls: {ca: ca.pem, cert: cert.pem, key: key.pem}\n"                                             \
+#define LEAST                                           \
+    "name: node1\n"                                     \
+    "data: data\n"                                      \
+    "prompts: /usr/share/prompts\n"                     \
+    "listen:\n"                                         \
+    "  sip: [\"127.0.0.1:5060\"]\n"                     \
+    "  https: \"127.0.0.1:8443\"\n"                     \
+    "  peer: \"127.0.0.1:7400\"\n"                      \
+    "tls: {ca: ca.pem, cert: cert.pem, key: key.pem}\n" \
     "admin_token_file: token\n"
 
 static int parse(const char *text, struct node_config *c, struct err_info *info)
@@ -211,13 +211,16 @@ START_TEST(refusals)
         {"  peer", "  peer: \"127.0.0.1:8443\"", 7, 3, "listen.peer", "same address"},
         {"  peer", "  peer: \"0.0.0.0:7400\"", 7, 3, "listen.peer", "one address"},
         {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {ports: \"20000\"}", 8, 9, "listen.rtp.ports", "LOW-HIGH"},
-        {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {ports: \"20000-20008\"}", 8, 9, "listen.rtp.ports", "at least 10"},
+        {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {ports: \"20000-20008\"}", 8, 9, "listen.rtp.ports",
+         "at least 10"},
         {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {ports: \"1000-2000\"}", 8, 9, "listen.rtp.ports", "below 1024"},
         {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {ports: \"20000-70000\"}", 8, 9, "listen.rtp.ports", "LOW-HIGH"},
-        {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {ports: \"29999-20000\"}", 8, 9, "listen.rtp.ports", "at least 10"},
+        {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {ports: \"29999-20000\"}", 8, 9, "listen.rtp.ports",
+         "at least 10"},
         {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {addresses: []}", 8, 9, "listen.rtp.addresses", "1 to 16"},
         {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {addresses: [x]}", 8, 21, "listen.rtp.addresses[0]", "numeric"},
-        {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {addresses: [1.2.3.4, 1.2.3.4]}", 8, 30, "listen.rtp.addresses[1]", "twice"},
+        {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {addresses: [1.2.3.4, 1.2.3.4]}", 8, 30,
+         "listen.rtp.addresses[1]", "twice"},
         {"  peer", "  peer: \"127.0.0.1:7400\"\n  rtp: {prots: x}", 8, 9, "listen.rtp.prots", "unknown key"},
         {"tls", "tls: {ca: ca.pem, cert: cert.pem}", 8, 1, "tls.key", "missing"},
         {"tls", "tls: x", 8, 1, "tls", "group"},
@@ -246,10 +249,11 @@ START_TEST(refusals)
         changed(text, cases[i].start, cases[i].with);
         int rc = parse(text, &c, &info);
         ck_assert_msg(rc < 0 && rc == info.code, "'%s' gave %d", cases[i].with, rc);
-        ck_assert_msg(strcmp(info.field, cases[i].field) == 0, "'%s': field '%s': %s", cases[i].with, info.field, info.text);
+        ck_assert_msg(strcmp(info.field, cases[i].field) == 0, "'%s': field '%s': %s", cases[i].with, info.field,
+                      info.text);
         ck_assert_msg(strstr(info.text, cases[i].words) != NULL, "'%s': %s", cases[i].with, info.text);
-        ck_assert_msg(info.line == cases[i].line && info.column == cases[i].column, "'%s' blamed %u:%u", cases[i].with, info.line,
-                      info.column);
+        ck_assert_msg(info.line == cases[i].line && info.column == cases[i].column, "'%s' blamed %u:%u", cases[i].with,
+                      info.line, info.column);
         ck_assert_msg(memcmp(&c, &before, sizeof c) == 0, "'%s' changed the output", cases[i].with);
     }
 }
@@ -302,7 +306,8 @@ START_TEST(secrets)
             ck_assert_ptr_nonnull(strstr(info.text, cases[i].words));
             ck_assert_ptr_null(strstr(info.text, "abcdef"));
         } else {
-            ck_assert_str_eq(c.admin_token, strcmp(cases[i].file, "token") ? "0123456789abcdef-secret" : "0123456789abcdef");
+            ck_assert_str_eq(c.admin_token,
+                             strcmp(cases[i].file, "token") ? "0123456789abcdef-secret" : "0123456789abcdef");
             node_config_free(&c);
         }
         write_file("token", "0123456789abcdef-secret\n", 0600);
@@ -342,12 +347,33 @@ START_TEST(addresses)
     static const struct {
         const char *text, *canonical;
     } cases[] = {
-        {"1.2.3.4:1", "1.2.3.4:1"}, {"[::1]:65535", "[::1]:65535"}, {"[2001:0DB8::0:1]:5060", "[2001:db8::1]:5060"},
+        {"1.2.3.4:1", "1.2.3.4:1"},
+        {"[::1]:65535", "[::1]:65535"},
+        {"[2001:0DB8::0:1]:5060", "[2001:db8::1]:5060"},
         {"[::ffff:1.2.3.4]:80", "[::ffff:1.2.3.4]:80"},
-        {"", NULL}, {":", NULL}, {":5060", NULL}, {"1.2.3.4", NULL}, {"1.2.3.4:", NULL}, {"1.2.3.4:0", NULL}, {"1.2.3.4:05", NULL},
-        {"1.2.3.4:65536", NULL}, {"1.2.3.4:100000", NULL}, {"1.2.3.4:5060 ", NULL}, {" 1.2.3.4:5060", NULL}, {"1.2.3:5060", NULL},
-        {"1.2.3.256:5060", NULL}, {"01.2.3.4:5060", NULL}, {"1.2.3.4:+5", NULL}, {"::1:5060", NULL}, {"[::1]", NULL}, {"[::1]5060", NULL},
-        {"[::1:5060", NULL}, {"[]:5060", NULL}, {"[1.2.3.4]:5060", NULL}, {"[fe80::1%eth0]:5060", NULL}, {"host:5060", NULL},
+        {"", NULL},
+        {":", NULL},
+        {":5060", NULL},
+        {"1.2.3.4", NULL},
+        {"1.2.3.4:", NULL},
+        {"1.2.3.4:0", NULL},
+        {"1.2.3.4:05", NULL},
+        {"1.2.3.4:65536", NULL},
+        {"1.2.3.4:100000", NULL},
+        {"1.2.3.4:5060 ", NULL},
+        {" 1.2.3.4:5060", NULL},
+        {"1.2.3:5060", NULL},
+        {"1.2.3.256:5060", NULL},
+        {"01.2.3.4:5060", NULL},
+        {"1.2.3.4:+5", NULL},
+        {"::1:5060", NULL},
+        {"[::1]", NULL},
+        {"[::1]5060", NULL},
+        {"[::1:5060", NULL},
+        {"[]:5060", NULL},
+        {"[1.2.3.4]:5060", NULL},
+        {"[fe80::1%eth0]:5060", NULL},
+        {"host:5060", NULL},
         {"[::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::]:1", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -433,8 +459,9 @@ START_TEST(check_looks_into_certificates)
     check_file("node.conf");
     ck_assert_msg(strstr(said, "tls.key: does not belong to the certificate") != NULL, "%s", said);
     path_of(other, "other");
-    snprintf(command, sizeof command, "scripts/make-certs %s node1 127.0.0.1 >/dev/null && cp %s/ca/cert.pem %s/pki/ca/cert.pem",
-             other, other, folder);
+    snprintf(command, sizeof command,
+             "scripts/make-certs %s node1 127.0.0.1 >/dev/null && cp %s/ca/cert.pem %s/pki/ca/cert.pem", other, other,
+             folder);
     ck_assert_int_eq(system(command), 0);
     write_conf("ca", "node1", "node1");
     check_file("node.conf");

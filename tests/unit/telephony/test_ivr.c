@@ -83,8 +83,8 @@ static void step(struct ivr_run *r, const char *event, char *out, size_t size)
     static const struct {
         const char *word;
         enum ivr_event_type type;
-    } words[] = {{"start", IVR_EV_START}, {"key", IVR_EV_KEY}, {"played", IVR_EV_PLAYED}, {"timer", IVR_EV_TIMER},
-                 {"failed", IVR_EV_FAILED}, {"restored", IVR_EV_RESTORED}};
+    } words[] = {{"start", IVR_EV_START}, {"key", IVR_EV_KEY},       {"played", IVR_EV_PLAYED},
+                 {"timer", IVR_EV_TIMER}, {"failed", IVR_EV_FAILED}, {"restored", IVR_EV_RESTORED}};
     struct ivr_event ev = {.digit = event[strlen(event) - 1]};
     struct ivr_action actions[IVR_ACTIONS_MAX];
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -102,21 +102,23 @@ static void expect(struct ivr_run *r, const char *event, const char *want)
     ck_assert_msg(strcmp(got, want) == 0, "%s gave '%s', not '%s'", event, got, want);
 }
 
-#define WELCOME                                                                                                        \
-    "{\"name\": \"welcome\", \"languages\": [\"zh\", \"en\"], \"start\": \"greet\", \"nodes\": {\n"                    \
-    "\"greet\": {\"type\": \"play\", \"prompts\": [\"welcome\"], \"next\": \"main\"},\n"                               \
-    "\"main\": {\"type\": \"menu\", \"prompts\": [\"main_menu\"], \"timeout_s\": 5, \"retries\": 2,\n"                 \
-    " \"keys\": {\"1\": \"service\", \"2\": \"outage\", \"3\": \"sub\", \"4\": \"agent\", \"8\": \"lang\", \"0\": \"bye\"},\n" \
-    " \"invalid_prompts\": [\"invalid_key\"], \"timeout_prompts\": [\"no_input\"], \"on_fail\": \"bye\"},\n"           \
-    "\"sub\": {\"type\": \"menu\", \"prompts\": [\"sub_menu\", {\"number\": 12}, {\"digits\": \"110\"}],\n"           \
-    " \"keys\": {\"1\": \"deep\", \"*\": \"back\", \"#\": \"top\", \"12\": \"outage\", \"7\": \"notice\"}, \"digit_timeout_s\": 2},\n" \
-    "\"deep\": {\"type\": \"menu\", \"keys\": {\"*\": \"back\", \"#\": \"top\"}, \"retries\": 0},\n"                   \
-    "\"notice\": {\"type\": \"play\", \"prompts\": [\"important\"], \"barge_in\": false},\n"                           \
-    "\"service\": {\"type\": \"queue\", \"queue\": \"service\", \"on_fail\": \"main\"},\n"                             \
-    "\"agent\": {\"type\": \"agent\", \"agent\": \"1001\"},\n"                                                          \
-    "\"outage\": {\"type\": \"play\", \"prompts\": [\"outage\"]},\n"                                                    \
-    "\"lang\": {\"type\": \"language\", \"language\": \"toggle\", \"next\": \"main\"},\n"                              \
-    "\"back\": {\"type\": \"parent\"}, \"top\": {\"type\": \"top\"},\n"                                                 \
+#define WELCOME                                                                                                     \
+    "{\"name\": \"welcome\", \"languages\": [\"zh\", \"en\"], \"start\": \"greet\", \"nodes\": {\n"                 \
+    "\"greet\": {\"type\": \"play\", \"prompts\": [\"welcome\"], \"next\": \"main\"},\n"                            \
+    "\"main\": {\"type\": \"menu\", \"prompts\": [\"main_menu\"], \"timeout_s\": 5, \"retries\": 2,\n"              \
+    " \"keys\": {\"1\": \"service\", \"2\": \"outage\", \"3\": \"sub\", \"4\": \"agent\", \"8\": \"lang\", \"0\": " \
+    "\"bye\"},\n"                                                                                                   \
+    " \"invalid_prompts\": [\"invalid_key\"], \"timeout_prompts\": [\"no_input\"], \"on_fail\": \"bye\"},\n"        \
+    "\"sub\": {\"type\": \"menu\", \"prompts\": [\"sub_menu\", {\"number\": 12}, {\"digits\": \"110\"}],\n"         \
+    " \"keys\": {\"1\": \"deep\", \"*\": \"back\", \"#\": \"top\", \"12\": \"outage\", \"7\": \"notice\"}, "        \
+    "\"digit_timeout_s\": 2},\n"                                                                                    \
+    "\"deep\": {\"type\": \"menu\", \"keys\": {\"*\": \"back\", \"#\": \"top\"}, \"retries\": 0},\n"                \
+    "\"notice\": {\"type\": \"play\", \"prompts\": [\"important\"], \"barge_in\": false},\n"                        \
+    "\"service\": {\"type\": \"queue\", \"queue\": \"service\", \"on_fail\": \"main\"},\n"                          \
+    "\"agent\": {\"type\": \"agent\", \"agent\": \"1001\"},\n"                                                      \
+    "\"outage\": {\"type\": \"play\", \"prompts\": [\"outage\"]},\n"                                                \
+    "\"lang\": {\"type\": \"language\", \"language\": \"toggle\", \"next\": \"main\"},\n"                           \
+    "\"back\": {\"type\": \"parent\"}, \"top\": {\"type\": \"top\"},\n"                                             \
     "\"bye\": {\"type\": \"hangup\", \"prompts\": [\"goodbye\"]}}}"
 
 /* ---- what a caller hears ---- */
@@ -223,11 +225,12 @@ END_TEST
 
 START_TEST(parent_of_the_first_menu_is_itself)
 {
-    struct ivr_flow *f = flow_of("{\"name\":\"f\",\"languages\":[\"zh\"],\"start\":\"m\",\"nodes\":{"
-                                 "\"m\":{\"type\":\"menu\",\"keys\":{\"1\":\"p\",\"2\":\"t\",\"3\":\"q\",\"4\":\"end\",\"5\":\"l\"}},"
-                                 "\"p\":{\"type\":\"parent\"},\"t\":{\"type\":\"top\"},\"end\":{\"type\":\"hangup\"},"
-                                 "\"l\":{\"type\":\"language\",\"language\":\"zh\"},"
-                                 "\"q\":{\"type\":\"queue\",\"queue\":\"q1\"}}}");
+    struct ivr_flow *f =
+        flow_of("{\"name\":\"f\",\"languages\":[\"zh\"],\"start\":\"m\",\"nodes\":{"
+                "\"m\":{\"type\":\"menu\",\"keys\":{\"1\":\"p\",\"2\":\"t\",\"3\":\"q\",\"4\":\"end\",\"5\":\"l\"}},"
+                "\"p\":{\"type\":\"parent\"},\"t\":{\"type\":\"top\"},\"end\":{\"type\":\"hangup\"},"
+                "\"l\":{\"type\":\"language\",\"language\":\"zh\"},"
+                "\"q\":{\"type\":\"queue\",\"queue\":\"q1\"}}}");
     struct ivr_run *r = run_of(f, NULL);
     expect(r, "start", "at m; timer 5000");
     expect(r, "key 1", "timer 0; at m; timer 5000");
@@ -258,11 +261,13 @@ END_TEST
 START_TEST(more_menus_than_the_stack_holds)
 {
     char json[4096], want[64];
-    int n = snprintf(json, sizeof json, "{\"name\":\"f\",\"languages\":[\"zh\"],\"start\":\"m0\",\"nodes\":{"
-                                        "\"up\":{\"type\":\"parent\"},\"top\":{\"type\":\"top\"}");
+    int n = snprintf(json, sizeof json,
+                     "{\"name\":\"f\",\"languages\":[\"zh\"],\"start\":\"m0\",\"nodes\":{"
+                     "\"up\":{\"type\":\"parent\"},\"top\":{\"type\":\"top\"}");
     for (int i = 0; i < 20; i++)
         n += snprintf(json + n, sizeof json - (size_t)n,
-                      ",\"m%d\":{\"type\":\"menu\",\"keys\":{\"1\":\"m%d\",\"*\":\"up\",\"#\":\"top\"}}", i, i < 19 ? i + 1 : 19);
+                      ",\"m%d\":{\"type\":\"menu\",\"keys\":{\"1\":\"m%d\",\"*\":\"up\",\"#\":\"top\"}}", i,
+                      i < 19 ? i + 1 : 19);
     snprintf(json + n, sizeof json - (size_t)n, "}}");
     struct ivr_flow *f = flow_of(json);
     struct ivr_run *r = run_of(f, NULL);
@@ -294,10 +299,15 @@ START_TEST(refusals)
     static const struct {
         const char *json, *field, *words;
     } cases[] = {
-        {"", "", ""}, {"[]", "", "object"}, {"{", "", ""}, {"{\"a\":1,\"a\":2}", "", "duplicate"},
+        {"", "", ""},
+        {"[]", "", "object"},
+        {"{", "", ""},
+        {"{\"a\":1,\"a\":2}", "", "duplicate"},
         {"{\"name\":\"f\",\"extra\":1}", "extra", "unknown field"},
         {"{\"languages\":[\"zh\"]}", "name", "letters"},
-        {"{\"name\":\"a b\"}", "name", "letters"}, {"{\"name\":7}", "name", "letters"}, {"{\"name\":\".x\"}", "name", "letters"},
+        {"{\"name\":\"a b\"}", "name", "letters"},
+        {"{\"name\":7}", "name", "letters"},
+        {"{\"name\":\".x\"}", "name", "letters"},
         {"{\"name\":\"f\",\"languages\":[]}", "languages", "1 to 8"},
         {"{\"name\":\"f\",\"languages\":\"zh\"}", "languages", "1 to 8"},
         {"{\"name\":\"f\",\"languages\":[\"zh\",\"zh\"]}", "languages[1]", "twice"},
@@ -305,7 +315,8 @@ START_TEST(refusals)
         {"{\"name\":\"f\",\"languages\":[\"toggle\"]}", "languages[0]", "language"},
         {"{\"name\":\"f\",\"languages\":[\"zh\"],\"nodes\":{}}", "nodes", "1 to 256"},
         {"{\"name\":\"f\",\"languages\":[\"zh\"],\"nodes\":{\"a\":{\"type\":\"hangup\"}}}", "start", "name of a node"},
-        {"{\"name\":\"f\",\"languages\":[\"zh\"],\"start\":\"b\",\"nodes\":{\"a\":{\"type\":\"hangup\"}}}", "start", "name of a node"},
+        {"{\"name\":\"f\",\"languages\":[\"zh\"],\"start\":\"b\",\"nodes\":{\"a\":{\"type\":\"hangup\"}}}", "start",
+         "name of a node"},
         {HEAD "\"a\":5}}", "nodes.a", "group"},
         {HEAD "\"a b\":{}}}", "nodes.a b", "name"},
         {HEAD "\"a\":{}}}", "nodes.a.type", "play"},
@@ -317,12 +328,15 @@ START_TEST(refusals)
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":\"x\"}}}", "nodes.a.prompts", "1 to 32"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"../x\"]}}}", "nodes.a.prompts[0]", "prompt key"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\",{\"number\":-1}]}}}", "nodes.a.prompts[1]", "prompt key"},
-        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1000000000000}]}}}", "nodes.a.prompts[0]", "prompt key"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1000000000000}]}}}", "nodes.a.prompts[0]",
+         "prompt key"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"12a\"}]}}}", "nodes.a.prompts[0]", "prompt key"},
-        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"1\",\"number\":1}]}}}", "nodes.a.prompts[0]", "prompt key"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"1\",\"number\":1}]}}}", "nodes.a.prompts[0]",
+         "prompt key"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"],\"next\":\"b\"}}}", "nodes.a.next", "no node 'b'"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"],\"next\":5}}}", "nodes.a.next", "name of a node"},
-        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"],\"next\":\"a\",\"barge_in\":1}}}", "nodes.a.barge_in", "true or false"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"],\"next\":\"a\",\"barge_in\":1}}}", "nodes.a.barge_in",
+         "true or false"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"]}}}", "nodes.a", "before any menu"},
         {HEAD "\"a\":{\"type\":\"parent\"}}}", "nodes.a", "before any menu"},
         {HEAD "\"a\":{\"type\":\"top\"}}}", "nodes.a", "before any menu"},
@@ -340,8 +354,10 @@ START_TEST(refusals)
         {HEAD "\"a\":{\"type\":\"agent\",\"agent\":1001}}}", "nodes.a.agent", "name the agent"},
         {HEAD "\"a\":{\"type\":\"queue\",\"queue\":\"q\",\"on_fail\":\"a\"}}}", "nodes.a", "circle"},
         {HEAD MENU ",\"b\":{\"type\":\"language\",\"language\":\"zh\",\"next\":\"b\"}}}", "nodes.b", "circle"},
-        {HEAD MENU ",\"b\":{\"type\":\"agent\",\"agent\":\"1\",\"on_fail\":\"c\"},\"c\":{\"type\":\"language\",\"language\":\"zh\","
-         "\"next\":\"b\"}}}", "nodes.b", "circle"},
+        {HEAD MENU ",\"b\":{\"type\":\"agent\",\"agent\":\"1\",\"on_fail\":\"c\"},\"c\":{\"type\":\"language\","
+                   "\"language\":\"zh\","
+                   "\"next\":\"b\"}}}",
+         "nodes.b", "circle"},
         {HEAD MENU ",\"b\":{\"type\":\"hangup\"},\"c\":{\"type\":\"hangup\"}}}", "nodes.c", "cannot be reached"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -349,7 +365,8 @@ START_TEST(refusals)
         struct err_info info = {.code = 0};
         int rc = ivr_flow_parse(cases[i].json, strlen(cases[i].json), &f, &info);
         ck_assert_msg(rc == ERR_INVAL && !f, "%s was taken", cases[i].json);
-        ck_assert_msg(strcmp(info.field, cases[i].field) == 0, "%s: field '%s', not '%s'", cases[i].json, info.field, cases[i].field);
+        ck_assert_msg(strcmp(info.field, cases[i].field) == 0, "%s: field '%s', not '%s'", cases[i].json, info.field,
+                      cases[i].field);
         ck_assert_msg(strstr(info.text, cases[i].words) != NULL, "%s: '%s'", cases[i].json, info.text);
         ck_assert_uint_ge(info.line, 1);
     }
@@ -375,7 +392,8 @@ END_TEST
 START_TEST(too_many_prompts_together)
 {
     char json[2048];
-    int n = snprintf(json, sizeof json, HEAD "\"a\":{\"type\":\"menu\",\"keys\":{\"1\":\"a\"},\"invalid_prompts\":[\"x\"],\"prompts\":[");
+    int n = snprintf(json, sizeof json,
+                     HEAD "\"a\":{\"type\":\"menu\",\"keys\":{\"1\":\"a\"},\"invalid_prompts\":[\"x\"],\"prompts\":[");
     for (int i = 0; i < IVR_PROMPTS_MAX; i++)
         n += snprintf(json + n, sizeof json - (size_t)n, "%s\"p%d\"", i ? "," : "", i);
     snprintf(json + n, sizeof json - (size_t)n, "]}}}");
@@ -401,9 +419,14 @@ START_TEST(references)
     char out[4096] = "";
     ivr_flow_references(f, collect, out);
     static const char *const wanted[] = {
-        "language zh languages[0]\n", "language en languages[1]\n", "prompt welcome nodes.greet.prompts[0]\n",
-        "prompt invalid_key nodes.main.invalid_prompts[0]\n", "prompt no_input nodes.main.timeout_prompts[0]\n",
-        "queue service nodes.service.queue\n", "agent 1001 nodes.agent.agent\n", "prompt goodbye nodes.bye.prompts[0]\n",
+        "language zh languages[0]\n",
+        "language en languages[1]\n",
+        "prompt welcome nodes.greet.prompts[0]\n",
+        "prompt invalid_key nodes.main.invalid_prompts[0]\n",
+        "prompt no_input nodes.main.timeout_prompts[0]\n",
+        "queue service nodes.service.queue\n",
+        "agent 1001 nodes.agent.agent\n",
+        "prompt goodbye nodes.bye.prompts[0]\n",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         ck_assert_msg(strstr(out, wanted[i]) != NULL, "%s is not in\n%s", wanted[i], out);
@@ -457,16 +480,38 @@ START_TEST(states_that_are_refused)
         const char *state;
         int code;
     } cases[] = {
-        {"", ERR_INVAL}, {"1", ERR_INVAL}, {"1 w en sub 0 1", ERR_INVAL}, {"2 w en sub 0 1 main,sub", ERR_INVAL},
-        {"1 w en sub 0 1 main,sub x", ERR_INVAL}, {"1 z en sub 0 1 main,sub", ERR_INVAL}, {"1 ww en sub 0 1 main,sub", ERR_INVAL},
-        {"1 w fr sub 0 1 main,sub", ERR_NOTFOUND}, {"1 w en gone 0 - main", ERR_NOTFOUND}, {"1 w en sub 0 - main,gone", ERR_NOTFOUND},
-        {"1 w en sub -1 - main,sub", ERR_INVAL}, {"1 w en sub 9999 - main,sub", ERR_INVAL}, {"1 w en sub 0 9 main,sub", ERR_INVAL},
-        {"1 w en sub 0 12 main,sub", ERR_INVAL}, {"1 w en sub 0 123456789 main,sub", ERR_INVAL}, {"1 w en sub 0 - main", ERR_INVAL},
-        {"1 w en sub 0 - sub,main", ERR_INVAL}, {"1 w en sub 0 - sub,sub", ERR_INVAL}, {"1 w en sub 0 - greet,sub", ERR_INVAL},
-        {"1 w en greet 0 - -", ERR_INVAL}, {"1 p en service 0 - main", ERR_INVAL}, {"1 b en main 0 - main", ERR_INVAL},
-        {"1 i en main 0 - main", ERR_INVAL}, {"1 i en greet 0 - main", ERR_INVAL}, {"1 p en lang 0 - main", ERR_INVAL},
-        {"1 p en outage 1 - main", ERR_INVAL}, {"1 p en sub 0 1 main,sub", ERR_INVAL}, {"1 w en sub 0 - ", ERR_NOTFOUND},
-        {"1 p en greet 0 - -", 0}, {"1 i zh greet 0 - -", 0}, {"1 b en service 0 - main", 0}, {"1 e en bye 0 - main", 0},
+        {"", ERR_INVAL},
+        {"1", ERR_INVAL},
+        {"1 w en sub 0 1", ERR_INVAL},
+        {"2 w en sub 0 1 main,sub", ERR_INVAL},
+        {"1 w en sub 0 1 main,sub x", ERR_INVAL},
+        {"1 z en sub 0 1 main,sub", ERR_INVAL},
+        {"1 ww en sub 0 1 main,sub", ERR_INVAL},
+        {"1 w fr sub 0 1 main,sub", ERR_NOTFOUND},
+        {"1 w en gone 0 - main", ERR_NOTFOUND},
+        {"1 w en sub 0 - main,gone", ERR_NOTFOUND},
+        {"1 w en sub -1 - main,sub", ERR_INVAL},
+        {"1 w en sub 9999 - main,sub", ERR_INVAL},
+        {"1 w en sub 0 9 main,sub", ERR_INVAL},
+        {"1 w en sub 0 12 main,sub", ERR_INVAL},
+        {"1 w en sub 0 123456789 main,sub", ERR_INVAL},
+        {"1 w en sub 0 - main", ERR_INVAL},
+        {"1 w en sub 0 - sub,main", ERR_INVAL},
+        {"1 w en sub 0 - sub,sub", ERR_INVAL},
+        {"1 w en sub 0 - greet,sub", ERR_INVAL},
+        {"1 w en greet 0 - -", ERR_INVAL},
+        {"1 p en service 0 - main", ERR_INVAL},
+        {"1 b en main 0 - main", ERR_INVAL},
+        {"1 i en main 0 - main", ERR_INVAL},
+        {"1 i en greet 0 - main", ERR_INVAL},
+        {"1 p en lang 0 - main", ERR_INVAL},
+        {"1 p en outage 1 - main", ERR_INVAL},
+        {"1 p en sub 0 1 main,sub", ERR_INVAL},
+        {"1 w en sub 0 - ", ERR_NOTFOUND},
+        {"1 p en greet 0 - -", 0},
+        {"1 i zh greet 0 - -", 0},
+        {"1 b en service 0 - main", 0},
+        {"1 e en bye 0 - main", 0},
     };
     struct ivr_flow *f = flow_of(WELCOME);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -497,8 +542,9 @@ START_TEST(state_fits_its_maximum)
     }
     n += snprintf(json + n, sizeof json - (size_t)n, "%s\",\"nodes\":{", names[0]);
     for (int i = 0; i < 17; i++)
-        n += snprintf(json + n, sizeof json - (size_t)n, "%s\"%s\":{\"type\":\"menu\",\"keys\":{\"1\":\"%s\",\"00000001\":\"%s\"}}",
-                      i ? "," : "", names[i], names[i < 16 ? i + 1 : 16], names[0]);
+        n += snprintf(json + n, sizeof json - (size_t)n,
+                      "%s\"%s\":{\"type\":\"menu\",\"keys\":{\"1\":\"%s\",\"00000001\":\"%s\"}}", i ? "," : "",
+                      names[i], names[i < 16 ? i + 1 : 16], names[0]);
     snprintf(json + n, sizeof json - (size_t)n, "}}");
     struct ivr_flow *f = flow_of(json);
     struct ivr_run *r = run_of(f, NULL), *q = NULL;
@@ -613,7 +659,8 @@ static struct ivr_flow *random_flow(void)
         snprintf(name, sizeof name, "n%u", i);
         json_object_set_new(all, name, i == 0 ? random_menu(nodes) : random_node(nodes));
     }
-    json_t *tree = json_pack("{s:s,s:[s,s],s:s,s:o}", "name", "random", "languages", "zh", "en", "start", "n0", "nodes", all);
+    json_t *tree =
+        json_pack("{s:s,s:[s,s],s:s,s:o}", "name", "random", "languages", "zh", "en", "start", "n0", "nodes", all);
     struct ivr_flow *f = NULL;
     for (;;) {
         char *text = json_dumps(tree, 0);
@@ -664,7 +711,8 @@ START_TEST(random_runs)
         for (unsigned i = 0; i < 60; i++) {
             step(kept, event, a, sizeof a);
             step(moved, event, b, sizeof b);
-            ck_assert_msg(strcmp(a, b) == 0, "seed %d/%u step %u %s: '%s' but after restoring '%s'", _i, round, i, event, a, b);
+            ck_assert_msg(strcmp(a, b) == 0, "seed %d/%u step %u %s: '%s' but after restoring '%s'", _i, round, i,
+                          event, a, b);
             ck_assert_msg(!ended || !*a || strcmp(event, "restored") == 0, "went on after hanging up: %s", a);
             ended = ended || strstr(a, "hangup") != NULL;
             struct ivr_run *q = saved_and_restored(f, moved);

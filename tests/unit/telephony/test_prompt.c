@@ -119,8 +119,9 @@ START_TEST(wav_refusals)
         unsigned tag, channels, rate, bits;
         const char *words;
     } cases[] = {
-        {1, 2, 8000, 16, "mono"}, {1, 1, 16000, 16, "mono"}, {1, 1, 8000, 8, "16-bit"}, {1, 1, 8000, 24, "16-bit"},
-        {3, 1, 8000, 32, "16-bit"}, {6, 1, 8000, 16, "16-bit"}, {2, 1, 8000, 4, "16-bit"}, {0x10003, 1, 8000, 32, "16-bit"},
+        {1, 2, 8000, 16, "mono"},   {1, 1, 16000, 16, "mono"},        {1, 1, 8000, 8, "16-bit"},
+        {1, 1, 8000, 24, "16-bit"}, {3, 1, 8000, 32, "16-bit"},       {6, 1, 8000, 16, "16-bit"},
+        {2, 1, 8000, 4, "16-bit"},  {0x10003, 1, 8000, 32, "16-bit"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct wav w = {.len = 0};
@@ -224,8 +225,19 @@ static void fill_folder(void)
 
 static void remove_folder(void)
 {
-    static const char *const names[] = {"zh/both.wav", "en/both.wav", "en/english.wav", "zh/.new.wav", "zh/odd name.wav",
-                                        "zh/broken.wav", "zh/notes.txt", "plain.wav", "zh/sub.wav", "zh", "en", ".hidden", ""};
+    static const char *const names[] = {"zh/both.wav",
+                                        "en/both.wav",
+                                        "en/english.wav",
+                                        "zh/.new.wav",
+                                        "zh/odd name.wav",
+                                        "zh/broken.wav",
+                                        "zh/notes.txt",
+                                        "plain.wav",
+                                        "zh/sub.wav",
+                                        "zh",
+                                        "en",
+                                        ".hidden",
+                                        ""};
     char path[256];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
@@ -251,8 +263,8 @@ START_TEST(store)
     ck_assert_int_eq(prompt_store_open(folder, &s, &info), 0);
     ck_assert_int_eq(sample_of(s, "zh", "both"), 1);
     ck_assert_int_eq(sample_of(s, "en", "both"), 2);
-    ck_assert_int_eq(sample_of(s, "fr", "both"), 1);     /* unknown language: Chinese first */
-    ck_assert_int_eq(sample_of(s, "zh", "english"), 3);  /* then English */
+    ck_assert_int_eq(sample_of(s, "fr", "both"), 1);    /* unknown language: Chinese first */
+    ck_assert_int_eq(sample_of(s, "zh", "english"), 3); /* then English */
     ck_assert_int_eq(sample_of(s, NULL, "english"), 3);
     ck_assert_int_eq(sample_of(s, "zh", "none"), ERR_NOTFOUND);
     ck_assert_int_eq(sample_of(s, "zh", "sub"), ERR_INVAL);
@@ -354,16 +366,25 @@ static void words_of(const char *language, const char **keys, int n, char *out, 
     static const struct {
         const char *key, *zh, *en;
     } words[] = {
-        {"num_0", "零", "zero"}, {"num_1", "一", "one"}, {"num_2", "二", "two"}, {"num_3", "三", "three"}, {"num_4", "四", "four"},
-        {"num_5", "五", "five"}, {"num_6", "六", "six"}, {"num_7", "七", "seven"}, {"num_8", "八", "eight"}, {"num_9", "九", "nine"},
-        {"num_10", "十", "ten"}, {"num_11", NULL, "eleven"}, {"num_12", NULL, "twelve"}, {"num_13", NULL, "thirteen"},
-        {"num_14", NULL, "fourteen"}, {"num_15", NULL, "fifteen"}, {"num_16", NULL, "sixteen"}, {"num_17", NULL, "seventeen"},
-        {"num_18", NULL, "eighteen"}, {"num_19", NULL, "nineteen"}, {"num_20", NULL, "twenty"}, {"num_30", NULL, "thirty"},
-        {"num_40", NULL, "forty"}, {"num_50", NULL, "fifty"}, {"num_60", NULL, "sixty"}, {"num_70", NULL, "seventy"},
-        {"num_80", NULL, "eighty"}, {"num_90", NULL, "ninety"}, {"num_100", "百", "hundred"}, {"num_1000", "千", "thousand"},
-        {"num_10000", "万", NULL}, {"num_1000000", NULL, "million"}, {"num_100000000", "亿", NULL},
-        {"num_1000000000", NULL, "billion"}, {"num_liang", "两", NULL}, {"num_yao", "幺", NULL}, {"key_star", "星", "star"},
-        {"key_hash", "井", "hash"},
+        {"num_0", "零", "zero"},       {"num_1", "一", "one"},
+        {"num_2", "二", "two"},        {"num_3", "三", "three"},
+        {"num_4", "四", "four"},       {"num_5", "五", "five"},
+        {"num_6", "六", "six"},        {"num_7", "七", "seven"},
+        {"num_8", "八", "eight"},      {"num_9", "九", "nine"},
+        {"num_10", "十", "ten"},       {"num_11", NULL, "eleven"},
+        {"num_12", NULL, "twelve"},    {"num_13", NULL, "thirteen"},
+        {"num_14", NULL, "fourteen"},  {"num_15", NULL, "fifteen"},
+        {"num_16", NULL, "sixteen"},   {"num_17", NULL, "seventeen"},
+        {"num_18", NULL, "eighteen"},  {"num_19", NULL, "nineteen"},
+        {"num_20", NULL, "twenty"},    {"num_30", NULL, "thirty"},
+        {"num_40", NULL, "forty"},     {"num_50", NULL, "fifty"},
+        {"num_60", NULL, "sixty"},     {"num_70", NULL, "seventy"},
+        {"num_80", NULL, "eighty"},    {"num_90", NULL, "ninety"},
+        {"num_100", "百", "hundred"},  {"num_1000", "千", "thousand"},
+        {"num_10000", "万", NULL},     {"num_1000000", NULL, "million"},
+        {"num_100000000", "亿", NULL}, {"num_1000000000", NULL, "billion"},
+        {"num_liang", "两", NULL},     {"num_yao", "幺", NULL},
+        {"key_star", "星", "star"},    {"key_hash", "井", "hash"},
     };
     bool zh = strcmp(language, "zh") == 0;
     *out = '\0';
@@ -391,8 +412,8 @@ static void check_numbers(const char *language, const struct number_case *cases,
         int n = prompt_number_keys(language, cases[i].value, keys, PROMPT_NUMBER_KEYS_MAX);
         ck_assert_msg(n > 0, "%llu: %d", (unsigned long long)cases[i].value, n);
         words_of(language, keys, n, got, sizeof got);
-        ck_assert_msg(strcmp(got, cases[i].words) == 0, "%llu is '%s', not '%s'", (unsigned long long)cases[i].value, got,
-                      cases[i].words);
+        ck_assert_msg(strcmp(got, cases[i].words) == 0, "%llu is '%s', not '%s'", (unsigned long long)cases[i].value,
+                      got, cases[i].words);
         for (int few = 0; few < n; few++)
             ck_assert_int_eq(prompt_number_keys(language, cases[i].value, keys, (size_t)few), ERR_TOOBIG);
     }
@@ -401,20 +422,85 @@ static void check_numbers(const char *language, const struct number_case *cases,
 START_TEST(chinese_numbers)
 {
     static const struct number_case cases[] = {
-        {0, "零"}, {1, "一"}, {2, "二"}, {3, "三"}, {9, "九"}, {10, "十"}, {11, "十一"}, {12, "十二"}, {19, "十九"}, {20, "二十"},
-        {21, "二十一"}, {22, "二十二"}, {90, "九十"}, {99, "九十九"}, {100, "一百"}, {101, "一百零一"}, {102, "一百零二"},
-        {110, "一百一十"}, {111, "一百一十一"}, {112, "一百一十二"}, {120, "一百二十"}, {200, "两百"}, {202, "两百零二"},
-        {210, "两百一十"}, {220, "两百二十"}, {222, "两百二十二"}, {305, "三百零五"}, {999, "九百九十九"}, {1000, "一千"},
-        {1001, "一千零一"}, {1002, "一千零二"}, {1010, "一千零一十"}, {1011, "一千零一十一"}, {1100, "一千一百"}, {1101, "一千一百零一"},
-        {1200, "一千二百"}, {2000, "两千"}, {2002, "两千零二"}, {2020, "两千零二十"}, {2200, "两千二百"}, {2222, "两千二百二十二"},
-        {9999, "九千九百九十九"}, {10000, "一万"}, {10001, "一万零一"}, {10010, "一万零一十"}, {10100, "一万零一百"}, {11000, "一万一千"},
-        {12000, "一万二千"}, {20000, "两万"}, {20002, "两万零二"}, {22200, "两万二千二百"}, {100000, "十万"}, {100001, "十万零一"},
-        {101000, "十万一千"}, {110000, "十一万"}, {120000, "十二万"}, {200000, "二十万"}, {1000000, "一百万"}, {1000010, "一百万零一十"},
-        {2000000, "两百万"}, {10000000, "一千万"}, {10010000, "一千零一万"}, {10100101, "一千零一十万零一百零一"}, {20000000, "两千万"},
-        {99999999, "九千九百九十九万九千九百九十九"}, {100000000, "一亿"}, {100000001, "一亿零一"}, {100001000, "一亿零一千"},
-        {100010000, "一亿零一万"}, {100100000, "一亿零一十万"}, {110000000, "一亿一千万"}, {200000000, "两亿"}, {200020002, "两亿零二万零二"},
-        {1000000000, "十亿"}, {1234567890, "十二亿三千四百五十六万七千八百九十"}, {20000000000, "两百亿"}, {200000000000, "两千亿"},
-        {100000000010, "一千亿零一十"}, {999999999999, "九千九百九十九亿九千九百九十九万九千九百九十九"},
+        {0, "零"},
+        {1, "一"},
+        {2, "二"},
+        {3, "三"},
+        {9, "九"},
+        {10, "十"},
+        {11, "十一"},
+        {12, "十二"},
+        {19, "十九"},
+        {20, "二十"},
+        {21, "二十一"},
+        {22, "二十二"},
+        {90, "九十"},
+        {99, "九十九"},
+        {100, "一百"},
+        {101, "一百零一"},
+        {102, "一百零二"},
+        {110, "一百一十"},
+        {111, "一百一十一"},
+        {112, "一百一十二"},
+        {120, "一百二十"},
+        {200, "两百"},
+        {202, "两百零二"},
+        {210, "两百一十"},
+        {220, "两百二十"},
+        {222, "两百二十二"},
+        {305, "三百零五"},
+        {999, "九百九十九"},
+        {1000, "一千"},
+        {1001, "一千零一"},
+        {1002, "一千零二"},
+        {1010, "一千零一十"},
+        {1011, "一千零一十一"},
+        {1100, "一千一百"},
+        {1101, "一千一百零一"},
+        {1200, "一千二百"},
+        {2000, "两千"},
+        {2002, "两千零二"},
+        {2020, "两千零二十"},
+        {2200, "两千二百"},
+        {2222, "两千二百二十二"},
+        {9999, "九千九百九十九"},
+        {10000, "一万"},
+        {10001, "一万零一"},
+        {10010, "一万零一十"},
+        {10100, "一万零一百"},
+        {11000, "一万一千"},
+        {12000, "一万二千"},
+        {20000, "两万"},
+        {20002, "两万零二"},
+        {22200, "两万二千二百"},
+        {100000, "十万"},
+        {100001, "十万零一"},
+        {101000, "十万一千"},
+        {110000, "十一万"},
+        {120000, "十二万"},
+        {200000, "二十万"},
+        {1000000, "一百万"},
+        {1000010, "一百万零一十"},
+        {2000000, "两百万"},
+        {10000000, "一千万"},
+        {10010000, "一千零一万"},
+        {10100101, "一千零一十万零一百零一"},
+        {20000000, "两千万"},
+        {99999999, "九千九百九十九万九千九百九十九"},
+        {100000000, "一亿"},
+        {100000001, "一亿零一"},
+        {100001000, "一亿零一千"},
+        {100010000, "一亿零一万"},
+        {100100000, "一亿零一十万"},
+        {110000000, "一亿一千万"},
+        {200000000, "两亿"},
+        {200020002, "两亿零二万零二"},
+        {1000000000, "十亿"},
+        {1234567890, "十二亿三千四百五十六万七千八百九十"},
+        {20000000000, "两百亿"},
+        {200000000000, "两千亿"},
+        {100000000010, "一千亿零一十"},
+        {999999999999, "九千九百九十九亿九千九百九十九万九千九百九十九"},
     };
     _Static_assert(sizeof cases / sizeof *cases >= 60, "a table worth the name");
     check_numbers("zh", cases, sizeof cases / sizeof *cases);
@@ -424,24 +510,73 @@ END_TEST
 START_TEST(english_numbers)
 {
     static const struct number_case cases[] = {
-        {0, "zero"}, {1, "one"}, {2, "two"}, {5, "five"}, {9, "nine"}, {10, "ten"}, {11, "eleven"}, {12, "twelve"},
-        {13, "thirteen"}, {14, "fourteen"}, {15, "fifteen"}, {16, "sixteen"}, {17, "seventeen"}, {18, "eighteen"},
-        {19, "nineteen"}, {20, "twenty"}, {21, "twenty one"}, {30, "thirty"}, {33, "thirty three"}, {40, "forty"},
-        {44, "forty four"}, {50, "fifty"}, {55, "fifty five"}, {60, "sixty"}, {66, "sixty six"}, {70, "seventy"},
-        {77, "seventy seven"}, {80, "eighty"}, {88, "eighty eight"}, {90, "ninety"}, {99, "ninety nine"}, {100, "one hundred"},
-        {101, "one hundred one"}, {110, "one hundred ten"}, {111, "one hundred eleven"}, {119, "one hundred nineteen"},
-        {120, "one hundred twenty"}, {199, "one hundred ninety nine"}, {200, "two hundred"}, {345, "three hundred forty five"},
-        {999, "nine hundred ninety nine"}, {1000, "one thousand"}, {1001, "one thousand one"}, {1010, "one thousand ten"},
-        {1100, "one thousand one hundred"}, {1234, "one thousand two hundred thirty four"}, {2000, "two thousand"},
-        {9999, "nine thousand nine hundred ninety nine"}, {10000, "ten thousand"}, {10010, "ten thousand ten"},
-        {12345, "twelve thousand three hundred forty five"}, {100000, "one hundred thousand"},
-        {100001, "one hundred thousand one"}, {110000, "one hundred ten thousand"},
-        {999999, "nine hundred ninety nine thousand nine hundred ninety nine"}, {1000000, "one million"},
-        {1000001, "one million one"}, {1001000, "one million one thousand"}, {20000000, "twenty million"},
-        {100000000, "one hundred million"}, {1000000000, "one billion"}, {1000000001, "one billion one"},
-        {1001001001, "one billion one million one thousand one"}, {15000000000, "fifteen billion"},
-        {999999999999, "nine hundred ninety nine billion nine hundred ninety nine million nine hundred ninety nine thousand "
-                       "nine hundred ninety nine"},
+        {0, "zero"},
+        {1, "one"},
+        {2, "two"},
+        {5, "five"},
+        {9, "nine"},
+        {10, "ten"},
+        {11, "eleven"},
+        {12, "twelve"},
+        {13, "thirteen"},
+        {14, "fourteen"},
+        {15, "fifteen"},
+        {16, "sixteen"},
+        {17, "seventeen"},
+        {18, "eighteen"},
+        {19, "nineteen"},
+        {20, "twenty"},
+        {21, "twenty one"},
+        {30, "thirty"},
+        {33, "thirty three"},
+        {40, "forty"},
+        {44, "forty four"},
+        {50, "fifty"},
+        {55, "fifty five"},
+        {60, "sixty"},
+        {66, "sixty six"},
+        {70, "seventy"},
+        {77, "seventy seven"},
+        {80, "eighty"},
+        {88, "eighty eight"},
+        {90, "ninety"},
+        {99, "ninety nine"},
+        {100, "one hundred"},
+        {101, "one hundred one"},
+        {110, "one hundred ten"},
+        {111, "one hundred eleven"},
+        {119, "one hundred nineteen"},
+        {120, "one hundred twenty"},
+        {199, "one hundred ninety nine"},
+        {200, "two hundred"},
+        {345, "three hundred forty five"},
+        {999, "nine hundred ninety nine"},
+        {1000, "one thousand"},
+        {1001, "one thousand one"},
+        {1010, "one thousand ten"},
+        {1100, "one thousand one hundred"},
+        {1234, "one thousand two hundred thirty four"},
+        {2000, "two thousand"},
+        {9999, "nine thousand nine hundred ninety nine"},
+        {10000, "ten thousand"},
+        {10010, "ten thousand ten"},
+        {12345, "twelve thousand three hundred forty five"},
+        {100000, "one hundred thousand"},
+        {100001, "one hundred thousand one"},
+        {110000, "one hundred ten thousand"},
+        {999999, "nine hundred ninety nine thousand nine hundred ninety nine"},
+        {1000000, "one million"},
+        {1000001, "one million one"},
+        {1001000, "one million one thousand"},
+        {20000000, "twenty million"},
+        {100000000, "one hundred million"},
+        {1000000000, "one billion"},
+        {1000000001, "one billion one"},
+        {1001001001, "one billion one million one thousand one"},
+        {15000000000, "fifteen billion"},
+        {999999999999,
+         "nine hundred ninety nine billion nine hundred ninety nine million nine hundred ninety nine thousand "
+         "nine hundred ninety nine"},
     };
     _Static_assert(sizeof cases / sizeof *cases >= 60, "a table worth the name");
     check_numbers("en", cases, sizeof cases / sizeof *cases);
@@ -484,7 +619,8 @@ START_TEST(chinese_numbers_read_back)
         if (n <= 0 || read_chinese(keys, n) != value)
             ck_abort_msg("%llu is read as %llu", (unsigned long long)value, (unsigned long long)read_chinese(keys, n));
         for (int i = 1; i < n; i++)
-            ck_assert_msg(strcmp(keys[i], "num_0") || strcmp(keys[i - 1], "num_0"), "two zeros in %llu", (unsigned long long)value);
+            ck_assert_msg(strcmp(keys[i], "num_0") || strcmp(keys[i - 1], "num_0"), "two zeros in %llu",
+                          (unsigned long long)value);
         ck_assert(n == 1 || strcmp(keys[n - 1], "num_0") != 0);
     }
 }
@@ -508,8 +644,13 @@ START_TEST(digit_strings)
     static const struct {
         const char *language, *digits, *words;
     } cases[] = {
-        {"zh", "110", "幺幺零"}, {"zh", "13800138000", "幺三八零零幺三八零零零"}, {"zh", "*1#", "星幺井"}, {"zh", "", ""},
-        {"zh", "0123456789", "零幺二三四五六七八九"}, {"en", "110", "one one zero"}, {"en", "#*9", "hash star nine"},
+        {"zh", "110", "幺幺零"},
+        {"zh", "13800138000", "幺三八零零幺三八零零零"},
+        {"zh", "*1#", "星幺井"},
+        {"zh", "", ""},
+        {"zh", "0123456789", "零幺二三四五六七八九"},
+        {"en", "110", "one one zero"},
+        {"en", "#*9", "hash star nine"},
     };
     const char *keys[16];
     char got[256];
@@ -553,7 +694,8 @@ START_TEST(hold_music)
     double dbm0 = 20 * log10(sqrt(power / p->n_samples) / 16141);
     ck_assert_msg(fabs(dbm0 + 18) < 0.5, "%.1f dBm0", dbm0);
     ck_assert_int_lt(peak, 20000);
-    ck_assert_msg(sqrt(quietest / (PROMPT_RATE_HZ / 2)) > 200, "half a second of silence: a caller would think the line is dead");
+    ck_assert_msg(sqrt(quietest / (PROMPT_RATE_HZ / 2)) > 200,
+                  "half a second of silence: a caller would think the line is dead");
     /* The seam is no steeper than the music itself, in value and in slope: no click. */
     int seam = abs(p->pcm[0] - p->pcm[p->n_samples - 1]);
     ck_assert_int_le(seam, steepest);
