@@ -32,7 +32,7 @@ struct storage;
 #define API_STREAMS_MAX 256u            /* event streams among them */
 #define API_TICKETS_MAX 1024u           /* requests that wait for the node */
 #define API_IDLE_S 15u                  /* a request must make progress, an idle connection must ask again, within this */
-#define API_REQUEST_S 60u               /* and a request must be complete within this */
+#define API_REQUEST_FACTOR 4u           /* and a body must be complete within this many times that */
 
 struct api_config {
     const char *node;          /* this node's name */
@@ -43,6 +43,7 @@ struct api_config {
     struct storage *storage;   /* stays open until api_stop has returned; readers of it are opened */
     const char *realm;         /* of the SIP digests made from passwords */
     unsigned command_timeout_ms; /* 0: 5000 */
+    unsigned idle_s;           /* 0: API_IDLE_S */
 };
 
 /* Cluster operations that are not commands. Arguments and results are JSON objects. */

@@ -114,7 +114,7 @@ struct api_server {
     struct api_backend be;
     char *node, *realm, *listen_ip, *cert, *key;
     struct storage *storage;
-    unsigned timeout_ms;
+    unsigned timeout_ms, idle_s;
     uint16_t port;
     bool has_admin;
     uint8_t admin_sha256[32];
@@ -226,9 +226,9 @@ struct api_document {
     json_t *json;
     struct yaml_marks *marks;
 };
-/* Text to objects, each checked on its own; nothing of the present state is needed. */
-ERR_CHECKED int api_document_read(const char *realm, const char *text, size_t len, bool yaml, struct api_document **out,
-                                  struct err_info *info);
+/* Text to objects, each checked on its own; nothing of the present state is needed. *unreadable: it is not YAML or JSON at all. */
+ERR_CHECKED int api_document_read(const char *realm, const char *text, size_t len, bool yaml, bool *unreadable,
+                                  struct api_document **out, struct err_info *info);
 void api_document_free(struct api_document *d);
 /* Writes JSON as block YAML that base/yaml.h reads back as the same; malloc'ed, NULL when out of memory. */
 char *api_yaml_write(const json_t *json);

@@ -87,6 +87,8 @@ struct plan {
     struct map present[API_KINDS]; /* name -> struct api_object: what stays although the document does not name it, or goes */
     struct api_object **removed;
     size_t n_removed;
+    const struct api_object **sent; /* of the command, in its order */
+    size_t n_sent;
     bool prune, dry_run;
 };
 
@@ -104,6 +106,7 @@ static void plan_free(void *state)
         map_free(&p->wanted[i]);
     }
     free(p->removed);
+    free(p->sent);
     api_document_free(p->doc);
     free(p);
 }
@@ -322,7 +325,8 @@ static Ev__Command *command_of(struct plan *p)
     cmd->config_apply = a;
     a->set = calloc(p->doc->n + 1, sizeof *a->set);
     a->remove = calloc(p->n_removed + 1, sizeof *a->remove);
-    bool bad = !a->set || !a->remove;
+    p->sent = calloc(p->doc->n + 1, sizeof *p->sent);
+    bool bad = !a->set || !a->remove || !p->sent;
     for (size_t i = 0; !bad && i < p->doc->n; i++) {
         const struct api_object *ob = &p->doc->objects[i];
         if (unchanged(ob))
@@ -334,6 +338,7 @@ static Ev__Command *command_of(struct plan *p)
         o->if_version = ob->version;
         o->create_only = ob->before == NULL;
         a->set[a->n_set++] = o;
+        p->sent[p->n_sent++] = ob;
     }
     for (size_t i = 0; !bad && i < p->n_removed; i++) {
         a->remove[a->n_remove] = ref_of(p->removed[i]);
@@ -347,6 +352,31 @@ static Ev__Command *command_of(struct plan *p)
     return cmd;
 }
 
+/* Apply names fields by "set[1].level" or "queue/service.members[0].agent": where that stands in the document. */
+static void place_in_document(const struct plan *p, const char *field, struct err_info *info)
+{
+    size_t i = 0;
+    int used = 0;
+    const struct api_object *ob = NULL;
+    snprintf(info->field, sizeof info->field, "%s", field);
+    if (sscanf(field, "set[%zu]%n", &i, &used) == 1 && used && i < p->n_sent)
+        ob = p->sent[i];
+    for (size_t k = 0; !ob && k < p->doc->n; k++) {
+        char own[160];
+        int n = snprintf(own, sizeof own, "%s/%s", p->doc->objects[k].kind->kind, api_object_key(p->doc->objects[k].o));
+        if (n > 0 && strncmp(field, own, (size_t)n) == 0 && (field[n] == '.' || field[n] == '\0')) {
+            ob = &p->doc->objects[k];
+            used = n;
+        }
+    }
+    if (!ob)
+        return;
+    const char *rest = field + used + (field[used] == '.');
+    snprintf(info->field, sizeof info->field, "%s", rest);
+    at_object(info, ob);
+    yaml_locate(p->doc->marks, info);
+}
+
 static void on_applied(struct api_request *q, const struct api_result *r)
 {
     struct plan *p = q->state;
@@ -354,11 +384,69 @@ static void on_applied(struct api_request *q, const struct api_result *r)
         answer_changes(q, p, changes_of(p));
         return;
     }
-    if (r->code == ERR_CONFLICT || r->code == ERR_EXISTS) {
-        api_fail_code(q, ERR_CONFLICT, r->field, "%s; nothing was applied: look at the difference again", r->text);
+    struct err_info info;
+    err_set(&info, r->code == ERR_EXISTS ? ERR_CONFLICT : r->code, "", "%s; nothing was applied", r->text && r->text[0] ? r->text : err_text(r->code));
+    place_in_document(p, r->field ? r->field : "", &info);
+    api_fail(q, &info);
+}
+
+/* ---- a repetition: the first answer, as the audit trail has it */
+
+struct replay {
+    json_t *changed; /* what apply said: kind, name, action */
+    json_t *list;
+};
+
+static json_t *json_or_null(const char *text)
+{
+    json_t *j = text[0] ? json_loads(text, 0, NULL) : NULL;
+    return j ? j : json_null();
+}
+
+static int replay_row(void *ctx, const struct storage_row *row)
+{
+    struct replay *r = ctx;
+    size_t i;
+    json_t *c;
+    json_array_foreach(r->changed, i, c)
+    {
+        const char *kind = json_string_value(json_object_get(c, "kind")), *name = json_string_value(json_object_get(c, "name"));
+        const char *done = json_string_value(json_object_get(c, "action"));
+        char object[192], action[40];
+        snprintf(object, sizeof object, "%s/%s", kind ? kind : "", name ? name : "");
+        snprintf(action, sizeof action, "config.%s", done ? done : "");
+        if (!kind || !name || !done || strcmp(object, storage_row_text(row, 1)) != 0 || strcmp(action, storage_row_text(row, 0)) != 0)
+            continue;
+        const char *verb = done[0] == 'c' ? "create" : done[0] == 'u' ? "update" : "delete";
+        return json_array_append_new(r->list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kind, "name", name, "action", verb,
+                                                        "before", json_or_null(storage_row_text(row, 2)), "after",
+                                                        json_or_null(storage_row_text(row, 3))))
+                   ? ERR_NOMEM
+                   : 0;
+    }
+    return 0;
+}
+
+static void answer_replay(struct api_request *q, const struct api_posted *before)
+{
+    q->index = before->index;
+    if (before->code) {
+        api_fail_code(q, before->code, before->field, "%s", before->text);
         return;
     }
-    api_fail_result(q, r);
+    json_t *said = before->json_text ? json_loads(before->json_text, 0, NULL) : NULL;
+    struct replay r = {.changed = json_object_get(said, "changed"), .list = json_array()};
+    struct storage_val v = storage_int(before->index);
+    int err = r.list ? storage_reader_query(q->s->reader, "SELECT action, object, before, after FROM audit WHERE idx=? ORDER BY n", &v, 1,
+                                            replay_row, &r)
+                     : ERR_NOMEM;
+    json_decref(said);
+    if (err) {
+        json_decref(r.list);
+        api_fail_code(q, err, NULL, "%s", err_text(err));
+        return;
+    }
+    api_reply(q, 200, json_pack("{s:b, s:I, s:o}", "dry_run", 0, "index", (json_int_t)before->index, "changes", r.list));
 }
 
 static struct plan *make_plan(struct api_request *q, bool dry_run)
@@ -383,10 +471,10 @@ static struct plan *make_plan(struct api_request *q, bool dry_run)
         api_fail_status(q, 400, &info);
         return NULL;
     }
-    bool yaml = strstr(q->content_type, "yaml") != NULL;
-    err = api_document_read(q->s->realm, q->body, q->body_len, yaml, &p->doc, &info);
+    bool yaml = strstr(q->content_type, "yaml") != NULL, unreadable = false;
+    err = api_document_read(q->s->realm, q->body, q->body_len, yaml, &unreadable, &p->doc, &info);
     if (err) { /* a text that cannot be read is another thing than one that says something wrong */
-        api_fail_status(q, err == ERR_INVAL && !info.field[0] && info.line ? 400 : api_status_of(err), &info);
+        api_fail_status(q, unreadable ? 400 : api_status_of(err), &info);
         return NULL;
     }
     err = load_present(p);
@@ -413,6 +501,12 @@ void api_diff_config(struct api_request *q)
 
 void api_apply_config(struct api_request *q)
 {
+    struct api_posted before;
+    if (api_replayed(q, &before)) {
+        answer_replay(q, &before);
+        free(before.json_text);
+        return;
+    }
     struct plan *p = make_plan(q, false);
     if (!p)
         return;

@@ -25,7 +25,6 @@ static int read_if_match(struct api_request *q, uint64_t *version, bool *any, st
 
 struct change {
     const struct api_kind *kind;
-    bool created;
 };
 
 static bool begin(struct api_request *q, uint64_t *if_version, bool *must_exist)
@@ -71,13 +70,42 @@ static Ev__Command *apply_command(size_t n_set, size_t n_remove)
     return cmd;
 }
 
+/* Apply names fields by "set[0].", "remove[0]" or "queue/service."; clients know one object only. */
+static void fail_change(struct api_request *q, const struct api_result *r)
+{
+    const struct change *c = q->state;
+    char own[API_PARAM_MAX + 40];
+    int n = snprintf(own, sizeof own, "%s/%s", c->kind->kind, q->params[0]);
+    const char *field = r->field ? r->field : "";
+    if (strncmp(field, "set[0]", 6) == 0)
+        field += 6;
+    else if (strncmp(field, "remove[0]", 9) == 0)
+        field += 9;
+    else if (n > 0 && strncmp(field, own, (size_t)n) == 0)
+        field += n;
+    struct api_result mine = *r;
+    mine.field = field[0] == '.' ? field + 1 : field;
+    api_fail_result(q, &mine);
+}
+
+/* {"changed": [{"action": "created", ...}]}: also what a repetition is told. */
+static bool was_created(const struct api_result *r)
+{
+    json_t *json = r->json_text ? json_loads(r->json_text, 0, NULL) : NULL;
+    const char *action = json_string_value(json_object_get(json_array_get(json_object_get(json, "changed"), 0), "action"));
+    bool created = action && strcmp(action, "created") == 0;
+    json_decref(json);
+    return created;
+}
+
 static void on_changed(struct api_request *q, const struct api_result *r)
 {
     const struct change *c = q->state;
     if (r->code) {
-        api_fail_result(q, r);
+        fail_change(q, r);
         return;
     }
+    bool created = was_created(r);
     if (r->version)
         snprintf(q->etag, sizeof q->etag, "\"%llu\"", (unsigned long long)r->version);
     struct view_query vq = {.kind = c->kind->kind, .key = q->params[0]};
@@ -87,9 +115,9 @@ static void on_changed(struct api_request *q, const struct api_result *r)
     json_int_t version = json_integer_value(json_object_get(out, "version"));
     if (version > 0)
         snprintf(q->etag, sizeof q->etag, "\"%lld\"", (long long)version);
-    if (c->created)
+    if (created)
         snprintf(q->location, sizeof q->location, "/v1/%s/%s", c->kind->path, q->params[0]);
-    api_reply(q, c->created ? 201 : 200, out);
+    api_reply(q, created ? 201 : 200, out);
 }
 
 static bool exists(void *ctx, const char *kind, const char *name)
@@ -148,9 +176,8 @@ void api_put_object(struct api_request *q)
     bool must_exist;
     if (!begin(q, &if_version, &must_exist))
         return;
-    struct change *c = q->state;
-    c->created = !exists(q->s, c->kind->kind, q->params[0]);
-    if (must_exist && c->created) {
+    const struct change *c = q->state;
+    if (must_exist && !exists(q->s, c->kind->kind, q->params[0])) {
         api_fail_code(q, ERR_CONFLICT, NULL, "there is no %s \"%s\"", c->kind->kind, q->params[0]);
         return;
     }
@@ -194,10 +221,10 @@ void api_patch_object(struct api_request *q)
     bool must_exist;
     if (!begin(q, &if_version, &must_exist))
         return;
-    struct change *c = q->state;
+    const struct change *c = q->state;
     struct api_posted before;
     if (api_replayed(q, &before)) { /* made from the state as it was then: it cannot be made again */
-        struct api_result r = {.code = before.code, .text = before.text, .field = before.field, .index = before.index, .version = before.version};
+        struct api_result r = {.code = before.code, .text = before.text, .field = before.field, .index = before.index, .version = before.version, .json_text = before.json_text};
         q->index = before.index;
         on_changed(q, &r);
         free(before.json_text);
@@ -226,7 +253,7 @@ void api_patch_object(struct api_request *q)
 static void on_removed(struct api_request *q, const struct api_result *r)
 {
     if (r->code)
-        api_fail_result(q, r);
+        fail_change(q, r);
     else
         api_reply_none(q, 204);
 }

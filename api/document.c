@@ -28,12 +28,7 @@ void api_document_free(struct api_document *d)
 static json_t *wrap_flow(const json_t *entry)
 {
     const json_t *name = json_object_get(entry, "name");
-    return json_pack("{s:O*, s:O}", "name", name, "definition", entry);
-}
-
-static const char *key_of(const struct api_kind *k, const json_t *entry)
-{
-    return json_string_value(json_object_get(entry, k->key));
+    return name ? json_pack("{s:O, s:O}", "name", name, "definition", entry) : json_pack("{s:O}", "definition", entry);
 }
 
 /* "queues[2]" + "members[0].agent"; a flow's fields are not inside "definition" here. */
@@ -53,22 +48,8 @@ static int read_entry(struct api_document *d, const char *realm, const struct ap
 {
     struct api_object *ob = &d->objects[d->n];
     bool flow = k->which == EV__CONFIG_OBJECT__OBJECT_FLOW;
-    const char *key = json_is_object(entry) ? key_of(k, entry) : NULL;
     if (!json_is_object(entry))
         return err_set(info, ERR_INVAL, ob->path, "must be a mapping with %s", k->key);
-    if (!key || !key[0]) {
-        err_set(info, ERR_INVAL, k->key, json_object_get(entry, k->key) ? "must be text that is not empty (put numbers in quotes)" : "is missing");
-        prefix_field(info, ob->path, false);
-        return ERR_INVAL;
-    }
-    if (map_get(seen, key)) {
-        err_set(info, ERR_EXISTS, k->key, "\"%.64s\" is in the list twice", key);
-        info->code = ERR_INVAL;
-        prefix_field(info, ob->path, false);
-        return ERR_INVAL;
-    }
-    if (map_set(seen, key, ob))
-        return ERR_NOMEM;
     json_t *whole = flow ? wrap_flow(entry) : NULL;
     if (flow && !whole)
         return ERR_NOMEM;
@@ -80,7 +61,12 @@ static int read_entry(struct api_document *d, const char *realm, const struct ap
         return err;
     }
     d->n++;
-    return 0;
+    const char *key = api_object_key(ob->o);
+    if (!map_get(seen, key))
+        return map_set(seen, key, ob);
+    err_set(info, ERR_INVAL, k->key, "\"%.64s\" is in the list twice", key);
+    prefix_field(info, ob->path, false);
+    return ERR_INVAL;
 }
 
 static int read_list(struct api_document *d, const char *realm, const struct api_kind *k, struct err_info *info)
@@ -141,7 +127,8 @@ static int parse(struct api_document *d, const char *text, size_t len, bool yaml
     return 0;
 }
 
-int api_document_read(const char *realm, const char *text, size_t len, bool yaml, struct api_document **out, struct err_info *info)
+int api_document_read(const char *realm, const char *text, size_t len, bool yaml, bool *unreadable,
+                      struct api_document **out, struct err_info *info)
 {
     struct api_document *d = calloc(1, sizeof *d);
     if (!d)
@@ -149,6 +136,7 @@ int api_document_read(const char *realm, const char *text, size_t len, bool yaml
     info->field[0] = '\0';
     info->line = info->column = 0;
     int err = parse(d, text, len, yaml, info);
+    *unreadable = err == ERR_INVAL;
     if (err) {
         api_document_free(d);
         return err;

@@ -98,6 +98,8 @@ static int read_batch(struct api_stream *st, FILE *out, int *gone, size_t *n_rea
     json_t *events = NULL;
     *gone = 0;
     int err = view_events(st->q->s->reader, st->index, st->n, EVENTS_BATCH, &events, gone);
+    if (st->index == 0) /* asked for all that is kept */
+        *gone = 0;
     if (err || *gone) {
         json_decref(events);
         return err;
@@ -157,7 +159,7 @@ int api_stream_write(struct api_request *q)
             return -1;
         st->sent += (size_t)w;
         q->s->n.bytes_out += (uint64_t)w;
-        lws_set_timeout(q->wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)(4 * API_IDLE_S));
+        lws_set_timeout(q->wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)(4 * q->s->idle_s));
     }
     if (st->sent < st->len || st->more || st->beat)
         api_wake(q);
@@ -184,6 +186,7 @@ void api_stream_events(struct api_request *q)
     if (!err && view_events(s->reader, st->index, st->n, 1, &probe, &gone))
         err = err_set(&info, ERR_IO, "", "events cannot be read");
     json_decref(probe);
+    gone = gone && st->index > 0;
     if (err || gone) {
         free(st);
         if (gone)

@@ -154,43 +154,17 @@ int api_stored(struct api_server *s, const char *kind, const char *name, Ev__Con
 
 /* ---- from JSON */
 
-static bool given(const json_t *json, const char *name)
+/* A token that people choose must not be guessable, and must fit into a header. */
+static int check_token(const json_t *json, struct err_info *info)
 {
-    const json_t *v = json_object_get(json, name);
-    return v && !json_is_null(v);
-}
-
-/* "token" is what people have; its digest is what is kept. */
-static int read_token(json_t *json, struct err_info *info)
-{
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=";
     const json_t *v = json_object_get(json, "token");
-    if (!v)
-        return 0;
-    if (!json_is_string(v))
-        return err_set(info, ERR_INVAL, "token", "must be text");
-    if (given(json, "sha256"))
-        return err_set(info, ERR_INVAL, "token", "give token or sha256, not both");
     const char *text = json_string_value(v);
     size_t len = json_string_length(v);
-    if (len < 16 || len > API_TOKEN_MAX || strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") != len)
+    if (v && json_object_get(json, "sha256"))
+        return err_set(info, ERR_INVAL, "token", "give token or sha256, not both");
+    if (v && (!text || len < 16 || len > API_TOKEN_MAX || strspn(text, good) != len))
         return err_set(info, ERR_INVAL, "token", "must be 16 to %u of the characters A-Z a-z 0-9 - . _ ~ + / =", API_TOKEN_MAX);
-    char hex[65];
-    api_sha256_hex(text, len, hex);
-    if (json_object_set_new(json, "sha256", json_string(hex)) != 0)
-        return ERR_NOMEM;
-    (void)json_object_del(json, "token");
-    return 0;
-}
-
-/* null asks for its removal. */
-static int read_no_password(json_t *json)
-{
-    if (!json_is_null(json_object_get(json, "password")))
-        return 0;
-    (void)json_object_del(json, "password");
-    if (json_object_set_new(json, "ha1_md5", json_string("-")) != 0 ||
-        json_object_set_new(json, "ha1_sha256", json_string("-")) != 0)
-        return ERR_NOMEM;
     return 0;
 }
 
@@ -237,10 +211,8 @@ int api_object_read(const char *realm, const struct api_kind *k, const json_t *s
     if (!json)
         return ERR_NOMEM;
     int err = 0;
-    if (k->which == EV__CONFIG_OBJECT__OBJECT_EXTENSION)
-        err = read_no_password(json);
-    if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_TOKEN)
-        err = read_token(json, info);
+    if (k->which == EV__CONFIG_OBJECT__OBJECT_TOKEN)
+        err = check_token(json, info);
     if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_FLOW)
         err = name_flow(json, info);
     Ev__ConfigObject *o = NULL;

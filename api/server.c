@@ -152,7 +152,7 @@ static int on_writable(struct conn *c, struct lws *wsi)
             return -1;
         q->s->n.bytes_out += n;
         if (!last) {
-            lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)API_IDLE_S);
+            lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)q->s->idle_s);
             lws_callback_on_writable(wsi);
             return 0;
         }
@@ -215,7 +215,7 @@ static int on_request(struct api_server *s, struct conn *c, struct lws *wsi)
         complete(c);
         return 0;
     }
-    lws_sul_schedule(s->lws, 0, &c->overdue, on_overdue, (lws_usec_t)API_REQUEST_S * LWS_USEC_PER_SEC);
+    lws_sul_schedule(s->lws, 0, &c->overdue, on_overdue, (lws_usec_t)(API_REQUEST_FACTOR * s->idle_s) * LWS_USEC_PER_SEC);
     if (!q->answered)
         return api_expects_continue(wsi) ? api_send_continue(wsi) : 0;
     q->close_after = q->close_after || api_expects_continue(wsi) || q->body_expected > API_BODY_MAX;
@@ -308,7 +308,7 @@ static void on_beat(lws_sorted_usec_list_t *sul)
 {
     struct api_server *s = lws_container_of(sul, struct api_server, beat);
     api_streams_beat(s);
-    lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)API_IDLE_S * LWS_USEC_PER_SEC);
+    lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)s->idle_s * LWS_USEC_PER_SEC);
 }
 
 /* Closes what is open: their requests are freed. */
@@ -329,7 +329,7 @@ static void *run(void *arg)
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, NULL); /* TLS writes with write(2) */
-    lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)API_IDLE_S * LWS_USEC_PER_SEC);
+    lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)s->idle_s * LWS_USEC_PER_SEC);
     for (;;) {
         pthread_mutex_lock(&s->lock);
         bool stop = s->stop;
@@ -363,8 +363,8 @@ static int open_socket(struct api_server *s, struct err_info *info)
     ci.pt_serv_buf_size = 65536;
     ci.max_http_header_data = API_HEADERS_MAX;
     ci.max_http_header_pool = 256;
-    ci.timeout_secs = API_IDLE_S;
-    ci.timeout_secs_ah_idle = API_IDLE_S;
+    ci.timeout_secs = s->idle_s;
+    ci.timeout_secs_ah_idle = s->idle_s;
     ci.fd_limit_per_thread = API_CONNECTIONS_MAX + 64;
     ci.ka_time = 30;
     ci.ka_probes = 3;
@@ -376,7 +376,7 @@ static int open_socket(struct api_server *s, struct err_info *info)
     ci.iface = s->listen_ip[0] && strcmp(s->listen_ip, "0.0.0.0") != 0 && strcmp(s->listen_ip, "::") != 0 ? s->listen_ip : NULL;
     ci.protocols = protocols;
     ci.vhost_name = "everline";
-    ci.keepalive_timeout = (int)API_IDLE_S;
+    ci.keepalive_timeout = (int)s->idle_s;
     ci.ssl_cert_filepath = s->cert;
     ci.ssl_private_key_filepath = s->key;
     ci.ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION;
@@ -400,6 +400,7 @@ static int copy_config(struct api_server *s, const struct api_config *cfg)
     s->key = mem_strdup(cfg->key_file);
     s->port = cfg->port;
     s->storage = cfg->storage;
+    s->idle_s = cfg->idle_s ? cfg->idle_s : API_IDLE_S;
     s->timeout_ms = cfg->command_timeout_ms ? cfg->command_timeout_ms : 5000;
     if (cfg->admin_token) {
         api_sha256(cfg->admin_token, strlen(cfg->admin_token), s->admin_sha256);
