@@ -137,7 +137,7 @@ static int port_open(struct sip_ua *ua, const struct sip_listen *l, size_t i, st
     const struct sip_config *c = &ua->cfg;
     port->agent = nta_agent_create(
         ua->root, URL_STRING_MAKE(url), recv_stray, (nta_agent_magic_t *)port, NTATAG_UA(1), NTATAG_USE_NAPTR(0),
-        NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1), NTATAG_TIMEOUT_408(1), NTATAG_SERVER_RPORT(1),
+        NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1), NTATAG_TIMEOUT_408(1), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1),
         NTATAG_MAXSIZE((usize_t)c->message_max), NTATAG_UDP_MTU(UDP_MTU), NTATAG_SIP_T1(c->t1_ms), NTATAG_SIP_T1X64(c->t1x64_ms),
         TPTAG_IDLE(c->tcp_idle_s * 1000), TPTAG_UDP_RMEM(UDP_RMEM_BYTES), TPTAG_REUSE(1), TAG_END());
     if (!port->agent)

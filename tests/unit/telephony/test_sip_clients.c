@@ -207,8 +207,8 @@ START_TEST(baresip_phone)
     FILE *f = fopen(path, "w");
     snprintf(listen, sizeof listen, "127.0.0.1:%u", free_port());
     fprintf(f,
-            "sip_listen %s\ncall_max_calls 4\naudio_player aufile,/dev/null\naudio_source ausine,440\n"
-            "module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule ausine.so\nmodule aufile.so\n"
+            "sip_listen %s\ncall_max_calls 4\naudio_source ausine,440\nausrc_srate 48000\nausrc_channels 2\n"
+            "module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule ausine.so\n"
             "module_app account.so\nmodule_app menu.so\n",
             listen);
     fclose(f);

@@ -11,6 +11,7 @@ START_TEST(answered_and_bye)
     ck_assert_str_eq(peer_body(p), SDP_B);
     ck_assert_str_eq(peer_header(p, "CSeq"), "100 INVITE");
     ck_assert_ptr_nonnull(strstr(peer_header(p, "Via"), "z9hG4bKout"));
+    ck_assert_ptr_nonnull(strstr(peer_header(p, "Via"), ";rport"));
     ck_assert_ptr_nonnull(strstr(peer_header(p, "From"), "\"Ever \\\"line\\\"\" <sip:10000@127.0.0.1>;tag=ourtag"));
     char invite[MSG_MAX];
     memcpy(invite, p->msg, sizeof invite);
