@@ -174,6 +174,7 @@ static void repl_timer_cb(uv_timer_t *h)
     struct repl *r = h->data;
     r->now_us = clock_mono_now().us;
     repl_propose_expire(r);
+    repl_io_watch_disk(r);
     if (r->joining && !r->stopping && r->now_us >= r->join_next_us) {
         r->join_next_us = r->now_us + 200000u;
         mesh_join_ask(r->mesh, r->join_at);

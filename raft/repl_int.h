@@ -116,9 +116,11 @@ struct repl {
     struct raft_fsm fsm;
     struct raft_uv_transport transport;
     raft_io_recv_cb recv;
-    bool in_recv_commit;  /* the answer to a commit notice need not travel */
-    uint64_t append_next; /* index of the next entry that goes to disk */
-    uint64_t state_index; /* last index that is in the state machine */
+    bool in_recv_commit;   /* the answer to a commit notice need not travel */
+    unsigned append_waits; /* writes given to the disk and not done */
+    unsigned append_ticks; /* timer ticks since the disk was last seen to make progress */
+    uint64_t append_next;  /* index of the next entry that goes to disk */
+    uint64_t state_index;  /* last index that is in the state machine */
     uint64_t seen_term, seen_leader;
     int seen_state;
     bool leader_ready;
@@ -200,6 +202,8 @@ ERR_CHECKED int repl_io_init(struct repl *r, struct err_info *info);
 int repl_io_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
 int repl_io_commit_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
 void repl_io_tell_commit(struct repl *r);
+/* Ends this node when the disk takes nothing any more: libraft would try again for ever without a word. */
+void repl_io_watch_disk(struct repl *r);
 /* Gives a message to libraft, which then owns what it holds. */
 void repl_io_deliver(struct repl *r, struct raft_message *m, uint64_t peer);
 

@@ -2,6 +2,7 @@
  * failure fatal; messages go over the mesh. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,6 +13,7 @@
 #define REPL_IO_FRAME_BYTES (1536u * 1024u) /* an AppendEntries is cut into pieces of about this size */
 #define REPL_IO_SEGMENT_BYTES (8u << 20)    /* libraft counts capacity in 16-bit KiB: others give RAFT_NOSPACE */
 #define REPL_IO_DISK_RETRY_MS 500u
+#define REPL_IO_DISK_STUCK_TICKS 200u /* of 50 ms */
 #define REPL_IO_APPEND_VERSION 0
 
 static struct repl *repl_of(struct raft_io *io)
@@ -202,6 +204,8 @@ static void repl_io_append_cb(struct raft_io_append *req, int status)
 {
     struct repl_io_append *a = req->data;
     struct repl *r = a->repl;
+    r->append_waits--;
+    r->append_ticks = 0;
     if (!status)
         disk_guard_last(r->guard, a->last);
     else if (status != RAFT_CANCELED)
@@ -227,7 +231,21 @@ static int repl_io_append(struct raft_io *io, struct raft_io_append *req, const 
         return rc;
     }
     r->append_next += n;
+    if (!r->append_waits++)
+        r->append_ticks = 0;
     return 0;
+}
+
+void repl_io_watch_disk(struct repl *r)
+{
+    struct statvfs fs;
+    /* ticks and not time: a process that was halted has missed both */
+    if (!r->append_waits || r->raft_closing || ++r->append_ticks < REPL_IO_DISK_STUCK_TICKS)
+        return;
+    if (!statvfs(r->log_dir, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < 2u * REPL_IO_SEGMENT_BYTES)
+        repl_fatal(r, ERR_NOSPACE, "the disk that holds %s is full: make room and start this node again", r->log_dir);
+    else
+        repl_fatal(r, ERR_IO, "the disk that holds %s has written nothing for seconds", r->log_dir);
 }
 
 static int repl_io_truncate(struct raft_io *io, raft_index index)
