@@ -767,10 +767,10 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-static json_t *demo(void)
+static json_t *shipped(const char *path)
 {
-    FILE *file = fopen("etc/demo.yaml", "r");
-    ck_assert_msg(file != NULL, "run from the top of the tree");
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "%s: run from the top of the tree", path);
     static char text[1 << 16];
     size_t n = fread(text, 1, sizeof text, file);
     fclose(file);
@@ -781,14 +781,24 @@ static json_t *demo(void)
     return tree;
 }
 
+static void in_catalogues(void *ctx, const char *kind, const char *name, const char *path)
+{
+    json_t **catalogues = ctx;
+    for (int l = 0; l < 2 && strcmp(kind, "prompt") == 0; l++)
+        ck_assert_msg(json_object_get(catalogues[l], name) != NULL, "%s: no prompt %s", path, name);
+}
+
 START_TEST(demonstration)
 {
-    json_t *tree = demo();
-    json_t *definition = json_object_get(json_array_get(json_object_get(tree, "flows"), 0), "definition");
-    char *text = json_dumps(definition, 0);
+    json_t *tree = shipped("etc/demo.yaml");
+    json_t *catalogues[] = {shipped("etc/prompts/zh.yaml"), shipped("etc/prompts/en.yaml")};
+    json_t *flow = json_array_get(json_object_get(tree, "flows"), 0);
+    ck_assert_msg(json_is_object(flow), "the demonstration has no flow");
+    char *text = json_dumps(flow, 0);
     struct ivr_flow *f = flow_of(text);
     free(text);
     ck_assert_str_eq(ivr_flow_name(f), "welcome");
+    ivr_flow_references(f, in_catalogues, catalogues);
     struct ivr_run *r = run_of(f, NULL);
     ck_assert_str_eq(ivr_run_language(r), "zh");
     expect(r, "start", "at greet; play welcome welcome_other");
@@ -802,6 +812,8 @@ START_TEST(demonstration)
     ivr_run_free(r);
     ivr_flow_unref(f);
     json_decref(tree);
+    json_decref(catalogues[0]);
+    json_decref(catalogues[1]);
 }
 END_TEST
 
