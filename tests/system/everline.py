@@ -428,8 +428,8 @@ class Cluster:
 
     def apply(self, document, **options):
         """Configuration as a Python object."""
-        return self.must("config", "apply", "-f", "-", "-o", "json", stdin=yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
-                         **options).json
+        # As JSON, which is YAML too: PyYAML leaves strings such as 12e34 bare, which YAML 1.2 reads as numbers.
+        return self.must("config", "apply", "-f", "-", "-o", "json", stdin=json.dumps(document, ensure_ascii=False), **options).json
 
     def apply_demo(self):
         """etc/demo.yaml with passwords of its own; returns {extension: password}."""
@@ -588,7 +588,7 @@ class Baresip:
         sound = sound or tone_file(cluster.path("tone-600.wav"), 600)
         with open(os.path.join(self.dir, "config"), "w") as f:
             f.write("\n".join([
-                "sip_listen %s:0" % self.ip, "net_interface %s" % self.ip, "call_max_calls 8", "rtp_ports 31000-49999",
+                "sip_listen %s:5060" % self.ip, "net_interface %s" % self.ip, "call_max_calls 8", "rtp_ports 31000-49999",
                 "audio_source aufile,%s" % sound, "ausrc_srate 8000", "auplay_srate 8000", "snd_path %s" % self.dir,
                 "module_path /usr/lib/baresip/modules", "module g711.so", "module aufile.so", "module sndfile.so",
                 "module_tmp account.so", "module_app menu.so", "module_app ctrl_tcp.so",
@@ -597,15 +597,19 @@ class Baresip:
             user, server, transport, codecs, answer, 300 if register else 0)
         if password:
             account += ";auth_user=%s;auth_pass=%s" % (user, password)
-        for name, text in (("accounts", account + "\n"), ("contacts", "")):
+        # The account is made over the control port, so that no event of its registration is missed.
+        for name, text in (("accounts", ""), ("contacts", "")):
             with open(os.open(os.path.join(self.dir, name), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
                 f.write(text)
         self.process = spawn(["baresip", "-f", self.dir], log=self.log, cwd=self.dir)
         self.sock = wait_for(lambda: socket.create_connection((self.ip, self.port), 1), 10, "baresip's control port")
         self.sock.settimeout(None)
         threading.Thread(target=self._read, daemon=True).start()
+        self.command("uanew", account)
         if register:
             self.wait("REGISTER_OK", 15)
+        else:
+            self.wait_response()
 
     def _read(self):
         data = b""
@@ -630,6 +634,11 @@ class Baresip:
     def command(self, name, parameters=""):
         m = json.dumps({"command": name, "params": str(parameters), "token": "t"})
         self.sock.sendall(("%d:%s," % (len(m), m)).encode())
+
+    def wait_response(self, deadline=10):
+        """The answer to the last command."""
+        with self.changed:
+            self.changed.wait_for(lambda: any(e.get("response") for e in self.events), deadline)
 
     def mark(self):
         """Events from here on: to be given to wait()."""
