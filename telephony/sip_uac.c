@@ -12,8 +12,11 @@
 void sip_uac_drop_forks(struct sip_leg *leg, const nta_leg_t *keep)
 {
     for (size_t i = 0; i < leg->n_forks; i++) {
-        if (leg->forks[i].nta && leg->forks[i].nta != keep)
+        if (leg->forks[i].nta != keep) {
+            if (leg->nta == leg->forks[i].nta)
+                leg->nta = NULL;
             nta_leg_destroy(leg->forks[i].nta);
+        }
         free(leg->forks[i].tag);
     }
     leg->n_forks = 0;
@@ -224,7 +227,6 @@ static bool retry_longer(struct sip_leg *leg, const sip_t *sip)
     if (sip_token(branch + 7, 24) != 0 || mem_strset(&leg->branch, branch) != 0)
         return false;
     sip_uac_drop_forks(leg, NULL);
-    leg->nta = NULL;
     leg->invite_cseq = leg->local_cseq + 1;
     return send_invite(leg, leg->local_sdp) == 0;
 }

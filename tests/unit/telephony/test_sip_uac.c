@@ -62,6 +62,11 @@ START_TEST(refused)
     struct peer *p = peer_udp(e);
     peer_called(p);
     peer_expect(p, "INVITE ");
+    char invite[MSG_MAX];
+    memcpy(invite, p->msg, sizeof invite);
+    peer_reply(p, 180, "t", "", NULL);
+    env_event(e, SIP_EV_PROGRESS);
+    memcpy(p->msg, invite, sizeof invite);
     peer_reply(p, 486, "t", "Retry-After: 9\r\n", NULL);
     peer_expect(p, "ACK sip:1001@");
     struct seen *s = env_event(e, SIP_EV_FAILED);
@@ -433,6 +438,71 @@ START_TEST(flow_and_localhost)
 END_TEST
 
 
+/* A phone behind TCP: the call goes over the connection that the phone opened. */
+START_TEST(over_phones_connection)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_new(e, AF_INET, true);
+    peer_request(p, "OPTIONS", "", NULL);
+    peer_expect(p, "SIP/2.0 200");
+    char target[160], call_id[64], branch[64], flow[64];
+    struct sip_out_params params = peer_params(p, target, call_id, branch);
+    snprintf(flow, sizeof flow, "tcp:127.0.0.1:%u", p->port);
+    params.flow = flow;
+    struct sip_leg *leg = NULL;
+    ck_assert_int_eq(sip_leg_invite(e->ua, &params, &leg, NULL), 0);
+    peer_expect(p, "INVITE ");
+    ck_assert_ptr_nonnull(strstr(peer_header(p, "Contact"), ";transport=tcp"));
+    peer_reply(p, 200, "callee", "", SDP_A);
+    env_event(e, SIP_EV_ANSWERED);
+    ck_assert_int_eq(sip_leg_ack(leg), 0);
+    peer_expect(p, "ACK ");
+    ck_assert_int_eq(sip_leg_reinvite(leg, SDP_HOLD), 0);
+    peer_expect(p, "INVITE ");
+    peer_reply(p, 200, NULL, "", SDP_A);
+    peer_expect(p, "ACK ");
+    env_event(e, SIP_EV_REANSWERED);
+    sip_leg_release(leg, 0, NULL);
+    peer_expect(p, "BYE ");
+    peer_reply(p, 200, NULL, "", NULL);
+    ck_assert_uint_eq(sip_ua_port(e->ua, 0), e->port);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+/* Requests of the callee before it answers, in either early dialog. */
+START_TEST(early_requests)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    struct sip_leg *leg = peer_called(p);
+    peer_expect(p, "INVITE ");
+    char cid[128];
+    copy_text(cid, sizeof cid, peer_header(p, "Call-ID"));
+    for (int i = 0; i < 2; i++) {
+        char tag[16];
+        snprintf(tag, sizeof tag, "early%d", i);
+        if (i == 0)
+            peer_reply(p, 183, tag, "", NULL);
+        if (i == 0)
+            env_event(e, SIP_EV_PROGRESS);
+        peer_text(p, NULL,
+                  "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKe%d%d\r\nMax-Forwards: 70\r\n"
+                  "From: <sip:1001@127.0.0.1>;tag=%s\r\nTo: <sip:10000@127.0.0.1>;tag=ourtag\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\n",
+                  p->port, i, (int)getpid(), tag, cid);
+        peer_expect(p, i == 0 ? "SIP/2.0 200" : "SIP/2.0 481"); /* the second dialog was never made */
+    }
+    sip_leg_release(leg, 0, NULL);
+    peer_expect(p, "CANCEL ");
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+
 int main(void)
 {
     Suite *s = suite_create("sip outbound");
@@ -452,6 +522,8 @@ int main(void)
     tcase_add_test(t, peer_hangs_up);
     tcase_add_test(t, bad_parameters);
     tcase_add_test(t, flow_and_localhost);
+    tcase_add_test(t, over_phones_connection);
+    tcase_add_test(t, early_requests);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

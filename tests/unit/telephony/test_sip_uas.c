@@ -625,6 +625,94 @@ START_TEST(over_ipv6)
 END_TEST
 
 
+/* Our offer goes out in a reliable 183, the answer comes in its PRACK. */
+START_TEST(delayed_offer_early)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "Supported: 100rel\r\nAllow: INVITE, UPDATE\r\n", NULL);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_ring(e->leg, 183, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 183");
+    ck_assert_str_eq(peer_body(p), SDP_B);
+    prack(p, SDP_A);
+    peer_expect(p, "SIP/2.0 200");
+    p->cseq++;
+    peer_request(p, "UPDATE", "", SDP_HOLD); /* the first offer is answered: an early UPDATE may offer again */
+    struct seen *s = env_event(e, SIP_EV_REOFFER);
+    ck_assert_str_eq(s->sdp, SDP_HOLD);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 200, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_body(p), SDP_B);
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    p->cseq = 1;
+    peer_request(p, "ACK", "", NULL);
+    s = env_event(e, SIP_EV_ACKED);
+    ck_assert_str_eq(s->sdp, SDP_A);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(early_update_too_soon)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    peer_request(p, "INVITE", "", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_ring(e->leg, 180, NULL), 0);
+    peer_expect(p, "SIP/2.0 180");
+    p->cseq++;
+    peer_request(p, "UPDATE", "", SDP_HOLD);
+    peer_expect(p, "SIP/2.0 500");
+    ck_assert_str_ne(peer_header(p, "Retry-After"), "");
+    p->cseq++;
+    peer_request(p, "INVITE", "", SDP_HOLD);
+    peer_expect(p, "SIP/2.0 500");
+    env_no_event(e);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+/* A proxy of RFC 2543 without lr: it becomes the Request-URI, the target goes last in Route. */
+START_TEST(strict_router)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    char rr[160];
+    snprintf(rr, sizeof rr, "Record-Route: <sip:strict@127.0.0.1:%u>\r\n", p->port);
+    establish(e, p, rr);
+    sip_leg_release(e->leg, 0, NULL);
+    peer_expect(p, "BYE sip:strict@127.0.0.1");
+    ck_assert_ptr_nonnull(strstr(peer_header(p, "Route"), "sip:8001@127.0.0.1"));
+    peer_reply(p, 200, NULL, "", NULL);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+START_TEST(stop_hangs_up)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    establish(e, p, "");
+    sip_ua_stop(e->ua, true);
+    ck_assert(peer_take(p) && strncmp(p->msg, "BYE ", 4) == 0);
+    e->cfg.listen[0].port = 0;
+    env_start(e);
+    env_no_event(e);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
+
 int main(void)
 {
     Suite *s = suite_create("sip inbound");
@@ -651,6 +739,10 @@ int main(void)
     tcase_add_test(t, name_in_contact);
     tcase_add_test(t, over_tcp);
     tcase_add_test(t, over_ipv6);
+    tcase_add_test(t, delayed_offer_early);
+    tcase_add_test(t, early_update_too_soon);
+    tcase_add_test(t, strict_router);
+    tcase_add_test(t, stop_hangs_up);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
