@@ -106,7 +106,6 @@ static bool in_sequence(struct core *c, const struct core_item *it)
         return false;
     s->incarnation = it->incarnation;
     s->last_seq = it->seq;
-    s->dirty = true;
     return true;
 }
 
@@ -228,20 +227,13 @@ static void flush(struct core *c)
         storage_run(c->st, STORAGE_NODE_PUT, v, 4);
         list_del(it);
     }
-    for (size_t i = 0; i < c->n_sessions; i++) {
-        struct session *s = &c->sessions[i];
-        if (!s->dirty)
-            continue;
-        s->dirty = false;
-        const struct storage_val v[] = {storage_int(s->origin), storage_int(s->incarnation), storage_int(s->last_seq)};
-        storage_run(c->st, STORAGE_SESSION_PUT, v, 3);
-    }
     core_events_flush(c);
     const struct storage_val v[] = {storage_int(c->index),       storage_int(c->term),      storage_int(c->now_us),
                                     storage_int(c->feature_level), storage_int(c->front),   storage_int(c->offer_seq),
                                     storage_int(c->binding_seq), storage_int(c->cdr_seq),   storage_int(c->idem_seq),
-                                    storage_int(c->events_kept), storage_int(c->calls_total)};
-    storage_run(c->st, STORAGE_APPLIED_PUT, v, 11);
+                                    storage_int(c->events_kept), storage_int(c->calls_total),
+                                    storage_blob(c->sessions, c->n_sessions * sizeof *c->sessions)};
+    storage_run(c->st, STORAGE_APPLIED_PUT, v, 12);
 }
 
 static void room_for_answers(struct core *c, unsigned n)

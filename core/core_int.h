@@ -131,9 +131,8 @@ struct node {
     struct list_node dirty;
 };
 
-struct session {
+struct session { /* stored as they are, in the order of first appearance: 24 bytes each, little-endian */
     uint64_t origin, incarnation, last_seq;
-    bool dirty;
 };
 
 struct core {

@@ -21,6 +21,13 @@ static int applied_row(void *ctx, const struct storage_row *r)
     c->idem_seq = storage_row_int(r, 8);
     c->events_kept = storage_row_int(r, 9);
     c->calls_total = storage_row_int(r, 10);
+    size_t len;
+    const void *sessions = storage_row_blob(r, 11, &len);
+    if (len % sizeof *c->sessions)
+        return ERR_CORRUPT;
+    c->sessions = core_alloc(len);
+    memcpy(c->sessions, sessions, len);
+    c->n_sessions = len / sizeof *c->sessions;
     return 0;
 }
 
@@ -41,15 +48,6 @@ static int cluster_row(void *ctx, const struct storage_row *r)
         return ERR_CORRUPT;
     memcpy(c->identifier_key, p2, 32);
     c->has_cluster = true;
-    return 0;
-}
-
-static int session_row(void *ctx, const struct storage_row *r)
-{
-    struct core *c = ctx;
-    c->sessions = core_grow(c->sessions, (c->n_sessions + 1) * sizeof *c->sessions);
-    c->sessions[c->n_sessions++] = (struct session){
-        .origin = storage_row_int(r, 0), .incarnation = storage_row_int(r, 1), .last_seq = storage_row_int(r, 2)};
     return 0;
 }
 
@@ -216,7 +214,7 @@ int core_load(struct core *c, struct err_info *info)
         storage_row_fn *fn;
         const char *table;
     } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"}, {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
-                 {STORAGE_SESSION_ALL, session_row, "session"}, {STORAGE_CONFIG_ALL, config_row, "config"},
+             {STORAGE_CONFIG_ALL, config_row, "config"},
                  {STORAGE_NODE_ALL, node_row, "node"},          {STORAGE_REG_ALL, reg_row, "registration"},
                  {STORAGE_AGENT_ALL, agent_row, "agent_state"}, {STORAGE_CALL_ALL, call_row, "call"},
                  {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};

@@ -21,7 +21,44 @@ static void and_where(struct where *w, const char *cond, struct storage_val val)
     w->vals[w->n++] = val;
 }
 
-static void filters(struct view *v, struct where *w, const char *time_column)
+/* Rows are written in the order of their times: the place of a time is found by halving, without an index. */
+struct timed {
+    const char *table, *number, *time;
+};
+
+static int pair_row(void *ctx, const struct storage_row *r)
+{
+    uint64_t *out = ctx;
+    out[0] = storage_row_int(r, 0);
+    out[1] = storage_row_int(r, 1);
+    return 0;
+}
+
+/* The smallest number whose time is at or after us; one past the last if there is none. */
+static uint64_t first_since(struct view *v, const struct timed *t, uint64_t us)
+{
+    char sql[200];
+    uint64_t range[2] = {0, 0};
+    (void)snprintf(sql, sizeof sql, "SELECT coalesce(min(%s), 0), coalesce(max(%s), 0) FROM %s", t->number, t->number, t->table);
+    int err = storage_reader_query(v->r, sql, NULL, 0, pair_row, range);
+    uint64_t lo = range[0], hi = range[1] + 1;
+    (void)snprintf(sql, sizeof sql, "SELECT %s, %s FROM %s WHERE %s >= ? ORDER BY %s LIMIT 1", t->number, t->time, t->table,
+                   t->number, t->number);
+    while (!err && lo < hi) {
+        uint64_t mid = lo + (hi - lo) / 2, at[2] = {hi, UINT64_MAX};
+        const struct storage_val val = storage_int(mid);
+        err = storage_reader_query(v->r, sql, &val, 1, pair_row, at); /* numbers may have gaps: the next row there is */
+        if (at[1] >= us)
+            hi = mid;
+        else
+            lo = at[0] + 1;
+    }
+    if (err)
+        v->err = err;
+    return lo;
+}
+
+static void filters(struct view *v, struct where *w, const struct timed *t)
 {
     for (const char *const *f = v->kind->filters; *f; f++) {
         const char *text = view_filter(v, *f);
@@ -31,8 +68,9 @@ static void filters(struct view *v, struct where *w, const char *time_column)
         uint64_t us = 0;
         if (strcmp(*f, "from") == 0 || strcmp(*f, "to") == 0) {
             (void)view_parse_time(text, &us); /* checked before */
-            (void)snprintf(cond, sizeof cond, "%s %s ?", time_column, **f == 'f' ? ">=" : "<");
-            and_where(w, cond, storage_int(us));
+            uint64_t first = first_since(v, t, us);
+            (void)snprintf(cond, sizeof cond, "%s %s ?", t->number, **f == 'f' ? ">=" : "<");
+            and_where(w, cond, storage_int(first));
         } else if (strcmp(*f, "call_id") == 0) {
             if (!view_parse_id(text, &us))
                 (void)strcat(w->sql, " AND 0");
@@ -102,7 +140,7 @@ int view_list_cdrs(struct view *v)
     struct where w = {.sql = CDR_COLUMNS "1"};
     if (v->after[0])
         and_where(&w, "seq < ?", storage_int(strtoull(v->after, NULL, 10)));
-    filters(v, &w, "ended_us");
+    filters(v, &w, &(const struct timed){"cdr", "seq", "ended_us"});
     (void)strcat(w.sql, " ORDER BY seq DESC");
     return storage_reader_query(v->r, w.sql, w.vals, w.n, cdr_row, v);
 }
@@ -157,7 +195,7 @@ int view_list_audit(struct view *v)
         (void)strcat(w.sql, ", ?)");
         w.vals[w.n++] = storage_int(n);
     }
-    filters(v, &w, "time_us");
+    filters(v, &w, &(const struct timed){"audit", "idx", "time_us"});
     (void)strcat(w.sql, " ORDER BY idx DESC, n DESC");
     return storage_reader_query(v->r, w.sql, w.vals, w.n, audit_row, v);
 }

@@ -1,5 +1,7 @@
 /* Tables of the database, by version. A change of the schema adds a migration, never edits one.
- * Columns that people ask for are columns; what only core reads is packed into `body`. */
+ * Columns that people ask for are columns; what only core reads is packed into `body`. What every transaction changes stands in
+ * one row (applied), and indexes are few: each page that a transaction touches is written once more. Records are found by
+ * time through their numbers, which grow with it. */
 #include "storage/storage_int.h"
 
 const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
@@ -7,10 +9,9 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "CREATE TABLE applied(id INTEGER PRIMARY KEY CHECK(id=1), idx INTEGER NOT NULL, term INTEGER NOT NULL,"
     " time_us INTEGER NOT NULL, feature_level INTEGER NOT NULL, front INTEGER NOT NULL, offer INTEGER NOT NULL,"
     " binding INTEGER NOT NULL, cdr INTEGER NOT NULL, idem INTEGER NOT NULL, events INTEGER NOT NULL,"
-    " calls INTEGER NOT NULL);"
+    " calls INTEGER NOT NULL, sessions BLOB NOT NULL);"
     "CREATE TABLE cluster(id INTEGER PRIMARY KEY CHECK(id=1), cluster_id TEXT NOT NULL, nonce_key BLOB NOT NULL,"
     " identifier_key BLOB NOT NULL);"
-    "CREATE TABLE session(origin INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, last_seq INTEGER NOT NULL);"
     "CREATE TABLE idempotency(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, body_hash INTEGER NOT NULL,"
     " idx INTEGER NOT NULL, code INTEGER NOT NULL, text TEXT NOT NULL, field TEXT NOT NULL, version INTEGER NOT NULL,"
     " json TEXT, time_us INTEGER NOT NULL);"
@@ -36,7 +37,6 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " connected_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, ended_by TEXT NOT NULL, cause TEXT NOT NULL,"
     " sip_status INTEGER NOT NULL, offers INTEGER NOT NULL, taken_over INTEGER NOT NULL, quality TEXT NOT NULL);"
     "CREATE UNIQUE INDEX cdr_call ON cdr(call_id);"
-    "CREATE INDEX cdr_ended ON cdr(ended_us);"
     "CREATE TABLE event(idx INTEGER PRIMARY KEY, n INTEGER NOT NULL, body TEXT NOT NULL);"
     "CREATE TABLE audit(idx INTEGER NOT NULL, n INTEGER NOT NULL, time_us INTEGER NOT NULL, actor TEXT NOT NULL,"
     " origin TEXT NOT NULL, node TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL, before TEXT, after TEXT,"
@@ -44,9 +44,8 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
 };
 
 const struct storage_table storage_tables[] = {
-    {"applied", "id, idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls", "id"},
+    {"applied", "id, idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls, sessions", "id"},
     {"cluster", "id, cluster_id, nonce_key, identifier_key", "id"},
-    {"session", "origin, incarnation, last_seq", "origin"},
     {"idempotency", "id, key, body_hash, idx, code, text, field, version, json, time_us", "id"},
     {"config", "kind, name, key, version, updated_us, body", "kind, name"},
     {"node", "name, up, since_us, body", "name"},
@@ -69,13 +68,11 @@ const unsigned storage_n_tables = sizeof storage_tables / sizeof storage_tables[
 
 const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_APPLIED_PUT] = "INSERT OR REPLACE INTO applied(id, idx, term, time_us, feature_level, front, offer, binding, cdr,"
-                            " idem, events, calls) VALUES(1,?,?,?,?,?,?,?,?,?,?,?)",
-    [STORAGE_APPLIED_GET] = "SELECT idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls"
-                            " FROM applied",
+                            " idem, events, calls, sessions) VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_APPLIED_GET] = "SELECT idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls,"
+                            " sessions FROM applied",
     [STORAGE_CLUSTER_PUT] = "INSERT OR REPLACE INTO cluster(id, cluster_id, nonce_key, identifier_key) VALUES(1,?,?,?)",
     [STORAGE_CLUSTER_GET] = "SELECT cluster_id, nonce_key, identifier_key FROM cluster",
-    [STORAGE_SESSION_PUT] = "INSERT OR REPLACE INTO session(origin, incarnation, last_seq) VALUES(?,?,?)",
-    [STORAGE_SESSION_ALL] = "SELECT origin, incarnation, last_seq FROM session",
     [STORAGE_IDEM_PUT] = "INSERT INTO idempotency(id, key, body_hash, idx, code, text, field, version, json, time_us)"
                          " VALUES(?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_IDEM_GET] = "SELECT body_hash, idx, code, text, field, version, json FROM idempotency WHERE key=?",

@@ -78,11 +78,10 @@ const void *storage_row_blob(const struct storage_row *row, int column, size_t *
 /* Called for each row; anything but 0 ends the query and is returned by it. */
 typedef int storage_row_fn(void *ctx, const struct storage_row *row);
 
-/* ---- the writer's statements: prepared once, named by number; the SQL is in statements.c */
+/* ---- the writer's statements: prepared once, named by number; the SQL is in schema.c */
 enum storage_sql {
     STORAGE_APPLIED_PUT, STORAGE_APPLIED_GET,
     STORAGE_CLUSTER_PUT, STORAGE_CLUSTER_GET,
-    STORAGE_SESSION_PUT, STORAGE_SESSION_ALL,
     STORAGE_IDEM_PUT, STORAGE_IDEM_GET, STORAGE_IDEM_TRIM, STORAGE_IDEM_OLDEST,
     STORAGE_CONFIG_PUT, STORAGE_CONFIG_DEL, STORAGE_CONFIG_ALL,
     STORAGE_NODE_PUT, STORAGE_NODE_DEL, STORAGE_NODE_ALL,
