@@ -111,16 +111,6 @@ Ev__Command *api_command_new(Ev__Command__BodyCase body)
     return cmd;
 }
 
-/* Scoped by token: two clients may use the same key. "" without a key. */
-static char *scoped_key(const struct api_request *q)
-{
-    char key[sizeof q->actor + sizeof q->idem];
-    key[0] = '\0';
-    if (q->idem[0])
-        snprintf(key, sizeof key, "%s/%s", q->actor, q->idem);
-    return mem_strdup(key);
-}
-
 void api_command(struct api_request *q, Ev__Command *cmd, api_resume_fn *resume)
 {
     if (!cmd) {
@@ -130,7 +120,7 @@ void api_command(struct api_request *q, Ev__Command *cmd, api_resume_fn *resume)
     int err = 0;
     cmd->actor = mem_strdup(q->actor);
     cmd->origin = mem_strdup(q->origin);
-    cmd->idem_key = scoped_key(q);
+    cmd->idem_key = mem_strdup(q->idem); /* apply keeps it with the actor: two clients may use the same */
     if (!cmd->actor || !cmd->origin || !cmd->idem_key)
         err = ERR_NOMEM;
     if (!err)
@@ -193,12 +183,10 @@ bool api_replayed(struct api_request *q, struct api_posted *out)
     memset(out, 0, sizeof *out);
     if (!q->idem[0])
         return false;
-    char *key = scoped_key(q);
-    if (!key)
-        return false;
+    char key[sizeof q->actor + sizeof q->idem];
+    snprintf(key, sizeof key, "%.96s\n%.128s", q->actor, q->idem); /* as core/core.c keeps it */
     struct storage_val v = storage_text(key);
     int err = storage_reader_query(q->s->reader, "SELECT idx, code, text, field, version, json FROM idempotency WHERE key=?", &v, 1,
                                    take_replay, out);
-    free(key);
     return err == 0 && out->ticket;
 }
