@@ -3,9 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#define ERR_STATE openssl_err_state /* OpenSSL has a type of this name */
 #include <openssl/evp.h>
-#undef ERR_STATE
 
 #include "core/config_json.h"
 #include "core/view.h"
