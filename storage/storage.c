@@ -330,10 +330,14 @@ void storage_close(struct storage *st)
     (void)pthread_mutex_lock(&st->shared->lock);
     st->shared->closed = true;
     (void)pthread_mutex_unlock(&st->shared->lock);
-    /* without a connection an installation failed half-way: not orderly */
-    int rc = st->db ? sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) : SQLITE_ERROR;
+    int rc = SQLITE_ERROR; /* without a connection an installation failed half-way: not orderly */
+    if (st->db) {
+        /* Empties the log as well, unless a reader still looks into it: then everything is moved all the same. */
+        (void)sqlite3_busy_timeout(st->db, 0);
+        rc = sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) & 0xff;
+    }
     storage_close_db(st);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK || rc == SQLITE_BUSY)
         write_clean_mark(st);
     struct storage_shared *sh = st->shared;
     (void)pthread_mutex_lock(&sh->lock);
