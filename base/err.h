@@ -9,24 +9,24 @@
 
 enum err_code {
     ERR_OK = 0,
-    ERR_NOMEM = -1,       /* allocation failed: this request is refused, the process goes on */
-    ERR_INVAL = -2,       /* input breaks its contract; struct err_info says where */
-    ERR_NOTFOUND = -3,    /* no such object */
-    ERR_EXISTS = -4,      /* already there */
-    ERR_CONFLICT = -5,    /* version precondition failed, or the object is in use */
-    ERR_BADSTATE = -6,    /* not possible in the present state */
-    ERR_DENIED = -7,      /* not allowed, or bad credentials */
-    ERR_NOQUORUM = -8,    /* no majority reachable: nothing can be committed now */
-    ERR_TIMEOUT = -9,     /* not done in time; the outcome may be unknown */
-    ERR_BUSY = -10,       /* a bounded queue is full: try again later */
-    ERR_IO = -11,         /* the operating system refused */
-    ERR_NOSPACE = -12,    /* disk full */
-    ERR_CORRUPT = -13,    /* stored data fails its check */
-    ERR_CLOSED = -14,     /* the connection or the object is shut */
+    ERR_NOMEM = -1,        /* allocation failed: this request is refused, the process goes on */
+    ERR_INVAL = -2,        /* input breaks its contract; struct err_info says where */
+    ERR_NOTFOUND = -3,     /* no such object */
+    ERR_EXISTS = -4,       /* already there */
+    ERR_CONFLICT = -5,     /* version precondition failed, or the object is in use */
+    ERR_BADSTATE = -6,     /* not possible in the present state */
+    ERR_DENIED = -7,       /* not allowed, or bad credentials */
+    ERR_NOQUORUM = -8,     /* no majority reachable: nothing can be committed now */
+    ERR_TIMEOUT = -9,      /* not done in time; the outcome may be unknown */
+    ERR_BUSY = -10,        /* a bounded queue is full: try again later */
+    ERR_IO = -11,          /* the operating system refused */
+    ERR_NOSPACE = -12,     /* disk full */
+    ERR_CORRUPT = -13,     /* stored data fails its check */
+    ERR_CLOSED = -14,      /* the connection or the object is shut */
     ERR_UNSUPPORTED = -15, /* well-formed, but not something we do */
-    ERR_RANGE = -16,      /* number outside its bounds */
-    ERR_TOOBIG = -17,     /* over a stated size limit */
-    ERR_STALE = -18,      /* duplicate or outdated: already done, or overtaken */
+    ERR_RANGE = -16,       /* number outside its bounds */
+    ERR_TOOBIG = -17,      /* over a stated size limit */
+    ERR_STALE = -18,       /* duplicate or outdated: already done, or overtaken */
 };
 
 #define ERR_INFO_FIELD_MAX 128
@@ -34,10 +34,10 @@ enum err_code {
 
 /* Where and why input was refused. Owner: the caller. `line` and `column` are 1-based, 0 when not known. */
 struct err_info {
-    int code;                         /* enum err_code */
-    unsigned line, column;            /* position in the text, if the input was text */
-    char field[ERR_INFO_FIELD_MAX];   /* path of the field, such as "queues[2].ring_time_s"; "" if none */
-    char text[ERR_INFO_TEXT_MAX];     /* what is wrong and what would be right */
+    int code;                       /* enum err_code */
+    unsigned line, column;          /* position in the text, if the input was text */
+    char field[ERR_INFO_FIELD_MAX]; /* path of the field, such as "queues[2].ring_time_s"; "" if none */
+    char text[ERR_INFO_TEXT_MAX];   /* what is wrong and what would be right */
 };
 
 /* A short lower-case English text for a code; never NULL. */

@@ -50,7 +50,7 @@ static inline void list_del(struct list_node *n)
 
 #define list_foreach(it, head) for (struct list_node *it = (head)->next; it != (head); it = it->next)
 /* Safe against removal of `it` itself. */
-#define list_foreach_safe(it, head)                                                                  \
+#define list_foreach_safe(it, head) \
     for (struct list_node *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, it##_next = it->next)
 
 #endif

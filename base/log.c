@@ -70,11 +70,13 @@ void log_write(enum log_level level, const char *part, const char *fmt, ...)
     int n;
     if (log_state.json) {
         log_json_escape(esc, sizeof esc, text);
-        n = snprintf(line, sizeof line, "{\"time\":\"%s\",\"level\":\"%s\",\"node\":\"%s\",\"part\":\"%s\",\"text\":\"%s\"}\n",
-                     when, log_level_names[level], log_state.node, part, esc);
+        n = snprintf(line, sizeof line,
+                     "{\"time\":\"%s\",\"level\":\"%s\",\"node\":\"%s\",\"part\":\"%s\",\"text\":\"%s\"}\n", when,
+                     log_level_names[level], log_state.node, part, esc);
     } else {
         log_flatten(text);
-        n = snprintf(line, sizeof line, "%s %-6s %s %s: %s\n", when, log_level_names[level], log_state.node, part, text);
+        n = snprintf(line, sizeof line, "%s %-6s %s %s: %s\n", when, log_level_names[level], log_state.node, part,
+                     text);
     }
     if (n < 0)
         return;

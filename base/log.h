@@ -16,10 +16,10 @@ bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const char *part, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-#define log_debug(part, ...)                             \
-    do {                                                 \
-        if (log_enabled(LOG_DEBUG))                      \
-            log_write(LOG_DEBUG, part, __VA_ARGS__);     \
+#define log_debug(part, ...)                         \
+    do {                                             \
+        if (log_enabled(LOG_DEBUG))                  \
+            log_write(LOG_DEBUG, part, __VA_ARGS__); \
     } while (0)
 #define log_info(part, ...) log_write(LOG_INFO, part, __VA_ARGS__)
 #define log_notice(part, ...) log_write(LOG_NOTICE, part, __VA_ARGS__)

@@ -12,7 +12,7 @@
 
 struct map_slot {
     uint64_t hash;
-    char *skey;    /* owned copy; NULL in a map of numbers */
+    char *skey; /* owned copy; NULL in a map of numbers */
     uint64_t nkey;
     void *value;
     uint8_t state; /* 0 free, 1 used, 2 deleted */
