@@ -2,9 +2,14 @@
  *
  * Sofia-SIP calls getaddrinfo() inside its event loop when a stranger writes a host name into Via; the node would stand
  * still until a name server answers. The program defines the symbol itself, so the library's call lands here: on a
- * thread that has called sip_resolve_guard(true) only numeric addresses are taken, on all others nothing changes. */
+ * thread that has called sip_resolve_guard(true) only numeric addresses are taken, on all others nothing changes.
+ *
+ * Its own DNS resolver is withheld too: it would be asked about the Contact of a stray 2xx, and loops for as long as no name
+ * server can be reached. Without it such a request fails at once. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <netdb.h>
+#include <sofia-sip/sresolv.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -43,4 +48,14 @@ int getaddrinfo(const char *restrict node, const char *restrict service, const s
     h.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
     h.ai_flags &= ~AI_ADDRCONFIG;
     return real(node, service, &h, res);
+}
+
+sres_resolver_t *sres_resolver_create(su_root_t *root, char const *resolv_conf, tag_type_t tag, tag_value_t value, ...)
+{
+    (void)root;
+    (void)resolv_conf;
+    (void)tag;
+    (void)value;
+    errno = ENOSYS;
+    return NULL;
 }

@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -91,12 +92,21 @@ static int recv_stray(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, 
     return 0;
 }
 
+static void discard_log(void *stream, char const *fmt, va_list ap)
+{
+    (void)stream;
+    (void)fmt;
+    (void)ap;
+}
+
 /* The library writes to standard error what strangers do wrong; our log is another one. */
 static void silence_library(void)
 {
-    su_log_set_level(nta_log, 0);
-    su_log_set_level(tport_log, 0);
-    su_log_set_level(su_log_default, 0);
+    su_log_t *const all[] = {nta_log, tport_log, su_log_default};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        su_log_set_level(all[i], 0);
+        su_log_redirect(all[i], discard_log, NULL);
+    }
 }
 
 static int port_bound(struct sip_port *port)

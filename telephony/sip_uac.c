@@ -437,6 +437,7 @@ int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip
         leg->state = SIP_OUT_CALLING;
         leg->transport = transport;
         memcpy(leg->flow, flow, sizeof leg->flow);
+        leg->natted = p->flow != NULL; /* its Contact may be an address behind NAT: stay on the flow */
         rc = fill_leg(leg, p, target);
         if (rc == 0)
             rc = send_invite(leg, p->sdp);

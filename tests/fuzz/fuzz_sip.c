@@ -1,7 +1,8 @@
 /* SIP from strangers, through a real socket into a running endpoint that answers calls.
  *
  * An input is one or more datagrams parted by a line "--8<--". The marker @TAG@ stands for the tag of our side of the newest
- * call, so that inputs can speak inside a dialog. The process moves to a network of its own first, since a call's Contact
+ * call, so that inputs can speak inside a dialog; an input that starts as a response gets a call of ours first, whose Call-ID
+ * is "o@N@" and whose branch is "z9hG4bKo@N@". The process moves to a network of its own first, since a call's Contact
  * may name any address; where that is refused, calls are not answered and nothing is sent there. */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -21,15 +22,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char sdp_text[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
 static const char cut[] = "--8<--";
-static const char marker[] = "@TAG@";
 
 static struct {
     su_root_t *root;
     struct sip_ua *ua;
     int fd;
     bool alone; /* in a network of its own */
-    unsigned calls;
-    char tag[64];
+    unsigned calls, out;
+    char tag[64], serial[16], target[64];
+    struct sip_leg *leg; /* the call of ours, while it lives */
 } rig;
 
 static void leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
@@ -104,6 +105,30 @@ static bool own_network(void)
     return rc == 0;
 }
 
+static void out_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
+{
+    (void)ctx;
+    if (ev->type == SIP_EV_ANSWERED && rig.out % 3 && sip_leg_ack(leg) != 0)
+        abort();
+    if (ev->type == SIP_EV_ANSWERED && rig.out % 3 == 1 && sip_leg_reinvite(leg, sdp_text) != 0)
+        abort();
+    if (ev->type == SIP_EV_FAILED || ev->type == SIP_EV_ENDED)
+        rig.leg = NULL;
+}
+
+static void call_out(void)
+{
+    char call_id[32], branch[40];
+    snprintf(rig.serial, sizeof rig.serial, "%u", ++rig.out);
+    snprintf(call_id, sizeof call_id, "o%s", rig.serial);
+    snprintf(branch, sizeof branch, "z9hG4bKo%s", rig.serial);
+    struct sip_out_params p = {.target = rig.target, .from_user = "10000", .to_user = "1001", .call_id = call_id,
+                               .from_tag = "ours", .branch = branch, .cseq = 1, .sdp = sdp_text, .supports_100rel = true,
+                               .cb = out_cb};
+    if (sip_leg_invite(rig.ua, &p, &rig.leg, NULL) != 0)
+        abort();
+}
+
 static void start(void)
 {
     rig.alone = own_network();
@@ -118,6 +143,10 @@ static void start(void)
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (bind(rig.fd, (struct sockaddr *)&a, sizeof a) != 0)
         abort();
+    socklen_t len = sizeof a;
+    if (getsockname(rig.fd, (struct sockaddr *)&a, &len) != 0)
+        abort();
+    snprintf(rig.target, sizeof rig.target, "sip:1001@127.0.0.1:%u", ntohs(a.sin_port));
     a.sin_port = htons(sip_ua_port(rig.ua, 0));
     if (connect(rig.fd, (struct sockaddr *)&a, sizeof a) != 0)
         abort();
@@ -125,16 +154,26 @@ static void start(void)
 
 static void send_one(const uint8_t *data, size_t size)
 {
+    const struct {
+        const char *name, *value;
+    } marker[] = {{"@TAG@", rig.tag}, {"@N@", rig.serial}};
     uint8_t out[65536];
     size_t n = 0;
     for (size_t i = 0; i < size && n < sizeof out - sizeof rig.tag;) {
-        if (size - i >= sizeof marker - 1 && memcmp(data + i, marker, sizeof marker - 1) == 0) {
-            memcpy(out + n, rig.tag, strlen(rig.tag));
-            n += strlen(rig.tag);
-            i += sizeof marker - 1;
-        } else {
-            out[n++] = data[i++];
+        size_t taken = 0;
+        for (size_t k = 0; k < 2 && !taken; k++) {
+            size_t len = strlen(marker[k].name);
+            if (size - i < len || memcmp(data + i, marker[k].name, len) != 0)
+                continue;
+            memcpy(out + n, marker[k].value, strlen(marker[k].value));
+            n += strlen(marker[k].value);
+            taken = len;
         }
+        if (!taken) {
+            out[n++] = data[i];
+            taken = 1;
+        }
+        i += taken;
     }
     uint8_t sink[65536];
     if (send(rig.fd, out, n, 0) > 0)
@@ -148,6 +187,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!rig.root)
         start();
+    if (rig.alone && size > 7 && memcmp(data, "SIP/2.0", 7) == 0)
+        call_out();
     while (size > 0) {
         const uint8_t *end = memmem(data, size, cut, sizeof cut - 1);
         size_t n = end ? (size_t)(end - data) : size;
@@ -156,5 +197,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         data += gone;
         size -= gone;
     }
+    if (rig.leg)
+        sip_leg_release(rig.leg, 0, NULL);
+    rig.leg = NULL;
     return 0;
 }

@@ -42,6 +42,35 @@ START_TEST(no_resolution)
 }
 END_TEST
 
+/* The 2xx of a fork that lost names a host in its Contact: the library would ask a name server for it. */
+START_TEST(no_resolution_of_contact)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    struct sip_leg *leg = peer_called(p);
+    peer_expect(p, "INVITE ");
+    char invite[MSG_MAX], text[MSG_MAX];
+    memcpy(invite, p->msg, sizeof invite);
+    peer_reply(p, 200, "winner", "", SDP_A);
+    env_event(e, SIP_EV_ANSWERED);
+    ck_assert_int_eq(sip_leg_ack(leg), 0);
+    peer_expect(p, "ACK ");
+    memcpy(p->msg, invite, sizeof invite);
+    snprintf(text, sizeof text,
+             "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: <sip:x@127.0.0.1>;tag=ourtag\r\nTo: <sip:y@127.0.0.1>;tag=loser\r\n"
+             "CSeq: 100 INVITE\r\nContact: <sip:loser@host.nowhere.invalid>\r\n", peer_header(p, "Via"));
+    peer_text(p, NULL, "%sCall-ID: %s\r\n", text, peer_header(p, "Call-ID"));
+    uint64_t before = now_ms();
+    still_answers(e);
+    ck_assert_uint_lt(now_ms() - before, 2000);
+    const char *m = peer_recv_ms(p, 200);
+    ck_assert(m == NULL); /* nothing can be sent there */
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
 static int tcp_connect(struct env *e)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -318,6 +347,7 @@ int main(void)
     TCase *t = tcase_create("traps");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, no_resolution);
+    tcase_add_test(t, no_resolution_of_contact);
     tcase_add_test(t, tcp_junk_is_closed);
     tcase_add_test(t, tcp_cap_per_source);
     tcase_add_test(t, strays);
