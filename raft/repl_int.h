@@ -118,6 +118,7 @@ struct repl {
     raft_io_recv_cb recv;
     bool in_recv_commit;   /* the answer to a commit notice need not travel */
     unsigned append_waits; /* writes given to the disk and not done */
+    unsigned space_ticks;  /* timer ticks until the room on the disk is looked at again */
     unsigned append_ticks; /* timer ticks since the disk was last seen to make progress */
     uint64_t append_next;  /* index of the next entry that goes to disk */
     uint64_t state_index;  /* last index that is in the state machine */
@@ -137,6 +138,7 @@ struct repl {
     /* leader's queue */
     struct list_node batches; /* struct repl_batch; the last one is open */
     size_t batch_bytes;
+    bool no_space; /* libraft refuses entries: the disks of a majority are nearly full */
     unsigned inflight;
     uint64_t inflight_index[REPL_INFLIGHT_MAX]; /* their indexes in the log, rising */
     struct repl_origin origins[REPL_MEMBERS_MAX];

@@ -14,6 +14,9 @@
 #define REPL_IO_SEGMENT_BYTES (8u << 20)    /* libraft counts capacity in 16-bit KiB: others give RAFT_NOSPACE */
 #define REPL_IO_DISK_RETRY_MS 500u
 #define REPL_IO_DISK_STUCK_TICKS 200u /* of 50 ms */
+#define REPL_IO_SPACE_TICKS 40u
+#define REPL_IO_SPACE_AGAIN_TICKS 600u
+#define REPL_IO_SPACE_BYTES (3u * REPL_IO_SEGMENT_BYTES) /* less than libraft prepares ahead */
 #define REPL_IO_APPEND_VERSION 0
 
 static struct repl *repl_of(struct raft_io *io)
@@ -236,13 +239,31 @@ static int repl_io_append(struct raft_io *io, struct raft_io_append *req, const 
     return 0;
 }
 
+/* A leader whose disk runs out hands over while it still can. */
+static void repl_io_watch_space(struct repl *r, bool full)
+{
+    if (r->space_ticks && --r->space_ticks)
+        return;
+    r->space_ticks = REPL_IO_SPACE_TICKS;
+    if (!full || !repl_leading(r) || !r->leader_ready)
+        return;
+    log_warn("raft", "the disk that holds %s is nearly full: handing leadership over", r->log_dir);
+    (void)repl_member_start_transfer(r, 0);
+    r->space_ticks = REPL_IO_SPACE_AGAIN_TICKS;
+}
+
 void repl_io_watch_disk(struct repl *r)
 {
     struct statvfs fs;
-    /* ticks and not time: a process that was halted has missed both */
-    if (!r->append_waits || r->raft_closing || ++r->append_ticks < REPL_IO_DISK_STUCK_TICKS)
+    if (!r->raft_up || r->raft_closing || r->dead)
         return;
-    if (!statvfs(r->log_dir, &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < 2u * REPL_IO_SEGMENT_BYTES)
+    bool full = (r->append_waits || r->space_ticks <= 1) && !statvfs(r->log_dir, &fs) &&
+                (uint64_t)fs.f_bavail * fs.f_frsize < REPL_IO_SPACE_BYTES;
+    repl_io_watch_space(r, full);
+    /* ticks and not time: a process that was halted has missed both */
+    if (!r->append_waits || ++r->append_ticks < REPL_IO_DISK_STUCK_TICKS)
+        return;
+    if (full)
         repl_fatal(r, ERR_NOSPACE, "the disk that holds %s is full: make room and start this node again", r->log_dir);
     else
         repl_fatal(r, ERR_IO, "the disk that holds %s has written nothing for seconds", r->log_dir);

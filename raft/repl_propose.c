@@ -26,7 +26,8 @@ int repl_propose(struct repl *r, struct repl_req *req, const void *data, size_t 
         return ERR_CLOSED;
     if (len > REPL_COMMAND_MAX)
         return ERR_TOOBIG;
-    if (r->pend_count >= REPL_PENDING_MAX || r->pend_bytes + len > REPL_PENDING_BYTES_MAX) {
+    bool full = r->no_space && repl_leading(r);
+    if (full || r->pend_count >= REPL_PENDING_MAX || r->pend_bytes + len > REPL_PENDING_BYTES_MAX) {
         r->refused++;
         return ERR_BUSY;
     }
@@ -161,6 +162,9 @@ static bool repl_batch_submit(struct repl *r, struct repl_batch *b)
     repl_batch_seal(b, raft_current_term(&r->raft));
     struct raft_buffer buf = {.base = b->data, .len = b->len};
     int rc = raft_apply(&r->raft, req, &buf, 1, repl_apply_done_cb);
+    if (rc == RAFT_NOSPACE && !r->no_space)
+        log_error("raft", "the disks of a majority are nearly full: commands are refused until there is room");
+    r->no_space = rc == RAFT_NOSPACE;
     if (rc == RAFT_NOTLEADER || rc == RAFT_NOSPACE) {
         /* nothing was taken: stays queued; if leadership is gone the next turn drops it */
         free(req);
@@ -208,6 +212,7 @@ void repl_propose_lost(struct repl *r)
         repl_batch_free(b);
     }
     r->batch_bytes = 0;
+    r->no_space = false;
     r->inflight = 0;
     memset(r->origins, 0, sizeof r->origins);
 }
