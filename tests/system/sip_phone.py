@@ -56,14 +56,23 @@ def encode(samples, payload_type):
     return bytes(out)
 
 
+def family_of(ip):
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
+
+
+def bracketed(ip):
+    """As written in URIs and Via."""
+    return "[%s]" % ip if ":" in ip else ip
+
+
 class Rtp:
     """One RTP stream each way. Keeps what arrives as samples; sends a tone, digits (RFC 4733) or nothing."""
 
     def __init__(self, ip, payload_type=0, event_type=101):
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock = socket.socket(family_of(ip), socket.SOCK_DGRAM)
         self.sock.bind((ip, 0))
         self.sock.settimeout(0.1)
-        self.ip, self.port = self.sock.getsockname()
+        self.ip, self.port = self.sock.getsockname()[:2]
         self.payload_type, self.event_type = payload_type, event_type
         self.remote = None
         self.received, self.packets, self.events, self.sources = [], 0, [], set()
@@ -152,7 +161,7 @@ class Rtp:
             with self.lock:
                 self.packets += 1
                 self.last_packet = time.monotonic()
-                self.sources.add(source)
+                self.sources.add(source[:2])
                 if kind in DECODE:
                     table = DECODE[kind]
                     self.received += [table[b] for b in payload]
@@ -253,17 +262,17 @@ def address_of(uri):
     return (m.group(1), int(m.group(2) or SIP)) if m else None
 
 
-def sdp(ip, port, payload_types=(0, 8), direction="sendrecv", version=1):
-    names = {0: "PCMU", 8: "PCMA"}
-    return ("v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %s 101\r\n" % (
-        version, ip, ip, port, " ".join(map(str, payload_types))) +
+def sdp(ip, port, payload_types=(0, 8), direction="sendrecv", version=1, events=True):
+    names, address = {0: "PCMU", 8: "PCMA"}, "IN IP%d %s" % (6 if ":" in ip else 4, ip)
+    return ("v=0\r\no=- 1 %d %s\r\ns=-\r\nc=%s\r\nt=0 0\r\nm=audio %d RTP/AVP %s%s\r\n" % (
+        version, address, address, port, " ".join(map(str, payload_types)), " 101" if events else "") +
         "".join("a=rtpmap:%d %s/8000\r\n" % (p, names[p]) for p in payload_types) +
-        "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=%s\r\n" % direction)
+        ("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" if events else "") + "a=ptime:20\r\na=%s\r\n" % direction)
 
 
 def read_sdp(text):
     """(ip, port), payload types, direction of the audio in an SDP."""
-    ip = re.search(r"^c=IN IP4 (\S+)", text, re.M)
+    ip = re.search(r"^c=IN IP[46] (\S+)", text, re.M)
     m = re.search(r"^m=audio (\d+) RTP/AVP ([\d ]+)", text, re.M)
     d = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", text, re.M)
     return (ip.group(1), int(m.group(1))), [int(x) for x in m.group(2).split()], d.group(1) if d else "sendrecv"
@@ -336,15 +345,22 @@ class Call:
         self.phone._in_dialog(self, "BYE")
         return self
 
-    def reinvite(self, direction="sendrecv", deadline=5):
-        """Hold with "sendonly", resume with "sendrecv". Returns the final status."""
+    def description(self, direction="sendrecv"):
+        return sdp(self.phone.ip, self.rtp.port, self.payload_types, direction, self.sdp_version, self.phone.events)
+
+    def reinvite(self, direction="sendrecv", deadline=5, delayed=False):
+        """Hold with "sendonly", resume with "sendrecv". `delayed`: asks for the other side's offer, answers it in the ACK.
+        Returns the final response."""
         self.sdp_version += 1
-        body = sdp(self.phone.ip, self.rtp.port, self.payload_types, direction, self.sdp_version)
-        r = self.phone._in_dialog(self, "INVITE", body, deadline)
+        r = self.phone._in_dialog(self, "INVITE", "" if delayed else self.description(direction), deadline)
+        self.phone._ack(self, r, self.description(direction) if delayed and r.status < 300 else "")
         if r.status < 300:
-            self.phone._ack(self, r)
             self._media(r.body)
         return r
+
+    def request(self, method, body="", kind="application/sdp", extra=(), deadline=5):
+        """A request inside the dialog; returns the final response."""
+        return self.phone._in_dialog(self, method, body, deadline, kind, extra)
 
     # -- inside
 
@@ -378,16 +394,18 @@ class Call:
 
 
 class SipPhone:
-    """Its own address and thread. `on_invite`: "answer", "ring" (until told), "busy" or "ignore"; `answer_after` seconds of ringing."""
+    """Its own address and thread. `on_invite`: "answer", "ring" (until told), "busy" or "ignore". `tone`: sent in each call.
+    `events`: offers RFC 4733."""
 
-    def __init__(self, ip, user, server, password=None, port=0, payload_types=(0, 8), on_invite="answer", tone=None):
+    def __init__(self, ip, user, server, password=None, port=0, payload_types=(0, 8), on_invite="answer", tone=None,
+                 events=True):
         self.ip, self.user, self.server, self.password = ip, user, server, password
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((ip, port))
         self.port = self.sock.getsockname()[1]
         self.aor = "sip:%s@%s" % (user, server)
         self.contact = "<sip:%s@%s:%d>" % (user, ip, self.port)
-        self.payload_types, self.on_invite, self.tone = payload_types, on_invite, tone
+        self.payload_types, self.on_invite, self.tone, self.events = payload_types, on_invite, tone, events
         self.changed = threading.Condition(threading.RLock())
         self.calls = {}         # by Call-ID
         self.incoming = []      # calls that came, in order
@@ -436,12 +454,12 @@ class SipPhone:
     def _branch(self):
         return "z9hG4bK" + secrets.token_hex(8)
 
-    def _base(self, method, uri, branch, from_, to, call_id, cseq, body="", extra=()):
+    def _base(self, method, uri, branch, from_, to, call_id, cseq, body="", extra=(), kind="application/sdp"):
         headers = [("via", "SIP/2.0/UDP %s:%d;branch=%s;rport" % (self.ip, self.port, branch)), ("max-forwards", "70"), ("from", from_),
                    ("to", to), ("call-id", call_id), ("cseq", "%d %s" % (cseq, method)), ("contact", self.contact),
                    ("user-agent", "everline-test"), *extra]
         if body:
-            headers.append(("content-type", "application/sdp"))
+            headers.append(("content-type", kind))
         return Message("%s %s SIP/2.0" % (method, uri), headers, body)
 
     def _transact(self, request, to, deadline, provisional=None):
@@ -527,13 +545,13 @@ class SipPhone:
     # -- calls out
 
     def invite(self, number, server=None, body=None, extra=(), deadline=60):
-        """Starts a call and returns at once; a thread carries the transaction through."""
+        """Starts a call and returns at once; a thread carries the transaction through. `body` "": the other side offers."""
         server = server or self.server
         call = Call(self, secrets.token_hex(10), "sip:%s@%s" % (number, server), True, list(self.payload_types))
         if self.tone:
             call.rtp.send_tone(self.tone)
         self.calls[call.call_id] = call
-        offer = sdp(self.ip, call.rtp.port, self.payload_types) if body is None else body
+        offer = call.description() if body is None else body
         threading.Thread(target=self._invite, args=(call, (server, SIP), offer, list(extra), deadline), daemon=True).start()
         return call
 
@@ -570,7 +588,7 @@ class SipPhone:
             call.target = uri_of(r.get("contact")) or call.remote_uri
             call.route = list(reversed(r.all("record-route")))
             call._media(r.body)
-            self._ack(call, r)
+            self._ack(call, r, "" if offer else call.description())
             with self.changed:
                 call.status, call.answered = r.status, True
             call._note(r.status)
@@ -585,7 +603,9 @@ class SipPhone:
 
     def _ack(self, call, response, body=""):
         extra = [("route", x) for x in call.route]
-        ack = self._base("ACK", call.target, self._branch(), call.local, call.remote, call.call_id, response.cseq[0], body, extra)
+        # Of a refusal it belongs to the INVITE's transaction (RFC 3261 17.1.1.3).
+        branch = self._branch() if response.status < 300 else re.search(r"branch=([^;,]+)", response.get("via")).group(1)
+        ack = self._base("ACK", call.target, branch, call.local, call.remote, call.call_id, response.cseq[0], body, extra)
         call.ack = (response.cseq[0], ack, self._next_hop(call))
         self._transmit(ack, call.ack[2])
 
@@ -593,10 +613,10 @@ class SipPhone:
         m = self._base("CANCEL", call.remote_uri, call.branch, call.local, "<%s>" % call.remote_uri, call.call_id, call.cseq)
         self._transmit(m, call.invite_to)
 
-    def _in_dialog(self, call, method, body="", deadline=5):
+    def _in_dialog(self, call, method, body="", deadline=5, kind="application/sdp", extra=()):
         call.cseq += 1
-        extra = [("route", x) for x in call.route]
-        m = self._base(method, call.target, self._branch(), call.local, call.remote, call.call_id, call.cseq, body, extra)
+        extra = [("route", x) for x in call.route] + list(extra)
+        m = self._base(method, call.target, self._branch(), call.local, call.remote, call.call_id, call.cseq, body, extra, kind)
         return self._transact(m, self._next_hop(call), deadline)
 
     # -- requests that come
@@ -654,7 +674,7 @@ class SipPhone:
                 call._media(m.body)
             call.sdp_version += 1
             direction = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}.get(read_sdp(m.body)[2] if m.body else "", "sendrecv")
-            self._reply(m, 200, "OK", call, sdp(self.ip, call.rtp.port, call.payload_types, direction, call.sdp_version))
+            self._reply(m, 200, "OK", call, call.description(direction))
             with self.changed:
                 call.reinvites.append(m.body)
             call._note("INVITE")
@@ -692,7 +712,7 @@ class SipPhone:
         with self.changed:
             call.answered, call.status = True, 200
             self.changed.notify_all()
-        self._reply(m, 200, "OK", call, sdp(self.ip, call.rtp.port, call.payload_types))
+        self._reply(m, 200, "OK", call, call.description())
 
     def wait_call(self, n=1, deadline=10):
         """The n-th call that came."""
