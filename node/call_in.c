@@ -132,26 +132,10 @@ void call_answer_caller(struct call *k)
         call_leg_apply_media(&k->a);
 }
 
-static void call_caller_acked(struct call *k, const struct sip_event *ev)
-{
-    if (!k->a.we_offered)
-        return;
-    struct err_info err = {0};
-    if (!ev->sdp || call_leg_take_answer(&k->a, ev->sdp, ev->sdp_len, &err)) {
-        log_info("call", "%s: no usable answer in the ACK: %s", k->text_id, err.text);
-        call_end(k, "system", "no_media", 488);
-        return;
-    }
-    call_leg_apply_media(&k->a);
-    if (k->shown == CALL_SHOWN_TALK && !k->a.held && !k->b.held)
-        call_bridge(k);
-}
-
 static void call_caller_gone(struct call *k, const char *cause, int status)
 {
     k->a.sip = NULL;
-    call_offer_drop(k, 0, NULL);
-    call_end(k, "caller", cause, status);
+    call_end(k, "caller", cause, status); /* with the other leg's figures: it is released there */
 }
 
 void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
@@ -168,7 +152,7 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         call_caller_gone(k, ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
         break;
     case SIP_EV_ACKED:
-        call_caller_acked(k, ev);
+        call_leg_on_acked(l, ev);
         break;
     case SIP_EV_REOFFER:
         call_leg_on_reoffer(l, ev);
@@ -176,6 +160,8 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
     case SIP_EV_INFO_DTMF:
         if (k->shown == CALL_SHOWN_MENU)
             call_menu_event(k, IVR_EV_KEY, ev->digit);
+        else
+            call_leg_pass_key(l, ev->digit);
         break;
     case SIP_EV_PROGRESS:
     case SIP_EV_ANSWERED:

@@ -112,6 +112,10 @@ void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, char local_address[64]
 void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out);
 /* re-INVITE or UPDATE from the peer: answers after its commit. */
 void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev);
+/* ACK of our 200: the answer when that carried our offer (INVITE or re-INVITE without a description). */
+void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev);
+/* A key that came by INFO while the parties talk: the other one gets it as his phone can take it. */
+void call_leg_pass_key(struct call_leg *l, char digit);
 enum sdp_codec call_first_codec(const struct sdp *s);
 
 /* ---- call_play.c: everything the caller is played */

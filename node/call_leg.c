@@ -209,20 +209,44 @@ void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
 
 /* ---- re-INVITE and UPDATE from the peer */
 
-/* The other party of a held one hears music; when the hold ends both hear each other again. */
+/* Who is held hears music, unless he holds the other one himself; when no hold is left both hear each other again. */
 static void call_leg_hold_changed(struct call_leg *l)
 {
     struct call *k = l->call;
-    struct call_leg *other = l->callee ? &k->a : &k->b;
-    if (k->shown != CALL_SHOWN_TALK || !other->media || !l->media)
+    if (k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b.media)
         return;
-    if (k->a.held || k->b.held) {
-        media_unbridge(l->media);
-        if (l->held && !other->held)
-            call_play_music(other);
-    } else {
+    if (!k->a.held && !k->b.held) {
         call_bridge(k);
+        return;
     }
+    media_unbridge(l->media);
+    if (!k->a.held)
+        call_play_music(&k->a);
+    else if (!k->b.held)
+        call_play_music(&k->b);
+}
+
+void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev)
+{
+    struct call *k = l->call;
+    if (!l->we_offered || k->ending)
+        return;
+    struct err_info err = {0};
+    if (!ev->sdp || call_leg_take_answer(l, ev->sdp, ev->sdp_len, &err)) {
+        log_info("call", "%s: no usable answer in the ACK: %s", k->text_id, ev->sdp ? err.text : "none");
+        call_end(k, "system", "no_media", 488);
+        return;
+    }
+    call_leg_apply_media(l);
+    call_leg_hold_changed(l);
+}
+
+void call_leg_pass_key(struct call_leg *l, char digit)
+{
+    struct call *k = l->call;
+    struct call_leg *other = l->callee ? &k->a : &k->b;
+    if (k->shown == CALL_SHOWN_TALK && other->media)
+        media_stream_send_dtmf(other->media, digit, 0);
 }
 
 static void call_leg_reanswer(struct call *k, struct call_leg *l, int status)

@@ -384,9 +384,13 @@ void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         call_leg_on_reoffer(l, ev);
         break;
     case SIP_EV_ACKED:
-    case SIP_EV_REANSWERED:
+        call_leg_on_acked(l, ev);
+        break;
     case SIP_EV_INFO_DTMF:
-        break; /* no meaning for a leg that we called */
+        call_leg_pass_key(l, ev->digit);
+        break;
+    case SIP_EV_REANSWERED:
+        break; /* only of offers that we do not make */
     }
     mem_unref(k);
 }

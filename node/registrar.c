@@ -27,7 +27,8 @@ static void registrar_list(struct node *n, struct sip_reg *reg, const char *exte
         if (rows[i].expires_us <= now)
             continue;
         uint64_t left_s = (rows[i].expires_us - now + 999999u) / 1000000u;
-        out[live++] = (struct sip_binding){rows[i].uri, (uint32_t)left_s, rows[i].instance, rows[i].reg_id};
+        const char *instance = rows[i].instance && rows[i].instance[0] ? rows[i].instance : NULL;
+        out[live++] = (struct sip_binding){rows[i].uri, (uint32_t)left_s, instance, rows[i].reg_id};
     }
     sip_register_reply(reg, 200, NULL, 0, out, live);
 }
