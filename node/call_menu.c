@@ -158,6 +158,14 @@ static void call_menu_run(struct call *k, const struct ivr_action *actions, unsi
         call_menu_act(k, &actions[i]);
 }
 
+/* Silence is not a promise that another node would have to keep: a key stops the prompt at once, before the commit. */
+static void call_menu_stop_now(struct call *k, const struct ivr_action *actions, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (actions[i].type == IVR_ACT_STOP)
+            call_menu_act(k, &actions[i]);
+}
+
 static void call_menu_moved(struct call *k, int status, const struct core_answer *a)
 {
     struct call_menu_step *step = k->menu_step;
@@ -221,6 +229,7 @@ void call_menu_event(struct call *k, enum ivr_event_type type, char digit)
     for (unsigned i = 0; i < n; i++)
         moved |= actions[i].type == IVR_ACT_MOVED;
     if (moved && type != IVR_EV_START) {
+        call_menu_stop_now(k, actions, n);
         int rc = call_menu_commit(k, actions, n);
         if (rc)
             call_end(k, "system", "no_quorum", 503);
