@@ -1,4 +1,5 @@
 /* What happened: for the node (struct core_event) and for the event stream (one row of JSON text for each entry). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,12 +36,11 @@ struct sbuf *core_ev_begin(struct core *c, const char *type, const char *subject
     sbuf_add(b, c->n_events ? "," : "[", 1);
     sbuf_puts(b, "{\"type\":\"everline.");
     sbuf_puts(b, type);
-    sbuf_puts(b, "\",\"subject\":\"");
-    sbuf_puts(b, subject_kind);
-    sbuf_puts(b, "/");
-    /* keys are checked names; only call ids and names reach this place */
-    sbuf_puts(b, subject);
-    sbuf_puts(b, "\",\"time\":");
+    char full[160];
+    (void)snprintf(full, sizeof full, "%s/%s", subject_kind, subject);
+    sbuf_puts(b, "\",\"subject\":");
+    sbuf_str(b, full);
+    sbuf_puts(b, ",\"time\":");
     sbuf_uint(b, c->now_us);
     sbuf_puts(b, ",\"data\":{");
     c->n_events++;
