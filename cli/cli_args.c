@@ -241,7 +241,8 @@ static int check_options(struct cli_args *a, struct err_info *info)
         const char *name = a->set[i].option->name;
         const struct cli_option *o = cli_find_option(a->verb, name, strlen(name));
         if (!o)
-            return err_set(info, ERR_INVAL, "", "--%s is not an option of \"%s %s\"", name, a->verb->noun, a->verb->verb);
+            return err_set(info, ERR_INVAL, "", "--%s is not an option of \"%s %s\"", name, a->verb->noun,
+                           a->verb->verb);
         for (unsigned j = 0; j < i; j++)
             if (!o->repeat && o->metavar && strcmp(a->set[j].option->name, name) == 0 && strcmp(name, "watch") != 0)
                 return err_set(info, ERR_INVAL, "", "--%s is given twice", name);
@@ -276,8 +277,8 @@ static int place_words(struct scan *s, struct err_info *info)
             continue;
         }
         if (a->n_args == max)
-            return err_set(info, ERR_INVAL, "", "\"%s\" is one argument too many for \"%s%s%s\"", s->words[i], a->verb->noun,
-                           *a->verb->verb ? " " : "", a->verb->verb);
+            return err_set(info, ERR_INVAL, "", "\"%s\" is one argument too many for \"%s%s%s\"", s->words[i],
+                           a->verb->noun, *a->verb->verb ? " " : "", a->verb->verb);
         if (!*s->words[i])
             return err_set(info, ERR_INVAL, "", "argument %u is empty", a->n_args + 1);
         a->args[a->n_args++] = s->words[i];

@@ -20,7 +20,7 @@ struct cli_args {
     unsigned n_args;
     struct {
         const struct cli_option *option;
-        const char *value;       /* NULL when it has none */
+        const char *value; /* NULL when it has none */
     } set[CLI_OPTIONS_MAX];
     unsigned n_set;
 };

@@ -37,7 +37,8 @@ static int document_load(struct cli_run *r, struct document *d)
         return CLI_EXIT_ERROR;
     }
     if (yaml_load(d->text, len, &d->root, &d->marks, &info)) {
-        fprintf(stderr, "ccctl: %s\n  at %s:%u:%u\n", info.text[0] ? info.text : err_text(info.code), d->file, info.line, info.column);
+        fprintf(stderr, "ccctl: %s\n  at %s:%u:%u\n", info.text[0] ? info.text : err_text(info.code), d->file,
+                info.line, info.column);
         return CLI_EXIT_ERROR;
     }
     return CLI_EXIT_OK;
@@ -59,7 +60,8 @@ static char *differences(const json_t *before, const json_t *after)
         json_t *was = json_object_get(before, key);
         if (strcmp(key, "version") == 0 || strcmp(key, "updated_at") == 0 || (was && json_equal(was, now)))
             continue;
-        char *a = cli_out_cell(before, key, strlen(key), NULL, true), *b = cli_out_cell(after, key, strlen(key), NULL, true);
+        char *a = cli_out_cell(before, key, strlen(key), NULL, true),
+             *b = cli_out_cell(after, key, strlen(key), NULL, true);
         fprintf(f, "%s%s: ", n++ ? ", " : "", key);
         /* Long values (a flow, a member list) would bury the rest. */
         if (a && b && strlen(a) + strlen(b) < 120)
@@ -94,8 +96,9 @@ static int print_changes(struct cli_run *r, json_t *answer)
         char *text = action && strcmp(action, "update") == 0
                          ? differences(json_object_get(c, "before"), json_object_get(c, "after"))
                          : strdup("");
-        json_t *row = json_pack("{s:O?,s:O?,s:O?,s:s}", "action", json_object_get(c, "action"), "kind", json_object_get(c, "kind"),
-                                "name", json_object_get(c, "name"), "changes", text ? text : "");
+        json_t *row =
+            json_pack("{s:O?,s:O?,s:O?,s:s}", "action", json_object_get(c, "action"), "kind",
+                      json_object_get(c, "kind"), "name", json_object_get(c, "name"), "changes", text ? text : "");
         free(text);
         if (!row || json_array_append_new(rows, row) != 0)
             rc = ERR_NOMEM;
@@ -103,8 +106,9 @@ static int print_changes(struct cli_run *r, json_t *answer)
     if (rc == 0 && (json_array_size(rows) > 0 || r->out.format == CLI_CSV))
         rc = cli_out_list(&r->out, rows, "ACTION=action/state KIND=kind NAME=name CHANGES=changes", NULL);
     if (rc == 0 && r->out.format != CLI_CSV)
-        fprintf(r->out.to, "%s%u created, %u updated, %u deleted, %u unchanged%s\n", json_array_size(rows) ? "\n" : "", counts[0],
-                counts[1], counts[2], counts[3], json_is_true(json_object_get(answer, "dry_run")) ? " (nothing done: only a look)" : "");
+        fprintf(r->out.to, "%s%u created, %u updated, %u deleted, %u unchanged%s\n", json_array_size(rows) ? "\n" : "",
+                counts[0], counts[1], counts[2], counts[3],
+                json_is_true(json_object_get(answer, "dry_run")) ? " (nothing done: only a look)" : "");
     json_decref(rows);
     return rc;
 }
@@ -118,8 +122,11 @@ static int post_document(struct cli_run *r, const char *path, bool dry_run_query
     if (rc == CLI_EXIT_OK) {
         bool prune = cli_args_given(r->args, "prune");
         snprintf(target, sizeof target, "%s%s%s", path, dry_run_query ? "?dry_run=true" : "",
-                 !prune ? "" : dry_run_query ? "&prune=true" : "?prune=true");
-        const struct cli_http_request q = {.method = "POST", .target = target, .body = d.text, .type = "application/yaml"};
+                 !prune          ? ""
+                 : dry_run_query ? "&prune=true"
+                                 : "?prune=true");
+        const struct cli_http_request q = {
+            .method = "POST", .target = target, .body = d.text, .type = "application/yaml"};
         const struct cli_source source = {.file = d.file, .marks = d.marks, .prefix = ""};
         rc = cli_run_request(r, &q, &source, &reply);
         if (rc == CLI_EXIT_OK) {
@@ -148,8 +155,8 @@ int cli_run_config_export(struct cli_run *r)
     if (r->out.format == CLI_JSON)
         return cli_run_show(r);
     struct cli_reply reply;
-    const struct cli_http_request q = {.method = "GET",
-                                       .target = r->consistent ? "/v1/config?format=yaml&consistent=true" : "/v1/config?format=yaml"};
+    const struct cli_http_request q = {
+        .method = "GET", .target = r->consistent ? "/v1/config?format=yaml&consistent=true" : "/v1/config?format=yaml"};
     int rc = cli_run_request(r, &q, NULL, &reply);
     if (rc == CLI_EXIT_OK) {
         fwrite(reply.body, 1, reply.len, r->out.to);

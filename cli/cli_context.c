@@ -76,7 +76,8 @@ int cli_read_secret(const char *path, char **out, struct err_info *info)
     if (line == 0 || strlen(text) != len) {
         explicit_bzero(text, len);
         free(text);
-        return err_set(info, ERR_INVAL, "", "%s: the first line must hold the secret", strcmp(path, "-") ? path : "standard input");
+        return err_set(info, ERR_INVAL, "", "%s: the first line must hold the secret",
+                       strcmp(path, "-") ? path : "standard input");
     }
     if (len > line)
         explicit_bzero(text + line, len - line);
@@ -174,7 +175,8 @@ static int take_context(const struct file *f, const json_t *o, unsigned index, b
     return 0;
 }
 
-static int pick_context(const struct file *f, const char *wanted, bool want_servers, struct cli_context *c, struct err_info *info)
+static int pick_context(const struct file *f, const char *wanted, bool want_servers, struct cli_context *c,
+                        struct err_info *info)
 {
     const char *key;
     json_t *v;
@@ -208,7 +210,8 @@ static int pick_context(const struct file *f, const char *wanted, bool want_serv
     return err_set(info, ERR_NOTFOUND, "", "%s: no context named \"%s\"", f->path, wanted);
 }
 
-static int from_file(const char *path, const char *wanted, bool want_servers, struct cli_context *c, struct err_info *info)
+static int from_file(const char *path, const char *wanted, bool want_servers, struct cli_context *c,
+                     struct err_info *info)
 {
     char *text;
     size_t len;
@@ -260,8 +263,9 @@ int cli_context_load(const struct cli_args *a, struct cli_context *out, struct e
         c.ca = strdup(cli_args_value(a, "ca"));
     }
     if (rc == 0 && c.n_servers == 0)
-        rc = err_set(info, ERR_INVAL, "",
-                     "which server? Use --server https://HOST:PORT, --config FILE, CCCTL_CONFIG or ~/.config/ccctl.yaml");
+        rc = err_set(
+            info, ERR_INVAL, "",
+            "which server? Use --server https://HOST:PORT, --config FILE, CCCTL_CONFIG or ~/.config/ccctl.yaml");
 out:
     free(path);
     if (rc)

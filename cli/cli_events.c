@@ -20,7 +20,8 @@ static bool wanted(const struct cli_args *a, const char *type)
         const char *want = a->set[i].value;
         size_t n = strlen(want);
         any = true;
-        if (strpbrk(want, "*?[") ? fnmatch(want, type, 0) == 0 : strncmp(type, want, n) == 0 && (type[n] == 0 || type[n] == '.'))
+        if (strpbrk(want, "*?[") ? fnmatch(want, type, 0) == 0
+                                 : strncmp(type, want, n) == 0 && (type[n] == 0 || type[n] == '.'))
             return true;
     }
     return !any;
@@ -68,7 +69,8 @@ static void print_event(struct stream *s, const json_t *e, const char *text)
 {
     FILE *to = s->r->out.to;
     const char *type = json_string_value(json_object_get(e, "type")), *id = json_string_value(json_object_get(e, "id"));
-    const char *subject = json_string_value(json_object_get(e, "subject")), *at = json_string_value(json_object_get(e, "time"));
+    const char *subject = json_string_value(json_object_get(e, "subject")),
+               *at = json_string_value(json_object_get(e, "time"));
     if (s->r->out.format == CLI_JSON) {
         fprintf(to, "%s\n", text);
     } else if (s->r->out.format == CLI_CSV) {

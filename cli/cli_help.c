@@ -11,8 +11,8 @@ static void print_options(FILE *to, const char *title, const struct cli_option *
     fprintf(to, "\n%s\n", title);
     for (; o->name; o++) {
         char left[64];
-        snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? "," : " ",
-                 o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
+        snprintf(left, sizeof left, "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+                 o->letter ? "," : " ", o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
         fprintf(to, "  %-30s %s\n", left, o->help);
     }
 }
@@ -55,7 +55,9 @@ static void help_noun(FILE *to, const char *noun)
 
 static void help_all(FILE *to)
 {
-    fputs("usage: ccctl NOUN VERB [ARGS] [OPTIONS]\n\nSpeaks to an Everline cluster through the HTTPS API of its nodes.\n\nnouns\n", to);
+    fputs("usage: ccctl NOUN VERB [ARGS] [OPTIONS]\n\nSpeaks to an Everline cluster through the HTTPS API of its "
+          "nodes.\n\nnouns\n",
+          to);
     const char *last = "";
     for (const struct cli_verb *v = cli_verbs; v->noun; v++) {
         if (strcmp(v->noun, last) != 0)
@@ -95,7 +97,8 @@ static void offer(FILE *to, const char *word, const char *typed)
         fprintf(to, "%s\n", word);
 }
 
-static void offer_values(FILE *to, const char *values, const char *typed, void (*keys)(void *ctx, const char *noun), void *ctx)
+static void offer_values(FILE *to, const char *values, const char *typed, void (*keys)(void *ctx, const char *noun),
+                         void *ctx)
 {
     if (!values || strcmp(values, "@file") == 0)
         return; /* the shell completes file names when there is no candidate */
@@ -194,26 +197,28 @@ void cli_complete(FILE *to, int n, char **words, void (*keys)(void *ctx, const c
 
 int cli_run_completion(struct cli_run *r)
 {
-    static const char bash[] = "# Completion of ccctl for bash: put it into /etc/bash_completion.d or `source` it.\n"
-                               "_ccctl()\n"
-                               "{\n"
-                               "    local IFS=$'\\n'\n"
-                               "    COMPREPLY=($(\"${COMP_WORDS[0]}\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null))\n"
-                               "}\n"
-                               "complete -o default -F _ccctl ccctl\n";
-    static const char zsh[] = "#compdef ccctl\n"
-                              "# Completion of ccctl for zsh: put it as _ccctl into a folder of $fpath.\n"
-                              "_ccctl()\n"
-                              "{\n"
-                              "    local -a found\n"
-                              "    found=(${(f)\"$(\"${words[1]}\" __complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
-                              "    if (( ${#found} )); then\n"
-                              "        compadd -a found\n"
-                              "    else\n"
-                              "        _files\n"
-                              "    fi\n"
-                              "}\n"
-                              "compdef _ccctl ccctl\n";
+    static const char bash[] =
+        "# Completion of ccctl for bash: put it into /etc/bash_completion.d or `source` it.\n"
+        "_ccctl()\n"
+        "{\n"
+        "    local IFS=$'\\n'\n"
+        "    COMPREPLY=($(\"${COMP_WORDS[0]}\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null))\n"
+        "}\n"
+        "complete -o default -F _ccctl ccctl\n";
+    static const char zsh[] =
+        "#compdef ccctl\n"
+        "# Completion of ccctl for zsh: put it as _ccctl into a folder of $fpath.\n"
+        "_ccctl()\n"
+        "{\n"
+        "    local -a found\n"
+        "    found=(${(f)\"$(\"${words[1]}\" __complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
+        "    if (( ${#found} )); then\n"
+        "        compadd -a found\n"
+        "    else\n"
+        "        _files\n"
+        "    fi\n"
+        "}\n"
+        "compdef _ccctl ccctl\n";
     const char *shell = r->args->args[0];
     if (strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0) {
         fprintf(stderr, "ccctl: completion is there for bash and zsh\n");

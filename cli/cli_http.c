@@ -22,7 +22,7 @@
 struct cli_http {
     struct cli_http_options o;
     CURL *curl;
-    unsigned next;             /* server to ask first: the last that answered */
+    unsigned next; /* server to ask first: the last that answered */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -156,8 +156,8 @@ static void random_key(char out[33])
         sprintf(out + 2 * i, "%02x", raw[i]);
 }
 
-static struct curl_slist *headers(const struct cli_http *h, const struct cli_http_request *q, const char *key, const char *accept,
-                                  const char *last_id)
+static struct curl_slist *headers(const struct cli_http *h, const struct cli_http_request *q, const char *key,
+                                  const char *accept, const char *last_id)
 {
     struct curl_slist *list = NULL;
     bool ok = add_header(&list, "Accept", accept);
@@ -212,8 +212,8 @@ static const char *curl_reason(const struct cli_http *h, CURLcode rc)
     return h->error[0] ? h->error : curl_easy_strerror(rc);
 }
 
-static int attempt(struct cli_http *h, const char *server, const struct cli_http_request *q, const char *key, int64_t ms,
-                   struct cli_reply *out, CURLcode *why)
+static int attempt(struct cli_http *h, const char *server, const struct cli_http_request *q, const char *key,
+                   int64_t ms, struct cli_reply *out, CURLcode *why)
 {
     char *url = NULL;
     struct curl_slist *list = headers(h, q, key, "application/json, application/problem+json", NULL);
@@ -320,8 +320,8 @@ static int one_round(struct rounds *r, struct cli_reply *out, struct err_info *i
     return 0;
 }
 
-static int ask(struct cli_http *h, const char *const *servers, unsigned n, const struct cli_http_request *q, struct cli_reply *out,
-               struct err_info *info)
+static int ask(struct cli_http *h, const char *const *servers, unsigned n, const struct cli_http_request *q,
+               struct cli_reply *out, struct err_info *info)
 {
     char key[33];
     bool changes = strcmp(q->method, "GET") != 0;
@@ -380,8 +380,8 @@ struct stream {
     char *line, *data;        /* line being received; data of the event so far */
     size_t line_len, line_cap, data_len;
     char id[64], last_id[64];
-    bool ended;               /* the callback has had enough */
-    bool alive;               /* this connection gave a stream */
+    bool ended; /* the callback has had enough */
+    bool alive; /* this connection gave a stream */
 };
 
 static bool take_line(struct stream *s)

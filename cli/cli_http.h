@@ -25,12 +25,12 @@ struct cli_http_options {
 };
 
 struct cli_reply {
-    long status;          /* of HTTP */
-    char *body;           /* NUL-terminated; never NULL after success */
+    long status; /* of HTTP */
+    char *body;  /* NUL-terminated; never NULL after success */
     size_t len;
-    char etag[80];        /* "" when none */
-    char type[80];        /* media type without parameters */
-    unsigned server;      /* index of the server that answered */
+    char etag[80];   /* "" when none */
+    char type[80];   /* media type without parameters */
+    unsigned server; /* index of the server that answered */
 };
 
 ERR_CHECKED int cli_http_new(const struct cli_http_options *o, struct cli_http **out, struct err_info *info);
@@ -38,15 +38,16 @@ void cli_http_free(struct cli_http *h);
 
 struct cli_http_request {
     const char *method;
-    const char *target;     /* path and query, already escaped */
-    const char *body;       /* NULL: none */
-    const char *type;       /* of the body; NULL: application/json */
-    const char *if_match;   /* ETag; "!*": only if it is not there yet; or NULL */
-    const char *server;     /* "host:port" of the one node to ask, or NULL: any of the context */
+    const char *target;   /* path and query, already escaped */
+    const char *body;     /* NULL: none */
+    const char *type;     /* of the body; NULL: application/json */
+    const char *if_match; /* ETag; "!*": only if it is not there yet; or NULL */
+    const char *server;   /* "host:port" of the one node to ask, or NULL: any of the context */
 };
 /* Any answer is success here; its status is the caller's matter. ERR_CLOSED: no server could be reached (info lists
  * each with its reason); ERR_TIMEOUT; ERR_TOOBIG; ERR_NOMEM. */
-ERR_CHECKED int cli_http_do(struct cli_http *h, const struct cli_http_request *q, struct cli_reply *out, struct err_info *info);
+ERR_CHECKED int cli_http_do(struct cli_http *h, const struct cli_http_request *q, struct cli_reply *out,
+                            struct err_info *info);
 void cli_reply_free(struct cli_reply *r);
 
 /* A server-sent event. Return false to end the stream. */
@@ -54,8 +55,8 @@ typedef bool cli_http_event_fn(void *ctx, const char *id, const char *data);
 /* Reads an event stream, from another server with the last id seen when one is lost, until the callback or *stop ends it (0) or no
  * server gave a stream for the time-out (ERR_CLOSED). A refusal (status over 299) ends it: *refusal is then filled and
  * ERR_DENIED returned. */
-ERR_CHECKED int cli_http_events(struct cli_http *h, const char *target, const char *since, cli_http_event_fn *fn, void *ctx,
-                                struct cli_reply *refusal, struct err_info *info);
+ERR_CHECKED int cli_http_events(struct cli_http *h, const char *target, const char *since, cli_http_event_fn *fn,
+                                void *ctx, struct cli_reply *refusal, struct err_info *info);
 
 /* Appends s to *out escaped for a path segment or a query value. 0 or ERR_NOMEM. */
 ERR_CHECKED int cli_http_escape(char **out, const char *s);

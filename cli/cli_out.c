@@ -31,7 +31,11 @@ int cli_out_format(const char *name, enum cli_format *out)
 static uint32_t next_char(const char **s)
 {
     const unsigned char *p = (const unsigned char *)*s;
-    unsigned n = *p < 0x80 ? 0 : *p >= 0xC2 && *p < 0xE0 ? 1 : *p >= 0xE0 && *p < 0xF0 ? 2 : *p >= 0xF0 && *p < 0xF5 ? 3 : 4;
+    unsigned n = *p < 0x80                 ? 0
+                 : *p >= 0xC2 && *p < 0xE0 ? 1
+                 : *p >= 0xE0 && *p < 0xF0 ? 2
+                 : *p >= 0xF0 && *p < 0xF5 ? 3
+                                           : 4;
     if (n == 4) {
         (*s)++;
         return 0xFFFD;
@@ -61,8 +65,8 @@ size_t cli_out_width(const char *s)
 /* Control characters, and those that turn the direction of what follows round. */
 static bool harmful(uint32_t c)
 {
-    return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0x200E ||
-           c == 0x200F || c == 0x2028 || c == 0x2029 || c == 0xFEFF || c == 0xFFFD;
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) ||
+           c == 0x200E || c == 0x200F || c == 0x2028 || c == 0x2029 || c == 0xFEFF || c == 0xFFFD;
 }
 
 char *cli_out_safe(const char *text)
@@ -107,7 +111,7 @@ struct column {
     const char *title, *path, *format; /* format: NUL-terminated in fmt */
     size_t title_len, path_len;
     char fmt[12];
-    bool right;                        /* numbers line up at the right */
+    bool right; /* numbers line up at the right */
     size_t width;
 };
 
@@ -140,7 +144,8 @@ static unsigned parse_columns(const char *spec, bool all, struct column *out)
     return n;
 }
 
-static void put_padded(const struct cli_out *o, const char *cell, size_t width, bool right, bool last, const char *color)
+static void put_padded(const struct cli_out *o, const char *cell, size_t width, bool right, bool last,
+                       const char *color)
 {
     size_t pad = width - cli_out_width(cell);
     if (right)
@@ -189,7 +194,8 @@ static int table(const struct cli_out *o, const json_t *items, struct column *co
         for (i = 0; i < rows; i++) {
             fprintf(o->to, "%*s", (int)indent, "");
             for (unsigned c = 0; c < n; c++)
-                put_padded(o, cells[i * n + c], cols[c].width, cols[c].right, c + 1 == n, color_of(cols[c].fmt, cells[i * n + c]));
+                put_padded(o, cells[i * n + c], cols[c].width, cols[c].right, c + 1 == n,
+                           color_of(cols[c].fmt, cells[i * n + c]));
         }
     }
     for (i = 0; cells && i < rows * n; i++)
@@ -265,7 +271,7 @@ static const char *format_of(const char *key)
 {
     static const struct {
         const char *end, *format;
-    } ends[] = {{"_at", "time"}, {"since", "time"}, {"time", "time"},  {"_ms", "ms"},       {"_us", "us"},
+    } ends[] = {{"_at", "time"},     {"since", "time"},  {"time", "time"},   {"_ms", "ms"},       {"_us", "us"},
                 {"_bytes", "bytes"}, {"state", "state"}, {"phase", "state"}, {"members", "pairs"}};
     size_t len = strlen(key);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {

@@ -19,7 +19,8 @@ int cli_run_fault(const struct err_info *info)
 {
     fprintf(stderr, "ccctl: %s\n", info->text[0] ? info->text : err_text(info->code));
     if (info->code == ERR_CLOSED || info->code == ERR_TIMEOUT)
-        fprintf(stderr, "  is a node running there? Give more with --server, more time with --timeout, or look with -v\n");
+        fprintf(stderr,
+                "  is a node running there? Give more with --server, more time with --timeout, or look with -v\n");
     return info->code == ERR_TIMEOUT ? CLI_EXIT_TIMEOUT : CLI_EXIT_ERROR;
 }
 
@@ -31,7 +32,7 @@ json_t *cli_run_parse(const struct cli_reply *reply)
 static const struct {
     int status, exit;
 } exits[] = {
-    {401, CLI_EXIT_DENIED},   {403, CLI_EXIT_DENIED},  {404, CLI_EXIT_NOTFOUND}, {408, CLI_EXIT_TIMEOUT},
+    {401, CLI_EXIT_DENIED},   {403, CLI_EXIT_DENIED},   {404, CLI_EXIT_NOTFOUND}, {408, CLI_EXIT_TIMEOUT},
     {409, CLI_EXIT_CONFLICT}, {412, CLI_EXIT_CONFLICT}, {504, CLI_EXIT_TIMEOUT},
 };
 
@@ -57,7 +58,8 @@ static void advise(const struct cli_run *r, int code, long status, const char *n
     else if (status == 403)
         fprintf(stderr, "  this token may not do that; one with the role admin may\n");
     else if (code == CLI_EXIT_NOQUORUM)
-        fprintf(stderr, "  nothing can be changed while a majority of the nodes is not reachable: ccctl cluster status\n");
+        fprintf(stderr,
+                "  nothing can be changed while a majority of the nodes is not reachable: ccctl cluster status\n");
     else if (code == CLI_EXIT_TIMEOUT)
         fprintf(stderr, "  it may have been done or not: look before you try again\n");
     else if (strcmp(name, "busy") == 0)
@@ -132,7 +134,8 @@ int cli_run_try(struct cli_run *r, const struct cli_http_request *q, struct cli_
     return cli_run_fault(&info);
 }
 
-int cli_run_request(struct cli_run *r, const struct cli_http_request *q, const struct cli_source *source, struct cli_reply *reply)
+int cli_run_request(struct cli_run *r, const struct cli_http_request *q, const struct cli_source *source,
+                    struct cli_reply *reply)
 {
     int rc = cli_run_try(r, q, reply);
     if (rc == CLI_EXIT_OK && (reply->status < 200 || reply->status >= 300)) {
@@ -207,8 +210,9 @@ static bool add_query(char **out, const char *field, const char *value)
 {
     bool is_time = strcmp(field, "from") == 0 || strcmp(field, "to") == 0;
     char *when = is_time ? time_value(value) : NULL;
-    bool ok = (!is_time || when) && append(out, strchr(*out, '?') ? "&" : "?", 1) && append(out, field, strlen(field)) &&
-              append(out, "=", 1) && cli_http_escape(out, when ? when : value) == 0;
+    bool ok = (!is_time || when) && append(out, strchr(*out, '?') ? "&" : "?", 1) &&
+              append(out, field, strlen(field)) && append(out, "=", 1) &&
+              cli_http_escape(out, when ? when : value) == 0;
     free(when);
     return ok;
 }
@@ -314,7 +318,8 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
     case CLI_FLAG:
         return json_true();
     case CLI_BOOL:
-        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0 && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0 && strcmp(value, "true") != 0 &&
+            strcmp(value, "false") != 0) {
             fprintf(stderr, "ccctl: --%s \"%s\": expected yes or no\n", o->name, value);
             return NULL;
         }
@@ -525,7 +530,8 @@ out:
 static int patch_or_create(struct cli_run *r, const char *target, const char *text, struct cli_reply *reply)
 {
     for (int i = 0;; i++) {
-        struct cli_http_request q = {.method = "PATCH", .target = target, .body = text, .type = "application/merge-patch+json"};
+        struct cli_http_request q = {
+            .method = "PATCH", .target = target, .body = text, .type = "application/merge-patch+json"};
         int rc = cli_run_try(r, &q, reply);
         if (rc || reply->status != 404)
             return rc;
@@ -606,7 +612,8 @@ static int change_members(struct cli_run *r, bool add)
         struct cli_reply reply = {0};
         rc = cli_run_get(r, target, &queue, etag);
         if (rc == CLI_EXIT_OK)
-            body = json_pack("{s:o}", "members", members_with(json_object_get(queue, "members"), agent, level, add, &had));
+            body =
+                json_pack("{s:o}", "members", members_with(json_object_get(queue, "members"), agent, level, add, &had));
         if (rc == CLI_EXIT_OK && !add && !had) {
             fprintf(stderr, "ccctl: agent %s is no member of queue %s\n", agent, r->args->args[0]);
             rc = CLI_EXIT_NOTFOUND;
@@ -614,8 +621,11 @@ static int change_members(struct cli_run *r, bool add)
             rc = cli_run_would(r, "PATCH", target, body);
         } else if (rc == CLI_EXIT_OK) {
             text = json_dumps(body, JSON_COMPACT);
-            const struct cli_http_request q = {.method = "PATCH", .target = target, .body = text ? text : "{}",
-                                               .type = "application/merge-patch+json", .if_match = etag[0] ? etag : NULL};
+            const struct cli_http_request q = {.method = "PATCH",
+                                               .target = target,
+                                               .body = text ? text : "{}",
+                                               .type = "application/merge-patch+json",
+                                               .if_match = etag[0] ? etag : NULL};
             rc = cli_run_try(r, &q, &reply);
             again = rc == CLI_EXIT_OK && reply.status == 412 && i + 1 < CONFLICT_TRIES;
             if (rc == CLI_EXIT_OK && reply.status >= 300 && !again)

@@ -16,17 +16,17 @@ struct cli_run {
     const struct cli_args *args;
     const struct cli_verb *verb;
     struct cli_context context;
-    struct cli_http *http;     /* NULL for verbs without a server */
+    struct cli_http *http; /* NULL for verbs without a server */
     struct cli_out out;
     bool dry_run, consistent;
-    const volatile int *stop;  /* set by Ctrl-C */
+    const volatile int *stop; /* set by Ctrl-C */
 };
 
 /* ---- verbs; each returns an enum cli_exit */
-int cli_run_list(struct cli_run *r);    /* all pages of a list */
-int cli_run_show(struct cli_run *r);    /* one object */
-int cli_run_change(struct cli_run *r);  /* one request with a body of arguments and options */
-int cli_run_set(struct cli_run *r);     /* changes the given fields, or creates the object */
+int cli_run_list(struct cli_run *r);   /* all pages of a list */
+int cli_run_show(struct cli_run *r);   /* one object */
+int cli_run_change(struct cli_run *r); /* one request with a body of arguments and options */
+int cli_run_set(struct cli_run *r);    /* changes the given fields, or creates the object */
 int cli_run_flow_set(struct cli_run *r);
 int cli_run_token_create(struct cli_run *r);
 int cli_run_add_member(struct cli_run *r);
@@ -51,7 +51,8 @@ struct cli_source {
     const char *prefix; /* path in the body of what the file holds: "definition", or "" */
 };
 /* One request. CLI_EXIT_OK: *reply is filled and its status is below 300; otherwise the reason has been printed. */
-int cli_run_request(struct cli_run *r, const struct cli_http_request *q, const struct cli_source *source, struct cli_reply *reply);
+int cli_run_request(struct cli_run *r, const struct cli_http_request *q, const struct cli_source *source,
+                    struct cli_reply *reply);
 /* The same without printing a refusal: *reply may be one. Non-zero only when there was no answer. */
 int cli_run_try(struct cli_run *r, const struct cli_http_request *q, struct cli_reply *reply);
 /* Prints what a refusal says, and what to do. Returns the exit code that fits. */

@@ -5,29 +5,51 @@
 #include "cli/cli_run.h"
 
 const struct cli_option cli_globals[] = {
-    {"server", 's', CLI_TEXT, "URL", NULL, "node to ask, https://HOST:PORT; repeat it: the next is tried when one fails", NULL, true},
-    {"config", 'c', CLI_TEXT, "FILE", NULL, "configuration (default: $CCCTL_CONFIG or ~/.config/ccctl.yaml)", "@file", false},
+    {"server", 's', CLI_TEXT, "URL", NULL,
+     "node to ask, https://HOST:PORT; repeat it: the next is tried when one fails", NULL, true},
+    {"config", 'c', CLI_TEXT, "FILE", NULL, "configuration (default: $CCCTL_CONFIG or ~/.config/ccctl.yaml)", "@file",
+     false},
     {"context", 0, CLI_TEXT, "NAME", NULL, "context of the configuration (default: its `current`)", NULL, false},
     {"ca", 0, CLI_TEXT, "FILE", NULL, "certificates that the servers are checked against", "@file", false},
     {"output", 'o', CLI_TEXT, "FORMAT", NULL, "table, wide, json or csv", "table wide json csv", false},
     {"watch", 'w', CLI_TEXT, "SECONDS", NULL, "show again every SECONDS (default 2) until Ctrl-C", NULL, false},
     {"timeout", 0, CLI_TEXT, "SECONDS", NULL, "give up after this time (default 15)", NULL, false},
     {"dry-run", 'n', CLI_FLAG, NULL, NULL, "say what would be done, and do not do it", NULL, false},
-    {"idempotency-key", 0, CLI_TEXT, "KEY", NULL, "a repetition with the same key changes nothing (default: made for each request)",
+    {"idempotency-key", 0, CLI_TEXT, "KEY", NULL,
+     "a repetition with the same key changes nothing (default: made for each request)", NULL, false},
+    {"consistent", 0, CLI_FLAG, NULL, NULL, "reads: the node first catches up with all that was committed anywhere",
      NULL, false},
-    {"consistent", 0, CLI_FLAG, NULL, NULL, "reads: the node first catches up with all that was committed anywhere", NULL, false},
-    {"no-color", 0, CLI_FLAG, NULL, NULL, "no colours (they are used on a terminal only; NO_COLOR does the same)", NULL, false},
+    {"no-color", 0, CLI_FLAG, NULL, NULL, "no colours (they are used on a terminal only; NO_COLOR does the same)", NULL,
+     false},
     {"verbose", 'v', CLI_FLAG, NULL, NULL, "show each request on stderr", NULL, false},
     {"help", 'h', CLI_FLAG, NULL, NULL, "this help; at every level", NULL, false},
     {NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, false},
 };
 
-#define END {NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, false}
-#define TEXT(name, metavar, field, help, values) {name, 0, CLI_TEXT, metavar, field, help, values, false}
-#define NUMBER(name, metavar, field, help) {name, 0, CLI_NUMBER, metavar, field, help, NULL, false}
-#define BOOL(name, field, help) {name, 0, CLI_BOOL, "yes|no", field, help, "yes no", false}
-#define LIMIT {"limit", 0, CLI_NUMBER, "N", NULL, "at most N rows (default: all)", NULL, false}
-#define FILE_OPTION(help) {"file", 'f', CLI_TEXT, "FILE", NULL, help, "@file", false}
+#define END                                              \
+    {                                                    \
+        NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, false \
+    }
+#define TEXT(name, metavar, field, help, values)               \
+    {                                                          \
+        name, 0, CLI_TEXT, metavar, field, help, values, false \
+    }
+#define NUMBER(name, metavar, field, help)                     \
+    {                                                          \
+        name, 0, CLI_NUMBER, metavar, field, help, NULL, false \
+    }
+#define BOOL(name, field, help)                                   \
+    {                                                             \
+        name, 0, CLI_BOOL, "yes|no", field, help, "yes no", false \
+    }
+#define LIMIT                                                                           \
+    {                                                                                   \
+        "limit", 0, CLI_NUMBER, "N", NULL, "at most N rows (default: all)", NULL, false \
+    }
+#define FILE_OPTION(help)                                         \
+    {                                                             \
+        "file", 'f', CLI_TEXT, "FILE", NULL, help, "@file", false \
+    }
 
 static const struct cli_option only_limit[] = {LIMIT, END};
 static const struct cli_option agent_filters[] = {
@@ -61,7 +83,8 @@ static const struct cli_option queue_fields[] = {
     NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time of an agent after a call"),
     BOOL("quiet", "quiet", "no prompts and no music while waiting"),
     NUMBER("max-waiting", "N", "max_waiting", "callers that may wait; 0: no limit"),
-    {"member", 'm', CLI_MEMBERS, "AGENT[:LEVEL]", "members", "all members anew; repeat it or separate by commas", "@agent", true},
+    {"member", 'm', CLI_MEMBERS, "AGENT[:LEVEL]", "members", "all members anew; repeat it or separate by commas",
+     "@agent", true},
     END,
 };
 static const struct cli_option member_level[] = {NUMBER("level", "0-9", NULL, "level of the member"), END};
@@ -90,10 +113,12 @@ static const struct cli_option cdr_filters[] = {
     LIMIT,
     END,
 };
-static const struct cli_option extension_filters[] = {TEXT("site", "NAME", "site", "only of this site", NULL), LIMIT, END};
+static const struct cli_option extension_filters[] = {TEXT("site", "NAME", "site", "only of this site", NULL), LIMIT,
+                                                      END};
 static const struct cli_option extension_fields[] = {
     TEXT("display-name", "TEXT", "display_name", "name for people", NULL),
-    TEXT("contact", "URI", "contact", "called there without registration: sip:USER@IP:PORT[;transport=tcp]; \"\" for none", NULL),
+    TEXT("contact", "URI", "contact",
+         "called there without registration: sip:USER@IP:PORT[;transport=tcp]; \"\" for none", NULL),
     TEXT("site", "NAME", "site", "site", NULL),
     BOOL("disabled", "disabled", "whether it is switched off"),
     {"password-file", 0, CLI_SECRET, "FILE", "password", "first line is the new password", "@file", false},
@@ -101,8 +126,8 @@ static const struct cli_option extension_fields[] = {
     END,
 };
 static const struct cli_option trunk_fields[] = {
-    {"source", 0, CLI_LIST, "RANGE", "sources", "addresses whose calls are taken, 192.0.2.0/24; repeat it or separate by commas", NULL,
-     true},
+    {"source", 0, CLI_LIST, "RANGE", "sources",
+     "addresses whose calls are taken, 192.0.2.0/24; repeat it or separate by commas", NULL, true},
     TEXT("contact", "URI", "contact", "where calls out go: sip:IP:PORT", NULL),
     BOOL("disabled", "disabled", "whether it is switched off"),
     END,
@@ -124,8 +149,10 @@ static const struct cli_option number_fields[] = {
     END,
 };
 static const struct cli_option flow_file[] = {FILE_OPTION("the flow, YAML or JSON; - for standard input"), END};
-static const struct cli_option token_role[] = {TEXT("role", "ROLE", "role", "admin or read (default read)", "admin read"), END};
-static const struct cli_option token_filters[] = {TEXT("role", "ROLE", "role", "only of this role", "admin read"), LIMIT, END};
+static const struct cli_option token_role[] = {
+    TEXT("role", "ROLE", "role", "admin or read (default read)", "admin read"), END};
+static const struct cli_option token_filters[] = {TEXT("role", "ROLE", "role", "only of this role", "admin read"),
+                                                  LIMIT, END};
 static const struct cli_option event_options[] = {
     TEXT("since", "ID", NULL, "first all that came after this event; 0 for all that is kept", NULL),
     {"type", 0, CLI_TEXT, "TYPE", NULL, "only this type; everline.call or 'everline.*.ended' name several; repeat it",
@@ -138,7 +165,8 @@ static const struct cli_option apply_options[] = {
     {"prune", 0, CLI_FLAG, NULL, NULL, "remove what the file does not name, of the kinds it has", NULL, false},
     END,
 };
-static const struct cli_option transfer_options[] = {TEXT("to", "NODE", "to", "to this node (default: the one furthest ahead)", "@node"), END};
+static const struct cli_option transfer_options[] = {
+    TEXT("to", "NODE", "to", "to this node (default: the one furthest ahead)", "@node"), END};
 static const struct cli_option audit_filters[] = {
     TEXT("actor", "WHO", "actor", "only this actor, such as token:admin", NULL),
     TEXT("origin", "ADDRESS", "origin", "only from there", NULL),
@@ -151,48 +179,62 @@ static const struct cli_option audit_filters[] = {
     END,
 };
 
-#define NODE_COLUMNS                                                                                                              \
-    "NAME=name STATE=up/up ROLE=role LEADER=leader/yes SITE=site SIP=sip HTTPS=https PEER=peer VERSION=version SINCE=since/age "   \
+#define NODE_COLUMNS                                                                                             \
+    "NAME=name STATE=up/up ROLE=role LEADER=leader/yes SITE=site SIP=sip HTTPS=https PEER=peer VERSION=version " \
+    "SINCE=since/age "                                                                                           \
     "| ID=node_id CONNECTED=connected/yes RTT=rtt_us/us MATCH=match_index INCARNATION=incarnation"
-#define AGENT_COLUMNS                                                                                                             \
-    "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id "              \
-    "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level LOGIN=login_at/time VERSION=version"
-#define QUEUE_COLUMNS                                                                                                             \
-    "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in "               \
-    "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                                 \
+#define AGENT_COLUMNS                                                                                                \
+    "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id " \
+    "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level LOGIN=login_at/time "       \
+    "VERSION=version"
+#define QUEUE_COLUMNS                                                                                               \
+    "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in " \
+    "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                   \
     "| DISPLAY-NAME=display_name QUIET=quiet/yes MAX=max_waiting VERSION=version"
-#define CALL_COLUMNS                                                                                                              \
-    "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent ARRIVED=arrived_at/age "       \
-    "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension FLOW=flow NODE=flow_node LANGUAGE=language "                   \
+#define CALL_COLUMNS                                                                                             \
+    "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "            \
+    "ARRIVED=arrived_at/age "                                                                                    \
+    "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension FLOW=flow NODE=flow_node LANGUAGE=language " \
     "POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time CONNECTED=connected_at/time LEGS=legs/count"
-#define CDR_COLUMNS                                                                                                               \
-    "CALL=call_id ARRIVED=arrived_at/time CALLER=caller CALLED=called QUEUE=queue AGENT=agent WAIT=wait_ms/ms TALK=talk_ms/ms "     \
-    "ENDED-BY=ended_by CAUSE=cause | RECORD=record_id DIRECTION=direction TRUNK=trunk EXTENSION=extension "                       \
-    "ANSWERED-BY=answered_by FLOW=flow OWNER=owner ANSWERED=answered_at/time MENU=menu_at/time QUEUED=queued_at/time "             \
-    "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms STATUS=sip_status "           \
+#define CDR_COLUMNS                                                                                                    \
+    "CALL=call_id ARRIVED=arrived_at/time CALLER=caller CALLED=called QUEUE=queue AGENT=agent WAIT=wait_ms/ms "        \
+    "TALK=talk_ms/ms "                                                                                                 \
+    "ENDED-BY=ended_by CAUSE=cause | RECORD=record_id DIRECTION=direction TRUNK=trunk EXTENSION=extension "            \
+    "ANSWERED-BY=answered_by FLOW=flow OWNER=owner ANSWERED=answered_at/time MENU=menu_at/time QUEUED=queued_at/time " \
+    "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms "                 \
+    "STATUS=sip_status "                                                                                               \
     "OFFERS=offers TAKEN-OVER=taken_over/yes LOST=quality.rx_lost"
-#define EXTENSION_COLUMNS                                                                                                         \
-    "NUMBER=number NAME=display_name REGISTERED=registrations/count AT=registrations.node CONTACT=contact "                       \
-    "PASSWORD=has_password/yes DISABLED=disabled/yes | SITE=site URI=registrations.uri PHONE=registrations.user_agent VERSION=version"
-#define TRUNK_COLUMNS "NAME=name SOURCES=sources CONTACT=contact DISABLED=disabled/yes | VERSION=version UPDATED=updated_at/time"
-#define NUMBER_COLUMNS                                                                                                            \
-    "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent PRIORITY=priority LANGUAGE=language "            \
+#define EXTENSION_COLUMNS                                                                                   \
+    "NUMBER=number NAME=display_name REGISTERED=registrations/count AT=registrations.node CONTACT=contact " \
+    "PASSWORD=has_password/yes DISABLED=disabled/yes | SITE=site URI=registrations.uri "                    \
+    "PHONE=registrations.user_agent VERSION=version"
+#define TRUNK_COLUMNS \
+    "NAME=name SOURCES=sources CONTACT=contact DISABLED=disabled/yes | VERSION=version UPDATED=updated_at/time"
+#define NUMBER_COLUMNS                                                                                                 \
+    "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent PRIORITY=priority LANGUAGE=language " \
     "| VERSION=version UPDATED=updated_at/time"
-#define FLOW_COLUMNS "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
+#define FLOW_COLUMNS \
+    "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
 #define PARAMETER_COLUMNS "NAME=name VALUE=value | VERSION=version UPDATED=updated_at/time"
 #define TOKEN_COLUMNS "NAME=name ROLE=role UPDATED=updated_at/time | VERSION=version"
-#define AUDIT_COLUMNS "TIME=time/time ACTOR=actor ACTION=action OBJECT=object RESULT=code | INDEX=index ORIGIN=origin NODE=node"
+#define AUDIT_COLUMNS \
+    "TIME=time/time ACTOR=actor ACTION=action OBJECT=object RESULT=code | INDEX=index ORIGIN=origin NODE=node"
 
-#define V(noun_, verb_, summary_, ...) {.noun = noun_, .verb = verb_, .summary = summary_, __VA_ARGS__}
+#define V(noun_, verb_, summary_, ...)                                 \
+    {                                                                  \
+        .noun = noun_, .verb = verb_, .summary = summary_, __VA_ARGS__ \
+    }
 
 const struct cli_verb cli_verbs[] = {
-    V("cluster", "status", "which nodes are there, who leads, are all well", .path = "/v1/cluster", .columns = NODE_COLUMNS,
-      .run = cli_run_cluster_status, .example = "cluster status\ncluster status -o json\ncluster status --watch 1"),
-    V("cluster", "verify", "compare the state of all nodes at one index", .method = "POST", .path = "/v1/cluster:verify",
-      .columns = "NAME=name OK=ok/yes INDEX=index DIGEST=digest ERROR=error", .run = cli_run_cluster_verify,
-      .example = "cluster verify"),
-    V("cluster", "transfer", "hand leadership over", .method = "POST", .path = "/v1/cluster:transfer", .options = transfer_options,
-      .done = "leadership handed over", .run = cli_run_change, .example = "cluster transfer\ncluster transfer --to n2"),
+    V("cluster", "status", "which nodes are there, who leads, are all well", .path = "/v1/cluster",
+      .columns = NODE_COLUMNS, .run = cli_run_cluster_status,
+      .example = "cluster status\ncluster status -o json\ncluster status --watch 1"),
+    V("cluster", "verify", "compare the state of all nodes at one index", .method = "POST",
+      .path = "/v1/cluster:verify", .columns = "NAME=name OK=ok/yes INDEX=index DIGEST=digest ERROR=error",
+      .run = cli_run_cluster_verify, .example = "cluster verify"),
+    V("cluster", "transfer", "hand leadership over", .method = "POST", .path = "/v1/cluster:transfer",
+      .options = transfer_options, .done = "leadership handed over", .run = cli_run_change,
+      .example = "cluster transfer\ncluster transfer --to n2"),
 
     V("node", "list", "all nodes", .method = "GET", .path = "/v1/nodes", .columns = NODE_COLUMNS, .options = only_limit,
       .run = cli_run_list, .example = "node list\nnode list -o wide"),
@@ -201,15 +243,17 @@ const struct cli_verb cli_verbs[] = {
     V("node", "status", "threads, queues, disk and counters of a node, asked there", .args = "NAME", .method = "GET",
       .path = "/v1/nodes/{NAME}/status", .run = cli_run_node_status, .example = "node status n2"),
     V("node", "add", "let a new node join; it votes once it has caught up", .args = "NAME ADDRESS", .method = "POST",
-      .path = "/v1/nodes", .body = "NAME=name ADDRESS=address", .done = "node {NAME} may join now: start it with `join:` set",
-      .run = cli_run_change, .example = "node add n4 192.0.2.4:7400"),
-    V("node", "remove", "take a node out of the cluster", .args = "NAME", .method = "DELETE", .path = "/v1/nodes/{NAME}",
-      .done = "node {NAME} removed", .run = cli_run_change, .example = "node remove n4"),
+      .path = "/v1/nodes", .body = "NAME=name ADDRESS=address",
+      .done = "node {NAME} may join now: start it with `join:` set", .run = cli_run_change,
+      .example = "node add n4 192.0.2.4:7400"),
+    V("node", "remove", "take a node out of the cluster", .args = "NAME", .method = "DELETE",
+      .path = "/v1/nodes/{NAME}", .done = "node {NAME} removed", .run = cli_run_change, .example = "node remove n4"),
 
     V("agent", "list", "agents and what they do now", .method = "GET", .path = "/v1/agents", .columns = AGENT_COLUMNS,
-      .options = agent_filters, .run = cli_run_list, .example = "agent list\nagent list --state idle\nagent list --watch"),
-    V("agent", "show", "one agent", .args = "NUMBER", .method = "GET", .path = "/v1/agents/{NUMBER}", .run = cli_run_show,
-      .example = "agent show 1001"),
+      .options = agent_filters, .run = cli_run_list,
+      .example = "agent list\nagent list --state idle\nagent list --watch"),
+    V("agent", "show", "one agent", .args = "NUMBER", .method = "GET", .path = "/v1/agents/{NUMBER}",
+      .run = cli_run_show, .example = "agent show 1001"),
     V("agent", "set", "create an agent or change the given fields", .args = "NUMBER", .method = "PATCH",
       .path = "/v1/agents/{NUMBER}", .options = agent_fields, .done = "agent {NUMBER} set", .run = cli_run_set,
       .example = "agent set 1001 --name \"Li Na\" --extension 8001"),
@@ -221,37 +265,38 @@ const struct cli_verb cli_verbs[] = {
     V("agent", "logout", "log an agent out", .args = "NUMBER", .method = "POST", .path = "/v1/agents/{NUMBER}:logout",
       .done = "agent {NUMBER} logged out", .run = cli_run_change, .example = "agent logout 1001"),
     V("agent", "set-state", "make an agent ready or not_ready", .args = "NUMBER STATE", .method = "POST",
-      .path = "/v1/agents/{NUMBER}:set-state", .body = "STATE=state", .options = agent_state, .done = "agent {NUMBER} is {STATE}",
-      .run = cli_run_change, .example = "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch"),
+      .path = "/v1/agents/{NUMBER}:set-state", .body = "STATE=state", .options = agent_state,
+      .done = "agent {NUMBER} is {STATE}", .run = cli_run_change,
+      .example = "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch"),
 
     V("queue", "list", "queues with their numbers now", .method = "GET", .path = "/v1/queues", .columns = QUEUE_COLUMNS,
       .options = only_limit, .run = cli_run_list, .example = "queue list\nqueue list -o csv"),
-    V("queue", "show", "one queue as configured, and its numbers", .args = "NAME", .method = "GET", .path = "/v1/queues/{NAME}",
-      .run = cli_run_show, .example = "queue show service"),
-    V("queue", "status", "who waits and who serves: of one queue, or the numbers of all", .args = "[NAME]", .method = "GET",
-      .path = "/v1/queues/{NAME}/status", .columns = QUEUE_COLUMNS, .run = cli_run_queue_status,
+    V("queue", "show", "one queue as configured, and its numbers", .args = "NAME", .method = "GET",
+      .path = "/v1/queues/{NAME}", .run = cli_run_show, .example = "queue show service"),
+    V("queue", "status", "who waits and who serves: of one queue, or the numbers of all", .args = "[NAME]",
+      .method = "GET", .path = "/v1/queues/{NAME}/status", .columns = QUEUE_COLUMNS, .run = cli_run_queue_status,
       .example = "queue status\nqueue status service --watch 1"),
-    V("queue", "set", "create a queue or change the given fields", .args = "NAME", .method = "PATCH", .path = "/v1/queues/{NAME}",
-      .options = queue_fields, .done = "queue {NAME} set", .run = cli_run_set,
+    V("queue", "set", "create a queue or change the given fields", .args = "NAME", .method = "PATCH",
+      .path = "/v1/queues/{NAME}", .options = queue_fields, .done = "queue {NAME} set", .run = cli_run_set,
       .example = "queue set service --ring-time 15 --wrap-up 10\nqueue set sales --member 1001,1002:5"),
     V("queue", "delete", "remove a queue", .args = "NAME", .method = "DELETE", .path = "/v1/queues/{NAME}",
       .done = "queue {NAME} deleted", .run = cli_run_change, .example = "queue delete sales"),
     V("queue", "add-member", "add an agent to a queue, or change the level", .args = "NAME AGENT", .method = "PATCH",
-      .path = "/v1/queues/{NAME}", .options = member_level, .done = "agent {AGENT} serves queue {NAME}", .run = cli_run_add_member,
-      .example = "queue add-member service 1001 --level 5"),
-    V("queue", "remove-member", "take an agent out of a queue", .args = "NAME AGENT", .method = "PATCH", .path = "/v1/queues/{NAME}",
-      .done = "agent {AGENT} no longer serves queue {NAME}", .run = cli_run_remove_member,
+      .path = "/v1/queues/{NAME}", .options = member_level, .done = "agent {AGENT} serves queue {NAME}",
+      .run = cli_run_add_member, .example = "queue add-member service 1001 --level 5"),
+    V("queue", "remove-member", "take an agent out of a queue", .args = "NAME AGENT", .method = "PATCH",
+      .path = "/v1/queues/{NAME}", .done = "agent {AGENT} no longer serves queue {NAME}", .run = cli_run_remove_member,
       .example = "queue remove-member service 1001"),
 
-    V("call", "list", "calls going on", .method = "GET", .path = "/v1/calls", .columns = CALL_COLUMNS, .options = call_filters,
-      .run = cli_run_list, .example = "call list\ncall list --queue service --watch 1"),
-    V("call", "show", "one call with its legs", .args = "CALL", .method = "GET", .path = "/v1/calls/{CALL}", .run = cli_run_show,
-      .example = "call show 00f3a1b2c4d5e6f7"),
+    V("call", "list", "calls going on", .method = "GET", .path = "/v1/calls", .columns = CALL_COLUMNS,
+      .options = call_filters, .run = cli_run_list, .example = "call list\ncall list --queue service --watch 1"),
+    V("call", "show", "one call with its legs", .args = "CALL", .method = "GET", .path = "/v1/calls/{CALL}",
+      .run = cli_run_show, .example = "call show 00f3a1b2c4d5e6f7"),
     V("call", "hangup", "end a call", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:hangup",
       .done = "call {CALL} is being ended", .run = cli_run_change, .example = "call hangup 00f3a1b2c4d5e6f7"),
 
-    V("cdr", "list", "records of ended calls, latest first", .method = "GET", .path = "/v1/cdrs", .columns = CDR_COLUMNS,
-      .options = cdr_filters, .run = cli_run_list,
+    V("cdr", "list", "records of ended calls, latest first", .method = "GET", .path = "/v1/cdrs",
+      .columns = CDR_COLUMNS, .options = cdr_filters, .run = cli_run_list,
       .example = "cdr list --limit 20\ncdr list --agent 1001 --from 1d\ncdr list --queue service -o csv > calls.csv"),
     V("cdr", "show", "one record with all stages and the quality of each leg", .args = "CALL", .method = "GET",
       .path = "/v1/cdrs/{CALL}", .run = cli_run_show, .example = "cdr show 00f3a1b2c4d5e6f7"),
@@ -261,56 +306,63 @@ const struct cli_verb cli_verbs[] = {
     V("extension", "show", "one telephone", .args = "NUMBER", .method = "GET", .path = "/v1/extensions/{NUMBER}",
       .run = cli_run_show, .example = "extension show 8001"),
     V("extension", "set", "create an extension or change the given fields", .args = "NUMBER", .method = "PATCH",
-      .path = "/v1/extensions/{NUMBER}", .options = extension_fields, .done = "extension {NUMBER} set", .run = cli_run_set,
-      .example = "extension set 8001 --password-file secret.txt\nextension set 8030 --contact sip:8030@192.0.2.30:5060"),
-    V("extension", "delete", "remove an extension", .args = "NUMBER", .method = "DELETE", .path = "/v1/extensions/{NUMBER}",
-      .done = "extension {NUMBER} deleted", .run = cli_run_change, .example = "extension delete 8001"),
+      .path = "/v1/extensions/{NUMBER}", .options = extension_fields, .done = "extension {NUMBER} set",
+      .run = cli_run_set,
+      .example =
+          "extension set 8001 --password-file secret.txt\nextension set 8030 --contact sip:8030@192.0.2.30:5060"),
+    V("extension", "delete", "remove an extension", .args = "NUMBER", .method = "DELETE",
+      .path = "/v1/extensions/{NUMBER}", .done = "extension {NUMBER} deleted", .run = cli_run_change,
+      .example = "extension delete 8001"),
 
     V("trunk", "list", "trunks", .method = "GET", .path = "/v1/trunks", .columns = TRUNK_COLUMNS, .options = only_limit,
       .run = cli_run_list, .example = "trunk list"),
     V("trunk", "show", "one trunk", .args = "NAME", .method = "GET", .path = "/v1/trunks/{NAME}", .run = cli_run_show,
       .example = "trunk show carrier"),
-    V("trunk", "set", "create a trunk or change the given fields", .args = "NAME", .method = "PATCH", .path = "/v1/trunks/{NAME}",
-      .options = trunk_fields, .done = "trunk {NAME} set", .run = cli_run_set,
+    V("trunk", "set", "create a trunk or change the given fields", .args = "NAME", .method = "PATCH",
+      .path = "/v1/trunks/{NAME}", .options = trunk_fields, .done = "trunk {NAME} set", .run = cli_run_set,
       .example = "trunk set carrier --source 192.0.2.0/24 --contact sip:192.0.2.10:5060"),
     V("trunk", "delete", "remove a trunk", .args = "NAME", .method = "DELETE", .path = "/v1/trunks/{NAME}",
       .done = "trunk {NAME} deleted", .run = cli_run_change, .example = "trunk delete carrier"),
 
     V("access-number", "list", "numbers that lead somewhere", .method = "GET", .path = "/v1/access-numbers",
       .columns = NUMBER_COLUMNS, .options = number_filters, .run = cli_run_list, .example = "access-number list"),
-    V("access-number", "show", "one access number", .args = "NUMBER", .method = "GET", .path = "/v1/access-numbers/{NUMBER}",
-      .run = cli_run_show, .example = "access-number show 10000"),
+    V("access-number", "show", "one access number", .args = "NUMBER", .method = "GET",
+      .path = "/v1/access-numbers/{NUMBER}", .run = cli_run_show, .example = "access-number show 10000"),
     V("access-number", "set", "create an access number or change the given fields", .args = "NUMBER", .method = "PATCH",
-      .path = "/v1/access-numbers/{NUMBER}", .options = number_fields, .done = "access number {NUMBER} set", .run = cli_run_set,
+      .path = "/v1/access-numbers/{NUMBER}", .options = number_fields, .done = "access number {NUMBER} set",
+      .run = cli_run_set,
       .example = "access-number set 10000 --flow welcome\naccess-number set 10003 --queue service --priority 5"),
     V("access-number", "delete", "remove an access number", .args = "NUMBER", .method = "DELETE",
       .path = "/v1/access-numbers/{NUMBER}", .done = "access number {NUMBER} deleted", .run = cli_run_change,
       .example = "access-number delete 10003"),
 
-    V("flow", "list", "voice menus", .method = "GET", .path = "/v1/flows", .columns = FLOW_COLUMNS, .options = only_limit,
-      .run = cli_run_list, .example = "flow list"),
+    V("flow", "list", "voice menus", .method = "GET", .path = "/v1/flows", .columns = FLOW_COLUMNS,
+      .options = only_limit, .run = cli_run_list, .example = "flow list"),
     V("flow", "show", "one flow with its definition", .args = "NAME", .method = "GET", .path = "/v1/flows/{NAME}",
       .run = cli_run_show, .example = "flow show welcome -o json"),
-    V("flow", "set", "create or replace a flow from a file", .args = "NAME", .method = "PUT", .path = "/v1/flows/{NAME}",
-      .options = flow_file, .done = "flow {NAME} set", .run = cli_run_flow_set, .example = "flow set welcome -f welcome.yaml"),
+    V("flow", "set", "create or replace a flow from a file", .args = "NAME", .method = "PUT",
+      .path = "/v1/flows/{NAME}", .options = flow_file, .done = "flow {NAME} set", .run = cli_run_flow_set,
+      .example = "flow set welcome -f welcome.yaml"),
     V("flow", "delete", "remove a flow", .args = "NAME", .method = "DELETE", .path = "/v1/flows/{NAME}",
       .done = "flow {NAME} deleted", .run = cli_run_change, .example = "flow delete welcome"),
 
     V("parameter", "list", "parameters of the whole cluster", .method = "GET", .path = "/v1/parameters",
       .columns = PARAMETER_COLUMNS, .options = only_limit, .run = cli_run_list, .example = "parameter list"),
     V("parameter", "set", "set a parameter", .args = "NAME VALUE", .method = "PUT", .path = "/v1/parameters/{NAME}",
-      .body = "VALUE=value", .done = "parameter {NAME} set", .run = cli_run_change, .example = "parameter set sip.realm everline"),
+      .body = "VALUE=value", .done = "parameter {NAME} set", .run = cli_run_change,
+      .example = "parameter set sip.realm everline"),
     V("parameter", "delete", "remove a parameter: its default holds again", .args = "NAME", .method = "DELETE",
       .path = "/v1/parameters/{NAME}", .done = "parameter {NAME} deleted", .run = cli_run_change,
       .example = "parameter delete sip.realm"),
 
-    V("token", "list", "tokens of API clients (never the secrets)", .method = "GET", .path = "/v1/tokens", .columns = TOKEN_COLUMNS,
-      .options = token_filters, .run = cli_run_list, .example = "token list"),
-    V("token", "create", "make a token; its secret is printed this once and kept nowhere", .args = "NAME", .method = "PUT",
-      .path = "/v1/tokens/{NAME}", .options = token_role, .done = "token {NAME} created", .run = cli_run_token_create,
-      .example = "token create wallboard --role read > wallboard.token"),
+    V("token", "list", "tokens of API clients (never the secrets)", .method = "GET", .path = "/v1/tokens",
+      .columns = TOKEN_COLUMNS, .options = token_filters, .run = cli_run_list, .example = "token list"),
+    V("token", "create", "make a token; its secret is printed this once and kept nowhere", .args = "NAME",
+      .method = "PUT", .path = "/v1/tokens/{NAME}", .options = token_role, .done = "token {NAME} created",
+      .run = cli_run_token_create, .example = "token create wallboard --role read > wallboard.token"),
     V("token", "delete", "remove a token: it is refused from now on", .args = "NAME", .method = "DELETE",
-      .path = "/v1/tokens/{NAME}", .done = "token {NAME} deleted", .run = cli_run_change, .example = "token delete wallboard"),
+      .path = "/v1/tokens/{NAME}", .done = "token {NAME} deleted", .run = cli_run_change,
+      .example = "token delete wallboard"),
 
     V("events", "", "what happens, as it happens", .method = "GET", .path = "/v1/events", .options = event_options,
       .run = cli_run_events, .example = "events\nevents --type everline.call --since 0\nevents -o json | jq .data"),
@@ -318,13 +370,14 @@ const struct cli_verb cli_verbs[] = {
     V("config", "apply", "bring the configuration to what a file says, all of it or nothing", .method = "POST",
       .path = "/v1/config:apply", .options = apply_options, .run = cli_run_config_apply,
       .example = "config apply -f site.yaml --dry-run\nconfig apply -f site.yaml --prune"),
-    V("config", "diff", "what applying a file would change", .method = "POST", .path = "/v1/config:diff", .options = apply_options,
-      .run = cli_run_config_diff, .example = "config diff -f site.yaml"),
+    V("config", "diff", "what applying a file would change", .method = "POST", .path = "/v1/config:diff",
+      .options = apply_options, .run = cli_run_config_diff, .example = "config diff -f site.yaml"),
     V("config", "export", "the whole configuration as YAML, without secrets", .method = "GET", .path = "/v1/config",
       .run = cli_run_config_export, .example = "config export > site.yaml\nconfig export -o json"),
 
-    V("audit", "list", "who changed what", .method = "GET", .path = "/v1/audit", .columns = AUDIT_COLUMNS, .options = audit_filters,
-      .run = cli_run_list, .example = "audit list --limit 20\naudit list --actor token:admin --from 1d"),
+    V("audit", "list", "who changed what", .method = "GET", .path = "/v1/audit", .columns = AUDIT_COLUMNS,
+      .options = audit_filters, .run = cli_run_list,
+      .example = "audit list --limit 20\naudit list --actor token:admin --from 1d"),
 
     V("completion", "", "completion for a shell", .args = "SHELL", .run = cli_run_completion,
       .example = "completion bash > /etc/bash_completion.d/ccctl\ncompletion zsh > ~/.zsh/completions/_ccctl"),

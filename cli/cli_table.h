@@ -22,8 +22,8 @@ enum cli_exit {
 };
 
 enum cli_type {
-    CLI_FLAG,    /* no value; a field of this type becomes true */
-    CLI_BOOL,    /* yes or no */
+    CLI_FLAG, /* no value; a field of this type becomes true */
+    CLI_BOOL, /* yes or no */
     CLI_TEXT,
     CLI_NUMBER,  /* whole number from 0 */
     CLI_LIST,    /* repeatable, or separated by commas */
@@ -33,13 +33,14 @@ enum cli_type {
 };
 
 struct cli_option {
-    const char *name;    /* without dashes */
-    char letter;         /* 0: none */
+    const char *name; /* without dashes */
+    char letter;      /* 0: none */
     enum cli_type type;
     const char *metavar; /* NULL: takes no value */
     const char *field;   /* of the request's body or, for reads, of its query; NULL: looked at by the verb itself */
     const char *help;
-    const char *values;  /* for completion: words separated by spaces, "@noun" for the keys of a noun, "@file", or NULL */
+    const char
+        *values; /* for completion: words separated by spaces, "@noun" for the keys of a noun, "@file", or NULL */
     bool repeat;
 };
 
@@ -48,19 +49,19 @@ struct cli_run;
 struct cli_verb {
     const char *noun, *verb;
     const char *summary;
-    const char *args;    /* "NUMBER STATE [REASON]"; the names are those in `path` and `body` */
-    const char *method;  /* NULL: no single request */
-    const char *path;    /* "/v1/agents/{NUMBER}" */
-    const char *body;    /* arguments that are fields of the body: "STATE=state NAME=name", or NULL */
-    const char *columns; /* "TITLE=path/format ..."; what follows a '|' is shown by -o wide only */
-    const char *done;    /* line after a change: "agent {NUMBER} deleted", or NULL */
+    const char *args;                 /* "NUMBER STATE [REASON]"; the names are those in `path` and `body` */
+    const char *method;               /* NULL: no single request */
+    const char *path;                 /* "/v1/agents/{NUMBER}" */
+    const char *body;                 /* arguments that are fields of the body: "STATE=state NAME=name", or NULL */
+    const char *columns;              /* "TITLE=path/format ..."; what follows a '|' is shown by -o wide only */
+    const char *done;                 /* line after a change: "agent {NUMBER} deleted", or NULL */
     const struct cli_option *options; /* ends with a NULL name; may be NULL */
-    const char *example; /* lines, without the leading "ccctl " */
+    const char *example;              /* lines, without the leading "ccctl " */
     int (*run)(struct cli_run *r);    /* returns enum cli_exit */
 };
 
-extern const struct cli_verb cli_verbs[];      /* ends with a NULL noun */
-extern const struct cli_option cli_globals[];  /* ends with a NULL name */
+extern const struct cli_verb cli_verbs[];     /* ends with a NULL noun */
+extern const struct cli_option cli_globals[]; /* ends with a NULL name */
 
 /* One line about a noun; NULL when there is no such noun. */
 const char *cli_noun_summary(const char *noun);

@@ -28,8 +28,7 @@ static unsigned nodes_down(const json_t *cluster)
     unsigned n = 0;
     size_t i;
     json_t *node;
-    json_array_foreach(json_object_get(cluster, "nodes"), i, node)
-        n += !json_is_true(json_object_get(node, "up"));
+    json_array_foreach(json_object_get(cluster, "nodes"), i, node) n += !json_is_true(json_object_get(node, "up"));
     return n;
 }
 
@@ -84,13 +83,13 @@ int cli_run_cluster_verify(struct cli_run *r)
     json_t *v = cli_run_parse(&reply), *nodes = json_object_get(v, "nodes"), *node;
     bool well = json_is_true(json_object_get(v, "equal"));
     size_t i;
-    json_array_foreach(nodes, i, node)
-        well = well && json_is_true(json_object_get(node, "ok"));
+    json_array_foreach(nodes, i, node) well = well && json_is_true(json_object_get(node, "ok"));
     if (r->out.format == CLI_JSON) {
         rc = cli_run_printed(cli_out_json(&r->out, v));
     } else {
         if (r->out.format != CLI_CSV)
-            fprintf(r->out.to, "%s at index %lld\n\n", well ? "all nodes hold the same state" : "NOT all nodes are shown equal",
+            fprintf(r->out.to, "%s at index %lld\n\n",
+                    well ? "all nodes hold the same state" : "NOT all nodes are shown equal",
                     (long long)int_of(v, "index"));
         rc = cli_run_printed(cli_out_list(&r->out, nodes, r->verb->columns, "no nodes"));
     }
@@ -108,8 +107,7 @@ int cli_run_node_status(struct cli_run *r)
     if (rc == CLI_EXIT_OK) {
         const char *https = json_string_value(json_object_get(node, "https"));
         struct cli_reply reply;
-        const struct cli_http_request q = {.method = "GET", .target = there,
-                                           .server = https && *https ? https : NULL};
+        const struct cli_http_request q = {.method = "GET", .target = there, .server = https && *https ? https : NULL};
         rc = cli_run_request(r, &q, NULL, &reply);
         if (rc == CLI_EXIT_OK) {
             status = cli_run_parse(&reply);
@@ -148,15 +146,16 @@ int cli_run_queue_status(struct cli_run *r)
                                           NULL));
         fputs("\nwaiting\n", r->out.to);
         if (rc == CLI_EXIT_OK)
-            rc = cli_run_printed(cli_out_list(&r->out, json_object_get(q, "entries"),
-                                              "POSITION=position CALL=call_id CALLER=caller FOR=queued_at/age STATE=state/state",
-                                              "nobody"));
+            rc = cli_run_printed(cli_out_list(
+                &r->out, json_object_get(q, "entries"),
+                "POSITION=position CALL=call_id CALLER=caller FOR=queued_at/age STATE=state/state", "nobody"));
         fputs("\nagents\n", r->out.to);
         if (rc == CLI_EXIT_OK)
-            rc = cli_run_printed(cli_out_list(&r->out, json_object_get(q, "agents"),
-                                              "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason LEVEL=level "
-                                              "EXTENSION=extension_in_use CALL=call_id ANSWERED=answered",
-                                              "none"));
+            rc = cli_run_printed(
+                cli_out_list(&r->out, json_object_get(q, "agents"),
+                             "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason LEVEL=level "
+                             "EXTENSION=extension_in_use CALL=call_id ANSWERED=answered",
+                             "none"));
         json_decref(one);
     }
     json_decref(q);

@@ -87,7 +87,8 @@ static int connect_cluster(struct cli_run *r, double timeout_s)
 {
     struct err_info info = {0};
     const char *key = cli_args_value(r->args, "idempotency-key");
-    if (key && (!*key || strlen(key) > 128 || key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-")])) {
+    if (key && (!*key || strlen(key) > 128 ||
+                key[strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-")])) {
         fprintf(stderr, "ccctl: --idempotency-key: 1 to 128 letters, digits and ._:-\n");
         return CLI_EXIT_USAGE;
     }
@@ -122,7 +123,8 @@ static int run(const struct cli_args *a)
         fprintf(stderr, "ccctl: -o \"%s\": expected table, wide, json or csv\n", format);
         return CLI_EXIT_USAGE;
     }
-    if (!seconds_option(a, "timeout", TIMEOUT_S_DEFAULT, &timeout_s) || !seconds_option(a, "watch", WATCH_S_DEFAULT, &watch_s))
+    if (!seconds_option(a, "timeout", TIMEOUT_S_DEFAULT, &timeout_s) ||
+        !seconds_option(a, "watch", WATCH_S_DEFAULT, &watch_s))
         return CLI_EXIT_USAGE;
     bool watching = cli_args_given(a, "watch");
     if (watching && (!is_read(a->verb) || a->verb->run == cli_run_events)) {
@@ -161,8 +163,9 @@ static void print_keys(void *ctx, const char *noun)
         {
             const char *key = NULL;
             for (unsigned n = 0; n < 3 && !key; n++)
-                key = strcmp(names[n], "name") == 0 && json_object_get(item, "number") ? NULL
-                                                                                       : json_string_value(json_object_get(item, names[n]));
+                key = strcmp(names[n], "name") == 0 && json_object_get(item, "number")
+                          ? NULL
+                          : json_string_value(json_object_get(item, names[n]));
             if (key)
                 printf("%s\n", key);
         }

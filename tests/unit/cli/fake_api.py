@@ -56,6 +56,15 @@ class Contract:
         whole = dict(schema, components=self.doc["components"])
         jsonschema.Draft202012Validator(whole).validate(value)
 
+    def fit(self, schema, value):
+        """The same with "" where the contract has no null for an absent text."""
+        properties = self.doc["components"]["schemas"][schema]["properties"]
+        for k, v in value.items():
+            types = self.resolve(properties.get(k, {})).get("type", [])
+            if v is None and types == "string":
+                value[k] = ""
+        return value
+
     def operation(self, method, path):
         for pattern, name, item in self.paths:
             if pattern.match(path) and method.lower() in item:
@@ -132,7 +141,7 @@ class State:
     def put(self, path, key, body, merge=False):
         kind, keyname, defaults = KINDS[path]
         old = self.objects[path].get(key)
-        new = dict(old) if merge and old else dict({keyname: key}, **defaults)
+        new = dict(old) if merge and old else CONTRACT.fit(kind, dict({keyname: key}, **defaults))
         for k, v in body.items():
             if k == "password":
                 new["has_password"] = True
