@@ -1,5 +1,6 @@
 #include "raft/mesh.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,12 +354,23 @@ void mesh_close(struct mesh *m, void (*cb)(void *arg), void *arg)
     }
 }
 
+/* libuv writes without MSG_NOSIGNAL: a peer that dies would take us with it. */
+static void mesh_ignore_sigpipe(void)
+{
+    struct sigaction sa;
+    if (sigaction(SIGPIPE, NULL, &sa) || sa.sa_handler != SIG_DFL)
+        return;
+    sa.sa_handler = SIG_IGN;
+    (void)sigaction(SIGPIPE, &sa, NULL);
+}
+
 int mesh_open(uv_loop_t *loop, const struct mesh_config *cfg, const struct mesh_events *events, struct mesh **out,
               struct err_info *info)
 {
     struct mesh *m = calloc(1, sizeof *m);
     if (!m)
         return err_set(info, ERR_NOMEM, "", "out of memory");
+    mesh_ignore_sigpipe();
     m->loop = loop;
     m->ev = *events;
     m->tick_ms = cfg->tick_ms;

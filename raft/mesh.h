@@ -53,6 +53,7 @@ struct mesh_config {
     uint64_t incarnation;
 };
 
+/* Ignores SIGPIPE for the whole process, unless it is handled already. */
 ERR_CHECKED int mesh_open(uv_loop_t *loop, const struct mesh_config *cfg, const struct mesh_events *events,
                           struct mesh **out, struct err_info *info);
 /* Closes everything; cb when no handle is left; the mesh is then freed. */

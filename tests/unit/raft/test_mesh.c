@@ -1,5 +1,5 @@
 /* Strangers at the mesh port: wrong authority, wrong name, rubbish, half-open connections. The cluster goes on. */
-#include <errno.h>
+#include <signal.h>
 
 #include "raft/mesh.h"
 #include "tests/unit/raft/fixture.h"
@@ -146,6 +146,17 @@ START_TEST(test_other_name_is_refused)
 }
 END_TEST
 
+START_TEST(test_writing_to_a_dead_peer_is_no_signal)
+{
+    struct fx *fx = fx_new();
+    struct sigaction sa;
+    fx_cluster(fx, 1);
+    ck_assert_int_eq(sigaction(SIGPIPE, NULL, &sa), 0);
+    ck_assert(sa.sa_handler == SIG_IGN);
+    fx_free(fx);
+}
+END_TEST
+
 START_TEST(test_bad_files_are_told)
 {
     struct fx *fx = fx_new();
@@ -191,6 +202,7 @@ int main(void)
     tcase_add_test(tc, test_silent_connections_are_closed_and_bounded);
     tcase_add_test(tc, test_other_authority_is_refused);
     tcase_add_test(tc, test_other_name_is_refused);
+    tcase_add_test(tc, test_writing_to_a_dead_peer_is_no_signal);
     tcase_add_test(tc, test_bad_files_are_told);
     tcase_add_test(tc, test_addresses);
     suite_add_tcase(s, tc);
