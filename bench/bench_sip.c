@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sofia-sip/nta.h>
@@ -33,8 +34,9 @@
 
 extern su_log_t nta_log[], tport_log[];
 
-static const char sdp[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 101\r\n"
-                          "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n";
+static const char sdp[] =
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 101\r\n"
+    "a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n";
 
 /* ---- bare server ---- */
 
@@ -64,8 +66,8 @@ static int bare_recv(nta_leg_magic_t *m, nta_leg_t *dflt, nta_incoming_t *irq, c
     (void)dflt;
     if (sip->sip_request->rq_method != sip_method_invite)
         return 501;
-    nta_leg_t *leg = nta_leg_tcreate(bare_agent, bare_leg_recv, NULL, SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
-                                     SIPTAG_TO(sip->sip_from), TAG_END());
+    nta_leg_t *leg = nta_leg_tcreate(bare_agent, bare_leg_recv, NULL, SIPTAG_CALL_ID(sip->sip_call_id),
+                                     SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from), TAG_END());
     nta_leg_tag(leg, NULL);
     nta_incoming_tag(irq, nta_leg_get_tag(leg));
     nta_leg_server_route(leg, sip->sip_record_route, sip->sip_contact);
@@ -79,8 +81,8 @@ static int bare_recv(nta_leg_magic_t *m, nta_leg_t *dflt, nta_incoming_t *irq, c
 
 static void bare_server(su_root_t *root, int report)
 {
-    bare_agent = nta_agent_create(root, URL_STRING_MAKE("sip:127.0.0.1:*"), NULL, NULL, NTATAG_UA(1), NTATAG_USE_NAPTR(0),
-                                  NTATAG_USE_SRV(0), NTATAG_SIP_T1X64(2000), TAG_END());
+    bare_agent = nta_agent_create(root, URL_STRING_MAKE("sip:127.0.0.1:*"), NULL, NULL, NTATAG_UA(1),
+                                  NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SIP_T1X64(2000), TAG_END());
     nta_leg_tcreate(bare_agent, bare_recv, NULL, NTATAG_NO_DIALOG(1), TAG_END());
     uint16_t port = (uint16_t)atoi(nta_agent_via(bare_agent)->v_port);
     if (write(report, &port, sizeof port) != sizeof port)
@@ -113,7 +115,8 @@ static void on_register(void *ctx, struct sip_reg *reg, const struct sip_registe
     sip_register_reply(reg, 403, NULL, 0, NULL, 0);
 }
 
-static enum sip_identity identify(void *ctx, const struct sockaddr *sa, const char *user, const char **trunk, const char **ext)
+static enum sip_identity identify(void *ctx, const struct sockaddr *sa, const char *user, const char **trunk,
+                                  const char **ext)
 {
     (void)ctx;
     (void)sa;
@@ -229,14 +232,15 @@ static unsigned run_serial;
 static void send_request(const char *method, unsigned n, const char *to_tag, const char *body)
 {
     char out[2048];
-    int len = snprintf(out, sizeof out,
-                       "%s sip:10000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK%s%u.%u;rport\r\n"
-                       "Max-Forwards: 70\r\nFrom: \"Caller\" <sip:8001@127.0.0.1>;tag=t%u\r\nTo: <sip:10000@127.0.0.1>%s%s\r\n"
-                       "Call-ID: c%u.%u\r\nCSeq: %u %s\r\nContact: <sip:8001@127.0.0.1:%u>\r\nUser-Agent: bench\r\n"
-                       "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n%sContent-Length: %zu\r\n\r\n%s",
-                       method, my_port, method, run_serial, n, n, *to_tag ? ";tag=" : "", to_tag, run_serial, n,
-                       strcmp(method, "BYE") == 0 ? 2u : 1u, method, my_port, *body ? "Content-Type: application/sdp\r\n" : "",
-                       strlen(body), body);
+    int len = snprintf(
+        out, sizeof out,
+        "%s sip:10000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK%s%u.%u;rport\r\n"
+        "Max-Forwards: 70\r\nFrom: \"Caller\" <sip:8001@127.0.0.1>;tag=t%u\r\nTo: <sip:10000@127.0.0.1>%s%s\r\n"
+        "Call-ID: c%u.%u\r\nCSeq: %u %s\r\nContact: <sip:8001@127.0.0.1:%u>\r\nUser-Agent: bench\r\n"
+        "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n%sContent-Length: %zu\r\n\r\n%s",
+        method, my_port, method, run_serial, n, n, *to_tag ? ";tag=" : "", to_tag, run_serial, n,
+        strcmp(method, "BYE") == 0 ? 2u : 1u, method, my_port, *body ? "Content-Type: application/sdp\r\n" : "",
+        strlen(body), body);
     if (send(fd, out, (size_t)len, 0) < 0)
         perror("send");
 }
@@ -262,8 +266,8 @@ static void run_calls(unsigned calls, bool bye)
         m[n] = '\0';
         unsigned serial = 0, id = 0;
         const char *cid = strstr(m, "Call-ID: c"), *tag = strstr(m, "\r\nTo:"), *cseq = strstr(m, "CSeq: ");
-        if (strncmp(m, "SIP/2.0 200", 11) != 0 || !cid || !tag || !cseq || sscanf(cid + 10, "%u.%u", &serial, &id) != 2 ||
-            serial != run_serial || id >= calls)
+        if (strncmp(m, "SIP/2.0 200", 11) != 0 || !cid || !tag || !cseq ||
+            sscanf(cid + 10, "%u.%u", &serial, &id) != 2 || serial != run_serial || id >= calls)
             continue;
         if (strncmp(cseq, "CSeq: 2", 7) == 0) {
             done++;
@@ -318,15 +322,31 @@ static double cpu_per_call(void (*run)(su_root_t *, int))
     return ms;
 }
 
+/* What is measured is memory after the ended transactions (2 s, then the trim each second) have gone: reads on for 4 s. */
+static void settle(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    int64_t end_ms = t.tv_sec * 1000 + t.tv_nsec / 1000000 + 4000, left;
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        left = end_ms - (t.tv_sec * 1000 + t.tv_nsec / 1000000);
+        struct pollfd pf = {fd, POLLIN, 0};
+        char sink[4096];
+        if (left > 0 && poll(&pf, 1, (int)left) == 1 && recv(fd, sink, sizeof sink, 0) < 0)
+            return;
+    } while (left > 0);
+}
+
 static double kb_per_leg(void (*run)(su_root_t *, int))
 {
     struct server s = start_server(run, true);
     open_client(&s);
     run_calls(WARM, true);
-    sleep(4); /* what is measured is memory after the ended transactions (2 s) have gone */
+    settle();
     double kb = rss_kb(s.pid);
     run_calls(IDLE_LEGS, false);
-    sleep(4);
+    settle();
     kb = (rss_kb(s.pid) - kb) / IDLE_LEGS;
     end_server(&s);
     return kb;

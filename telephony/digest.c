@@ -143,7 +143,8 @@ int digest_nonce_check(const uint8_t key[DIGEST_KEY_BYTES], const char *nonce, u
     return 0;
 }
 
-void digest_fake_ha1(const uint8_t key[DIGEST_KEY_BYTES], enum digest_alg alg, const char *user, char out[DIGEST_HEX_MAX])
+void digest_fake_ha1(const uint8_t key[DIGEST_KEY_BYTES], enum digest_alg alg, const char *user,
+                     char out[DIGEST_HEX_MAX])
 {
     uint8_t md[EVP_MAX_MD_SIZE];
     unsigned n = 0;

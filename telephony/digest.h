@@ -27,17 +27,20 @@ ERR_CHECKED int digest_ha1(enum digest_alg alg, const char *user, const char *re
                            char out[DIGEST_HEX_MAX]);
 
 /* The response value for qop=auth; qop NULL gives the form of RFC 2069. */
-ERR_CHECKED int digest_response(enum digest_alg alg, const char *ha1, const char *nonce, const char *nc, const char *cnonce,
-                                const char *qop, const char *method, const char *uri, char out[DIGEST_HEX_MAX]);
+ERR_CHECKED int digest_response(enum digest_alg alg, const char *ha1, const char *nonce, const char *nc,
+                                const char *cnonce, const char *qop, const char *method, const char *uri,
+                                char out[DIGEST_HEX_MAX]);
 
 /* A fresh nonce stamped with now_s. ERR_IO when no randomness is to be had. */
 ERR_CHECKED int digest_nonce_make(const uint8_t key[DIGEST_KEY_BYTES], uint64_t now_s, char out[DIGEST_NONCE_SIZE]);
 
 /* 0: ours and young enough; ERR_STALE: ours, but older than life_s (or more than 5 s from the future); ERR_DENIED: not ours. */
-ERR_CHECKED int digest_nonce_check(const uint8_t key[DIGEST_KEY_BYTES], const char *nonce, uint64_t now_s, uint32_t life_s);
+ERR_CHECKED int digest_nonce_check(const uint8_t key[DIGEST_KEY_BYTES], const char *nonce, uint64_t now_s,
+                                   uint32_t life_s);
 
 /* Hex that looks like an HA1 for a user that does not exist, so that the same work is done. */
-void digest_fake_ha1(const uint8_t key[DIGEST_KEY_BYTES], enum digest_alg alg, const char *user, char out[DIGEST_HEX_MAX]);
+void digest_fake_ha1(const uint8_t key[DIGEST_KEY_BYTES], enum digest_alg alg, const char *user,
+                     char out[DIGEST_HEX_MAX]);
 
 /* Equal, in a time that does not depend on where they differ; hex case does not matter. */
 bool digest_equal(const char *a, const char *b);

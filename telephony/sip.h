@@ -41,37 +41,37 @@ struct sip_invite_info {
     const char *call_id;
     const char *from_user, *from_display, *to_user, *request_user; /* percent-decoded; "" when absent */
     const char *from_uri, *to_uri, *request_uri, *contact_uri;
-    const char *user_agent;          /* "" when absent */
-    const char *auth_user;           /* extension proven by digest or static address; NULL for a trunk */
-    const char *trunk;               /* name from handler->identify; NULL for a phone */
-    const char *sdp;                 /* NULL: delayed offer */
+    const char *user_agent; /* "" when absent */
+    const char *auth_user;  /* extension proven by digest or static address; NULL for a trunk */
+    const char *trunk;      /* name from handler->identify; NULL for a phone */
+    const char *sdp;        /* NULL: delayed offer */
     size_t sdp_len;
     struct sockaddr_storage source;
     enum sip_transport transport;
-    const char *local_ip;            /* address of ours that it arrived at */
-    bool wants_100rel;               /* Require: 100rel */
+    const char *local_ip; /* address of ours that it arrived at */
+    bool wants_100rel;    /* Require: 100rel */
 };
 
 /* One REGISTER, already authenticated (an unauthenticated one never reaches the owner). */
 struct sip_register_contact {
-    const char *uri;        /* as in Contact, without <> */
-    const char *instance;   /* +sip.instance, or NULL (RFC 5626) */
-    uint32_t reg_id;        /* RFC 5626, 0 none */
-    uint32_t expires_s;     /* 0: remove */
+    const char *uri;      /* as in Contact, without <> */
+    const char *instance; /* +sip.instance, or NULL (RFC 5626) */
+    uint32_t reg_id;      /* RFC 5626, 0 none */
+    uint32_t expires_s;   /* 0: remove */
 };
 struct sip_register_info {
-    const char *user;       /* the extension, equal to the digest user */
+    const char *user; /* the extension, equal to the digest user */
     const char *call_id;
     uint32_t cseq;
     const char *user_agent;
-    const char *flow;       /* "udp:ip:port" or "tcp:ip:port": where it came from (received) */
-    const char *path;       /* Path values joined by ", " or NULL */
-    bool star;              /* Contact: * with Expires: 0 */
-    size_t n_contacts;      /* 0: a question for the present bindings */
+    const char *flow;  /* "udp:ip:port" or "tcp:ip:port": where it came from (received) */
+    const char *path;  /* Path values joined by ", " or NULL */
+    bool star;         /* Contact: * with Expires: 0 */
+    size_t n_contacts; /* 0: a question for the present bindings */
     const struct sip_register_contact *contacts;
     struct sockaddr_storage source;
 };
-struct sip_binding {        /* a line of the 200 */
+struct sip_binding { /* a line of the 200 */
     const char *uri;
     uint32_t expires_s;
     const char *instance;
@@ -79,25 +79,25 @@ struct sip_binding {        /* a line of the 200 */
 };
 
 enum sip_event_type {
-    SIP_EV_PROGRESS,   /* outbound: 18x; status, sdp (early media) may be NULL. 100rel is acknowledged by us */
-    SIP_EV_ANSWERED,   /* outbound: 2xx with sdp (may be NULL only if we sent no offer: error). The owner must sip_leg_ack */
-    SIP_EV_ACKED,      /* inbound: ACK for our 2xx; sdp: the answer when our 2xx carried the offer (delayed offer), else NULL */
-    SIP_EV_FAILED,     /* outbound: final 3xx-6xx or time-out (408); inbound: cancelled (487) or no ACK (408). Leg is gone */
-    SIP_EV_ENDED,      /* BYE received, session timer ran out, or 481/408 inside the dialog. Leg is gone */
-    SIP_EV_REOFFER,    /* re-INVITE or UPDATE from the peer: sdp NULL means that it wants our offer. Answer by sip_leg_reanswer */
+    SIP_EV_PROGRESS, /* outbound: 18x; status, sdp (early media) may be NULL. 100rel is acknowledged by us */
+    SIP_EV_ANSWERED, /* outbound: 2xx with sdp (may be NULL only if we sent no offer: error). The owner must sip_leg_ack */
+    SIP_EV_ACKED, /* inbound: ACK for our 2xx; sdp: the answer when our 2xx carried the offer (delayed offer), else NULL */
+    SIP_EV_FAILED, /* outbound: final 3xx-6xx or time-out (408); inbound: cancelled (487) or no ACK (408). Leg is gone */
+    SIP_EV_ENDED,  /* BYE received, session timer ran out, or 481/408 inside the dialog. Leg is gone */
+    SIP_EV_REOFFER, /* re-INVITE or UPDATE from the peer: sdp NULL means that it wants our offer. Answer by sip_leg_reanswer */
     SIP_EV_REANSWERED, /* result of sip_leg_reinvite: status 200 with sdp, or a refusal (the dialog stays) */
     SIP_EV_INFO_DTMF,  /* INFO with application/dtmf-relay or application/dtmf: digit */
 };
 struct sip_event {
     enum sip_event_type type;
-    int status;            /* SIP status, 0 where it has no meaning */
-    const char *phrase;    /* reason phrase or Reason header text; "" */
+    int status;         /* SIP status, 0 where it has no meaning */
+    const char *phrase; /* reason phrase or Reason header text; "" */
     const char *sdp;
     size_t sdp_len;
     char digit;
     bool early_reliable;
-    int retry_after_s;     /* from Retry-After, 0 none */
-    const char *redirect;  /* Contact of a 3xx, or NULL */
+    int retry_after_s;    /* from Retry-After, 0 none */
+    const char *redirect; /* Contact of a 3xx, or NULL */
 };
 typedef void sip_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
 
@@ -118,7 +118,7 @@ struct sip_handler {
 };
 
 struct sip_listen {
-    const char *ip;      /* textual IPv4 or IPv6 */
+    const char *ip; /* textual IPv4 or IPv6 */
     uint16_t port;
 };
 struct sip_config {
@@ -127,16 +127,16 @@ struct sip_config {
     const char *product;         /* User-Agent / Server, such as "Everline/0.1" */
     uint8_t nonce_key[32];       /* shared by all nodes: a nonce given by one is valid at every other */
     uint32_t nonce_life_s;       /* default 60; an older nonce gets stale=true */
-    bool md5_only;               /* challenges name MD5 alone: for sites whose phones give up at a SHA-256 challenge (SIPp 3.6
+    bool md5_only; /* challenges name MD5 alone: for sites whose phones give up at a SHA-256 challenge (SIPp 3.6
                                     does). Else both are named, SHA-256 first (RFC 8760); baresip below version 3, which gives up
                                     too, is known by its User-Agent. SHA-256 credentials are always accepted */
-    uint32_t session_expires_s;  /* default 1800; RFC 4028 */
-    uint32_t min_se_s;           /* default 90 */
-    uint32_t tcp_idle_s;         /* default 120; idle TCP connections are closed */
-    unsigned tcp_per_source;     /* default 32 connections */
-    size_t message_max;          /* default 64 KiB */
-    uint32_t t1_ms;              /* default 500; RFC 3261 timer T1 */
-    uint32_t t1x64_ms;           /* default 32000; timers B, F, H, J. How long an ended transaction stays (14-16 kB on UDP) */
+    uint32_t session_expires_s; /* default 1800; RFC 4028 */
+    uint32_t min_se_s;          /* default 90 */
+    uint32_t tcp_idle_s;        /* default 120; idle TCP connections are closed */
+    unsigned tcp_per_source;    /* default 32 connections */
+    size_t message_max;         /* default 64 KiB */
+    uint32_t t1_ms;             /* default 500; RFC 3261 timer T1 */
+    uint32_t t1x64_ms; /* default 32000; timers B, F, H, J. How long an ended transaction stays (14-16 kB on UDP) */
 };
 
 ERR_CHECKED int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip_handler *handler,
@@ -161,22 +161,23 @@ void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int ret
 
 /* Outbound leg. Identifiers are given by the caller so that another node can compute them again. */
 struct sip_out_params {
-    const char *target;       /* Request-URI, numeric host, such as "sip:8001@127.0.0.1:5062;transport=tcp" */
-    const char *flow;         /* "tcp:ip:port" of a connection that this node holds to be used again, or NULL */
-    const char *route;        /* one Route URI or NULL */
+    const char *target; /* Request-URI, numeric host, such as "sip:8001@127.0.0.1:5062;transport=tcp" */
+    const char *flow;   /* "tcp:ip:port" of a connection that this node holds to be used again, or NULL */
+    const char *route;  /* one Route URI or NULL */
     const char *from_user, *from_display, *to_user; /* display may be NULL */
-    const char *call_id;      /* required */
-    const char *from_tag;     /* required */
-    const char *branch;       /* "z9hG4bK..." required */
+    const char *call_id;                            /* required */
+    const char *from_tag;                           /* required */
+    const char *branch;                             /* "z9hG4bK..." required */
     uint32_t cseq;
-    const char *sdp;          /* the offer; required */
-    const char *headers;      /* further header lines, "Name: value\r\n"..., or NULL */
-    bool supports_100rel;     /* Supported: 100rel; default true in practice */
-    const char *local_ip;     /* which of our addresses to use, or NULL: by family */
+    const char *sdp;      /* the offer; required */
+    const char *headers;  /* further header lines, "Name: value\r\n"..., or NULL */
+    bool supports_100rel; /* Supported: 100rel; default true in practice */
+    const char *local_ip; /* which of our addresses to use, or NULL: by family */
     sip_leg_cb *cb;
     void *ctx;
 };
-ERR_CHECKED int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip_leg **out, struct err_info *info);
+ERR_CHECKED int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip_leg **out,
+                               struct err_info *info);
 /* ACK for the 2xx of SIP_EV_ANSWERED (or of a re-INVITE: done by the endpoint itself). */
 ERR_CHECKED int sip_leg_ack(struct sip_leg *leg);
 /* Ends the leg from our side in whatever state it is: CANCEL, BYE, or a 487/603 refusal of an unanswered inbound one.
@@ -191,14 +192,14 @@ ERR_CHECKED int sip_leg_reanswer(struct sip_leg *leg, int status, const char *sd
 /* Everything another node needs to carry the dialog on. Strings live as long as the leg and until the next change. */
 struct sip_dialog {
     const char *call_id, *local_uri, *remote_uri, *local_tag, *remote_tag, *remote_target;
-    const char *route_set;     /* comma separated, in route order; "" none */
+    const char *route_set; /* comma separated, in route order; "" none */
     uint32_t local_cseq, remote_cseq;
     enum sip_transport transport;
-    const char *flow;          /* "udp:ip:port" last source of the peer */
+    const char *flow; /* "udp:ip:port" last source of the peer */
     const char *local_ip;
     uint16_t local_port;
     bool inbound;
-    const char *invite_text;   /* the unanswered INVITE as received (inbound, before the answer), else "" */
+    const char *invite_text; /* the unanswered INVITE as received (inbound, before the answer), else "" */
     uint32_t session_expires_s;
     bool refresher_is_us;
 };

@@ -9,7 +9,8 @@
 #define PARAM_SIZE 256
 
 struct credentials {
-    char user[PARAM_SIZE], nonce[PARAM_SIZE], uri[1024], response[DIGEST_HEX_MAX + 1], cnonce[PARAM_SIZE], nc[16], qop[16];
+    char user[PARAM_SIZE], nonce[PARAM_SIZE], uri[1024], response[DIGEST_HEX_MAX + 1], cnonce[PARAM_SIZE], nc[16],
+        qop[16];
     enum digest_alg alg;
 };
 
@@ -50,10 +51,12 @@ static bool find_credentials(const struct sip_ua *ua, const sip_auth_t *au, stru
         if (digest_alg_parse(alg, &c->alg) != 0)
             continue;
         if (param(au->au_params, "username=", c->user, sizeof c->user) &&
-            param(au->au_params, "nonce=", c->nonce, sizeof c->nonce) && param(au->au_params, "uri=", c->uri, sizeof c->uri) &&
+            param(au->au_params, "nonce=", c->nonce, sizeof c->nonce) &&
+            param(au->au_params, "uri=", c->uri, sizeof c->uri) &&
             param(au->au_params, "response=", c->response, sizeof c->response) &&
-            param(au->au_params, "cnonce=", c->cnonce, sizeof c->cnonce) && param(au->au_params, "nc=", c->nc, sizeof c->nc) &&
-            param(au->au_params, "qop=", c->qop, sizeof c->qop) && strcasecmp(c->qop, "auth") == 0)
+            param(au->au_params, "cnonce=", c->cnonce, sizeof c->cnonce) &&
+            param(au->au_params, "nc=", c->nc, sizeof c->nc) && param(au->au_params, "qop=", c->qop, sizeof c->qop) &&
+            strcasecmp(c->qop, "auth") == 0)
             return true;
     }
     return false;
@@ -103,8 +106,9 @@ static bool response_right(struct sip_ua *ua, const struct credentials *c, const
     char ha1[DIGEST_HEX_MAX], fake[DIGEST_HEX_MAX], want[DIGEST_HEX_MAX];
     digest_fake_ha1(ua->cfg.nonce_key, c->alg, c->user, fake);
     bool known = ua->handler.get_ha1(ua->handler.ctx, c->user, digest_alg_name(c->alg), ha1) == 0;
-    bool right = digest_response(c->alg, known ? ha1 : fake, c->nonce, c->nc, c->cnonce, c->qop, method, c->uri, want) == 0 &&
-                 digest_equal(want, c->response);
+    bool right =
+        digest_response(c->alg, known ? ha1 : fake, c->nonce, c->nc, c->cnonce, c->qop, method, c->uri, want) == 0 &&
+        digest_equal(want, c->response);
     explicit_bzero(ha1, sizeof ha1);
     explicit_bzero(want, sizeof want);
     return known && right;

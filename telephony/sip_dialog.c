@@ -35,8 +35,8 @@ static int numeric_hop(const char *uri, char *buf, size_t size)
             strcasecmp(transport, "tcp") != 0 && strcasecmp(transport, "tls") != 0)
             strcpy(transport, "udp");
         const char *port = url->url_port && *url->url_port ? url->url_port : "5060";
-        int n = snprintf(buf, size, family == AF_INET6 ? "sip:[%s]:%s;transport=%s" : "sip:%s:%s;transport=%s", ip, port,
-                         transport);
+        int n = snprintf(buf, size, family == AF_INET6 ? "sip:[%s]:%s;transport=%s" : "sip:%s:%s;transport=%s", ip,
+                         port, transport);
         rc = n > 0 && (size_t)n < size ? 0 : ERR_TOOBIG;
     }
     su_home_deinit(home);
@@ -67,9 +67,9 @@ void sip_dialog_bye(struct sip_leg *leg, int status, const char *text)
     if (!leg->nta)
         return;
     char *reason = sip_reason_value(status, text);
-    nta_outgoing_t *bye =
-        nta_outgoing_tcreate(leg->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_BYE, NULL,
-                             TAG_IF(reason, SIPTAG_REASON_STR(reason)), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
+    nta_outgoing_t *bye = nta_outgoing_tcreate(
+        leg->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_BYE, NULL,
+        TAG_IF(reason, SIPTAG_REASON_STR(reason)), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
     free(reason);
     if (!bye)
         log_warn("sip", "call %s: cannot send BYE", leg->call_id);
@@ -87,8 +87,8 @@ static int send_offer(struct sip_leg *leg)
     snprintf(least, sizeof least, "%u", leg->se_min > leg->ua->cfg.min_se_s ? leg->se_min : leg->ua->cfg.min_se_s);
     leg->offer_out = nta_outgoing_tcreate(
         leg->nta, recv_offer_answer, (nta_outgoing_magic_t *)leg, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)),
-        leg->offer_out_update ? sip_method_update : sip_method_invite, leg->offer_out_update ? "UPDATE" : "INVITE", NULL,
-        SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SUPPORTED_STR("timer"),
+        leg->offer_out_update ? sip_method_update : sip_method_invite, leg->offer_out_update ? "UPDATE" : "INVITE",
+        NULL, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SUPPORTED_STR("timer"),
         SIPTAG_SESSION_EXPIRES_STR(sip_timer_ask(leg, se, sizeof se)), SIPTAG_MIN_SE_STR(least),
         SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
         TAG_IF(sdp, SIPTAG_PAYLOAD_STR(sdp)), TAG_END());
@@ -160,7 +160,8 @@ static void offer_accepted(struct sip_leg *leg, nta_outgoing_t *orq, const sip_t
     char *sdp = NULL;
     if (sip->sip_contact && sip_leg_target(leg, sip->sip_contact) == 0)
         nta_leg_client_reroute(leg->nta, NULL, sip->sip_contact, 0);
-    if (!leg->offer_out_update && sip_uac_send_ack(leg, leg->nta, nta_outgoing_cseq(orq), nta_outgoing_branch(orq)) != 0)
+    if (!leg->offer_out_update &&
+        sip_uac_send_ack(leg, leg->nta, nta_outgoing_cseq(orq), nta_outgoing_branch(orq)) != 0)
         log_warn("sip", "call %s: cannot send ACK", leg->call_id);
     sip_leg_learn(leg, sip);
     sip_timer_accepted(leg, sip);
@@ -237,7 +238,8 @@ static int reply(struct sip_leg *leg, nta_incoming_t *irq, int status)
     snprintf(after, sizeof after, "%u", r % 11u);
     nta_incoming_treply(irq, status, sip_phrase(status, NULL), TAG_IF(status == 500, SIPTAG_RETRY_AFTER_STR(after)),
                         TAG_IF(status == 405 || status == 501, SIPTAG_ALLOW_STR(SIP_ALLOW)),
-                        TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT)), SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
+                        TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT)), SIPTAG_SERVER_STR(leg->ua->product),
+                        TAG_END());
     return status;
 }
 
@@ -249,9 +251,9 @@ static void accept_offer(struct sip_leg *leg, nta_incoming_t *irq, const char *s
     const char *expires = nta_incoming_method(irq) == sip_method_prack ? NULL : sip_timer_answer(leg, se, sizeof se);
     nta_incoming_treply(irq, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW),
                         SIPTAG_SUPPORTED_STR(SIP_SUPPORTED), TAG_IF(expires, SIPTAG_SESSION_EXPIRES_STR(expires)),
-                        TAG_IF(expires && leg->peer_timer, SIPTAG_REQUIRE_STR("timer")), SIPTAG_SERVER_STR(leg->ua->product),
-                        TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")), TAG_IF(sdp, SIPTAG_PAYLOAD_STR(sdp)),
-                        TAG_END());
+                        TAG_IF(expires && leg->peer_timer, SIPTAG_REQUIRE_STR("timer")),
+                        SIPTAG_SERVER_STR(leg->ua->product), TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
+                        TAG_IF(sdp, SIPTAG_PAYLOAD_STR(sdp)), TAG_END());
     if (expires && leg->state == SIP_UP)
         sip_timer_start(leg);
 }
@@ -346,8 +348,8 @@ static int recv_offer(struct sip_leg *leg, nta_leg_t *nta, nta_incoming_t *irq, 
     if (status == 422) {
         char least[16];
         snprintf(least, sizeof least, "%u", leg->ua->cfg.min_se_s);
-        nta_incoming_treply(irq, 422, sip_phrase(422, NULL), SIPTAG_MIN_SE_STR(least), SIPTAG_SERVER_STR(leg->ua->product),
-                            TAG_END());
+        nta_incoming_treply(irq, 422, sip_phrase(422, NULL), SIPTAG_MIN_SE_STR(least),
+                            SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
     } else if (status) {
         reply(leg, irq, status);
     }
@@ -446,7 +448,8 @@ static int recv_info(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
     if (!sip->sip_payload || sip->sip_payload->pl_len == 0)
         return reply(leg, irq, 200);
     const sip_content_type_t *c = sip->sip_content_type;
-    if (!c || !c->c_type || (strcasecmp(c->c_type, "application/dtmf-relay") != 0 && strcasecmp(c->c_type, "application/dtmf") != 0))
+    if (!c || !c->c_type ||
+        (strcasecmp(c->c_type, "application/dtmf-relay") != 0 && strcasecmp(c->c_type, "application/dtmf") != 0))
         return reply(leg, irq, 415);
     char digit = dtmf_digit(sip);
     status = reply(leg, irq, digit ? 200 : 400);

@@ -22,7 +22,6 @@
 #define TELEPHONY_SIP_INT_H
 
 #include <netinet/in.h>
-#include <stdio.h>
 #include <sofia-sip/msg_addr.h>
 #include <sofia-sip/nta.h>
 #include <sofia-sip/nta_stateless.h>
@@ -35,6 +34,7 @@
 #include <sofia-sip/su_tag.h>
 #include <sofia-sip/tport.h>
 #include <sofia-sip/tport_tag.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -47,18 +47,18 @@
 #define SIP_SUPPORTED "100rel, timer, path, outbound"
 #define SIP_ACCEPT "application/sdp, application/dtmf-relay, application/dtmf"
 #define SIP_LISTEN_MAX 8
-#define SIP_FORKS_MAX 8        /* early dialogs of one INVITE; more are not followed */
-#define SIP_CONTACTS_MAX 10    /* in one REGISTER */
-#define SIP_TAG_SIZE 20        /* room for a tag of 16 hex digits */
+#define SIP_FORKS_MAX 8     /* early dialogs of one INVITE; more are not followed */
+#define SIP_CONTACTS_MAX 10 /* in one REGISTER */
+#define SIP_TAG_SIZE 20     /* room for a tag of 16 hex digits */
 #define SIP_HOST_SIZE INET6_ADDRSTRLEN
 #define SIP_FLOW_SIZE (SIP_HOST_SIZE + 16)
-#define SIP_REINVITE_TRIES 4   /* after 491 */
-#define SIP_SDP_MAX 16384      /* bodies over this are refused with 413 */
+#define SIP_REINVITE_TRIES 4 /* after 491 */
+#define SIP_SDP_MAX 16384    /* bodies over this are refused with 413 */
 
-struct sip_port {              /* one listen address: an nta agent with UDP and TCP */
+struct sip_port { /* one listen address: an nta agent with UDP and TCP */
     struct sip_ua *ua;
     nta_agent_t *agent;
-    nta_leg_t *fallback;       /* takes requests outside dialogs */
+    nta_leg_t *fallback; /* takes requests outside dialogs */
     int family;
     uint16_t port;
     char ip[SIP_HOST_SIZE];
@@ -66,7 +66,7 @@ struct sip_port {              /* one listen address: an nta agent with UDP and 
 
 struct sip_ua {
     su_root_t *root;
-    struct sip_config cfg;     /* strings below, listen[] emptied */
+    struct sip_config cfg; /* strings below, listen[] emptied */
     char *realm, *product;
     struct sip_handler handler;
     struct sip_port ports[SIP_LISTEN_MAX];
@@ -74,20 +74,28 @@ struct sip_ua {
     struct list_node legs, regs;
     struct digest_replay *replay;
     struct sip_stats stats;
-    su_timer_t *sweep;         /* idle TCP connections */
+    su_timer_t *sweep; /* idle TCP connections */
     bool stopping;
 };
 
-enum sip_state { SIP_IN_RINGING, SIP_IN_ANSWERED, SIP_OUT_CALLING, SIP_OUT_ANSWERED, SIP_OUT_CANCELLED, SIP_UP, SIP_OVER };
+enum sip_state {
+    SIP_IN_RINGING,
+    SIP_IN_ANSWERED,
+    SIP_OUT_CALLING,
+    SIP_OUT_ANSWERED,
+    SIP_OUT_CANCELLED,
+    SIP_UP,
+    SIP_OVER
+};
 
-struct sip_fork {              /* one early dialog of an outbound INVITE */
+struct sip_fork { /* one early dialog of an outbound INVITE */
     char *tag;
     nta_leg_t *nta;
-    uint32_t rseq;             /* last reliable provisional response taken, 0 none */
+    uint32_t rseq; /* last reliable provisional response taken, 0 none */
 };
 
 struct sip_leg {
-    struct list_node link;     /* ua->legs */
+    struct list_node link; /* ua->legs */
     struct sip_ua *ua;
     struct sip_port *port;
     sip_leg_cb *cb;
@@ -103,19 +111,19 @@ struct sip_leg {
     uint32_t local_cseq, remote_cseq;
     enum sip_transport transport;
     char flow[SIP_FLOW_SIZE];
-    bool natted;               /* the peer's Via differs from its source: requests go to the flow */
-    bool routed;               /* there is a route set */
+    bool natted; /* the peer's Via differs from its source: requests go to the flow */
+    bool routed; /* there is a route set */
     char *local_sdp, *remote_sdp;
     bool peer_update, peer_timer;
 
     /* inbound INVITE */
     nta_incoming_t *invite_in;
-    nta_reliable_t *rel;       /* unacknowledged reliable 18x */
+    nta_reliable_t *rel; /* unacknowledged reliable 18x */
     bool rel_sdp;
     bool require_100rel, support_100rel, delayed_offer, answered_early;
-    int next_ring;             /* 18x that waits for the PRACK, 0 none */
+    int next_ring;                     /* 18x that waits for the PRACK, 0 none */
     char *next_ring_sdp, *next_answer; /* held back until the PRACK */
-    char *delayed_answer;      /* answer that came in a PRACK */
+    char *delayed_answer;              /* answer that came in a PRACK */
 
     /* outbound INVITE */
     nta_outgoing_t *invite_out;
@@ -124,12 +132,12 @@ struct sip_leg {
     char *target, *out_route, *out_headers, *branch;
     uint32_t invite_cseq;
     bool supports_100rel, retried_422;
-    int release_status;        /* Reason header of a BYE that follows a late 2xx */
+    int release_status; /* Reason header of a BYE that follows a late 2xx */
     char *release_text;
 
     /* offers inside the dialog */
-    nta_incoming_t *offer_in;  /* their re-INVITE or UPDATE that the owner has to answer */
-    nta_incoming_t *ack_in;    /* re-INVITE answered, ACK not seen */
+    nta_incoming_t *offer_in; /* their re-INVITE or UPDATE that the owner has to answer */
+    nta_incoming_t *ack_in;   /* re-INVITE answered, ACK not seen */
     bool offer_in_delayed, offer_in_update;
     char *offer_in_sdp;
     nta_outgoing_t *offer_out; /* our re-INVITE or UPDATE */
@@ -139,11 +147,11 @@ struct sip_leg {
 
     /* timers */
     su_timer_t *timer_session, *timer_retry, *timer_guard;
-    uint32_t se_s;             /* agreed session interval, 0 none */
-    uint32_t se_min;           /* least the peer accepts, from Min-SE */
+    uint32_t se_s;   /* agreed session interval, 0 none */
+    uint32_t se_min; /* least the peer accepts, from Min-SE */
     bool refresher_is_us;
     struct clock_mono se_since; /* when the present interval began */
-    bool se_refreshed;         /* our refresh of this interval is on its way or done */
+    bool se_refreshed;          /* our refresh of this interval is on its way or done */
 };
 
 struct sip_reg {
@@ -164,7 +172,7 @@ void sip_flow_text(const struct sockaddr *sa, enum sip_transport t, char out[SIP
 /* "tcp:[::1]:5060" to a URI "sip:[::1]:5060;transport=tcp". ERR_INVAL. */
 int sip_flow_uri(const char *flow, char *out, size_t size);
 const char *sip_transport_text(enum sip_transport t);
-char *sip_url_text(const url_t *url);        /* malloc, NULL when out of memory or no url */
+char *sip_url_text(const url_t *url);                       /* malloc, NULL when out of memory or no url */
 int sip_url_user(const url_t *url, char *out, size_t size); /* percent-decoded, "" when absent; ERR_TOOBIG */
 char *sip_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool sip_url_is_sip(const url_t *url);

@@ -9,10 +9,11 @@ static void leg_destroy(void *obj)
 {
     struct sip_leg *leg = obj;
     char *const owned[] = {
-        leg->call_id,    leg->local_uri,   leg->remote_uri,  leg->remote_tag,     leg->remote_target, leg->route_set,
-        leg->invite_text, leg->local_tag,  leg->local_addr,  leg->remote_addr,    leg->local_sdp,     leg->remote_sdp,
-        leg->next_ring_sdp, leg->next_answer, leg->delayed_answer, leg->target,   leg->out_route,     leg->out_headers,
-        leg->branch,     leg->release_text, leg->offer_in_sdp, leg->offer_out_sdp,
+        leg->call_id,      leg->local_uri,     leg->remote_uri,    leg->remote_tag,  leg->remote_target,
+        leg->route_set,    leg->invite_text,   leg->local_tag,     leg->local_addr,  leg->remote_addr,
+        leg->local_sdp,    leg->remote_sdp,    leg->next_ring_sdp, leg->next_answer, leg->delayed_answer,
+        leg->target,       leg->out_route,     leg->out_headers,   leg->branch,      leg->release_text,
+        leg->offer_in_sdp, leg->offer_out_sdp,
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
@@ -147,10 +148,10 @@ static void refuse(struct sip_leg *leg, int status, const char *phrase, int retr
 {
     char after[16];
     snprintf(after, sizeof after, "%d", retry_after_s);
-    nta_incoming_treply(leg->invite_in, status, sip_phrase(status, phrase),
-                        TAG_IF(retry_after_s > 0, SIPTAG_RETRY_AFTER_STR(after)), TAG_IF(reason, SIPTAG_REASON_STR(reason)),
-                        TAG_IF(status == 415, SIPTAG_ACCEPT_STR("application/sdp")),
-                        TAG_IF(status == 405, SIPTAG_ALLOW_STR(SIP_ALLOW)), SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
+    nta_incoming_treply(
+        leg->invite_in, status, sip_phrase(status, phrase), TAG_IF(retry_after_s > 0, SIPTAG_RETRY_AFTER_STR(after)),
+        TAG_IF(reason, SIPTAG_REASON_STR(reason)), TAG_IF(status == 415, SIPTAG_ACCEPT_STR("application/sdp")),
+        TAG_IF(status == 405, SIPTAG_ALLOW_STR(SIP_ALLOW)), SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
 }
 
 void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int retry_after_s)

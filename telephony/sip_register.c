@@ -51,8 +51,9 @@ static void contacts_free(struct contacts *c)
 /* 0 or the status to refuse with. */
 static int parse_contacts(const sip_t *sip, struct contacts *out, const char **why)
 {
-    uint32_t common = sip->sip_expires ? (uint32_t)(sip->sip_expires->ex_delta > UINT32_MAX ? UINT32_MAX : sip->sip_expires->ex_delta)
-                                       : EXPIRES_DEFAULT_S;
+    uint32_t common =
+        sip->sip_expires ? (uint32_t)(sip->sip_expires->ex_delta > UINT32_MAX ? UINT32_MAX : sip->sip_expires->ex_delta)
+                         : EXPIRES_DEFAULT_S;
     for (const sip_contact_t *m = sip->sip_contact; m; m = m->m_next) {
         if (m->m_url->url_type == url_any) {
             *why = "Star Needs Expires: 0 And No Other Contact";
@@ -95,7 +96,8 @@ void sip_reg_free(struct sip_reg *reg)
     free(reg);
 }
 
-static void deliver(struct sip_port *port, struct sip_reg *reg, const sip_t *sip, const char *user, const struct contacts *c)
+static void deliver(struct sip_port *port, struct sip_reg *reg, const sip_t *sip, const char *user,
+                    const struct contacts *c)
 {
     struct sip_ua *ua = port->ua;
     struct sip_source src;
@@ -155,7 +157,8 @@ int sip_register_recv(struct sip_port *port, nta_incoming_t *irq, const sip_t *s
     if (status)
         return status;
     char from[256], to[256];
-    if (sip_url_user(sip->sip_from->a_url, from, sizeof from) != 0 || sip_url_user(sip->sip_to->a_url, to, sizeof to) != 0)
+    if (sip_url_user(sip->sip_from->a_url, from, sizeof from) != 0 ||
+        sip_url_user(sip->sip_to->a_url, to, sizeof to) != 0)
         return reply(port, irq, 400, "User Part Too Long");
     struct sip_source src;
     sip_source_of_request(port, irq, &src);
@@ -198,11 +201,12 @@ void sip_register_reply(struct sip_reg *reg, int status, const char *phrase, int
     char after[16], least[16];
     snprintf(after, sizeof after, "%d", retry_after_s);
     snprintf(least, sizeof least, "%u", EXPIRES_MIN_S);
-    nta_incoming_treply(reg->irq, status, sip_phrase(status, phrase), TAG_IF(contact != NULL, SIPTAG_CONTACT_STR(contact)),
-                        TAG_IF(ok && reg->path && reg->supports_path, SIPTAG_PATH_STR(reg->path)),
-                        TAG_IF(ok && reg->outbound, SIPTAG_REQUIRE_STR("outbound")),
-                        TAG_IF(retry_after_s > 0, SIPTAG_RETRY_AFTER_STR(after)),
-                        TAG_IF(status == 423, SIPTAG_MIN_EXPIRES_STR(least)), SIPTAG_SERVER_STR(reg->ua->product), TAG_END());
+    nta_incoming_treply(
+        reg->irq, status, sip_phrase(status, phrase), TAG_IF(contact != NULL, SIPTAG_CONTACT_STR(contact)),
+        TAG_IF(ok && reg->path && reg->supports_path, SIPTAG_PATH_STR(reg->path)),
+        TAG_IF(ok && reg->outbound, SIPTAG_REQUIRE_STR("outbound")),
+        TAG_IF(retry_after_s > 0, SIPTAG_RETRY_AFTER_STR(after)), TAG_IF(status == 423, SIPTAG_MIN_EXPIRES_STR(least)),
+        SIPTAG_SERVER_STR(reg->ua->product), TAG_END());
     free(contact);
     sip_reg_free(reg);
 }

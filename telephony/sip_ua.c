@@ -33,8 +33,8 @@ static int recv_options(struct sip_port *port, nta_incoming_t *irq, const sip_t 
         return bad;
     int status = wait > 0 ? 503 : 200;
     nta_incoming_treply(irq, status, wait > 0 && why ? why : sip_phrase(status, NULL), SIPTAG_ALLOW_STR(SIP_ALLOW),
-                        SIPTAG_SUPPORTED_STR(SIP_SUPPORTED), SIPTAG_ACCEPT_STR(SIP_ACCEPT), SIPTAG_SERVER_STR(ua->product),
-                        TAG_IF(wait > 0, SIPTAG_RETRY_AFTER_STR(after)), TAG_END());
+                        SIPTAG_SUPPORTED_STR(SIP_SUPPORTED), SIPTAG_ACCEPT_STR(SIP_ACCEPT),
+                        SIPTAG_SERVER_STR(ua->product), TAG_IF(wait > 0, SIPTAG_RETRY_AFTER_STR(after)), TAG_END());
     return status;
 }
 
@@ -139,25 +139,29 @@ static int port_open(struct sip_ua *ua, const struct sip_listen *l, size_t i, st
     snprintf(field, sizeof field, "listen[%zu].ip", i);
     port->ua = ua;
     if (!sip_numeric_host(l->ip, port->ip, &port->family) || wildcard(port->ip, port->family))
-        return err_set(info, ERR_INVAL, field, "not an address: \"%s\"; give one numeric IPv4 or IPv6 address of this machine",
-                       l->ip);
+        return err_set(info, ERR_INVAL, field,
+                       "not an address: \"%s\"; give one numeric IPv4 or IPv6 address of this machine", l->ip);
     if (l->port)
         snprintf(number, sizeof number, "%u", l->port);
     snprintf(url, sizeof url, port->family == AF_INET6 ? "sip:[%s]:%s" : "sip:%s:%s", port->ip, number);
     const struct sip_config *c = &ua->cfg;
     port->agent = nta_agent_create(
         ua->root, URL_STRING_MAKE(url), recv_stray, (nta_agent_magic_t *)port, NTATAG_UA(1), NTATAG_USE_NAPTR(0),
-        NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1), NTATAG_TIMEOUT_408(1), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1),
-        NTATAG_MAXSIZE((usize_t)c->message_max), NTATAG_UDP_MTU(UDP_MTU), NTATAG_SIP_T1(c->t1_ms), NTATAG_SIP_T1X64(c->t1x64_ms),
+        NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1), NTATAG_TIMEOUT_408(1),
+        NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1), NTATAG_MAXSIZE((usize_t)c->message_max),
+        NTATAG_UDP_MTU(UDP_MTU), NTATAG_SIP_T1(c->t1_ms), NTATAG_SIP_T1X64(c->t1x64_ms),
         TPTAG_IDLE(c->tcp_idle_s * 1000), TPTAG_UDP_RMEM(UDP_RMEM_BYTES), TPTAG_REUSE(1), TAG_END());
     if (!port->agent)
-        return err_set(info, ERR_IO, field, "cannot listen on %s port %s (UDP and TCP): is it an address of this machine, "
-                       "and is the port free?", port->ip, number);
+        return err_set(info, ERR_IO, field,
+                       "cannot listen on %s port %s (UDP and TCP): is it an address of this machine, "
+                       "and is the port free?",
+                       port->ip, number);
     ua->n_ports++;
     int rc = port_bound(port);
     if (rc)
         return err_set(info, rc, field, "cannot learn the port of %s", port->ip);
-    port->fallback = nta_leg_tcreate(port->agent, recv_request, (nta_leg_magic_t *)port, NTATAG_NO_DIALOG(1), TAG_END());
+    port->fallback =
+        nta_leg_tcreate(port->agent, recv_request, (nta_leg_magic_t *)port, NTATAG_NO_DIALOG(1), TAG_END());
     return port->fallback ? 0 : err_set(info, ERR_NOMEM, field, "out of memory");
 }
 

@@ -81,9 +81,9 @@ static int send_invite(struct sip_leg *leg, const char *sdp)
         return ERR_INVAL;
     leg->invite_out = nta_outgoing_tcreate(
         base, recv_invite_answer, (nta_outgoing_magic_t *)leg, URL_STRING_MAKE(hop), SIP_METHOD_INVITE,
-        URL_STRING_MAKE(leg->target), NTATAG_BRANCH_KEY(leg->branch), SIPTAG_CSEQ_STR(cseq), SIPTAG_CONTACT_STR(contact),
-        TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)), SIPTAG_ALLOW_STR(SIP_ALLOW),
-        SIPTAG_SUPPORTED_STR(leg->supports_100rel ? "100rel, timer" : "timer"),
+        URL_STRING_MAKE(leg->target), NTATAG_BRANCH_KEY(leg->branch), SIPTAG_CSEQ_STR(cseq),
+        SIPTAG_CONTACT_STR(contact), TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)),
+        SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SUPPORTED_STR(leg->supports_100rel ? "100rel, timer" : "timer"),
         SIPTAG_SESSION_EXPIRES_STR(sip_timer_ask(leg, se, sizeof se)), SIPTAG_MIN_SE_STR(least),
         SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(leg->out_headers, SIPTAG_HEADER_STR(leg->out_headers)),
         SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(sdp), TAG_END());
@@ -97,10 +97,9 @@ int sip_uac_send_ack(struct sip_leg *leg, nta_leg_t *dialog, uint32_t cseq, cons
     char hop[SIP_FLOW_SIZE + 24], text[32];
     snprintf(text, sizeof text, "%u ACK", cseq);
     /* The INVITE's branch ties the ACK to retransmitted 2xx; without it nta aborts when the INVITE is no longer known. */
-    nta_outgoing_t *ack =
-        nta_outgoing_tcreate(dialog, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_ACK, NULL,
-                             SIPTAG_CSEQ_STR(text), NTATAG_ACK_BRANCH(branch), SIPTAG_USER_AGENT_STR(leg->ua->product),
-                             TAG_END());
+    nta_outgoing_t *ack = nta_outgoing_tcreate(
+        dialog, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_ACK, NULL,
+        SIPTAG_CSEQ_STR(text), NTATAG_ACK_BRANCH(branch), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
     if (!ack)
         return ERR_IO;
     nta_outgoing_destroy(ack); /* stays by itself to answer retransmitted 2xx */
@@ -111,9 +110,9 @@ static void send_prack(struct sip_leg *leg, struct sip_fork *f, const sip_t *sip
 {
     char hop[SIP_FLOW_SIZE + 24], rack[64];
     snprintf(rack, sizeof rack, "%lu %u INVITE", sip->sip_rseq->rs_response, leg->invite_cseq);
-    nta_outgoing_t *prack =
-        nta_outgoing_tcreate(f->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_PRACK, NULL,
-                             SIPTAG_RACK_STR(rack), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
+    nta_outgoing_t *prack = nta_outgoing_tcreate(
+        f->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_PRACK, NULL,
+        SIPTAG_RACK_STR(rack), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
     if (!prack) {
         log_warn("sip", "call %s: cannot send PRACK", leg->call_id);
         return;
@@ -178,7 +177,9 @@ static void got_2xx(struct sip_leg *leg, const sip_t *sip)
     sip_timer_accepted(leg, sip);
     if (sdp && mem_strset(&leg->remote_sdp, sdp) != 0)
         bad = 500;
-    struct sip_event ev = {.type = SIP_EV_ANSWERED, .status = sip->sip_status->st_status, .phrase = sip->sip_status->st_phrase,
+    struct sip_event ev = {.type = SIP_EV_ANSWERED,
+                           .status = sip->sip_status->st_status,
+                           .phrase = sip->sip_status->st_phrase,
                            .sdp = bad ? NULL : sdp};
     sip_leg_emit(leg, &ev);
     free(sdp);
@@ -210,7 +211,10 @@ static void got_1xx(struct sip_leg *leg, const sip_t *sip)
         leg->answered_early = true;
     if (sdp && mem_strset(&leg->remote_sdp, sdp) != 0)
         log_warn("sip", "call %s: out of memory", leg->call_id);
-    struct sip_event ev = {.type = SIP_EV_PROGRESS, .status = status, .phrase = sip->sip_status->st_phrase, .sdp = sdp,
+    struct sip_event ev = {.type = SIP_EV_PROGRESS,
+                           .status = status,
+                           .phrase = sip->sip_status->st_phrase,
+                           .sdp = sdp,
                            .early_reliable = reliable};
     sip_leg_emit(leg, &ev);
     free(sdp);
@@ -355,15 +359,15 @@ static int first_hop(const struct sip_out_params *p, const url_t *target, int *f
     if (!hop || !sip_url_is_sip(hop) || !hop->url_host)
         rc = err_set(info, ERR_INVAL, "route", "not a SIP URI");
     else if (!sip_numeric_host(hop->url_host, ip, family))
-        rc = err_set(info, ERR_UNSUPPORTED, p->route ? "route" : "target", "the host must be a numeric address, not \"%s\"",
-                     hop->url_host);
+        rc = err_set(info, ERR_UNSUPPORTED, p->route ? "route" : "target",
+                     "the host must be a numeric address, not \"%s\"", hop->url_host);
     if (rc == 0) {
-        if (hop->url_params && url_param(hop->url_params, "transport", proto, sizeof proto) && strcasecmp(proto, "udp") != 0 &&
-            strcasecmp(proto, "tcp") != 0)
+        if (hop->url_params && url_param(hop->url_params, "transport", proto, sizeof proto) &&
+            strcasecmp(proto, "udp") != 0 && strcasecmp(proto, "tcp") != 0)
             rc = err_set(info, ERR_UNSUPPORTED, "target", "transport must be udp or tcp");
         *transport = strcasecmp(proto, "tcp") == 0 ? SIP_TCP : SIP_UDP;
-        snprintf(flow, SIP_FLOW_SIZE, *family == AF_INET6 ? "%s:[%s]:%s" : "%s:%s:%s", sip_transport_text(*transport), ip,
-                 hop->url_port && *hop->url_port ? hop->url_port : "5060");
+        snprintf(flow, SIP_FLOW_SIZE, *family == AF_INET6 ? "%s:[%s]:%s" : "%s:%s:%s", sip_transport_text(*transport),
+                 ip, hop->url_port && *hop->url_port ? hop->url_port : "5060");
     }
     su_home_deinit(home);
     return rc;
@@ -372,7 +376,8 @@ static int first_hop(const struct sip_out_params *p, const url_t *target, int *f
 static int fill_leg(struct sip_leg *leg, const struct sip_out_params *p, const url_t *target)
 {
     const char *open = leg->port->family == AF_INET6 ? "[" : "", *close = *open ? "]" : "";
-    char *from_user = user_part(p->from_user), *to_user = user_part(p->to_user), *display = quoted_display(p->from_display);
+    char *from_user = user_part(p->from_user), *to_user = user_part(p->to_user),
+         *display = quoted_display(p->from_display);
     if (from_user && to_user && display) {
         leg->local_uri = sip_format("sip:%s%s%s%s", from_user, open, leg->port->ip, close);
         leg->remote_uri = sip_format("sip:%s%s", to_user, target->url_host);
@@ -403,9 +408,10 @@ static int fill_leg(struct sip_leg *leg, const struct sip_out_params *p, const u
 
 static int check_params(const struct sip_out_params *p, struct err_info *info)
 {
-    if (!p->target || !p->call_id || !*p->call_id || !p->from_tag || !*p->from_tag || !p->sdp || !*p->sdp || !p->branch ||
-        strncmp(p->branch, "z9hG4bK", 7) != 0)
-        return err_set(info, ERR_INVAL, "", "target, call_id, from_tag, sdp and a branch starting z9hG4bK are required");
+    if (!p->target || !p->call_id || !*p->call_id || !p->from_tag || !*p->from_tag || !p->sdp || !*p->sdp ||
+        !p->branch || strncmp(p->branch, "z9hG4bK", 7) != 0)
+        return err_set(info, ERR_INVAL, "",
+                       "target, call_id, from_tag, sdp and a branch starting z9hG4bK are required");
     if (p->cseq == 0 || p->cseq > INT32_MAX)
         return err_set(info, ERR_RANGE, "cseq", "must be from 1 to 2147483647");
     if (strpbrk(p->from_tag, " ;\r\n<>\"") || strpbrk(p->call_id, " \r\n") || strpbrk(p->branch, " ;=\r\n") ||

@@ -40,16 +40,16 @@ int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip
         }
     if (n == 0)
         return 0;
-    nta_incoming_treply(irq, 420, sip_phrase(420, NULL), SIPTAG_UNSUPPORTED_STR(unknown), SIPTAG_SERVER_STR(port->ua->product),
-                        TAG_END());
+    nta_incoming_treply(irq, 420, sip_phrase(420, NULL), SIPTAG_UNSUPPORTED_STR(unknown),
+                        SIPTAG_SERVER_STR(port->ua->product), TAG_END());
     return 420;
 }
 
 static int refuse_body(struct sip_port *port, nta_incoming_t *irq, int status)
 {
-    nta_incoming_treply(irq, status, sip_phrase(status, NULL), TAG_IF(status == 415, SIPTAG_ACCEPT_STR("application/sdp")),
-                        TAG_IF(status == 415, SIPTAG_ACCEPT_ENCODING_STR("identity")), SIPTAG_SERVER_STR(port->ua->product),
-                        TAG_END());
+    nta_incoming_treply(
+        irq, status, sip_phrase(status, NULL), TAG_IF(status == 415, SIPTAG_ACCEPT_STR("application/sdp")),
+        TAG_IF(status == 415, SIPTAG_ACCEPT_ENCODING_STR("identity")), SIPTAG_SERVER_STR(port->ua->product), TAG_END());
     return status;
 }
 
@@ -197,7 +197,8 @@ static int fill_dialog(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *si
     sip_leg_learn(leg, sip);
     leg->require_100rel = sip->sip_require && sip_has_feature(sip->sip_require, "100rel");
     leg->support_100rel = leg->require_100rel || (sip->sip_supported && sip_has_feature(sip->sip_supported, "100rel"));
-    if (!leg->local_tag || !leg->call_id || !leg->local_uri || !leg->remote_uri || !leg->remote_tag || !leg->invite_text)
+    if (!leg->local_tag || !leg->call_id || !leg->local_uri || !leg->remote_uri || !leg->remote_tag ||
+        !leg->invite_text)
         return 500;
     if (sip_leg_target(leg, sip->sip_contact) != 0)
         return 400;
@@ -208,11 +209,12 @@ static int fill_dialog(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *si
     /* Made with its tag: a leg that is tagged later would also take requests without one. */
     sip_to_t *local = sip_to_dup(home, sip->sip_to);
     if (local && sip_to_tag(home, local, tag) >= 0)
-        leg->nta = nta_leg_tcreate(leg->port->agent, sip_dialog_recv, (nta_leg_magic_t *)leg, SIPTAG_CALL_ID(sip->sip_call_id),
-                                   SIPTAG_FROM(local), SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR(cseq),
-                                   NTATAG_REMOTE_CSEQ(leg->remote_cseq), TAG_END());
+        leg->nta = nta_leg_tcreate(leg->port->agent, sip_dialog_recv, (nta_leg_magic_t *)leg,
+                                   SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(local), SIPTAG_TO(sip->sip_from),
+                                   SIPTAG_CSEQ_STR(cseq), NTATAG_REMOTE_CSEQ(leg->remote_cseq), TAG_END());
     su_home_deinit(home);
-    if (!leg->nta || nta_leg_server_route(leg->nta, sip->sip_record_route, sip->sip_contact) < 0 || sip_leg_routes(leg) != 0)
+    if (!leg->nta || nta_leg_server_route(leg->nta, sip->sip_record_route, sip->sip_contact) < 0 ||
+        sip_leg_routes(leg) != 0)
         return 500;
     return nta_incoming_tag(irq, leg->local_tag) ? 0 : 500;
 }
@@ -228,7 +230,8 @@ static int identify(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip
 {
     struct sip_ua *ua = port->ua;
     const char *fixed = NULL;
-    switch (ua->handler.identify(ua->handler.ctx, (const struct sockaddr *)&src->addr, from_user, &out->trunk, &fixed)) {
+    switch (
+        ua->handler.identify(ua->handler.ctx, (const struct sockaddr *)&src->addr, from_user, &out->trunk, &fixed)) {
     case SIP_ID_TRUNK:
         return 0;
     case SIP_ID_STATIC_PHONE:
@@ -354,14 +357,14 @@ static int ring_now(struct sip_leg *leg, int status, const char *sdp)
     bool reliable = leg->require_100rel || (leg->support_100rel && sdp);
     if (sdp && mem_strset(&leg->local_sdp, sdp) != 0)
         return ERR_NOMEM;
-#define RING_TAGS                                                                                                            \
-    SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SERVER_STR(leg->ua->product),                           \
+#define RING_TAGS                                                                                  \
+    SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SERVER_STR(leg->ua->product), \
         TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")), TAG_IF(sdp, SIPTAG_PAYLOAD_STR(sdp)), TAG_END()
     if (!reliable)
         return nta_incoming_treply(leg->invite_in, status, sip_phrase(status, NULL), RING_TAGS) < 0 ? ERR_IO : 0;
     leg->rel_sdp = sdp != NULL;
-    leg->rel = nta_reliable_treply(leg->invite_in, recv_prack, (nta_reliable_magic_t *)leg, status, sip_phrase(status, NULL),
-                                   RING_TAGS);
+    leg->rel = nta_reliable_treply(leg->invite_in, recv_prack, (nta_reliable_magic_t *)leg, status,
+                                   sip_phrase(status, NULL), RING_TAGS);
 #undef RING_TAGS
     return leg->rel ? 0 : ERR_IO;
 }
@@ -391,8 +394,9 @@ static void answer_now(struct sip_leg *leg, const char *sdp)
     leg->invite_text = NULL;
     nta_incoming_treply(leg->invite_in, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW),
                         SIPTAG_SUPPORTED_STR(SIP_SUPPORTED), TAG_IF(expires, SIPTAG_SESSION_EXPIRES_STR(expires)),
-                        TAG_IF(expires && leg->peer_timer, SIPTAG_REQUIRE_STR("timer")), SIPTAG_SERVER_STR(leg->ua->product),
-                        SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(sdp), TAG_END());
+                        TAG_IF(expires && leg->peer_timer, SIPTAG_REQUIRE_STR("timer")),
+                        SIPTAG_SERVER_STR(leg->ua->product), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+                        SIPTAG_PAYLOAD_STR(sdp), TAG_END());
     sip_timer_start(leg);
 }
 

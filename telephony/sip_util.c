@@ -122,8 +122,8 @@ int sip_flow_uri(const char *flow, char *out, size_t size)
     char text[SIP_HOST_SIZE + 2], ip[SIP_HOST_SIZE];
     size_t n = (size_t)(port - host);
     int family;
-    if (port <= host || n >= sizeof text || strspn(port + 1, "0123456789") != strlen(port + 1) || strlen(port + 1) > 5 ||
-        !port[1])
+    if (port <= host || n >= sizeof text || strspn(port + 1, "0123456789") != strlen(port + 1) ||
+        strlen(port + 1) > 5 || !port[1])
         return ERR_INVAL;
     memcpy(text, host, n);
     text[n] = '\0';

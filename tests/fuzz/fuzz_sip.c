@@ -20,7 +20,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char sdp_text[] = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+static const char sdp_text[] =
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
 static const char cut[] = "--8<--";
 
 static struct {
@@ -66,7 +67,8 @@ static void on_register(void *ctx, struct sip_reg *reg, const struct sip_registe
     sip_register_reply(reg, info->star ? 403 : 200, NULL, 0, NULL, 0);
 }
 
-static enum sip_identity identify(void *ctx, const struct sockaddr *source, const char *user, const char **trunk, const char **ext)
+static enum sip_identity identify(void *ctx, const struct sockaddr *source, const char *user, const char **trunk,
+                                  const char **ext)
 {
     (void)ctx;
     (void)source;
@@ -122,8 +124,15 @@ static void call_out(void)
     snprintf(rig.serial, sizeof rig.serial, "%u", ++rig.out);
     snprintf(call_id, sizeof call_id, "o%s", rig.serial);
     snprintf(branch, sizeof branch, "z9hG4bKo%s", rig.serial);
-    struct sip_out_params p = {.target = rig.target, .from_user = "10000", .to_user = "1001", .call_id = call_id,
-                               .from_tag = "ours", .branch = branch, .cseq = 1, .sdp = sdp_text, .supports_100rel = true,
+    struct sip_out_params p = {.target = rig.target,
+                               .from_user = "10000",
+                               .to_user = "1001",
+                               .call_id = call_id,
+                               .from_tag = "ours",
+                               .branch = branch,
+                               .cseq = 1,
+                               .sdp = sdp_text,
+                               .supports_100rel = true,
                                .cb = out_cb};
     if (sip_leg_invite(rig.ua, &p, &rig.leg, NULL) != 0)
         abort();
@@ -135,7 +144,8 @@ static void start(void)
     su_init();
     rig.root = su_root_create(NULL);
     su_root_threading(rig.root, 0);
-    struct sip_config c = {.listen = {{"127.0.0.1", 0}}, .realm = "everline", .product = "fuzz", .t1_ms = 20, .t1x64_ms = 60};
+    struct sip_config c = {
+        .listen = {{"127.0.0.1", 0}}, .realm = "everline", .product = "fuzz", .t1_ms = 20, .t1x64_ms = 60};
     struct sip_handler h = {NULL, identify, get_ha1, overloaded, on_invite, on_register};
     if (sip_ua_start(rig.root, &c, &h, &rig.ua, NULL) != 0)
         abort();

@@ -22,7 +22,8 @@ START_TEST(rfc7616_example)
         char ha1[DIGEST_HEX_MAX], out[DIGEST_HEX_MAX];
         ck_assert_int_eq(digest_ha1(row[i].alg, "Mufasa", "http-auth@example.org", "Circle of Life", ha1), 0);
         ck_assert_int_eq(digest_response(row[i].alg, ha1, "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "00000001",
-                                         "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", "auth", "GET", "/dir/index.html", out),
+                                         "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", "auth", "GET",
+                                         "/dir/index.html", out),
                          0);
         ck_assert_str_eq(out, row[i].response);
     }
@@ -35,8 +36,8 @@ START_TEST(older_forms)
     char ha1[DIGEST_HEX_MAX], out[DIGEST_HEX_MAX];
     ck_assert_int_eq(digest_ha1(DIGEST_MD5, "Mufasa", "testrealm@host.com", "Circle Of Life", ha1), 0);
     ck_assert_str_eq(ha1, "939e7578ed9e3c518a452acee763bce9");
-    ck_assert_int_eq(digest_response(DIGEST_MD5, ha1, "dcd98b7102dd2f0e8b11d0f600bfb0c093", "00000001", "0a4f113b", "auth", "GET",
-                                     "/dir/index.html", out),
+    ck_assert_int_eq(digest_response(DIGEST_MD5, ha1, "dcd98b7102dd2f0e8b11d0f600bfb0c093", "00000001", "0a4f113b",
+                                     "auth", "GET", "/dir/index.html", out),
                      0);
     ck_assert_str_eq(out, "6629fae49393a05397450978507c4ef1");
     ck_assert_int_eq(digest_response(DIGEST_MD5, ha1, "dcd98b7102dd2f0e8b11d0f600bfb0c093", NULL, NULL, NULL, "GET",

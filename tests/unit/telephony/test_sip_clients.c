@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "test_sip_env.h"
+#include "tests/unit/telephony/test_sip_env.h"
 
 #define CALLS 30
 
@@ -80,8 +80,11 @@ static void sipp_calls_us(const char *ip, const char *transport)
     snprintf(calls, sizeof calls, "%d", CALLS);
     char bare[64];
     snprintf(bare, sizeof bare, "%s", ip);
-    char *argv[] = {"sipp", target, "-sf", (char *)scenario_file("uac"), "-i", bare, "-t", (char *)transport, "-m", calls,
-                    "-r", "30", "-l", "10", "-nostdin", "-timeout", "20s", NULL};
+    char *argv[] = {"sipp", target, "-sf",      (char *)scenario_file("uac"),
+                    "-i",   bare,   "-t",       (char *)transport,
+                    "-m",   calls,  "-r",       "30",
+                    "-l",   "10",   "-nostdin", "-timeout",
+                    "20s",  NULL};
     ck_assert_int_eq(child_result(e, start_child(argv)), 0);
     ck_assert_int_eq(e->invites, CALLS);
     env_until(e, e->registers == CALLS);
@@ -119,8 +122,10 @@ START_TEST(sipp_gives_up)
     env_start(e);
     char target[64];
     snprintf(target, sizeof target, "127.0.0.1:%u", e->port);
-    char *argv[] = {"sipp", target, "-sf", (char *)scenario_file("cancel"), "-i", "127.0.0.1", "-m", "5", "-r", "20", "-nostdin",
-                    "-timeout", "20s", NULL};
+    char *argv[] = {"sipp", target,      "-sf",      (char *)scenario_file("cancel"),
+                    "-i",   "127.0.0.1", "-m",       "5",
+                    "-r",   "20",        "-nostdin", "-timeout",
+                    "20s",  NULL};
     ck_assert_int_eq(child_result(e, start_child(argv)), 0);
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(env_event(e, SIP_EV_FAILED)->status, 487);
@@ -136,8 +141,9 @@ START_TEST(sipp_registers)
     env_start(e);
     char target[64];
     snprintf(target, sizeof target, "127.0.0.1:%u", e->port);
-    char *argv[] = {"sipp", target, "-sf", (char *)scenario_file("register"), "-i", "127.0.0.1", "-m", "3", "-nostdin",
-                    "-timeout", "20s", NULL};
+    char *argv[] = {"sipp",     target,      "-sf", (char *)scenario_file("register"),
+                    "-i",       "127.0.0.1", "-m",  "3",
+                    "-nostdin", "-timeout",  "20s", NULL};
     ck_assert_int_eq(child_result(e, start_child(argv)), 0);
     ck_assert_int_eq(e->registers, 3);
     env_stop(e);
@@ -177,8 +183,9 @@ START_TEST(we_call_sipp)
     char port[8];
     uint16_t there = free_port();
     snprintf(port, sizeof port, "%u", there);
-    char *argv[] = {"sipp", "-sf", (char *)scenario_file("uas"), "-i", "127.0.0.1", "-p", port, "-m", "1", "-nostdin", "-timeout",
-                    "20s", NULL};
+    char *argv[] = {
+        "sipp", "-sf", (char *)scenario_file("uas"), "-i", "127.0.0.1", "-p", port, "-m", "1", "-nostdin", "-timeout",
+        "20s",  NULL};
     pid_t pid = start_child(argv);
     struct peer *p = peer_udp(e);
     p->port = there;
@@ -231,7 +238,8 @@ START_TEST(baresip_phone)
     do {
         env_until(e, e->next_ev < e->n_ev);
         s = &e->ev[e->next_ev++];
-        ck_assert_msg(s->type == SIP_EV_PROGRESS || s->type == SIP_EV_ANSWERED, "event %d %d %s", (int)s->type, s->status, s->phrase);
+        ck_assert_msg(s->type == SIP_EV_PROGRESS || s->type == SIP_EV_ANSWERED, "event %d %d %s", (int)s->type,
+                      s->status, s->phrase);
     } while (s->type != SIP_EV_ANSWERED);
     ck_assert(s->has_sdp);
     ck_assert_int_eq(sip_leg_ack(leg), 0);

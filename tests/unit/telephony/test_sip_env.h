@@ -100,8 +100,8 @@ static void env_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *e
         e->on_event(e, leg, ev);
 }
 
-static enum sip_identity env_identify(void *ctx, const struct sockaddr *source, const char *from_user, const char **trunk,
-                                      const char **user)
+static enum sip_identity env_identify(void *ctx, const struct sockaddr *source, const char *from_user,
+                                      const char **trunk, const char **user)
 {
     struct env *e = ctx;
     (void)source;
@@ -230,13 +230,13 @@ static UNUSED void env_no_event(struct env *e)
     ck_assert_msg(e->next_ev == e->n_ev, "unexpected event %d", (int)e->ev[e->next_ev].type);
 }
 
-#define env_until(e, cond)                                \
-    do {                                                  \
-        uint64_t env_end = now_ms() + WAIT_MS;            \
-        bool env_ok;                                      \
-        while (!(env_ok = (cond)) && now_ms() < env_end)  \
-            env_turn(e);                                  \
-        ck_assert_msg(env_ok, "never came: %s", #cond);   \
+#define env_until(e, cond)                               \
+    do {                                                 \
+        uint64_t env_end = now_ms() + WAIT_MS;           \
+        bool env_ok;                                     \
+        while (!(env_ok = (cond)) && now_ms() < env_end) \
+            env_turn(e);                                 \
+        ck_assert_msg(env_ok, "never came: %s", #cond);  \
     } while (0)
 
 /* ---- a peer with a socket ---- */
@@ -247,13 +247,13 @@ struct peer {
     bool tcp;
     int family;
     uint16_t port;
-    char ip[64], host[66];        /* host has brackets when IPv6 */
+    char ip[64], host[66]; /* host has brackets when IPv6 */
     char call_id[64], tag[32], to_tag[64], target[160];
     unsigned cseq;
     char branch[64];
-    char buf[MSG_MAX];            /* TCP: what is not yet taken */
+    char buf[MSG_MAX]; /* TCP: what is not yet taken */
     size_t len;
-    char msg[MSG_MAX];            /* last message read */
+    char msg[MSG_MAX]; /* last message read */
 };
 
 static UNUSED unsigned peer_serial;
@@ -286,7 +286,8 @@ static UNUSED struct peer *peer_new(struct env *e, int family, bool tcp)
     struct sockaddr_storage me;
     socklen_t mlen = sizeof me;
     getsockname(p->fd, (struct sockaddr *)&me, &mlen);
-    p->port = ntohs(family == AF_INET6 ? ((struct sockaddr_in6 *)&me)->sin6_port : ((struct sockaddr_in *)&me)->sin_port);
+    p->port =
+        ntohs(family == AF_INET6 ? ((struct sockaddr_in6 *)&me)->sin6_port : ((struct sockaddr_in *)&me)->sin_port);
     fcntl(p->fd, F_SETFL, O_NONBLOCK);
     return p;
 }
@@ -308,7 +309,8 @@ static UNUSED void peer_raw(struct peer *p, const char *text, size_t len)
 }
 
 /* Sends text with %-formats; a body is appended with its Content-Length. */
-static UNUSED void peer_text(struct peer *p, const char *body, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static UNUSED void peer_text(struct peer *p, const char *body, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void peer_text(struct peer *p, const char *body, const char *fmt, ...)
 {
     char out[MSG_MAX];
@@ -316,7 +318,8 @@ static void peer_text(struct peer *p, const char *body, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(out, sizeof out, fmt, ap);
     va_end(ap);
-    n += snprintf(out + n, sizeof out - (size_t)n, "Content-Length: %zu\r\n\r\n%s", body ? strlen(body) : 0, body ? body : "");
+    n += snprintf(out + n, sizeof out - (size_t)n, "Content-Length: %zu\r\n\r\n%s", body ? strlen(body) : 0,
+                  body ? body : "");
     peer_raw(p, out, (size_t)n);
 }
 
@@ -332,7 +335,8 @@ static UNUSED void peer_request(struct peer *p, const char *method, const char *
               "Contact: <sip:8001@%s:%u%s>\r\n%s%s",
               method, p->target, p->tcp ? "TCP" : "UDP", p->host, p->port, p->branch, p->host, p->tag, p->host,
               p->to_tag[0] ? ";tag=" : "", p->to_tag, p->call_id, p->cseq, method, p->host, p->port,
-              p->tcp ? ";transport=tcp" : "", extra, body && !strstr(extra, "Content-Type") ? "Content-Type: application/sdp\r\n" : "");
+              p->tcp ? ";transport=tcp" : "", extra,
+              body && !strstr(extra, "Content-Type") ? "Content-Type: application/sdp\r\n" : "");
 }
 
 /* Value of a header of the last message ("" when absent); nth counts from 0. */
@@ -434,15 +438,18 @@ static UNUSED void peer_reply(struct peer *p, int status, const char *to_tag, co
     for (int i = 0; i < 8 && *peer_header_nth(p, "Via", i); i++)
         snprintf(via + strlen(via), sizeof via - strlen(via), "Via: %s\r\n", peer_header_nth(p, "Via", i));
     for (int i = 0; i < 8 && *peer_header_nth(p, "Record-Route", i); i++)
-        snprintf(rr + strlen(rr), sizeof rr - strlen(rr), "Record-Route: %s\r\n", peer_header_nth(p, "Record-Route", i));
+        snprintf(rr + strlen(rr), sizeof rr - strlen(rr), "Record-Route: %s\r\n",
+                 peer_header_nth(p, "Record-Route", i));
     copy_text(from, sizeof from, peer_header(p, "From"));
     copy_text(to, sizeof to, peer_header(p, "To"));
     copy_text(cid, sizeof cid, peer_header(p, "Call-ID"));
     copy_text(cseq, sizeof cseq, peer_header(p, "CSeq"));
     bool add = to_tag && *to_tag && !strstr(to, ";tag=");
-    peer_text(p, body, "SIP/2.0 %d Test\r\n%s%sFrom: %s\r\nTo: %s%s%s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:p@%s:%u%s>\r\n%s%s",
-              status, via, rr, from, to, add ? ";tag=" : "", add ? to_tag : "", cid, cseq, p->host, p->port,
-              p->tcp ? ";transport=tcp" : "", extra, body ? "Content-Type: application/sdp\r\n" : "");
+    peer_text(
+        p, body,
+        "SIP/2.0 %d Test\r\n%s%sFrom: %s\r\nTo: %s%s%s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:p@%s:%u%s>\r\n%s%s",
+        status, via, rr, from, to, add ? ";tag=" : "", add ? to_tag : "", cid, cseq, p->host, p->port,
+        p->tcp ? ";transport=tcp" : "", extra, body ? "Content-Type: application/sdp\r\n" : "");
 }
 
 /* Parameters for a call of ours to this peer. */

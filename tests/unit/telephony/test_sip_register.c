@@ -1,9 +1,9 @@
 /* REGISTER and digest. */
-#include "test_sip_env.h"
+#include "tests/unit/telephony/test_sip_env.h"
 
 /* An Authorization header for the challenge in p->msg that names this algorithm. */
-static const char *credentials(struct peer *p, const char *alg_name, const char *password, const char *method, const char *user,
-                               unsigned nc)
+static const char *credentials(struct peer *p, const char *alg_name, const char *password, const char *method,
+                               const char *user, unsigned nc)
 {
     static char out[1024];
     char nonce[128] = "", resp[DIGEST_HEX_MAX], ha1[DIGEST_HEX_MAX], ncs[9];
@@ -11,7 +11,8 @@ static const char *credentials(struct peer *p, const char *alg_name, const char 
     enum digest_alg alg;
     ck_assert_int_eq(digest_alg_parse(alg_name, &alg), 0);
     for (int i = 0; i < 2 && !nonce[0]; i++) {
-        const char *h = peer_header_nth(p, proxy ? "Proxy-Authenticate" : "WWW-Authenticate", i), *at = strstr(h, "nonce=\"");
+        const char *h = peer_header_nth(p, proxy ? "Proxy-Authenticate" : "WWW-Authenticate", i),
+                   *at = strstr(h, "nonce=\"");
         char want[40];
         snprintf(want, sizeof want, "algorithm=%s", alg_name);
         if (at && strstr(h, want))
@@ -21,10 +22,11 @@ static const char *credentials(struct peer *p, const char *alg_name, const char 
     snprintf(ncs, sizeof ncs, "%08x", nc);
     ck_assert_int_eq(digest_ha1(alg, user, "everline", password, ha1), 0);
     ck_assert_int_eq(digest_response(alg, ha1, nonce, ncs, "cn", "auth", method, "sip:x", resp), 0);
-    snprintf(out, sizeof out,
-             "%s: Digest username=\"%s\", realm=\"everline\", nonce=\"%s\", uri=\"sip:x\", response=\"%s\", algorithm=%s, "
-             "cnonce=\"cn\", qop=auth, nc=%s\r\n",
-             proxy ? "Proxy-Authorization" : "Authorization", user, nonce, resp, alg_name, ncs);
+    snprintf(
+        out, sizeof out,
+        "%s: Digest username=\"%s\", realm=\"everline\", nonce=\"%s\", uri=\"sip:x\", response=\"%s\", algorithm=%s, "
+        "cnonce=\"cn\", qop=auth, nc=%s\r\n",
+        proxy ? "Proxy-Authorization" : "Authorization", user, nonce, resp, alg_name, ncs);
     return out;
 }
 
@@ -39,8 +41,8 @@ static void reg(struct peer *p, const char *extra)
 static const char *with_contact(const char *auth)
 {
     static char out[2048];
-    snprintf(out, sizeof out, "Contact: <sip:8001@127.0.0.1:5070>;+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\nExpires: 300\r\n%s",
-             auth);
+    snprintf(out, sizeof out,
+             "Contact: <sip:8001@127.0.0.1:5070>;+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\nExpires: 300\r\n%s", auth);
     return out;
 }
 
@@ -129,7 +131,8 @@ START_TEST(stale_nonce)
     struct peer *p = peer_udp(e);
     char nonce[DIGEST_NONCE_SIZE];
     ck_assert_int_eq(digest_nonce_make(e->cfg.nonce_key, clock_wall_now().us / 1000000 - 61, nonce), 0);
-    snprintf(p->msg, sizeof p->msg, "SIP/2.0 401 x\r\nWWW-Authenticate: Digest algorithm=MD5, nonce=\"%s\"\r\n\r\n", nonce);
+    snprintf(p->msg, sizeof p->msg, "SIP/2.0 401 x\r\nWWW-Authenticate: Digest algorithm=MD5, nonce=\"%s\"\r\n\r\n",
+             nonce);
     reg(p, with_contact(credentials(p, "MD5", "secret", "REGISTER", "8001", 1)));
     peer_expect(p, "SIP/2.0 401");
     ck_assert_ptr_nonnull(strstr(peer_header(p, "WWW-Authenticate"), "stale=true"));
@@ -174,10 +177,11 @@ START_TEST(other_from_user)
         reg(p, with_contact(""));
         peer_expect(p, "SIP/2.0 401");
         const char *auth = credentials(p, "SHA-256", "secret", "REGISTER", "8001", 1);
-        peer_text(p, NULL,
-                  "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKo%d\r\nMax-Forwards: 70\r\n"
-                  "From: <sip:%s@127.0.0.1>;tag=r\r\nTo: <sip:%s@127.0.0.1>\r\nCall-ID: other%d\r\nCSeq: 9 REGISTER\r\n%s",
-                  p->port, i, from_to[i][0], from_to[i][1], i, auth);
+        peer_text(
+            p, NULL,
+            "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKo%d\r\nMax-Forwards: 70\r\n"
+            "From: <sip:%s@127.0.0.1>;tag=r\r\nTo: <sip:%s@127.0.0.1>\r\nCall-ID: other%d\r\nCSeq: 9 REGISTER\r\n%s",
+            p->port, i, from_to[i][0], from_to[i][1], i, auth);
         peer_expect(p, "SIP/2.0 403");
     }
     ck_assert_int_eq(e->registers, 0);
@@ -225,8 +229,10 @@ START_TEST(contacts)
     strcat(many, "\r\n");
     reg_with(p, many, "SIP/2.0 403");
     ck_assert_int_eq(e->registers, before);
-    reg_with(p, "Supported: path, outbound\r\nPath: <sip:10.0.0.1;lr>\r\n"
-                "Contact: <sip:8001@127.0.0.1:1>;reg-id=2;+sip.instance=\"<urn:uuid:7>\"\r\n", "SIP/2.0 200");
+    reg_with(p,
+             "Supported: path, outbound\r\nPath: <sip:10.0.0.1;lr>\r\n"
+             "Contact: <sip:8001@127.0.0.1:1>;reg-id=2;+sip.instance=\"<urn:uuid:7>\"\r\n",
+             "SIP/2.0 200");
     ck_assert_str_eq(e->reg_text[2], "<sip:10.0.0.1;lr>");
     ck_assert_str_eq(peer_header(p, "Path"), "<sip:10.0.0.1;lr>");
     ck_assert_str_eq(peer_header(p, "Require"), "outbound");
@@ -290,7 +296,6 @@ START_TEST(invite_of_phone)
     env_stop(e);
 }
 END_TEST
-
 
 int main(void)
 {

@@ -1,5 +1,5 @@
 /* Session timers (RFC 4028), with short intervals. */
-#include "test_sip_env.h"
+#include "tests/unit/telephony/test_sip_env.h"
 
 static struct env *short_sessions(void)
 {

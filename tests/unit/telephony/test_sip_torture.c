@@ -1,6 +1,6 @@
 /* The messages of RFC 4475 (in tests/fuzz/corpus/sip, replies led back by rport): each gets the right refusal or none, and the
  * endpoint lives on. Run from the top folder, or with TEST_ROOT naming it. */
-#include "test_sip_env.h"
+#include "tests/unit/telephony/test_sip_env.h"
 
 static void refuse_call(struct env *e, struct sip_leg *leg)
 {
@@ -96,8 +96,8 @@ START_TEST(torture_message)
         if (peer_recv_ms(p, 10) && peer_status(p) != 100)
             got = peer_status(p);
     const int *want = torture[_i].status;
-    ck_assert_msg(got == want[0] || got == want[1] || got == want[2], "%s: answer %d, wanted %d, %d or %d", torture[_i].name, got,
-                  want[0], want[1], want[2]);
+    ck_assert_msg(got == want[0] || got == want[1] || got == want[2], "%s: answer %d, wanted %d, %d or %d",
+                  torture[_i].name, got, want[0], want[1], want[2]);
     peer_request(q, "OPTIONS", "", NULL);
     peer_expect(q, "SIP/2.0 200");
     peer_free(p);

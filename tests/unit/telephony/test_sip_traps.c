@@ -2,7 +2,7 @@
 #include <netdb.h>
 
 #include "telephony/sip_guard.h"
-#include "test_sip_env.h"
+#include "tests/unit/telephony/test_sip_env.h"
 
 static void still_answers(struct env *e)
 {
@@ -27,10 +27,14 @@ START_TEST(no_resolution)
     for (int i = 0; i < 20; i++) {
         /* malformed (no CSeq), so that the stack refuses it by itself; with and without rport and port */
         peer_text(p, NULL,
-                  "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP host%d.nowhere.invalid%s;branch=z9hG4bKn%d%s\r\nFrom: <sip:a@b>;tag=1\r\n"
+                  "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP "
+                  "host%d.nowhere.invalid%s;branch=z9hG4bKn%d%s\r\nFrom: <sip:a@b>;tag=1\r\n"
                   "To: <sip:b@c>\r\nCall-ID: n%d\r\n",
                   i, i % 2 ? ":5070" : "", i, i % 3 ? ";rport" : "", i);
-        peer_text(p, NULL, "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP host%d.nowhere.invalid;maddr=m.invalid;received=r.invalid\r\n", i);
+        peer_text(
+            p, NULL,
+            "INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP host%d.nowhere.invalid;maddr=m.invalid;received=r.invalid\r\n",
+            i);
     }
     still_answers(e);
     ck_assert_uint_lt(now_ms() - before, 2000);
@@ -59,7 +63,8 @@ START_TEST(no_resolution_of_contact)
     memcpy(p->msg, invite, sizeof invite);
     snprintf(text, sizeof text,
              "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: <sip:x@127.0.0.1>;tag=ourtag\r\nTo: <sip:y@127.0.0.1>;tag=loser\r\n"
-             "CSeq: 100 INVITE\r\nContact: <sip:loser@host.nowhere.invalid>\r\n", peer_header(p, "Via"));
+             "CSeq: 100 INVITE\r\nContact: <sip:loser@host.nowhere.invalid>\r\n",
+             peer_header(p, "Via"));
     peer_text(p, NULL, "%sCall-ID: %s\r\n", text, peer_header(p, "Call-ID"));
     uint64_t before = now_ms();
     still_answers(e);
@@ -74,7 +79,8 @@ END_TEST
 static int tcp_connect(struct env *e)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(e->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(e->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
@@ -325,7 +331,8 @@ START_TEST(two_addresses)
     struct sip_leg *leg = NULL;
     close(p->fd); /* connected to the first address: take a socket that hears all */
     p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(p->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(p->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     ck_assert_int_eq(bind(p->fd, (struct sockaddr *)&a, sizeof a), 0);
     ck_assert_int_eq(sip_leg_invite(e->ua, &params, &leg, NULL), 0);
     peer_expect(p, "INVITE ");

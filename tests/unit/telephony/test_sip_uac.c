@@ -1,5 +1,5 @@
 /* Outbound calls. */
-#include "test_sip_env.h"
+#include "tests/unit/telephony/test_sip_env.h"
 
 START_TEST(answered_and_bye)
 {
@@ -309,7 +309,8 @@ START_TEST(record_routes)
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     char rr[160];
-    snprintf(rr, sizeof rr, "Record-Route: <sip:far.example.com;lr>\r\nRecord-Route: <sip:127.0.0.1:%u;lr>\r\n", p->port);
+    snprintf(rr, sizeof rr, "Record-Route: <sip:far.example.com;lr>\r\nRecord-Route: <sip:127.0.0.1:%u;lr>\r\n",
+             p->port);
     peer_reply(p, 200, "callee", rr, SDP_A);
     env_event(e, SIP_EV_ANSWERED);
     ck_assert_int_eq(sip_leg_ack(leg), 0);
@@ -362,7 +363,8 @@ START_TEST(peer_hangs_up)
     sip_leg_dialog(leg, &d);
     peer_text(p, NULL,
               "BYE sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKbye%d\r\nMax-Forwards: 70\r\n"
-              "From: <sip:1001@127.0.0.1>;tag=callee\r\nTo: <sip:10000@127.0.0.1>;tag=ourtag\r\nCall-ID: %s\r\nCSeq: 1 BYE\r\n",
+              "From: <sip:1001@127.0.0.1>;tag=callee\r\nTo: <sip:10000@127.0.0.1>;tag=ourtag\r\nCall-ID: %s\r\nCSeq: 1 "
+              "BYE\r\n",
               p->port, (int)getpid(), d.call_id);
     peer_expect(p, "SIP/2.0 200");
     env_event(e, SIP_EV_ENDED);
@@ -437,7 +439,6 @@ START_TEST(flow_and_localhost)
 }
 END_TEST
 
-
 /* A phone behind TCP: the call goes over the connection that the phone opened. */
 START_TEST(over_phones_connection)
 {
@@ -489,10 +490,12 @@ START_TEST(early_requests)
             peer_reply(p, 183, tag, "", NULL);
         if (i == 0)
             env_event(e, SIP_EV_PROGRESS);
-        peer_text(p, NULL,
-                  "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKe%d%d\r\nMax-Forwards: 70\r\n"
-                  "From: <sip:1001@127.0.0.1>;tag=%s\r\nTo: <sip:10000@127.0.0.1>;tag=ourtag\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\n",
-                  p->port, i, (int)getpid(), tag, cid);
+        peer_text(
+            p, NULL,
+            "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKe%d%d\r\nMax-Forwards: 70\r\n"
+            "From: <sip:1001@127.0.0.1>;tag=%s\r\nTo: <sip:10000@127.0.0.1>;tag=ourtag\r\nCall-ID: %s\r\nCSeq: 1 "
+            "OPTIONS\r\n",
+            p->port, i, (int)getpid(), tag, cid);
         peer_expect(p, i == 0 ? "SIP/2.0 200" : "SIP/2.0 481"); /* the second dialog was never made */
     }
     sip_leg_release(leg, 0, NULL);
@@ -501,7 +504,6 @@ START_TEST(early_requests)
     env_stop(e);
 }
 END_TEST
-
 
 int main(void)
 {

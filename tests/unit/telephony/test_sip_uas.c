@@ -1,5 +1,5 @@
 /* Inbound calls. */
-#include "test_sip_env.h"
+#include "tests/unit/telephony/test_sip_env.h"
 
 /* Up to the 200 and its ACK. */
 static void establish(struct env *e, struct peer *p, const char *extra)
@@ -429,7 +429,8 @@ START_TEST(info_options_and_order)
 }
 END_TEST
 
-static void one_refused(const char *method, const char *extra, const char *body, int status, const char *header, const char *value)
+static void one_refused(const char *method, const char *extra, const char *body, int status, const char *header,
+                        const char *value)
 {
     struct env *e = env_new();
     env_start(e);
@@ -452,7 +453,8 @@ START_TEST(refusals)
     one_refused("SUBSCRIBE", "Event: presence\r\n", NULL, 405, "Allow", "INVITE");
     one_refused("DANCE", "", NULL, 501, "Allow", "INVITE");
     one_refused("INVITE", "Content-Type: multipart/mixed;boundary=x\r\n", "--x--", 415, "Accept", "application/sdp");
-    one_refused("INVITE", "Content-Encoding: gzip\r\nContent-Type: application/sdp\r\n", "x", 415, "Accept", "application/sdp");
+    one_refused("INVITE", "Content-Encoding: gzip\r\nContent-Type: application/sdp\r\n", "x", 415, "Accept",
+                "application/sdp");
     one_refused("INVITE", "Require: nothing, 100rel\r\n", SDP_A, 420, "Unsupported", "nothing");
     one_refused("INVITE", "Supported: timer\r\nSession-Expires: 20\r\n", SDP_A, 422, "Min-SE", "90");
     one_refused("BYE", "", NULL, 481, NULL, NULL);
@@ -484,7 +486,8 @@ START_TEST(refused_as_sent)
         sscanf(raw[i].line, "%15s", method);
         snprintf(start, sizeof start, "SIP/2.0 %d", raw[i].status);
         peer_text(p, NULL,
-                  "%s\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKraw%zu;rport\r\nMax-Forwards: %s\r\nFrom: <sip:a@b>;tag=x\r\n"
+                  "%s\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKraw%zu;rport\r\nMax-Forwards: %s\r\nFrom: "
+                  "<sip:a@b>;tag=x\r\n"
                   "To: %s\r\nCall-ID: raw%zu\r\nCSeq: 1 %s\r\nContact: <sip:a@127.0.0.1>\r\n",
                   raw[i].line, p->port, i, raw[i].forwards, raw[i].to, i, method);
         peer_expect(p, start);
@@ -624,7 +627,6 @@ START_TEST(over_ipv6)
 }
 END_TEST
 
-
 /* Our offer goes out in a reliable 183, the answer comes in its PRACK. */
 START_TEST(delayed_offer_early)
 {
@@ -711,7 +713,6 @@ START_TEST(stop_hangs_up)
     free(e);
 }
 END_TEST
-
 
 int main(void)
 {
