@@ -137,7 +137,7 @@ struct api_server {
     struct list_node streams;
     unsigned n_streams, n_connections;
     struct map sources;     /* address -> struct api_source */
-    struct map peers;       /* connection -> struct api_source */
+    struct map peers;       /* connection -> struct peer */
     size_t body_bytes;
     uint64_t seen_index;    /* newest that streams know of */
     lws_sorted_usec_list_t beat;

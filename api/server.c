@@ -25,6 +25,32 @@ struct api_source {
     unsigned n;
 };
 
+/* One connection. lws has time-outs of its own for most silences; `quiet_since` catches the rest (an upgrade to HTTP/2 that
+ * is never followed up). */
+struct peer {
+    struct api_source *src;
+    struct lws *wsi;
+    uint64_t quiet_since; /* monotonic microseconds; 0: a request is at hand */
+};
+
+static void set_quiet(struct api_server *s, struct lws *wsi, bool quiet)
+{
+    struct peer *p = map_get_u64(&s->peers, (uint64_t)(uintptr_t)wsi);
+    if (p)
+        p->quiet_since = quiet ? clock_mono_now().us : 0;
+}
+
+static void close_quiet(struct api_server *s)
+{
+    uint64_t now = clock_mono_now().us, limit = (uint64_t)s->idle_s * API_REQUEST_FACTOR * 1000000;
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&s->peers, &it, &slot);) {
+        const struct peer *p = slot->value;
+        if (p->quiet_since && now - p->quiet_since > limit)
+            lws_set_timeout(p->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+    }
+}
+
 static void peer_address(lws_sockfd_type fd, char out[64])
 {
     struct sockaddr_storage sa;
@@ -61,13 +87,16 @@ static int connected(struct api_server *s, struct lws *wsi)
         }
         snprintf(src->address, sizeof src->address, "%s", address);
     }
-    if (map_set_u64(&s->peers, (uint64_t)(uintptr_t)wsi, src)) {
+    struct peer *p = calloc(1, sizeof *p);
+    if (!p || map_set_u64(&s->peers, (uint64_t)(uintptr_t)wsi, p)) {
+        free(p);
         if (src->n == 0) {
             (void)map_del(&s->sources, address);
             free(src);
         }
         return -1;
     }
+    *p = (struct peer){.src = src, .wsi = wsi, .quiet_since = clock_mono_now().us};
     src->n++;
     s->n_connections++;
     return 0;
@@ -75,9 +104,11 @@ static int connected(struct api_server *s, struct lws *wsi)
 
 static void disconnected(struct api_server *s, struct lws *wsi)
 {
-    struct api_source *src = map_del_u64(&s->peers, (uint64_t)(uintptr_t)wsi);
-    if (!src)
+    struct peer *p = map_del_u64(&s->peers, (uint64_t)(uintptr_t)wsi);
+    if (!p)
         return;
+    struct api_source *src = p->src;
+    free(p);
     s->n_connections--;
     if (--src->n == 0) {
         (void)map_del(&s->sources, src->address);
@@ -162,6 +193,7 @@ static int on_writable(struct conn *c, struct lws *wsi)
         return 0;
     }
     bool close_now = q->close_after;
+    set_quiet(q->s, wsi, true);
     c->q = NULL;
     api_request_free(q);
     return close_now || lws_http_transaction_completed(wsi) ? -1 : 0;
@@ -205,6 +237,7 @@ static int on_request(struct api_server *s, struct conn *c, struct lws *wsi)
     struct api_request *q = api_request_new(s);
     if (!q)
         return -1;
+    set_quiet(s, wsi, false);
     c->q = q;
     c->wsi = q->wsi = wsi;
     peer_address(lws_get_socket_fd(wsi), q->origin);
@@ -308,6 +341,7 @@ static void on_beat(lws_sorted_usec_list_t *sul)
 {
     struct api_server *s = lws_container_of(sul, struct api_server, beat);
     api_streams_beat(s);
+    close_quiet(s);
     lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)s->idle_s * LWS_USEC_PER_SEC);
 }
 
