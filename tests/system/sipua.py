@@ -134,12 +134,12 @@ class Ua:
         return "sip:%s@%s" % (number, bracketed(self.server))
 
     def invite(self, number, body="", headers=(), authorize=None):
-        """`authorize`: a function of the 401 and the URI that makes the Authorization; the INVITE is then sent again with it."""
+        """`authorize`: a function of the 407 and the URI that makes the credentials; the INVITE is then sent again with it."""
         d = Dialog(self, number, body, headers)
         if authorize:
             r = d.final()
             d.ack()
-            d.start([("authorization", authorize(r, d.uri))])
+            d.start([("proxy-authorization", authorize(r, d.uri))])
         return d
 
 
