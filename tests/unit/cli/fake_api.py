@@ -57,12 +57,16 @@ class Contract:
         jsonschema.Draft202012Validator(whole).validate(value)
 
     def fit(self, schema, value):
-        """The same with "" where the contract has no null for an absent text."""
-        properties = self.doc["components"]["schemas"][schema]["properties"]
+        """The same with "" where the contract has no null for an absent text, and 0 where it has a number for no."""
+        properties = self.resolve({"$ref": "#/components/schemas/" + schema} if isinstance(schema, str) else schema)["properties"]
         for k, v in value.items():
-            types = self.resolve(properties.get(k, {})).get("type", [])
-            if v is None and types == "string":
+            field = self.resolve(properties.get(k, {}))
+            if v is None and field.get("type") == "string":
                 value[k] = ""
+            elif v is False and field.get("type") == "integer":
+                value[k] = 0
+            elif isinstance(v, list) and "properties" in self.resolve(field.get("items", {})):
+                value[k] = [self.fit(field["items"], dict(x)) for x in v]
         return value
 
     def operation(self, method, path):
