@@ -1,9 +1,9 @@
 /* Walking configuration objects by their descriptors. */
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/evp.h>
 
 #include "core/config_json.h"
 #include "core/view.h"
@@ -207,8 +207,9 @@ static json_t *list_json(const ProtobufCMessage *m, const ProtobufCFieldDescript
     json_t *list = json_array();
     size_t n = count_of(m, f);
     for (size_t i = 0; list && i < n; i++) {
-        json_t *v = f->type == PROTOBUF_C_TYPE_MESSAGE ? message_json((*(ProtobufCMessage ***)at(m, f->offset))[i], mask)
-                                                       : json_string((*(char ***)at(m, f->offset))[i]);
+        json_t *v = f->type == PROTOBUF_C_TYPE_MESSAGE
+                        ? message_json((*(ProtobufCMessage ***)at(m, f->offset))[i], mask)
+                        : json_string((*(char ***)at(m, f->offset))[i]);
         if (json_array_append_new(list, v) != 0) {
             json_decref(list);
             return NULL;
@@ -250,10 +251,11 @@ json_t *config_to_json(enum cfg_kind kind, const ProtobufCMessage *msg, bool mas
 
 /* ---- from JSON */
 
-static int message_from_json(const ProtobufCMessageDescriptor *d, const json_t *o, const char *prefix, ProtobufCMessage **out,
-                             struct err_info *info);
+static int message_from_json(const ProtobufCMessageDescriptor *d, const json_t *o, const char *prefix,
+                             ProtobufCMessage **out, struct err_info *info);
 
-static int text_from_json(const struct config_rule *r, const json_t *v, const char *path, char **out, struct err_info *info)
+static int text_from_json(const struct config_rule *r, const json_t *v, const char *path, char **out,
+                          struct err_info *info)
 {
     char digits[24];
     const char *s = NULL;
@@ -287,8 +289,8 @@ static int text_from_json(const struct config_rule *r, const json_t *v, const ch
     return 0;
 }
 
-static int list_from_json(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const struct config_rule *r, const json_t *v,
-                          const char *path, struct err_info *info)
+static int list_from_json(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const struct config_rule *r,
+                          const json_t *v, const char *path, struct err_info *info)
 {
     if (!json_is_array(v))
         return err_set(info, ERR_INVAL, path, "must be a list");
@@ -346,8 +348,8 @@ static int field_from_json(ProtobufCMessage *m, const ProtobufCFieldDescriptor *
     return 0;
 }
 
-static int message_from_json(const ProtobufCMessageDescriptor *d, const json_t *o, const char *prefix, ProtobufCMessage **out,
-                             struct err_info *info)
+static int message_from_json(const ProtobufCMessageDescriptor *d, const json_t *o, const char *prefix,
+                             ProtobufCMessage **out, struct err_info *info)
 {
     if (!json_is_object(o))
         return err_set(info, ERR_INVAL, prefix, "must be an object");
@@ -448,7 +450,8 @@ static int secret_from_json(enum cfg_kind kind, const json_t *secret, const char
     return err ? err : replace(&x->ha1_sha256, sha);
 }
 
-int config_from_json(enum cfg_kind kind, const json_t *object, const char *realm, ProtobufCMessage **out, struct err_info *info)
+int config_from_json(enum cfg_kind kind, const json_t *object, const char *realm, ProtobufCMessage **out,
+                     struct err_info *info)
 {
     const char *field = kind == CFG_EXTENSION ? "password" : kind == CFG_TOKEN ? "token" : NULL;
     json_t *secret = field ? json_object_get(object, field) : NULL;

@@ -46,20 +46,21 @@ ERR_CHECKED int config_from_json(enum cfg_kind kind, const json_t *object, const
                                  struct err_info *info);
 
 /* HA1 of RFC 7616 with MD5 (hex, 33 bytes) or SHA-256 (65 bytes). */
-ERR_CHECKED int config_ha1(bool sha256, const char *user, const char *realm, const char *password, char *out, size_t size);
+ERR_CHECKED int config_ha1(bool sha256, const char *user, const char *realm, const char *password, char *out,
+                           size_t size);
 
 /* ---- config_rules.c */
 enum config_format {
-    FORMAT_TEXT,     /* any printable UTF-8 */
-    FORMAT_NAME,     /* letters, digits, . _ - */
-    FORMAT_NUMBER,   /* what can be dialled: digits, letters, + . _ - */
-    FORMAT_SIP_URI,  /* sip:[user@]ip[:port][;transport=udp|tcp] or empty */
-    FORMAT_HEX,      /* of exactly `max` digits */
+    FORMAT_TEXT,       /* any printable UTF-8 */
+    FORMAT_NAME,       /* letters, digits, . _ - */
+    FORMAT_NUMBER,     /* what can be dialled: digits, letters, + . _ - */
+    FORMAT_SIP_URI,    /* sip:[user@]ip[:port][;transport=udp|tcp] or empty */
+    FORMAT_HEX,        /* of exactly `max` digits */
     FORMAT_SECRET_HEX, /* the same, or "-": remove */
-    FORMAT_RANGE,    /* address range, "192.0.2.0/24" or one address */
-    FORMAT_CHOICE,   /* one of `choices`, separated by | */
-    FORMAT_JSON,     /* JSON text, in JSON an object */
-    FORMAT_LIST,     /* repeated: max entries */
+    FORMAT_RANGE,      /* address range, "192.0.2.0/24" or one address */
+    FORMAT_CHOICE,     /* one of `choices`, separated by | */
+    FORMAT_JSON,       /* JSON text, in JSON an object */
+    FORMAT_LIST,       /* repeated: max entries */
     FORMAT_UINT,
     FORMAT_BOOL,
 };
@@ -68,13 +69,14 @@ struct config_rule {
     const char *field;
     enum config_format format;
     bool required, secret;
-    uint32_t min, max;   /* of numbers; max of texts in bytes, of lists in entries */
+    uint32_t min, max; /* of numbers; max of texts in bytes, of lists in entries */
     const char *choices;
-    uint32_t def;        /* default of a number */
+    uint32_t def; /* default of a number */
 };
 /* NULL: no rule, a fault of ours that tests find. */
 const struct config_rule *config_rule(const char *message, const char *field);
-ERR_CHECKED int config_check_text(const struct config_rule *r, const char *value, const char *path, struct err_info *info);
+ERR_CHECKED int config_check_text(const struct config_rule *r, const char *value, const char *path,
+                                  struct err_info *info);
 
 /* Parses a range or an address into 16 bytes (IPv4 mapped) and a prefix length of 0 to 128. */
 ERR_CHECKED int config_parse_range(const char *text, uint8_t addr[16], unsigned *prefix);

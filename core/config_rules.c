@@ -116,7 +116,8 @@ int config_parse_contact(const char *text, uint8_t addr[16], uint16_t *port)
         return ERR_INVAL;
     const char *p = text + 4, *at = strchr(p, '@'), *semi = strchr(p, ';');
     if (at) {
-        if (at == p || (size_t)(at - p) != strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_.!~*'()&=$,%#"))
+        if (at == p || (size_t)(at - p) !=
+                           strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-_.!~*'()&=$,%#"))
             return ERR_INVAL;
         p = at + 1;
     }
@@ -210,7 +211,8 @@ int config_check_text(const struct config_rule *r, const char *value, const char
 {
     if (!value[0])
         return r->required ? err_set(info, ERR_INVAL, path, "must not be empty") : 0;
-    if (r->format != FORMAT_CHOICE && strlen(value) > r->max && r->format != FORMAT_HEX && r->format != FORMAT_SECRET_HEX)
+    if (r->format != FORMAT_CHOICE && strlen(value) > r->max && r->format != FORMAT_HEX &&
+        r->format != FORMAT_SECRET_HEX)
         return err_set(info, ERR_TOOBIG, path, "at most %u bytes", r->max);
     uint8_t addr[16];
     uint16_t port;
@@ -221,17 +223,21 @@ int config_check_text(const struct config_rule *r, const char *value, const char
     case FORMAT_NAME:
         return of_chars(value, "._-") ? 0 : err_set(info, ERR_INVAL, path, "letters, digits, '.', '_' and '-' only");
     case FORMAT_NUMBER:
-        return of_chars(value, "+._-") ? 0 : err_set(info, ERR_INVAL, path, "digits, letters, '+', '.', '_' and '-' only");
+        return of_chars(value, "+._-") ? 0
+                                       : err_set(info, ERR_INVAL, path, "digits, letters, '+', '.', '_' and '-' only");
     case FORMAT_SIP_URI:
         return config_parse_contact(value, addr, &port) == 0
                    ? 0
-                   : err_set(info, ERR_INVAL, path, "must be sip:[user@]address[:port][;transport=udp|tcp], address numeric");
+                   : err_set(info, ERR_INVAL, path,
+                             "must be sip:[user@]address[:port][;transport=udp|tcp], address numeric");
     case FORMAT_SECRET_HEX:
         if (strcmp(value, "-") == 0)
             return 0;
         /* fall through */
     case FORMAT_HEX:
-        return is_hex(value, r->max) ? 0 : err_set(info, ERR_INVAL, path, "must be %u lower-case hexadecimal digits", r->max);
+        return is_hex(value, r->max)
+                   ? 0
+                   : err_set(info, ERR_INVAL, path, "must be %u lower-case hexadecimal digits", r->max);
     case FORMAT_RANGE:
         return config_parse_range(value, addr, &prefix) == 0
                    ? 0

@@ -28,6 +28,7 @@ void core_close(struct core *c)
     if (!c)
         return;
     core_unload(c);
+    core_apply_done(c);
     free(c->ev);
     free(c->buf);
     sbuf_free(&c->events);
@@ -217,8 +218,7 @@ static void flush(struct core *c)
 {
     core_calls_flush(c);
     core_agents_flush(c);
-    list_foreach_safe(it, &c->dirty_nodes)
-    {
+    list_foreach_safe(it, &c->dirty_nodes) {
         struct node *n = list_entry(it, struct node, dirty);
         size_t len;
         uint8_t *body = core_packed(c, &n->msg->base, &len);
@@ -228,11 +228,13 @@ static void flush(struct core *c)
         list_del(it);
     }
     core_events_flush(c);
-    const struct storage_val v[] = {storage_int(c->index),       storage_int(c->term),      storage_int(c->now_us),
-                                    storage_int(c->feature_level), storage_int(c->front),   storage_int(c->offer_seq),
-                                    storage_int(c->binding_seq), storage_int(c->cdr_seq),   storage_int(c->idem_seq),
-                                    storage_int(c->events_kept), storage_int(c->calls_total),
-                                    storage_blob(c->sessions, c->n_sessions * sizeof *c->sessions)};
+    const struct storage_val v[] = {
+        storage_int(c->index),       storage_int(c->term),
+        storage_int(c->now_us),      storage_int(c->feature_level),
+        storage_int(c->front),       storage_int(c->offer_seq),
+        storage_int(c->binding_seq), storage_int(c->cdr_seq),
+        storage_int(c->idem_seq),    storage_int(c->events_kept),
+        storage_int(c->calls_total), storage_blob(c->sessions, c->n_sessions * sizeof *c->sessions)};
     storage_run(c->st, STORAGE_APPLIED_PUT, v, 12);
 }
 

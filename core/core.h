@@ -33,26 +33,26 @@ struct core_item {
 };
 /* What became of it. Owned by core until core_apply_done. */
 struct core_answer {
-    bool skipped;          /* duplicate or out of sequence: nothing was done */
-    int code;              /* enum err_code */
-    char text[256];        /* reason of a refusal, for people */
-    char field[128];       /* field path where that makes sense */
+    bool skipped;    /* duplicate or out of sequence: nothing was done */
+    int code;        /* enum err_code */
+    char text[256];  /* reason of a refusal, for people */
+    char field[128]; /* field path where that makes sense */
     uint64_t index;
-    uint64_t version;      /* ConfigApply of one object: its version now */
-    uint64_t call_id;      /* of call commands */
-    char *json;            /* answer for API clients, also kept for the same idempotency key; may be NULL */
+    uint64_t version; /* ConfigApply of one object: its version now */
+    uint64_t call_id; /* of call commands */
+    char *json;       /* answer for API clients, also kept for the same idempotency key; may be NULL */
 };
 
 /* What happened, in order, gathered while applying. Consumed by the node (effects) and by the event stream. */
 enum core_event_type {
-    CORE_EV_CALL,          /* call `call_id` changed (or started, or ended): the owner reconciles */
-    CORE_EV_AGENT,         /* agent `name` */
-    CORE_EV_QUEUE,         /* queue `name`: waiting list changed */
-    CORE_EV_NODE,          /* node `name` */
-    CORE_EV_CONFIG,        /* object `kind`/`name` */
-    CORE_EV_REGISTRATION,  /* extension `name` */
-    CORE_EV_CDR,           /* record of `call_id` written */
-    CORE_EV_DIGEST,        /* compute the digest for request `name` now */
+    CORE_EV_CALL,         /* call `call_id` changed (or started, or ended): the owner reconciles */
+    CORE_EV_AGENT,        /* agent `name` */
+    CORE_EV_QUEUE,        /* queue `name`: waiting list changed */
+    CORE_EV_NODE,         /* node `name` */
+    CORE_EV_CONFIG,       /* object `kind`/`name` */
+    CORE_EV_REGISTRATION, /* extension `name` */
+    CORE_EV_CDR,          /* record of `call_id` written */
+    CORE_EV_DIGEST,       /* compute the digest for request `name` now */
 };
 struct core_event {
     enum core_event_type type;
@@ -115,9 +115,9 @@ size_t core_bindings(const struct core *c, const char *extension, struct core_bi
 enum core_agent_state {
     CORE_AGENT_LOGGED_OUT,
     CORE_AGENT_NOT_READY,
-    CORE_AGENT_IDLE,      /* ready and waiting */
-    CORE_AGENT_RINGING,   /* reserved for one offer */
-    CORE_AGENT_TALKING,   /* on a call, from a queue or not */
+    CORE_AGENT_IDLE,    /* ready and waiting */
+    CORE_AGENT_RINGING, /* reserved for one offer */
+    CORE_AGENT_TALKING, /* on a call, from a queue or not */
     CORE_AGENT_WRAP_UP,
 };
 const char *core_agent_state_name(enum core_agent_state s);
@@ -126,7 +126,7 @@ struct core_agent {
     enum core_agent_state state;
     const char *reason;
     uint64_t since_us, login_us, idle_since_us, wrap_up_until_us;
-    uint64_t call_id;               /* of RINGING and TALKING */
+    uint64_t call_id; /* of RINGING and TALKING */
     uint32_t answered;
 };
 const struct core_agent *core_agent(const struct core *c, const char *number);
@@ -136,17 +136,17 @@ const Ev__Agent *core_agent_bound_to(const struct core *c, const char *extension
 
 /* ---- where a number leads (used by the owner before CallStart, and again, authoritatively, inside apply) */
 enum core_route_kind {
-    CORE_ROUTE_NONE,       /* 404 */
+    CORE_ROUTE_NONE, /* 404 */
     CORE_ROUTE_FLOW,
     CORE_ROUTE_QUEUE,
-    CORE_ROUTE_APP,        /* echo, tone, and the feature codes of telephone agents: name "code:login" ... */
+    CORE_ROUTE_APP, /* echo, tone, and the feature codes of telephone agents: name "code:login" ... */
     CORE_ROUTE_EXTENSION,
-    CORE_ROUTE_AGENT,      /* the extension where that agent is logged in */
+    CORE_ROUTE_AGENT, /* the extension where that agent is logged in */
 };
 struct core_route {
     enum core_route_kind kind;
-    char name[64];         /* flow, queue, app, extension or agent */
-    char argument[64];     /* of a feature code: what was dialled after it */
+    char name[64];     /* flow, queue, app, extension or agent */
+    char argument[64]; /* of a feature code: what was dialled after it */
     char language[8];
     uint32_t priority;
 };
@@ -155,45 +155,45 @@ void core_route(const struct core *c, const char *caller_extension, const char *
 
 /* ---- calls */
 enum core_call_phase {
-    CORE_CALL_APP,         /* echo, tone, feature code */
-    CORE_CALL_MENU,        /* in a flow */
-    CORE_CALL_WAITING,     /* in a queue, no offer out */
-    CORE_CALL_OFFERED,     /* in a queue, an agent is being rung (the caller still hears what the queue plays) */
-    CORE_CALL_DIALLING,    /* one extension or agent is being rung, outside any queue */
-    CORE_CALL_TALKING,     /* two parties bridged */
-    CORE_CALL_FAILED,      /* nothing further can be done: the owner refuses or ends it and proposes CallEnd */
+    CORE_CALL_APP,      /* echo, tone, feature code */
+    CORE_CALL_MENU,     /* in a flow */
+    CORE_CALL_WAITING,  /* in a queue, no offer out */
+    CORE_CALL_OFFERED,  /* in a queue, an agent is being rung (the caller still hears what the queue plays) */
+    CORE_CALL_DIALLING, /* one extension or agent is being rung, outside any queue */
+    CORE_CALL_TALKING,  /* two parties bridged */
+    CORE_CALL_FAILED,   /* nothing further can be done: the owner refuses or ends it and proposes CallEnd */
 };
 const char *core_call_phase_name(enum core_call_phase p);
 enum core_leg_role { CORE_LEG_CALLER, CORE_LEG_CALLEE };
 struct core_leg {
-    uint64_t id;           /* unique within the cluster: call id's and a number; 1 is the caller */
+    uint64_t id; /* unique within the cluster: call id's and a number; 1 is the caller */
     enum core_leg_role role;
     bool answered, held;
-    const char *number;    /* caller's number, or the extension */
-    const char *agent;     /* "" if none */
+    const char *number; /* caller's number, or the extension */
+    const char *agent;  /* "" if none */
     const Ev__Dialog *dialog;
 };
 struct core_offer {
-    uint64_t id;           /* 0: none. Unique in the cluster */
-    const char *agent;     /* "" for a plain extension */
+    uint64_t id;       /* 0: none. Unique in the cluster */
+    const char *agent; /* "" for a plain extension */
     const char *extension;
-    const char *queue;     /* "" outside a queue */
+    const char *queue; /* "" outside a queue */
     uint64_t since_us;
     uint32_t ring_time_s;
 };
 struct core_call {
     uint64_t id;
-    const char *owner;     /* node name */
-    uint32_t epoch;        /* grows with each change of owner */
+    const char *owner; /* node name */
+    uint32_t epoch;    /* grows with each change of owner */
     enum core_call_phase phase;
     const char *caller, *caller_name, *called, *trunk, *extension;
-    bool answered;         /* the caller's leg */
+    bool answered; /* the caller's leg */
     const char *app, *app_argument;
     const char *flow, *flow_node, *flow_state, *language;
     const char *queue;
     uint32_t priority;
     struct core_offer offer;
-    int fail_status;       /* SIP status that fits FAILED */
+    int fail_status; /* SIP status that fits FAILED */
     const char *fail_cause;
     size_t n_legs;
     struct core_leg legs[4];

@@ -69,8 +69,7 @@ void core_agent_free(struct core *c, struct agent *a)
 
 void core_agents_flush(struct core *c)
 {
-    list_foreach_safe(it, &c->dirty_agents)
-    {
+    list_foreach_safe(it, &c->dirty_agents) {
         struct agent *a = list_entry(it, struct agent, dirty);
         const struct core_agent *p = &a->pub;
         const struct storage_val v[] = {storage_text(a->number),       storage_text(a->extension),
@@ -250,7 +249,8 @@ static int login(struct core *c, struct agent *a, const Ev__AgentSet *m)
         return core_refuse(c, ERR_CONFLICT, "extension", "agent %.64s is logged in at extension %.64s",
                            there->agent->number, number);
     if (a->ext && strcmp(a->extension, number) != 0)
-        return core_refuse(c, ERR_CONFLICT, "agent", "agent %.64s is logged in at extension %.64s", a->number, a->extension);
+        return core_refuse(c, ERR_CONFLICT, "agent", "agent %.64s is logged in at extension %.64s", a->number,
+                           a->extension);
     if (a->ext && !a->logout)
         return 0; /* he is: as asked */
     if (!a->ext) {

@@ -7,10 +7,17 @@
 void core_audit(struct core *c, const char *action, const char *object, const char *before, const char *after, int code)
 {
     const Ev__Command *m = c->cmd;
-    const struct storage_val v[] = {storage_int(c->index),   storage_int(++c->audit_n), storage_int(c->now_us),
-                                    storage_text(m->actor),  storage_text(m->origin),   storage_text(m->node),
-                                    storage_text(action),    storage_text(object),      storage_text(before),
-                                    storage_text(after),     storage_int((uint64_t)(int64_t)code)};
+    const struct storage_val v[] = {storage_int(c->index),
+                                    storage_int(++c->audit_n),
+                                    storage_int(c->now_us),
+                                    storage_text(m->actor),
+                                    storage_text(m->origin),
+                                    storage_text(m->node),
+                                    storage_text(action),
+                                    storage_text(object),
+                                    storage_text(before),
+                                    storage_text(after),
+                                    storage_int((uint64_t)(int64_t)code)};
     storage_run(c->st, STORAGE_AUDIT_PUT, v, 11);
 }
 

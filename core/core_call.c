@@ -128,8 +128,7 @@ void core_call_touch(struct core *c, struct call *k)
 
 void core_calls_flush(struct core *c)
 {
-    list_foreach_safe(it, &c->dirty_calls)
-    {
+    list_foreach_safe(it, &c->dirty_calls) {
         struct call *k = list_entry(it, struct call, dirty);
         const Ev__CallState *s = k->st;
         size_t len;
@@ -137,9 +136,9 @@ void core_calls_flush(struct core *c)
         const char *agent = s->offer_agent;
         if (!agent[0] && s->n_legs > 1)
             agent = s->legs[s->n_legs - 1]->agent;
-        const struct storage_val v[] = {storage_int(s->call_id),  storage_text(s->owner),   storage_int(s->phase),
-                                        storage_text(s->queue),   storage_text(agent),      storage_int(s->priority),
-                                        storage_int(s->front),    storage_int(s->queued_us), storage_blob(body, len)};
+        const struct storage_val v[] = {storage_int(s->call_id), storage_text(s->owner),    storage_int(s->phase),
+                                        storage_text(s->queue),  storage_text(agent),       storage_int(s->priority),
+                                        storage_int(s->front),   storage_int(s->queued_us), storage_blob(body, len)};
         storage_run(c->st, STORAGE_CALL_PUT, v, 9);
         k->stored = true;
         k->told = false;
@@ -465,8 +464,8 @@ int core_leg_update(struct core *c, Ev__LegUpdate *m)
 
 /* ---- the end */
 
-void core_call_finish(struct core *c, struct call *k, const char *by, const char *cause, uint32_t status, size_t n_quality,
-                      Ev__LegQuality *const *quality)
+void core_call_finish(struct core *c, struct call *k, const char *by, const char *cause, uint32_t status,
+                      size_t n_quality, Ev__LegQuality *const *quality)
 {
     Ev__CallState *s = k->st;
     if (s->phase == CORE_CALL_WAITING) {

@@ -20,11 +20,11 @@ void core_cfg_free(struct cfg *o)
     free(o);
 }
 
-#define LOOKUP(fn, type, kind)                                             \
-    const type *fn(const struct core *c, const char *name)                 \
-    {                                                                      \
-        const struct cfg *o = core_cfg(c, kind, name);                     \
-        return o ? (const type *)(const void *)o->msg : NULL;              \
+#define LOOKUP(fn, type, kind)                                \
+    const type *fn(const struct core *c, const char *name)    \
+    {                                                         \
+        const struct cfg *o = core_cfg(c, kind, name);        \
+        return o ? (const type *)(const void *)o->msg : NULL; \
     }
 LOOKUP(core_extension, Ev__Extension, CFG_EXTENSION)
 LOOKUP(core_agent_config, Ev__Agent, CFG_AGENT)
@@ -177,8 +177,8 @@ static int collect_set(struct core *c, const Ev__ConfigApply *m, struct cfg_chan
             return core_refuse(c, ERR_EXISTS, path, "%s %.64s is there already", config_kind_name(kind), name);
         uint64_t version = old ? old->version : 0;
         if (m->set[i]->if_version && m->set[i]->if_version != version)
-            return core_refuse(c, ERR_CONFLICT, path, "%s %.64s has version %llu, not %llu", config_kind_name(kind), name,
-                               (unsigned long long)version, (unsigned long long)m->set[i]->if_version);
+            return core_refuse(c, ERR_CONFLICT, path, "%s %.64s has version %llu, not %llu", config_kind_name(kind),
+                               name, (unsigned long long)version, (unsigned long long)m->set[i]->if_version);
         struct cfg *o = core_alloc(sizeof *o);
         o->kind = kind;
         (void)snprintf(o->name, sizeof o->name, "%s", name);
@@ -321,13 +321,14 @@ static bool put_object(struct core *c, struct cfg *o, struct outcome *out)
     }
     o->version = c->index;
     o->updated_us = c->now_us;
-    o->key = old ? old->key
+    o->key = old                    ? old->key
              : o->kind == CFG_AGENT ? free_key((void *const *)c->agent_by_key, c->agent_keys)
              : o->kind == CFG_QUEUE ? free_key((void *const *)c->queue_by_key, c->queue_keys)
                                     : 0;
     report(c, out, old, o);
-    const struct storage_val v[] = {storage_int(o->kind),    storage_text(o->name),     storage_int(o->key),
-                                    storage_int(o->version), storage_int(o->updated_us), storage_blob(o->packed, o->packed_len)};
+    const struct storage_val v[] = {storage_int(o->kind),       storage_text(o->name),
+                                    storage_int(o->key),        storage_int(o->version),
+                                    storage_int(o->updated_us), storage_blob(o->packed, o->packed_len)};
     storage_run(c->st, STORAGE_CONFIG_PUT, v, 6);
     core_cfg_install(c, o);
     c->ans->version = o->version;

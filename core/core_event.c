@@ -100,8 +100,7 @@ static int oldest_row(void *ctx, const struct storage_row *row)
 
 static void queue_events(struct core *c)
 {
-    list_foreach_safe(it, &c->dirty_queues)
-    {
+    list_foreach_safe(it, &c->dirty_queues) {
         struct queue *q = list_entry(it, struct queue, dirty);
         struct sbuf *b = core_ev_begin(c, "queue.waiting", "queue", q->name);
         sbuf_kv(b, "queue", q->name);

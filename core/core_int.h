@@ -17,24 +17,24 @@
 #include "core/core.h"
 #include "storage/storage.h"
 
-#define CORE_NAME_MAX 64u              /* bytes of a key, with the NUL */
-#define CORE_REASON_MAX 64u            /* with the NUL */
-#define CORE_BINDINGS_MAX 10u          /* of one extension; the oldest gives way */
-#define CORE_DIAL_RING_S 30u           /* ring time outside queues */
+#define CORE_NAME_MAX 64u     /* bytes of a key, with the NUL */
+#define CORE_REASON_MAX 64u   /* with the NUL */
+#define CORE_BINDINGS_MAX 10u /* of one extension; the oldest gives way */
+#define CORE_DIAL_RING_S 30u  /* ring time outside queues */
 #define CORE_EVENTS_KEPT 100000u
 #define CORE_IDEM_KEPT 100000u
 #define CORE_IDEM_AGE_US (24ull * 3600 * 1000000)
-#define CORE_IDEM_EVERY 1024u          /* keyed commands between trims that no tick asked for */
+#define CORE_IDEM_EVERY 1024u /* keyed commands between trims that no tick asked for */
 #define CORE_LEGS_MAX 4u
 
 /* ---- small tools (core_util.c) */
-void *core_alloc(size_t bytes);              /* zeroed; never NULL */
+void *core_alloc(size_t bytes); /* zeroed; never NULL */
 void *core_grow(void *p, size_t bytes);
 char *core_dup(const char *s);
 void core_oom(void) __attribute__((noreturn));
 /* Sets a string field of a protobuf message. */
 void core_pbset(char **field, const char *s);
-bool core_fits(const char *s, size_t max);   /* 1 to max - 1 bytes */
+bool core_fits(const char *s, size_t max); /* 1 to max - 1 bytes */
 
 struct sbuf {
     char *p;
@@ -91,10 +91,10 @@ struct binding {
 /* What is going on at a telephone. Exists while there is a reason. */
 struct ext {
     char number[CORE_NAME_MAX];
-    struct agent *agent;      /* logged in here */
+    struct agent *agent; /* logged in here */
     struct list_node bindings;
     unsigned n_bindings;
-    struct call **calls;      /* live calls it takes part in, caller's or callee's side */
+    struct call **calls; /* live calls it takes part in, caller's or callee's side */
     unsigned n_calls, cap_calls;
 };
 
@@ -102,27 +102,27 @@ struct agent {
     struct core_agent pub;
     uint32_t key;
     char number[CORE_NAME_MAX], extension[CORE_NAME_MAX], reason[CORE_REASON_MAX];
-    struct ext *ext;          /* where logged in */
-    bool ready;               /* what he is when no call or wrap-up says otherwise */
-    bool logout;              /* after this call */
-    struct heap_item wrap;    /* tie: key */
+    struct ext *ext;       /* where logged in */
+    bool ready;            /* what he is when no call or wrap-up says otherwise */
+    bool logout;           /* after this call */
+    struct heap_item wrap; /* tie: key */
     struct list_node dirty;
-    bool told;                /* CORE_EV_AGENT of this entry is out */
+    bool told; /* CORE_EV_AGENT of this entry is out */
 };
 
 struct queue {
     char name[CORE_NAME_MAX];
     uint32_t key;
-    struct list_node dirty;   /* waiting list changed in this entry */
+    struct list_node dirty; /* waiting list changed in this entry */
 };
 
 struct call {
-    struct core_call pub;     /* pointers into st */
+    struct core_call pub; /* pointers into st */
     Ev__CallState *st;
     struct ext *caller, *callee;
     struct list_node dirty;
     bool stored, told;
-    size_t order;             /* place in core.sorted */
+    size_t order; /* place in core.sorted */
 };
 
 struct node {
@@ -139,7 +139,8 @@ struct core {
     struct storage *st;
     struct core_hooks hooks;
     /* counters of table "applied" */
-    uint64_t index, term, now_us, feature_level, front, offer_seq, binding_seq, cdr_seq, idem_seq, events_kept, calls_total;
+    uint64_t index, term, now_us, feature_level, front, offer_seq, binding_seq, cdr_seq, idem_seq, events_kept,
+        calls_total;
     uint64_t idem_oldest_us;
     bool has_cluster;
     char cluster_id[33];
@@ -150,16 +151,16 @@ struct core {
     struct agent **agent_by_key;
     struct queue **queue_by_key;
     uint32_t agent_keys, queue_keys;
-    struct call **sorted;     /* by id, made when asked for */
+    struct call **sorted; /* by id, made when asked for */
     size_t n_sorted;
     bool sorted_ok;
-    struct node **node_list;  /* by name */
+    struct node **node_list; /* by name */
     size_t n_nodes;
     struct session *sessions;
     size_t n_sessions;
     struct heap wraps, expiries;
     struct acd *acd;
-    struct lookup *lookup;    /* core_lookup.c: derived from the configuration, NULL: to be made anew */
+    struct lookup *lookup; /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     uint32_t talking, registrations;
 
     /* the entry at hand */
@@ -170,18 +171,19 @@ struct core {
     struct core_event *ev;
     unsigned n_ev, cap_ev;
     struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_nodes;
-    struct sbuf events;       /* JSON array in the making */
+    struct sbuf events; /* JSON array in the making */
     unsigned n_events;
     uint32_t audit_n;
-    uint8_t *buf;             /* for packing */
+    uint8_t *buf; /* for packing */
     size_t buf_cap;
-    int stop;                 /* this program cannot go on: returned by core_apply */
+    int stop; /* this program cannot go on: returned by core_apply */
     uint64_t commands_total, refused_total;
 };
 
 /* ---- core.c */
 /* Refuses the command at hand: fills its answer and returns the code. */
-int core_refuse(struct core *c, int code, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int core_refuse(struct core *c, int code, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 uint8_t *core_packed(struct core *c, const ProtobufCMessage *m, size_t *len);
 
 /* ---- core_load.c */
@@ -199,7 +201,8 @@ void core_events_flush(struct core *c);
 void core_events_reset(struct core *c);
 
 /* ---- core_audit.c */
-void core_audit(struct core *c, const char *action, const char *object, const char *before, const char *after, int code);
+void core_audit(struct core *c, const char *action, const char *object, const char *before, const char *after,
+                int code);
 /* After a command: one row if a person or token caused it and the command has not written its own. */
 void core_audit_command(struct core *c);
 
@@ -247,9 +250,9 @@ void core_reg_expire(struct core *c);
 void core_reg_add(struct core *c, struct binding *b); /* memory only */
 void core_reg_drop(struct core *c, struct binding *b, bool row);
 void core_reg_drop_all(struct core *c, const char *extension);
-struct ext *core_ext(struct core *c, const char *number);       /* made when missing */
+struct ext *core_ext(struct core *c, const char *number); /* made when missing */
 struct ext *core_ext_find(const struct core *c, const char *number);
-void core_ext_tidy(struct core *c, struct ext *e);              /* frees it when nothing needs it */
+void core_ext_tidy(struct core *c, struct ext *e); /* frees it when nothing needs it */
 bool core_reachable(const struct core *c, const char *extension);
 
 /* ---- core_agent.c */
@@ -296,7 +299,8 @@ void core_queue_enter(struct core *c, struct call *k);
 /* Takes the offer back: the call returns to the front of its queue, to its menu, or fails. */
 void core_offer_withdraw(struct core *c, struct call *k, uint32_t status, const char *cause);
 /* Rings an extension or agent outside any queue: 0 or a code with *status and *cause. */
-int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status, const char **cause);
+int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status,
+              const char **cause);
 void core_decide(struct core *c);
 void core_queue_touch(struct core *c, const char *name);
 struct queue *core_queue_obj(const struct core *c, const char *name);

@@ -214,10 +214,9 @@ int core_load(struct core *c, struct err_info *info)
         storage_row_fn *fn;
         const char *table;
     } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"}, {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
-             {STORAGE_CONFIG_ALL, config_row, "config"},
-                 {STORAGE_NODE_ALL, node_row, "node"},          {STORAGE_REG_ALL, reg_row, "registration"},
-                 {STORAGE_AGENT_ALL, agent_row, "agent_state"}, {STORAGE_CALL_ALL, call_row, "call"},
-                 {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
+                 {STORAGE_CONFIG_ALL, config_row, "config"},    {STORAGE_NODE_ALL, node_row, "node"},
+                 {STORAGE_REG_ALL, reg_row, "registration"},    {STORAGE_AGENT_ALL, agent_row, "agent_state"},
+                 {STORAGE_CALL_ALL, call_row, "call"},          {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
     c->feature_level = 1;
     list_init(&c->dirty_calls);
     list_init(&c->dirty_agents);
@@ -246,7 +245,8 @@ void core_unload(struct core *c)
     map_free(&c->calls);
     for (size_t it = 0; map_next(&c->exts, &it, &slot);) {
         struct ext *e = slot->value;
-        list_foreach_safe(b, &e->bindings) core_reg_drop(c, list_entry(b, struct binding, link), false);
+        list_foreach_safe(b, &e->bindings)
+            core_reg_drop(c, list_entry(b, struct binding, link), false);
         free(e->calls);
         free(e);
     }

@@ -94,8 +94,7 @@ static struct lookup *make(const struct core *cc)
         const Ev__Token *t = (const Ev__Token *)(const void *)o->msg;
         const Ev__Token *other = map_get(&l->tokens, t->sha256);
         /* two names for one token: the first by name, on every node */
-        if ((!other || strcmp(t->name, other->name) < 0) &&
-            map_set(&l->tokens, t->sha256, (void *)(uintptr_t)t) != 0)
+        if ((!other || strcmp(t->name, other->name) < 0) && map_set(&l->tokens, t->sha256, (void *)(uintptr_t)t) != 0)
             core_oom();
     }
     for (size_t it = 0; map_next(&c->cfg[CFG_AGENT], &it, &slot);) {

@@ -62,8 +62,8 @@ static void clear_offer(struct core *c, struct call *k)
     core_call_set_callee(c, k, NULL);
 }
 
-static void make_offer(struct core *c, struct call *k, enum core_call_phase phase, const char *agent, const char *extension,
-                       const char *queue, uint32_t ring_s)
+static void make_offer(struct core *c, struct call *k, enum core_call_phase phase, const char *agent,
+                       const char *extension, const char *queue, uint32_t ring_s)
 {
     Ev__CallState *s = k->st;
     s->phase = phase;
@@ -81,7 +81,8 @@ static void make_offer(struct core *c, struct call *k, enum core_call_phase phas
     core_ev_call(c, "call.offered", k);
 }
 
-int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status, const char **cause)
+int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status,
+              const char **cause)
 {
     const char *to = extension;
     *status = 480;

@@ -17,8 +17,8 @@ static int missing(struct cfg_change *ch, const char *path, const char *field, e
     char where[192];
     (void)snprintf(where, sizeof where, "%s.%s", path, field);
     bool goes = map_get(&ch->remove[kind], name) != NULL;
-    return core_refuse(ch->c, goes ? ERR_CONFLICT : ERR_INVAL, where, "there is %s %s %.64s", goes ? "after this no" : "no",
-                       config_kind_name(kind), name);
+    return core_refuse(ch->c, goes ? ERR_CONFLICT : ERR_INVAL, where, "there is %s %s %.64s",
+                       goes ? "after this no" : "no", config_kind_name(kind), name);
 }
 
 static int check_access(struct cfg_change *ch, const Ev__AccessNumber *m, const char *path)
@@ -82,8 +82,8 @@ static int in_use(struct cfg_change *ch, const struct cfg *o, const char *by_kin
 {
     char where[128];
     (void)snprintf(where, sizeof where, "%s/%s", config_kind_name(o->kind), o->name);
-    return core_refuse(ch->c, ERR_CONFLICT, where, "%s %.64s is in use by %s %.64s", config_kind_name(o->kind), o->name, by_kind,
-                       by);
+    return core_refuse(ch->c, ERR_CONFLICT, where, "%s %.64s is in use by %s %.64s", config_kind_name(o->kind), o->name,
+                       by_kind, by);
 }
 
 /* Does `other`, as it will be, name the object? */

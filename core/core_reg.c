@@ -49,8 +49,7 @@ size_t core_bindings(const struct core *c, const char *extension, struct core_bi
     if (!e)
         return 0;
     size_t n = 0;
-    list_foreach(it, &e->bindings)
-    {
+    list_foreach(it, &e->bindings) {
         if (n == max)
             break;
         const struct binding *b = list_entry(it, struct binding, link);
@@ -116,7 +115,8 @@ void core_reg_drop_all(struct core *c, const char *extension)
     if (!e)
         return;
     bool had = e->n_bindings > 0;
-    list_foreach_safe(it, &e->bindings) core_reg_drop(c, list_entry(it, struct binding, link), true);
+    list_foreach_safe(it, &e->bindings)
+        core_reg_drop(c, list_entry(it, struct binding, link), true);
     if (had)
         changed(c, e);
     core_ext_tidy(c, e);
@@ -150,8 +150,7 @@ static struct binding *find(const struct ext *e, const char *key)
 {
     if (!e)
         return NULL;
-    list_foreach(it, &e->bindings)
-    {
+    list_foreach(it, &e->bindings) {
         struct binding *b = list_entry(it, struct binding, link);
         if (strcmp(b->key, key) == 0)
             return b;
@@ -185,8 +184,7 @@ static int check(struct core *c, const Ev__Register *m, const struct ext *e)
             return core_refuse(c, ERR_STALE, "cseq", "an older request than the one that made the binding");
     }
     if (e && m->remove_all) {
-        list_foreach(it, &e->bindings)
-        {
+        list_foreach(it, &e->bindings) {
             if (out_of_order(list_entry(it, struct binding, link), m))
                 return core_refuse(c, ERR_STALE, "cseq", "an older request than the one that made a binding");
         }
@@ -196,10 +194,10 @@ static int check(struct core *c, const Ev__Register *m, const struct ext *e)
 
 static void store(struct core *c, const struct binding *b)
 {
-    const struct storage_val v[] = {storage_text(b->ext->number), storage_text(b->key),  storage_int(b->id),
+    const struct storage_val v[] = {storage_text(b->ext->number), storage_text(b->key),      storage_int(b->id),
                                     storage_text(b->uri),         storage_text(b->instance), storage_int(b->reg_id),
-                                    storage_text(b->node),        storage_text(b->flow), storage_text(b->path),
-                                    storage_text(b->user_agent),  storage_text(b->call_id), storage_int(b->cseq),
+                                    storage_text(b->node),        storage_text(b->flow),     storage_text(b->path),
+                                    storage_text(b->user_agent),  storage_text(b->call_id),  storage_int(b->cseq),
                                     storage_int(b->expires_us)};
     storage_run(c->st, STORAGE_REG_PUT, v, 13);
 }
@@ -249,7 +247,8 @@ int core_register(struct core *c, const Ev__Register *m)
     bool differs = false;
     if (m->remove_all) {
         differs = e->n_bindings > 0;
-        list_foreach_safe(it, &e->bindings) core_reg_drop(c, list_entry(it, struct binding, link), true);
+        list_foreach_safe(it, &e->bindings)
+            core_reg_drop(c, list_entry(it, struct binding, link), true);
     }
     for (size_t i = 0; i < m->n_bindings; i++)
         differs = put_binding(c, e, m, m->bindings[i]) || differs;

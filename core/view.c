@@ -11,28 +11,36 @@
 
 static const struct view_kind *find_kind(const char *name)
 {
-    static const char *const extension[] = {"number", "display_name", "contact", "site", "disabled", "has_password", NULL};
-    static const char *const agent[] = {"number", "name",   "extension",        "group",  "type",   "level",
+    static const char *const extension[] = {"number",   "display_name", "contact", "site",
+                                            "disabled", "has_password", NULL};
+    static const char *const agent[] = {"number", "name",   "extension",        "group",  "type", "level",
                                         "state",  "reason", "extension_in_use", "queues", NULL};
     static const char *const queue[] = {"name", "display_name", "strategy", "quiet", NULL};
     static const char *const trunk[] = {"name", "contact", "disabled", NULL};
     static const char *const access[] = {"number", "flow", "queue", "app", "extension", "agent", "language", NULL};
     static const char *const by_name[] = {"name", NULL};
     static const char *const token[] = {"name", "role", NULL};
-    static const char *const call[] = {"call_id", "owner", "phase", "caller", "called",   "trunk",
+    static const char *const call[] = {"call_id",   "owner", "phase", "caller", "called",   "trunk",
                                        "extension", "agent", "queue", "flow",   "language", NULL};
-    static const char *const cdr[] = {"call_id", "direction", "caller", "called", "trunk",    "extension", "agent", "answered_by",
-                                      "queue",   "flow",      "owner",  "from",   "to",       "ended_by",  "cause", NULL};
+    static const char *const cdr[] = {"call_id", "direction",   "caller", "called", "trunk", "extension",
+                                      "agent",   "answered_by", "queue",  "flow",   "owner", "from",
+                                      "to",      "ended_by",    "cause",  NULL};
     static const char *const node[] = {"name", "site", "up", "version", NULL};
     static const char *const event[] = {"type", "subject", NULL};
     static const char *const audit[] = {"actor", "origin", "node", "action", "object", "from", "to", NULL};
     static const struct view_kind kinds[] = {
-        {"extension", view_list_config, extension, false}, {"agent", view_list_config, agent, false},
-        {"queue", view_list_config, queue, false},         {"trunk", view_list_config, trunk, false},
-        {"access_number", view_list_config, access, false}, {"flow", view_list_config, by_name, false},
-        {"parameter", view_list_config, by_name, false},   {"token", view_list_config, token, false},
-        {"call", view_list_calls, call, false},            {"cdr", view_list_cdrs, cdr, true},
-        {"node", view_list_nodes, node, false},            {"event", view_list_events, event, false},
+        {"extension", view_list_config, extension, false},
+        {"agent", view_list_config, agent, false},
+        {"queue", view_list_config, queue, false},
+        {"trunk", view_list_config, trunk, false},
+        {"access_number", view_list_config, access, false},
+        {"flow", view_list_config, by_name, false},
+        {"parameter", view_list_config, by_name, false},
+        {"token", view_list_config, token, false},
+        {"call", view_list_calls, call, false},
+        {"cdr", view_list_cdrs, cdr, true},
+        {"node", view_list_nodes, node, false},
+        {"event", view_list_events, event, false},
         {"audit", view_list_audit, audit, true},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -87,8 +95,10 @@ int view_parse_time(const char *text, uint64_t *us)
     struct tm tm = {0};
     int n = 0;
     size_t digits = strspn(text, "0123456789-T:");
-    if (digits < 19 || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-                              &tm.tm_sec, &n) != 6 || n != 19)
+    if (digits < 19 ||
+        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &n) != 6 ||
+        n != 19)
         return ERR_INVAL;
     if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
         tm.tm_min > 59 || tm.tm_sec > 60)
@@ -104,8 +114,8 @@ int view_parse_time(const char *text, uint64_t *us)
     int hours = 0, minutes = 0;
     char sign = *p;
     if (sign == '+' || sign == '-') {
-        if (strlen(p) != 6 || sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 23 || minutes > 59 || hours < 0 ||
-            minutes < 0)
+        if (strlen(p) != 6 || sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 23 || minutes > 59 ||
+            hours < 0 || minutes < 0)
             return ERR_INVAL;
     } else if (strcmp(p, "Z") != 0) {
         return ERR_INVAL;
@@ -223,8 +233,8 @@ static int read_cursor(struct view *v)
     if (!c)
         return 0;
     size_t len = strlen(c);
-    if (len < 5 || (len - 3) % 2 || (len - 3) / 2 >= sizeof v->after || strncmp(c, v->kind->name, 2) != 0 || c[2] != '-' ||
-        strspn(c + 3, "0123456789abcdef") != len - 3)
+    if (len < 5 || (len - 3) % 2 || (len - 3) / 2 >= sizeof v->after || strncmp(c, v->kind->name, 2) != 0 ||
+        c[2] != '-' || strspn(c + 3, "0123456789abcdef") != len - 3)
         return err_set(v->info, ERR_INVAL, "cursor", "this is not a cursor of a list of %s", v->kind->name);
     for (size_t i = 0; i < (len - 3) / 2; i++) {
         char two[3] = {c[3 + 2 * i], c[4 + 2 * i], '\0'};

@@ -33,24 +33,26 @@ struct storage_reader;
 #define VIEW_LIMIT_MAX 1000u
 
 struct view_query {
-    const char *kind;      /* as above */
-    const char *key;       /* one object: its key (call and cdr: call id in hex); NULL: a list */
-    const char *cursor;    /* from a previous answer, or NULL */
-    uint32_t limit;        /* 1..VIEW_LIMIT_MAX; 0: 100 */
-    json_t *filter;        /* object of equality filters by field name (and "from"/"to" times for cdr, audit), or NULL; not taken over */
+    const char *kind;   /* as above */
+    const char *key;    /* one object: its key (call and cdr: call id in hex); NULL: a list */
+    const char *cursor; /* from a previous answer, or NULL */
+    uint32_t limit;     /* 1..VIEW_LIMIT_MAX; 0: 100 */
+    json_t *
+        filter; /* object of equality filters by field name (and "from"/"to" times for cdr, audit), or NULL; not taken over */
 };
 /* *out: for one object the object; for a list {"items": [...], "next_cursor": text or null, "index": N}. ERR_NOTFOUND;
  * ERR_INVAL for an unknown kind, filter field or a bad cursor (info names it). */
 ERR_CHECKED int view_read(struct storage_reader *r, const struct view_query *q, json_t **out, struct err_info *info);
 
 /* Events with id after (index, n), oldest first, at most limit. *gone is set when events after that id are no longer kept. */
-ERR_CHECKED int view_events(struct storage_reader *r, uint64_t after_index, uint32_t after_n, uint32_t limit, json_t **out, int *gone);
+ERR_CHECKED int view_events(struct storage_reader *r, uint64_t after_index, uint32_t after_n, uint32_t limit,
+                            json_t **out, int *gone);
 
 /* Turns JSON (one object of `kind`, field names of commands.proto) into a ConfigObject of a command and checks each field: unknown
  * fields, types, bounds, formats. info->field is the path inside the object. Free with ev__config_object__free_unpacked.
  * For an extension "password" is accepted and turned into both HA1 values (realm given). */
 struct Ev__ConfigObject;
-ERR_CHECKED int view_config_from_json(const char *kind, const json_t *object, const char *realm, struct Ev__ConfigObject **out,
-                                      struct err_info *info);
+ERR_CHECKED int view_config_from_json(const char *kind, const json_t *object, const char *realm,
+                                      struct Ev__ConfigObject **out, struct err_info *info);
 
 #endif

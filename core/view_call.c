@@ -60,7 +60,8 @@ static int service_order(const void *a, const void *b)
 int view_queue_entries(struct view *v, const char *queue, struct view_entry **out, size_t *n)
 {
     struct entries es = {0};
-    const struct storage_val vals[] = {storage_int(CORE_CALL_WAITING), storage_int(CORE_CALL_OFFERED), storage_text(queue)};
+    const struct storage_val vals[] = {storage_int(CORE_CALL_WAITING), storage_int(CORE_CALL_OFFERED),
+                                       storage_text(queue)};
     int err = storage_reader_query(v->r,
                                    "SELECT call_id, phase, queue, priority, front, queued_us, body FROM call"
                                    " WHERE phase IN (?1, ?2) AND queue=?3",

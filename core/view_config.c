@@ -38,9 +38,9 @@ static int load_states(struct view *v)
     if (v->has_states)
         return 0;
     v->has_states = true;
-    return storage_reader_query(v->r,
-                                "SELECT number, state, reason, since_us, login_us, extension, call_id, answered FROM agent_state",
-                                NULL, 0, state_row, v);
+    return storage_reader_query(
+        v->r, "SELECT number, state, reason, since_us, login_us, extension, call_id, answered FROM agent_state", NULL,
+        0, state_row, v);
 }
 
 static const char *state_of(const struct view *v, const char *agent)
@@ -81,7 +81,8 @@ static int load_memberships(struct view *v)
         return 0;
     v->has_queues = true;
     const struct storage_val kind = storage_int(CFG_QUEUE);
-    return storage_reader_query(v->r, "SELECT body FROM config WHERE kind=? ORDER BY name", &kind, 1, membership_row, v);
+    return storage_reader_query(v->r, "SELECT body FROM config WHERE kind=? ORDER BY name", &kind, 1, membership_row,
+                                v);
 }
 
 static int add_agent(struct view *v, json_t *o, const char *number)
@@ -225,10 +226,12 @@ static int config_row(void *ctx, const struct storage_row *r)
 
 int view_list_config(struct view *v)
 {
-    const struct storage_val vals[] = {storage_int(config_kind(v->kind->name)), storage_text(v->q->key ? v->q->key : v->after)};
+    const struct storage_val vals[] = {storage_int(config_kind(v->kind->name)),
+                                       storage_text(v->q->key ? v->q->key : v->after)};
     if (v->q->key)
-        return storage_reader_query(v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name=?", vals, 2,
-                                    config_row, v);
-    return storage_reader_query(v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name>? ORDER BY name",
-                                vals, 2, config_row, v);
+        return storage_reader_query(v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name=?",
+                                    vals, 2, config_row, v);
+    return storage_reader_query(
+        v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name>? ORDER BY name", vals, 2,
+        config_row, v);
 }

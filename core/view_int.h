@@ -11,12 +11,12 @@ struct view {
     struct storage_reader *r;
     const struct view_query *q;
     const struct view_kind *kind;
-    char after[160];      /* key from the cursor, "" at the beginning */
+    char after[160]; /* key from the cursor, "" at the beginning */
     uint32_t limit;
     json_t *items;
-    char last[160];       /* key of the last item taken */
+    char last[160]; /* key of the last item taken */
     bool more;
-    int err;              /* set by callbacks: out of memory, rows that cannot be read */
+    int err; /* set by callbacks: out of memory, rows that cannot be read */
     struct err_info *info;
     /* loaded when first needed */
     struct map agent_states, agent_queues, positions;
@@ -25,9 +25,9 @@ struct view {
 
 struct view_kind {
     const char *name;
-    int (*list)(struct view *v);   /* of one object when q->key is set */
-    const char *const *filters;    /* NULL-terminated; compared with the field of that name */
-    bool own_filters;              /* the SQL does it: view_add does not compare */
+    int (*list)(struct view *v); /* of one object when q->key is set */
+    const char *const *filters;  /* NULL-terminated; compared with the field of that name */
+    bool own_filters;            /* the SQL does it: view_add does not compare */
 };
 
 /* Takes `item` over. 0: go on; 1: enough (stop the query). */

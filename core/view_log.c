@@ -39,11 +39,12 @@ static uint64_t first_since(struct view *v, const struct timed *t, uint64_t us)
 {
     char sql[200];
     uint64_t range[2] = {0, 0};
-    (void)snprintf(sql, sizeof sql, "SELECT coalesce(min(%s), 0), coalesce(max(%s), 0) FROM %s", t->number, t->number, t->table);
+    (void)snprintf(sql, sizeof sql, "SELECT coalesce(min(%s), 0), coalesce(max(%s), 0) FROM %s", t->number, t->number,
+                   t->table);
     int err = storage_reader_query(v->r, sql, NULL, 0, pair_row, range);
     uint64_t lo = range[0], hi = range[1] + 1;
-    (void)snprintf(sql, sizeof sql, "SELECT %s, %s FROM %s WHERE %s >= ? ORDER BY %s LIMIT 1", t->number, t->time, t->table,
-                   t->number, t->number);
+    (void)snprintf(sql, sizeof sql, "SELECT %s, %s FROM %s WHERE %s >= ? ORDER BY %s LIMIT 1", t->number, t->time,
+                   t->table, t->number, t->number);
     while (!err && lo < hi) {
         uint64_t mid = lo + (hi - lo) / 2, at[2] = {hi, UINT64_MAX};
         const struct storage_val val = storage_int(mid);
@@ -92,10 +93,10 @@ static json_t *span(uint64_t from, uint64_t to)
 
 static int cdr_row(void *ctx, const struct storage_row *r)
 {
-    static const char *const texts[] = {"direction", "caller", "called", "trunk", "extension",
-                                        "agent", "answered_by", "queue", "flow", "owner"};
-    static const char *const times[] = {"arrived_at", "answered_at", "menu_at", "queued_at", "offered_at", "connected_at",
-                                        "ended_at"};
+    static const char *const texts[] = {"direction", "caller",      "called", "trunk", "extension",
+                                        "agent",     "answered_by", "queue",  "flow",  "owner"};
+    static const char *const times[] = {"arrived_at", "answered_at",  "menu_at", "queued_at",
+                                        "offered_at", "connected_at", "ended_at"};
     struct view *v = ctx;
     json_t *o = json_object();
     char id[17], key[24];
@@ -123,9 +124,11 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     return view_add(v, o, key);
 }
 
-#define CDR_COLUMNS                                                                                                    \
-    "SELECT seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us," \
-    " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, taken_over," \
+#define CDR_COLUMNS                                                                                               \
+    "SELECT seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, "  \
+    "arrived_us,"                                                                                                 \
+    " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
+    "taken_over,"                                                                                                 \
     " quality FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
@@ -185,7 +188,8 @@ static bool parse_pair(const char *text, uint64_t *index, uint64_t *n)
 
 int view_list_audit(struct view *v)
 {
-    struct where w = {.sql = "SELECT idx, n, time_us, actor, origin, node, action, object, before, after, code FROM audit WHERE 1"};
+    struct where w = {
+        .sql = "SELECT idx, n, time_us, actor, origin, node, action, object, before, after, code FROM audit WHERE 1"};
     uint64_t index = 0, n = 0;
     const char *text = v->q->key ? v->q->key : v->after;
     if (text[0] && !parse_pair(text, &index, &n))
@@ -203,7 +207,7 @@ int view_list_audit(struct view *v)
 /* ---- events, oldest first */
 
 struct event_scan {
-    struct view *v;    /* NULL: for the stream */
+    struct view *v; /* NULL: for the stream */
     json_t *out;
     uint64_t after_index, after_n;
     uint32_t limit;
@@ -222,7 +226,8 @@ static json_t *envelope(const struct event_scan *s, const json_t *e, const char 
 {
     return json_pack("{s:s,s:s,s:s,s:O?,s:O?,s:o?,s:O?}", "specversion", "1.0", "id", id, "source", s->source, "type",
                      json_object_get(e, "type"), "subject", json_object_get(e, "subject"), "time",
-                     view_time((uint64_t)json_integer_value(json_object_get(e, "time"))), "data", json_object_get(e, "data"));
+                     view_time((uint64_t)json_integer_value(json_object_get(e, "time"))), "data",
+                     json_object_get(e, "data"));
 }
 
 static int event_row(void *ctx, const struct storage_row *r)
@@ -262,7 +267,8 @@ static int scan_events(struct storage_reader *r, struct event_scan *s, uint64_t 
     int err = storage_reader_query(r, "SELECT cluster_id FROM cluster", NULL, 0, cluster_row, s);
     const struct storage_val vals[] = {storage_int(from), storage_int(to)};
     if (!err)
-        err = storage_reader_query(r, "SELECT idx, body FROM event WHERE idx BETWEEN ? AND ? ORDER BY idx", vals, 2, event_row, s);
+        err = storage_reader_query(r, "SELECT idx, body FROM event WHERE idx BETWEEN ? AND ? ORDER BY idx", vals, 2,
+                                   event_row, s);
     return err < 0 ? err : 0;
 }
 
@@ -288,9 +294,11 @@ static int kept_row(void *ctx, const struct storage_row *r)
     return 0;
 }
 
-int view_events(struct storage_reader *r, uint64_t after_index, uint32_t after_n, uint32_t limit, json_t **out, int *gone)
+int view_events(struct storage_reader *r, uint64_t after_index, uint32_t after_n, uint32_t limit, json_t **out,
+                int *gone)
 {
-    struct event_scan s = {.after_index = after_index, .after_n = after_n, .limit = limit ? limit : 100, .out = json_array()};
+    struct event_scan s = {
+        .after_index = after_index, .after_n = after_n, .limit = limit ? limit : 100, .out = json_array()};
     if (!s.out)
         return ERR_NOMEM;
     int err = storage_reader_begin(r, NULL);
@@ -300,9 +308,9 @@ int view_events(struct storage_reader *r, uint64_t after_index, uint32_t after_n
     }
     /* Rows are dropped only when as many as CORE_EVENTS_KEPT stay: fewer means that all there ever were are there. */
     uint64_t kept[2] = {0, 0};
-    err = storage_reader_query(r,
-                               "SELECT coalesce((SELECT min(idx) FROM event), 0), coalesce((SELECT events FROM applied), 0)",
-                               NULL, 0, kept_row, kept);
+    err = storage_reader_query(
+        r, "SELECT coalesce((SELECT min(idx) FROM event), 0), coalesce((SELECT events FROM applied), 0)", NULL, 0,
+        kept_row, kept);
     if (!err)
         err = scan_events(r, &s, after_index, INT64_MAX);
     storage_reader_end(r);

@@ -142,7 +142,7 @@ int storage_install(struct storage *st, const char *image_path, struct err_info 
 
 int storage_discard(const char *dir, struct err_info *info)
 {
-    static const char *const names[] = {"state.clean",  "state.db-wal", "state.db-shm",
+    static const char *const names[] = {"state.clean",   "state.db-wal", "state.db-shm",
                                         "state.db.part", "state.db.new", "state.db"};
     int err = 0;
     for (unsigned i = 0; i < sizeof names / sizeof names[0] && !err; i++)

@@ -31,7 +31,8 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " agent TEXT NOT NULL, priority INTEGER NOT NULL, front INTEGER NOT NULL, queued_us INTEGER NOT NULL,"
     " body BLOB NOT NULL);"
     "CREATE TABLE cdr(seq INTEGER PRIMARY KEY, call_id INTEGER NOT NULL, direction TEXT NOT NULL, caller TEXT NOT NULL,"
-    " called TEXT NOT NULL, trunk TEXT NOT NULL, extension TEXT NOT NULL, agent TEXT NOT NULL, answered_by TEXT NOT NULL,"
+    " called TEXT NOT NULL, trunk TEXT NOT NULL, extension TEXT NOT NULL, agent TEXT NOT NULL, answered_by TEXT NOT "
+    "NULL,"
     " queue TEXT NOT NULL, flow TEXT NOT NULL, owner TEXT NOT NULL, arrived_us INTEGER NOT NULL,"
     " answered_us INTEGER NOT NULL, menu_us INTEGER NOT NULL, queued_us INTEGER NOT NULL, offered_us INTEGER NOT NULL,"
     " connected_us INTEGER NOT NULL, ended_us INTEGER NOT NULL, ended_by TEXT NOT NULL, cause TEXT NOT NULL,"
@@ -44,7 +45,8 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
 };
 
 const struct storage_table storage_tables[] = {
-    {"applied", "id, idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls, sessions", "id"},
+    {"applied", "id, idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls, sessions",
+     "id"},
     {"cluster", "id, cluster_id, nonce_key, identifier_key", "id"},
     {"idempotency", "id, key, body_hash, idx, code, text, field, version, json, time_us", "id"},
     {"config", "kind, name, key, version, updated_us, body", "kind, name"},
@@ -53,12 +55,14 @@ const struct storage_table storage_tables[] = {
      "extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq, expires_us",
      "extension, binding"},
     {"agent_state",
-     "number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us, wrap_up_until_us, call_id, answered",
+     "number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us, wrap_up_until_us, call_id, "
+     "answered",
      "number"},
     {"call", "call_id, owner, phase, queue, agent, priority, front, queued_us, body", "call_id"},
     {"cdr",
      "seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us,"
-     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, taken_over,"
+     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, "
+     "taken_over,"
      " quality",
      "seq"},
     {"event", "idx, n, body", "idx"},
@@ -67,8 +71,9 @@ const struct storage_table storage_tables[] = {
 const unsigned storage_n_tables = sizeof storage_tables / sizeof storage_tables[0];
 
 const char *const storage_statements[STORAGE_SQL_COUNT] = {
-    [STORAGE_APPLIED_PUT] = "INSERT OR REPLACE INTO applied(id, idx, term, time_us, feature_level, front, offer, binding, cdr,"
-                            " idem, events, calls, sessions) VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_APPLIED_PUT] =
+        "INSERT OR REPLACE INTO applied(id, idx, term, time_us, feature_level, front, offer, binding, cdr,"
+        " idem, events, calls, sessions) VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_APPLIED_GET] = "SELECT idx, term, time_us, feature_level, front, offer, binding, cdr, idem, events, calls,"
                             " sessions FROM applied",
     [STORAGE_CLUSTER_PUT] = "INSERT OR REPLACE INTO cluster(id, cluster_id, nonce_key, identifier_key) VALUES(1,?,?,?)",
@@ -77,33 +82,40 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
                          " VALUES(?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_IDEM_GET] = "SELECT body_hash, idx, code, text, field, version, json FROM idempotency WHERE key=?",
     /* ids grow with time: the oldest go, by age and by number */
-    [STORAGE_IDEM_TRIM] = "DELETE FROM idempotency WHERE id <= (SELECT max(?2, coalesce((SELECT max(id) FROM idempotency"
-                          " WHERE time_us < ?1), 0)))",
+    [STORAGE_IDEM_TRIM] =
+        "DELETE FROM idempotency WHERE id <= (SELECT max(?2, coalesce((SELECT max(id) FROM idempotency"
+        " WHERE time_us < ?1), 0)))",
     [STORAGE_IDEM_OLDEST] = "SELECT time_us FROM idempotency ORDER BY id LIMIT 1",
-    [STORAGE_CONFIG_PUT] = "INSERT OR REPLACE INTO config(kind, name, key, version, updated_us, body) VALUES(?,?,?,?,?,?)",
+    [STORAGE_CONFIG_PUT] =
+        "INSERT OR REPLACE INTO config(kind, name, key, version, updated_us, body) VALUES(?,?,?,?,?,?)",
     [STORAGE_CONFIG_DEL] = "DELETE FROM config WHERE kind=? AND name=?",
     [STORAGE_CONFIG_ALL] = "SELECT kind, name, key, version, updated_us, body FROM config ORDER BY kind, name",
     [STORAGE_NODE_PUT] = "INSERT OR REPLACE INTO node(name, up, since_us, body) VALUES(?,?,?,?)",
     [STORAGE_NODE_DEL] = "DELETE FROM node WHERE name=?",
     [STORAGE_NODE_ALL] = "SELECT name, up, since_us, body FROM node ORDER BY name",
-    [STORAGE_REG_PUT] = "INSERT OR REPLACE INTO registration(extension, binding, id, uri, instance, reg_id, node, flow, path,"
-                        " user_agent, call_id, cseq, expires_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_REG_PUT] =
+        "INSERT OR REPLACE INTO registration(extension, binding, id, uri, instance, reg_id, node, flow, path,"
+        " user_agent, call_id, cseq, expires_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_REG_DEL] = "DELETE FROM registration WHERE extension=? AND binding=?",
-    [STORAGE_REG_ALL] = "SELECT extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq,"
-                        " expires_us FROM registration ORDER BY id",
-    [STORAGE_AGENT_PUT] = "INSERT OR REPLACE INTO agent_state(number, extension, state, ready, logout, reason, since_us,"
-                          " login_us, idle_since_us, wrap_up_until_us, call_id, answered) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_REG_ALL] =
+        "SELECT extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq,"
+        " expires_us FROM registration ORDER BY id",
+    [STORAGE_AGENT_PUT] =
+        "INSERT OR REPLACE INTO agent_state(number, extension, state, ready, logout, reason, since_us,"
+        " login_us, idle_since_us, wrap_up_until_us, call_id, answered) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_AGENT_DEL] = "DELETE FROM agent_state WHERE number=?",
     [STORAGE_AGENT_ALL] = "SELECT number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us,"
                           " wrap_up_until_us, call_id, answered FROM agent_state ORDER BY number",
-    [STORAGE_CALL_PUT] = "INSERT OR REPLACE INTO call(call_id, owner, phase, queue, agent, priority, front, queued_us, body)"
-                         " VALUES(?,?,?,?,?,?,?,?,?)",
+    [STORAGE_CALL_PUT] =
+        "INSERT OR REPLACE INTO call(call_id, owner, phase, queue, agent, priority, front, queued_us, body)"
+        " VALUES(?,?,?,?,?,?,?,?,?)",
     [STORAGE_CALL_DEL] = "DELETE FROM call WHERE call_id=?",
     [STORAGE_CALL_ALL] = "SELECT body FROM call ORDER BY call_id",
-    [STORAGE_CDR_PUT] = "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
-                        " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
-                        " ended_by, cause, sip_status, offers, taken_over, quality)"
-                        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STORAGE_CDR_PUT] =
+        "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
+        " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
+        " ended_by, cause, sip_status, offers, taken_over, quality)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
     [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
     [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",

@@ -133,10 +133,12 @@ int storage_check(sqlite3 *db, bool thorough, struct err_info *info)
     if (rc != SQLITE_OK)
         return storage_err_set(info, rc, db, "database");
     if (app != STORAGE_APPLICATION_ID)
-        return err_set(info, ERR_CORRUPT, "", "database was made by another program (application id %lld)", (long long)app);
+        return err_set(info, ERR_CORRUPT, "", "database was made by another program (application id %lld)",
+                       (long long)app);
     if (version > STORAGE_SCHEMA_VERSION)
-        return err_set(info, ERR_UNSUPPORTED, "", "database has schema version %lld, this program knows %d: it is too old",
-                       (long long)version, STORAGE_SCHEMA_VERSION);
+        return err_set(info, ERR_UNSUPPORTED, "",
+                       "database has schema version %lld, this program knows %d: it is too old", (long long)version,
+                       STORAGE_SCHEMA_VERSION);
     for (unsigned i = 0; version == STORAGE_SCHEMA_VERSION && i < storage_n_tables; i++) {
         char sql[512];
         (void)snprintf(sql, sizeof sql, "SELECT %s FROM %s LIMIT 1", storage_tables[i].columns, storage_tables[i].name);
@@ -473,8 +475,8 @@ void storage_run(struct storage *st, enum storage_sql sql, const struct storage_
     }
 }
 
-int storage_query(struct storage *st, enum storage_sql sql, const struct storage_val *vals, unsigned n, storage_row_fn *fn,
-                  void *ctx)
+int storage_query(struct storage *st, enum storage_sql sql, const struct storage_val *vals, unsigned n,
+                  storage_row_fn *fn, void *ctx)
 {
     sqlite3_stmt *s = st->stmts[sql];
     int ret = 0;

@@ -80,16 +80,34 @@ typedef int storage_row_fn(void *ctx, const struct storage_row *row);
 
 /* ---- the writer's statements: prepared once, named by number; the SQL is in schema.c */
 enum storage_sql {
-    STORAGE_APPLIED_PUT, STORAGE_APPLIED_GET,
-    STORAGE_CLUSTER_PUT, STORAGE_CLUSTER_GET,
-    STORAGE_IDEM_PUT, STORAGE_IDEM_GET, STORAGE_IDEM_TRIM, STORAGE_IDEM_OLDEST,
-    STORAGE_CONFIG_PUT, STORAGE_CONFIG_DEL, STORAGE_CONFIG_ALL,
-    STORAGE_NODE_PUT, STORAGE_NODE_DEL, STORAGE_NODE_ALL,
-    STORAGE_REG_PUT, STORAGE_REG_DEL, STORAGE_REG_ALL,
-    STORAGE_AGENT_PUT, STORAGE_AGENT_DEL, STORAGE_AGENT_ALL,
-    STORAGE_CALL_PUT, STORAGE_CALL_DEL, STORAGE_CALL_ALL,
-    STORAGE_CDR_PUT, STORAGE_CDR_HAS,
-    STORAGE_EVENT_PUT, STORAGE_EVENT_TRIM, STORAGE_EVENT_OLDEST,
+    STORAGE_APPLIED_PUT,
+    STORAGE_APPLIED_GET,
+    STORAGE_CLUSTER_PUT,
+    STORAGE_CLUSTER_GET,
+    STORAGE_IDEM_PUT,
+    STORAGE_IDEM_GET,
+    STORAGE_IDEM_TRIM,
+    STORAGE_IDEM_OLDEST,
+    STORAGE_CONFIG_PUT,
+    STORAGE_CONFIG_DEL,
+    STORAGE_CONFIG_ALL,
+    STORAGE_NODE_PUT,
+    STORAGE_NODE_DEL,
+    STORAGE_NODE_ALL,
+    STORAGE_REG_PUT,
+    STORAGE_REG_DEL,
+    STORAGE_REG_ALL,
+    STORAGE_AGENT_PUT,
+    STORAGE_AGENT_DEL,
+    STORAGE_AGENT_ALL,
+    STORAGE_CALL_PUT,
+    STORAGE_CALL_DEL,
+    STORAGE_CALL_ALL,
+    STORAGE_CDR_PUT,
+    STORAGE_CDR_HAS,
+    STORAGE_EVENT_PUT,
+    STORAGE_EVENT_TRIM,
+    STORAGE_EVENT_OLDEST,
     STORAGE_AUDIT_PUT,
     STORAGE_SQL_COUNT
 };
@@ -113,8 +131,8 @@ void storage_reader_close(struct storage_reader *r);
 ERR_CHECKED int storage_reader_begin(struct storage_reader *r, uint64_t *index);
 void storage_reader_end(struct storage_reader *r);
 /* `sql` is text made by the program (values only as ?). Outside begin/end the query is its own transaction. */
-ERR_CHECKED int storage_reader_query(struct storage_reader *r, const char *sql, const struct storage_val *vals, unsigned n,
-                                     storage_row_fn *fn, void *ctx);
+ERR_CHECKED int storage_reader_query(struct storage_reader *r, const char *sql, const struct storage_val *vals,
+                                     unsigned n, storage_row_fn *fn, void *ctx);
 
 /* ---- image of the whole state */
 struct storage_image {
@@ -135,7 +153,7 @@ ERR_CHECKED int storage_install(struct storage *st, const char *image_path, stru
 /* ---- digest of the replicated tables, in key order: equal on all nodes at an equal index */
 struct storage_digest {
     uint64_t index;
-    uint8_t sha256[32];   /* over names and digests of the tables */
+    uint8_t sha256[32]; /* over names and digests of the tables */
     unsigned n;
     struct {
         const char *table;

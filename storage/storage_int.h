@@ -24,10 +24,10 @@ extern const char *const storage_migrations[STORAGE_SCHEMA_VERSION];
 
 /* What readers share with the storage; lives until the last of them is closed. */
 struct storage_shared {
-    pthread_mutex_t lock;  /* held while a connection is opened and while the file is swapped */
-    unsigned refs;         /* under lock */
-    unsigned generation;   /* under lock: counts installations */
-    bool closed;           /* under lock */
+    pthread_mutex_t lock; /* held while a connection is opened and while the file is swapped */
+    unsigned refs;        /* under lock */
+    unsigned generation;  /* under lock: counts installations */
+    bool closed;          /* under lock */
     char path[STORAGE_PATH_MAX];
 };
 
@@ -44,14 +44,14 @@ struct storage {
     /* worker.c */
     pthread_t ckpt_thread;
     bool ckpt_running;
-    unsigned ckpt_told;     /* core thread: log pages when the worker was last woken */
+    unsigned ckpt_told; /* core thread: log pages when the worker was last woken */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool ckpt_stop;         /* under lock */
-    unsigned wal_pages;     /* under lock: 0, or pages in the log when the worker was woken */
-    bool image_busy;        /* under lock */
-    unsigned digest_busy;   /* under lock */
-    struct list_node jobs;  /* core thread: started, not yet joined */
+    bool ckpt_stop;        /* under lock */
+    unsigned wal_pages;    /* under lock: 0, or pages in the log when the worker was woken */
+    bool image_busy;       /* under lock */
+    unsigned digest_busy;  /* under lock */
+    struct list_node jobs; /* core thread: started, not yet joined */
 };
 
 int storage_err(int sqlite_rc);

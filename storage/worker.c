@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "storage/storage_int.h"
 
-#define CKPT_PAGES 4000u         /* 16 MB of log: time to move it into the database */
-#define CKPT_PAGES_HARD 65536u   /* 256 MB: the writer is made to wait for the rest, so that the disk does not fill up */
+#define CKPT_PAGES 4000u       /* 16 MB of log: time to move it into the database */
+#define CKPT_PAGES_HARD 65536u /* 256 MB: the writer is made to wait for the rest, so that the disk does not fill up */
 
 /* ---- checkpoints */
 
@@ -89,7 +89,7 @@ struct job {
     pthread_t thread;
     struct storage *st;
     sqlite3 *db;
-    bool done;             /* under st->lock */
+    bool done; /* under st->lock */
     enum { JOB_IMAGE, JOB_DIGEST } kind;
     storage_image_fn *image_fn;
     storage_digest_fn *digest_fn;
@@ -100,8 +100,7 @@ struct job {
 
 static void reap(struct storage *st, bool all)
 {
-    list_foreach_safe(it, &st->jobs)
-    {
+    list_foreach_safe(it, &st->jobs) {
         struct job *j = list_entry(it, struct job, link);
         (void)pthread_mutex_lock(&st->lock);
         bool done = j->done;
