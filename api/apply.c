@@ -263,11 +263,29 @@ static json_t *shown(const Ev__ConfigObject *o)
     return o ? api_object_json(o, true) : json_null();
 }
 
+/* As it will be: a secret that is not given stays, "-" removes it. */
+static json_t *shown_after(const struct api_object *ob)
+{
+    static const char *const names[] = {"ha1_md5", "ha1_sha256", "sha256"};
+    json_t *after = shown(ob->o), *before = shown(ob->before);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const json_t *now = json_object_get(after, names[i]);
+        json_t *was = json_object_get(before, names[i]);
+        const char *removed = ob->o && ob->o->object_case == EV__CONFIG_OBJECT__OBJECT_EXTENSION ? ob->o->extension->ha1_md5 : "";
+        if (now && strcmp(removed, "-") == 0)
+            (void)json_object_set_new(after, names[i], json_string(""));
+        else if (now && was && json_string_length(now) == 0)
+            (void)json_object_set(after, names[i], was);
+    }
+    json_decref(before);
+    return after;
+}
+
 static json_t *change_row(const struct api_object *ob)
 {
     const char *action = !ob->o ? "delete" : !ob->before ? "create" : unchanged(ob) ? "unchanged" : "update";
     return json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", ob->kind->kind, "name", api_object_key(ob->o ? ob->o : ob->before), "action",
-                     action, "before", shown(ob->before), "after", shown(ob->o));
+                     action, "before", shown(ob->before), "after", shown_after(ob));
 }
 
 static json_t *changes_of(const struct plan *p)

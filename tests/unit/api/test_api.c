@@ -302,6 +302,13 @@ START_TEST(a_document_is_applied_as_a_whole)
     c = json_array_get(json_object_get(a->json, "changes"), 0);
     ck_assert_str_eq(json_string_value(json_object_get(c, "action")), "update");
     ck_assert_str_eq(json_string_value(json_object_get(json_object_get(c, "after"), "ha1_md5")), "***");
+    a = rig_send(&R, "POST", "/v1/config:diff", "{\"extensions\":[{\"number\":\"8001\",\"password\":null}]}");
+    c = json_array_get(json_object_get(a->json, "changes"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(c, "before"), "ha1_md5")), "***");
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(c, "after"), "ha1_md5")), "");
+    a = rig_send(&R, "POST", "/v1/config:diff", "{\"extensions\":[{\"number\":\"8001\",\"site\":\"b\"}]}");
+    c = json_array_get(json_object_get(a->json, "changes"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(c, "after"), "ha1_md5")), "***");
 }
 END_TEST
 
