@@ -14,6 +14,19 @@ from everline import SIP
 from sip_phone import Message, bracketed, family_of, tag_of, uri_of
 
 
+def free_port6():
+    """A port of ::1 that is free for UDP and TCP both."""
+    for _ in range(50):
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as s, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as u:
+            s.bind(("::1", 0))
+            try:
+                u.bind(("::1", s.getsockname()[1]))
+                return u.getsockname()[1]
+            except OSError:
+                continue
+    raise RuntimeError("no free port")
+
+
 class Ua:
     def __init__(self, ip, server, port=SIP, transport="udp", user="4711"):
         self.ip, self.server, self.server_port, self.transport, self.user = ip, server, port, transport, user
