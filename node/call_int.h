@@ -65,7 +65,8 @@ struct call {
     bool hang_up_after_play;
 
     /* the end */
-    const char *end_by, *end_cause; /* static text */
+    const char *end_by; /* static text */
+    char end_cause[32];
     int end_status;
     uv_timer_t *end_timer;       /* repeats CallEnd until it is committed */
     Ev__LegQuality quality[2];
@@ -86,7 +87,7 @@ struct calls {
 struct call *call_begin(struct calls *cs);
 struct node *call_node(const struct call *k);
 const struct core_call *call_state(const struct call *k); /* NULL when core has none (any more) */
-/* Decides the end once: releases both legs and commits CallEnd until it is done. Texts are static. */
+/* Decides the end once: releases both legs and commits CallEnd until it is done. `by` is static text. */
 void call_end(struct call *k, const char *by, const char *cause, int sip_status);
 void call_forget(struct call *k);
 /* A timer bound to a call (holds a reference while it runs). */

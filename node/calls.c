@@ -6,6 +6,7 @@
 #include "node/call_int.h"
 
 #define CALL_END_RETRY_MS 500u
+#define CALL_RETRY_AFTER_S 2
 
 struct node *call_node(const struct call *k)
 {
@@ -194,7 +195,7 @@ static void call_end_propose(struct call *k)
     cmd.call_end = &end;
     end.call_id = k->id;
     end.by = (char *)(uintptr_t)k->end_by;
-    end.cause = (char *)(uintptr_t)k->end_cause;
+    end.cause = k->end_cause;
     end.sip_status = (uint32_t)k->end_status;
     end.quality = rows;
     end.n_quality = k->n_quality;
@@ -213,19 +214,30 @@ static void call_gather_quality(struct call *k)
     }
 }
 
+/* A caller who has no final answer yet gets the one that fits, not just "declined". */
+static void call_refuse_caller(struct call *k, int status)
+{
+    struct sip_leg *leg = k->a.sip;
+    if (!leg || k->a.answered || status < 400 || status == 487)
+        return;
+    k->a.sip = NULL;
+    sip_leg_reject(leg, status, NULL, status == 503 ? CALL_RETRY_AFTER_S : 0);
+}
+
 void call_end(struct call *k, const char *by, const char *cause, int sip_status)
 {
     if (k->ending || k->gone)
         return;
     k->ending = true;
     k->end_by = by;
-    k->end_cause = cause;
+    snprintf(k->end_cause, sizeof k->end_cause, "%s", cause);
     k->end_status = sip_status;
     log_info("call", "%s: ended by %s: %s", k->text_id, by, cause);
     call_gather_quality(k);
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->ivr_timer);
     int reason = sip_status >= 300 ? sip_status : 0;
+    call_refuse_caller(k, sip_status);
     call_leg_close(&k->a, reason, cause);
     call_leg_close(&k->b, reason, cause);
     if (k->started)
@@ -278,6 +290,14 @@ void calls_changed(struct calls *cs, uint64_t id)
     }
 }
 
+/* A refusal by the phone that was rung, as the caller is told it: not what concerns us and that phone alone (redirection,
+ * its wish for credentials, its silence or overload: RFC 3261 16.7). */
+static int call_status_for_caller(int status)
+{
+    bool ours = status < 400 || status == 401 || status == 407 || status == 408 || status == 503;
+    return ours ? 480 : status;
+}
+
 /* What the committed phase asks for, given what the caller is being given now. */
 static void call_reconcile(struct call *k)
 {
@@ -309,8 +329,8 @@ static void call_reconcile(struct call *k)
         call_offer_follow(k, s);
         break;
     case CORE_CALL_FAILED:
-        call_end(k, "system", s->fail_cause && s->fail_cause[0] ? "unreachable" : "failed",
-                 s->fail_status ? s->fail_status : 480);
+        call_end(k, "system", s->fail_cause && s->fail_cause[0] ? s->fail_cause : "failed",
+                 call_status_for_caller(s->fail_status));
         break;
     }
 }
@@ -342,7 +362,7 @@ int calls_hang_up(struct calls *cs, uint64_t id)
     struct call *k = map_get_u64(&cs->by_id, id);
     if (!k)
         return ERR_NOTFOUND;
-    call_end(k, "operator", "normal", 0);
+    call_end(k, "system", "operator", 0);
     return 0;
 }
 

@@ -22,10 +22,8 @@ static enum sip_identity edge_identify(void *ctx, const struct sockaddr *source,
         return SIP_ID_STATIC_PHONE;
     }
     const Ev__Extension *named = core_extension(n->core, from_user);
-    if (named && named->disabled)
-        return SIP_ID_REFUSE;
-    if (named && named->ha1_md5 && named->ha1_md5[0])
-        return SIP_ID_PHONE;
+    if (named && (named->disabled || (named->ha1_md5 && named->ha1_md5[0])))
+        return SIP_ID_PHONE; /* a disabled one has no password that fits: edge_get_ha1 */
     const Ev__Trunk *t = core_trunk_of(n->core, source);
     if (t && !t->disabled) {
         *trunk = t->name;

@@ -163,8 +163,10 @@ int sip_register_recv(struct sip_port *port, nta_incoming_t *irq, const sip_t *s
     struct sip_source src;
     sip_source_of_request(port, irq, &src);
     const char *trunk = NULL, *fixed = NULL;
-    if (ua->handler.identify(ua->handler.ctx, (struct sockaddr *)&src.addr, from, &trunk, &fixed) != SIP_ID_PHONE)
+    enum sip_identity who = ua->handler.identify(ua->handler.ctx, (struct sockaddr *)&src.addr, from, &trunk, &fixed);
+    if (who == SIP_ID_REFUSE || who == SIP_ID_STATIC_PHONE)
         return reply(port, irq, 403, NULL);
+    /* From a trunk's address too: 403 at once would tell which extensions there are not. */
     char *user = NULL;
     status = sip_auth_check(port, irq, sip, false, &user);
     if (status == 0 && strcmp(from, to) != 0)
