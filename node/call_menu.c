@@ -1,7 +1,7 @@
 /* A caller in a voice menu: runs the interpreter (telephony/ivr.h) against media, keys and commits.
  *
  * Every move to another node of the flow is committed before what it says is played. While that commit is in flight keys
- * are kept and given to the interpreter afterwards. The first position needs no commit: it follows from the flow. */
+ * are kept and given to the interpreter afterwards. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,7 +228,7 @@ void call_menu_event(struct call *k, enum ivr_event_type type, char digit)
     bool moved = false;
     for (unsigned i = 0; i < n; i++)
         moved |= actions[i].type == IVR_ACT_MOVED;
-    if (moved && type != IVR_EV_START) {
+    if (moved) {
         call_menu_stop_now(k, actions, n);
         int rc = call_menu_commit(k, actions, n);
         if (rc)

@@ -9,13 +9,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-#define IDENT_CLOCK_MASK ((UINT64_C(1) << 56) - 1)
+#define IDENT_NODE_BITS 12
+#define IDENT_CLOCK_MASK ((UINT64_C(1) << 51) - 1)
 
 uint64_t ident_call(struct ident_source *s)
 {
     uint64_t now = clock_wall_now().us & IDENT_CLOCK_MASK;
     s->last = now > s->last ? now : s->last + 1;
-    return (s->node_id & 0xff) << 56 | s->last;
+    return s->last << IDENT_NODE_BITS | (s->node_id & ((1u << IDENT_NODE_BITS) - 1));
 }
 
 static void ident_hex(const uint8_t *in, size_t n, char *out)

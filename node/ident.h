@@ -11,7 +11,7 @@ struct ident_source {
     uint64_t last;
 };
 
-/* High byte: node id; the rest: microseconds of wall clock, made strictly growing. */
+/* Microseconds of wall clock, made strictly growing, and 12 bits of the node id: sorted by time, below 2^63. */
 uint64_t ident_call(struct ident_source *s);
 
 struct ident_dialog {
