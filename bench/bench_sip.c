@@ -1,7 +1,9 @@
 /* What the SIP endpoint costs beside a bare Sofia-SIP server: CPU per answered-and-ended call, memory per idle leg.
  *
  * Both servers run in child processes; the load is one client of raw UDP text in this process, so that it is the same for
- * both. A call is INVITE, 100, 180, 200, ACK, BYE, 200. CPU is user + system time of the child. */
+ * both. A call is INVITE, 100, 180, 200, ACK, BYE, 200. CPU is user + system time of the child.
+ * `bench_sip --serve ADDRESS` only runs the bare server there, prints its port, and serves until it is ended: for
+ * bench/system. */
 #include <arpa/inet.h>
 #include <malloc.h>
 #include <netinet/in.h>
@@ -79,12 +81,22 @@ static int bare_recv(nta_leg_magic_t *m, nta_leg_t *dflt, nta_incoming_t *irq, c
     return 0;
 }
 
+/* Port, 0 when the address cannot be had. */
+static uint16_t bare_start(su_root_t *root, const char *address)
+{
+    char url[64];
+    snprintf(url, sizeof url, "sip:%s:*", address);
+    bare_agent = nta_agent_create(root, URL_STRING_MAKE(url), NULL, NULL, NTATAG_UA(1), NTATAG_USE_NAPTR(0),
+                                  NTATAG_USE_SRV(0), NTATAG_SIP_T1X64(2000), TAG_END());
+    if (!bare_agent)
+        return 0;
+    nta_leg_tcreate(bare_agent, bare_recv, NULL, NTATAG_NO_DIALOG(1), TAG_END());
+    return (uint16_t)atoi(nta_agent_via(bare_agent)->v_port);
+}
+
 static void bare_server(su_root_t *root, int report)
 {
-    bare_agent = nta_agent_create(root, URL_STRING_MAKE("sip:127.0.0.1:*"), NULL, NULL, NTATAG_UA(1),
-                                  NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SIP_T1X64(2000), TAG_END());
-    nta_leg_tcreate(bare_agent, bare_recv, NULL, NTATAG_NO_DIALOG(1), TAG_END());
-    uint16_t port = (uint16_t)atoi(nta_agent_via(bare_agent)->v_port);
+    uint16_t port = bare_start(root, "127.0.0.1");
     if (write(report, &port, sizeof port) != sizeof port)
         _exit(1);
     su_root_run(root);
@@ -173,6 +185,16 @@ static void trim(su_root_magic_t *m, su_timer_t *t, su_timer_arg_t *arg)
     malloc_trim(0);
 }
 
+static su_root_t *server_root(void)
+{
+    su_init();
+    su_log_set_level(nta_log, 0);
+    su_log_set_level(tport_log, 0);
+    su_root_t *root = su_root_create(NULL);
+    su_root_threading(root, 0);
+    return root;
+}
+
 /* trimming: freed memory goes back to the system every second, so that RSS shows what is held. */
 static struct server start_server(void (*run)(su_root_t *, int), bool trimming)
 {
@@ -181,11 +203,7 @@ static struct server start_server(void (*run)(su_root_t *, int), bool trimming)
         exit(1);
     struct server s = {fork(), 0};
     if (s.pid == 0) {
-        su_init();
-        su_log_set_level(nta_log, 0);
-        su_log_set_level(tport_log, 0);
-        su_root_t *root = su_root_create(NULL);
-        su_root_threading(root, 0);
+        su_root_t *root = server_root();
         if (trimming)
             su_timer_set_for_ever(su_timer_create(su_root_task(root), 1000), trim, NULL);
         run(root, p[1]);
@@ -352,8 +370,24 @@ static double kb_per_leg(void (*run)(su_root_t *, int))
     return kb;
 }
 
-int main(void)
+static int serve(const char *address)
 {
+    su_root_t *root = server_root();
+    uint16_t port = bare_start(root, address);
+    if (!port) {
+        fprintf(stderr, "cannot listen at %s\n", address);
+        return 1;
+    }
+    printf("%u\n", port);
+    fflush(stdout);
+    su_root_run(root);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--serve") == 0)
+        return serve(argv[2]);
     double bare = cpu_per_call(bare_server), ours = cpu_per_call(our_server);
     double bare_kb = kb_per_leg(bare_server), our_kb = kb_per_leg(our_server);
     printf("sip_bare_nta_call: %.4f ms CPU\n", bare);
