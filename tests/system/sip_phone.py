@@ -75,7 +75,7 @@ class Rtp:
         self.ip, self.port = self.sock.getsockname()[:2]
         self.payload_type, self.event_type = payload_type, event_type
         self.remote = None
-        self.received, self.packets, self.events, self.sources = [], 0, [], set()
+        self.received, self.packets, self.events, self.sources, self.kinds = [], 0, [], set(), set()
         self.last_packet = None
         self.sent = 0
         self.lock = threading.Condition()
@@ -162,6 +162,7 @@ class Rtp:
                 self.packets += 1
                 self.last_packet = time.monotonic()
                 self.sources.add(source[:2])
+                self.kinds.add(kind)
                 if kind in DECODE:
                     table = DECODE[kind]
                     self.received += [table[b] for b in payload]
@@ -346,7 +347,7 @@ class Call:
         return self
 
     def description(self, direction="sendrecv"):
-        return sdp(self.phone.ip, self.rtp.port, self.payload_types, direction, self.sdp_version, self.phone.events)
+        return sdp(self.rtp.ip, self.rtp.port, self.payload_types, direction, self.sdp_version, self.phone.events)
 
     def reinvite(self, direction="sendrecv", deadline=5, delayed=False):
         """Hold with "sendonly", resume with "sendrecv". `delayed`: asks for the other side's offer, answers it in the ACK.
@@ -358,7 +359,7 @@ class Call:
             self._media(r.body)
         return r
 
-    def request(self, method, body="", kind="application/sdp", extra=(), deadline=5):
+    def send(self, method, body="", kind="application/sdp", extra=(), deadline=5):
         """A request inside the dialog; returns the final response."""
         return self.phone._in_dialog(self, method, body, deadline, kind, extra)
 
