@@ -103,7 +103,7 @@ FX int fx_run(struct fx *f, Ev__Command *cmd)
     void *data;
     size_t len;
     if (!cmd->time_us)
-        cmd->time_us = f->now;
+        cmd->time_us = ++f->now; /* no two commands have the same time */
     if (!cmd->node[0])
         cmd->node = (char *)(uintptr_t)f->node;
     if (!cmd->actor[0])
