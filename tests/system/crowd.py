@@ -102,6 +102,11 @@ class Crowd:
         self.sock.close()
         self.sound.close()
 
+    def hang_up_all(self):
+        with self.changed:
+            for p in list(self.parties.values()):
+                self._hangup(p)
+
     def contact(self, number):
         return "sip:%s@%s:%d" % (number, self.ip, self.port)
 
@@ -267,6 +272,8 @@ class Crowd:
             if m.method != "ACK":
                 self._reply(m, source, 481)
             return
+        if m.method == "INVITE":
+            return  # sent again, or in the dialog: nobody is at this telephone
         p.history.append(m.method)
         if m.method == "CANCEL":
             self._reply(m, source, 200, p)

@@ -47,6 +47,7 @@ class QueueCase(unittest.TestCase):
             wait_for(lambda: int(n.api("GET", "/v1/agents?limit=1").headers["everline-index"]) >= index, 10, "%s has applied it" % n.name)
 
     def tearDown(self):
+        self.crowd.hang_up_all()  # what a failed test left
         self.nobody_stuck()
         for a in AGENTS:
             if self.agent(a)["state"] != "logged_out":
@@ -164,8 +165,9 @@ class ManyCallers(QueueCase):
             self.assertEqual(len(rows), self.CALLERS)
             self.assertEqual({r["owner"] for r in rows}, {"n1", "n2", "n3"})
             self.assertTrue(all(r["agent"] and r["offers"] == 1 and r["answered_by"] == PHONE[r["agent"]] for r in rows), rows)
-            rows.sort(key=lambda r: r["queued_at"])
-            self.assertEqual([r["call_id"] for r in rows], [r["call_id"] for r in sorted(rows, key=lambda r: (r["offered_at"], r["queued_at"]))])
+            rows.sort(key=lambda r: (r["queued_at"], r["offered_at"]))  # both are told in milliseconds
+            offered = [r["offered_at"] for r in rows]
+            self.assertEqual(offered, sorted(offered), [(r["queued_at"], r["offered_at"]) for r in rows])
         self.assertTrue(self.cluster.must("cluster", "verify", "-o", "json").json["equal"])
 
     def served_in_order(self, events):
@@ -474,6 +476,3 @@ class Ends(QueueCase):
     def seconds(stamp):
         h, m, s = stamp[11:].rstrip("Z").split(":")
         return 3600 * int(h) + 60 * int(m) + float(s)
-
-
-del QueueCase
