@@ -1,0 +1,409 @@
+"""Nodes that die, come back, join and leave, while calls go on."""
+import itertools
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+from everline import HTTPS, PEER, Cluster, Events, wait_for
+from sip_phone import SipPhone
+from sipua import Ua
+import http.client
+import json
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+class ClusterCase(unittest.TestCase):
+    """A cluster for each test: what is done to it is not undone."""
+
+    deadline = 120
+
+    def setUp(self):
+        self.cluster = Cluster(3)
+        self.addCleanup(self.cluster.close)
+        self.cluster.apply_demo()
+        r = self.cluster[0].api("PATCH", "/v1/queues/service", {"wrap_up_s": 0}, headers=MERGE)
+        self.assertEqual(r.status, 200, r)
+        self.numbers = itertools.count(4255990000)
+        self.agents = {}
+
+    # -- telephones
+
+    def phone(self, node=None, user=None, **options):
+        p = SipPhone(self.cluster.network.client(), user or str(next(self.numbers)), (node or self.cluster[0]).ip, **options)
+        self.addCleanup(p.close)
+        return p
+
+    def agent(self, number, **options):
+        """Logged in and idle, at a telephone with a fixed contact: it belongs to no node."""
+        extension = "8" + number[1:]
+        p = self.phone(user=extension, **options)
+        self.cluster.must("extension", "set", extension, "--contact", "sip:%s@%s:%d" % (extension, p.ip, p.port))
+        self.cluster.must("agent", "login", number)
+        self.cluster.must("agent", "set-state", number, "ready")
+        for n in self.cluster.alive():
+            wait_for(lambda: self.state(number, n) == "idle", 10, "agent %s is idle at %s" % (number, n.name))
+        self.agents[number] = p
+        return p
+
+    def state(self, number, node=None):
+        return (node or self.cluster.alive()[0]).api("GET", "/v1/agents/" + number).json["state"]
+
+    def talk(self, node, number):
+        """A call at this node, with a tone each way, that the agent has answered. Returns both sides."""
+        agent = self.agent(number, tone=800)
+        call = self.phone(node, tone=1200).invite("10003")
+        leg = agent.wait_call(1)
+        call.wait_answered()
+        call.rtp.wait_tone(800)
+        leg.rtp.wait_tone(1200)
+        return call, leg
+
+    def hears(self, call, leg):
+        """From now on, both ways."""
+        marks = call.rtp.mark(), leg.rtp.mark()
+        call.rtp.wait_tone(800, after=marks[0])
+        leg.rtp.wait_tone(1200, after=marks[1])
+
+    def record(self, caller, nodes=None):
+        rows = []
+        for n in nodes or self.cluster.alive():
+            rows.append(wait_for(lambda: n.api("GET", "/v1/cdrs?caller=" + caller).json["items"], 10, "record of %s at %s" % (caller, n.name)))
+        for r in rows:
+            self.assertEqual(r, rows[0])
+            self.assertEqual(len(r), 1, r)
+        return rows[0][0]
+
+    def call_goes_on(self, node, number):
+        """A new call there, to an agent and back; and a command."""
+        call, leg = self.talk(node, number)
+        call.hangup()
+        leg.wait_ended()
+        self.assertEqual(self.record(call.phone.user)["agent"], number)
+
+    def verified(self):
+        self.assertTrue(wait_for(lambda: self.cluster.must("cluster", "verify", "-o", "json").json, 10)["equal"])
+
+    def votes(self, names):
+        def check():
+            nodes = self.cluster.status()["nodes"]
+            return {n["name"] for n in nodes if n["role"] == "voter" and n["up"]} == set(names) == {n["name"] for n in nodes}
+        wait_for(check, 30, "%s are the members, vote and are up" % names)
+
+    def undisturbed(self, call, leg):
+        """As if nothing had happened to the others: the same dialogs, without a new description; sound; an orderly end."""
+        self.hears(call, leg)
+        self.assertEqual((call.ended, leg.ended), (False, False))
+        self.assertEqual((call.reinvites, leg.reinvites), ([], []))
+        self.assertEqual(leg.history, ["INVITE", "ACK"])
+        call.hangup()
+        leg.wait_ended()
+        self.assertEqual(leg.history, ["INVITE", "ACK", "BYE"])
+
+
+class Death(ClusterCase):
+    def die(self, victim_leads, kill):
+        leader = self.cluster.leader()
+        others = [n for n in self.cluster if n is not leader]
+        victim = leader if victim_leads else others[0]
+        third = others[1]
+        living = [n for n in self.cluster if n is not victim]
+        call, leg = self.talk(third, "1001")
+        lost, lost_leg = self.talk(victim, "1002")
+        waits = self.phone(victim).invite("10001").wait_answered()
+        kill(victim)
+        # The caller's own agent is free again, and a record says why.
+        for p in (lost.phone, waits.phone):
+            r = self.record(p.user, living)
+            self.assertEqual((r["cause"], r["ended_by"], r["owner"]), ("node_down", "system", victim.name))
+        self.assertEqual(self.record(lost.phone.user, living)["agent"], "1002")
+        for n in living:
+            wait_for(lambda: self.state("1002", n) in ("idle", "wrap_up"), 5, "agent 1002 is released at %s" % n.name)
+            self.assertEqual(self.state("1001", n), "talking")
+        for i, n in enumerate(living):
+            self.call_goes_on(n, "%d" % (1003 + i))
+        self.undisturbed(call, leg)
+        r = self.record(call.phone.user, living)
+        self.assertEqual((r["cause"], r["ended_by"], r["agent"], r["owner"], r["taken_over"]), ("normal", "caller", "1001", third.name, 0))
+        self.assertGreater(min(q["rx_packets"] for q in r["quality"]), 50)
+        return victim, living
+
+    def end_of_the_machine(self, victim_leads):
+        victim, living = self.die(victim_leads, lambda n: n.kill9())
+        for n in living:
+            self.assertFalse(next(x for x in n.api("GET", "/v1/nodes").json["items"] if x["name"] == victim.name)["up"])
+        victim.start().wait_ready()
+        self.votes(["n1", "n2", "n3"])
+        self.call_goes_on(victim, "1010")
+        self.verified()
+
+    def test_leader_dies(self):
+        self.end_of_the_machine(True)
+
+    def test_follower_dies(self):
+        self.end_of_the_machine(False)
+
+    def worker_dies(self, victim_leads):
+        before = {}
+
+        def kill(n):
+            before["pid"] = n.workers()
+            self.assertEqual(len(before["pid"]), 1)
+            os.kill(before["pid"][0], signal.SIGKILL)
+        victim, _ = self.die(victim_leads, kill)
+        victim.wait_ready()
+        self.assertNotEqual(victim.workers(), before["pid"])
+        self.assertIn("ended by signal 9", victim.log_text())
+        self.votes(["n1", "n2", "n3"])
+        self.call_goes_on(victim, "1010")
+        self.verified()
+
+    def test_process_of_the_leader_dies(self):
+        self.worker_dies(True)
+
+    def test_process_of_a_follower_dies(self):
+        self.worker_dies(False)
+
+    def test_commands_go_on_while_the_leader_dies(self):
+        """Each is answered, by a node that lives, within the seconds that an election takes."""
+        leader = self.cluster.leader()
+        living = [n for n in self.cluster if n is not leader]
+        done = threading.Event()
+
+        def work(n):
+            count = 0
+            while not done.is_set():
+                r = n.api("PUT", "/v1/extensions/77%s%04d" % (n.name[1:], count), {"display_name": "x"}, timeout=15)
+                self.assertEqual(r.status, 201, r)
+                count += 1
+            return count
+        with ThreadPoolExecutor(2) as pool:
+            try:
+                tasks = [pool.submit(work, n) for n in living]
+                leader.kill9()
+                new = self.cluster.leader()
+                index = new.api("GET", "/v1/cluster").json["nodes"]
+                self.assertTrue(index)
+                r = new.api("PUT", "/v1/extensions/7890", {"display_name": "after"})
+                self.assertEqual(r.status, 201, r)
+            finally:
+                done.set()
+            counts = [t.result() for t in tasks]
+        self.assertTrue(all(counts), counts)
+        leader.start().wait_ready()
+        self.votes(["n1", "n2", "n3"])
+        for n in self.cluster:
+            for name, count in zip(living, counts):
+                wait_for(lambda: n.api("GET", "/v1/extensions/77%s%04d" % (name.name[1:], count - 1)).status == 200, 10)
+        self.verified()
+
+
+class Membership(ClusterCase):
+    def test_join_and_remove(self):
+        call, leg = self.talk(self.cluster[1], "1001")
+        new = self.cluster.add_node()
+        self.votes(["n1", "n2", "n3", "n4"])
+        self.call_goes_on(new, "1002")
+        self.verified()
+        # The leader itself is removed: it hands over first.
+        leader = self.cluster.leader()
+        gone = leader if leader is not self.cluster[1] else self.cluster[0]
+        self.cluster.must("node", "remove", gone.name)
+        wait_for(lambda: not gone.alive(), 20, "the removed node ends")
+        self.assertRegex(gone.last_words(), "removed|no longer a member")
+        rest = sorted(n.name for n in self.cluster if n is not gone)
+        self.votes(rest)
+        for n in self.cluster.alive():
+            wait_for(lambda: sorted(x["name"] for x in n.api("GET", "/v1/nodes").json["items"]) == rest, 10, "%s lists them" % n.name)
+        self.undisturbed(call, leg)
+        self.call_goes_on(new, "1003")
+        self.verified()
+        # It stays outside, whatever it believes.
+        gone.start()
+        wait_for(lambda: not gone.alive(), 20, "a removed node does not come back by itself")
+        self.votes(rest)
+
+    def test_replaced_under_a_new_id(self):
+        old = next(n for n in self.cluster if n is not self.cluster.leader())
+        call, leg = self.talk(self.cluster.leader(), "1001")
+        first_id = next(x for x in self.cluster.status()["nodes"] if x["name"] == old.name)["node_id"]
+        old.kill9()
+        shutil.rmtree(old.data)
+        # Wiped, it might vote away what it has acknowledged: refused in plain words.
+        old.start()
+        wait_for(lambda: not old.alive(), 20, "a wiped node is refused")
+        self.assertNotEqual(old.process.returncode, 0)
+        self.assertRegex(old.last_words(), r"remove.*add|add.*again")
+        self.cluster.must("node", "remove", old.name)
+        self.votes(sorted(n.name for n in self.cluster if n is not old))
+        shutil.rmtree(old.data, ignore_errors=True)
+        self.cluster.join(old)
+        self.votes(["n1", "n2", "n3"])
+        self.assertGreater(next(x for x in self.cluster.status()["nodes"] if x["name"] == old.name)["node_id"], first_id)
+        self.undisturbed(call, leg)
+        self.call_goes_on(old, "1002")
+        self.verified()
+
+    def test_join_with_a_snapshot(self):
+        """More commands than a log keeps, so that the newcomer gets an image of the state; while more of them come."""
+        status = self.cluster.leader().api("GET", "/v1/nodes/%s/status" % self.cluster.leader().name).json
+        self.assertTrue(status)
+        written = []
+        enough = threading.Event()
+
+        def load(k):
+            n = self.cluster[k % 3]
+            c = http.client.HTTPSConnection(n.ip, HTTPS, timeout=20, context=self.cluster.tls)
+            headers = {"Authorization": "Bearer " + self.cluster.token, "Content-Type": "application/json"}
+            for i in itertools.count():
+                if enough.is_set():
+                    break
+                # Large ones: the log is cut by entries, the disk filled by bytes.
+                c.request("PUT", "/v1/extensions/6%d%02d" % (k, i % 100), json.dumps({"display_name": "%d" % i}), headers)
+                r = c.getresponse()
+                r.read()
+                self.assertIn(r.status, (200, 201))
+                written.append((k, i))
+            c.close()
+        with ThreadPoolExecutor(3) as pool:
+            try:
+                tasks = [pool.submit(load, k) for k in range(3)]
+                wait_for(lambda: all(self.snapshot_index(n) > 0 for n in self.cluster), 60, "all nodes have taken a snapshot", 0.2)
+                new = self.cluster.add_node()
+            finally:
+                enough.set()
+            for t in tasks:
+                t.result()
+        self.votes(["n1", "n2", "n3", "n4"])
+        self.assertIn("snapshot at index", new.log_text())
+        self.verified()
+        self.call_goes_on(new, "1001")
+        for n in self.cluster:
+            n.stop()
+        self.cluster.start_again()
+        self.verified()
+
+    @staticmethod
+    def snapshot_index(n):
+        return n.api("GET", "/v1/cluster").json["snapshot_index"]
+
+
+class Restart(ClusterCase):
+    KINDS = ("extensions", "agents", "queues", "trunks", "access-numbers", "flows", "parameters", "tokens", "cdrs", "audit")
+
+    def everything(self, n):
+        out = {k: n.api("GET", "/v1/%s?limit=1000" % k).json["items"] for k in self.KINDS}
+        out["config"] = n.api("GET", "/v1/config").text
+        return out
+
+    def prepare(self):
+        self.agent("1001")
+        self.cluster.must("agent", "set-state", "1001", "not_ready", "--reason", "lunch")
+        self.cluster.must("agent", "login", "1002")
+        self.cluster.must("agent", "set-state", "1002", "not_ready")
+        call = self.phone(self.cluster[1]).invite("10002").wait_answered()
+        call.hangup()
+        self.record(call.phone.user)
+        with_agent, leg = self.talk(self.cluster[2], "1003")
+        with_agent.hangup()
+        leg.wait_ended()
+        self.record(with_agent.phone.user)
+        # Nothing comes any more that would change what is compared.
+        wait_for(lambda: self.state("1003") == "idle", 10, "the agent is free")
+        self.verified()
+        before = self.everything(self.cluster[0])
+        self.assertEqual(len(before["cdrs"]), 2)
+        self.assertGreater(len(before["audit"]), 40)
+        return before
+
+    def after(self, before):
+        self.votes(["n1", "n2", "n3"])
+        for n in self.cluster:
+            self.assertEqual(self.everything(n), before, n.name)
+        self.verified()
+        self.call_goes_on(self.cluster[0], "1003")
+
+    def test_all_stopped_and_started(self):
+        before = self.prepare()
+        self.assertEqual(self.cluster.stop(), [0, 0, 0])
+        self.cluster.start_again()
+        self.after(before)
+
+    def test_all_killed_and_started(self):
+        before = self.prepare()
+        for n in self.cluster:
+            n.kill9()
+        self.cluster.start_again()
+        self.after(before)
+
+    def test_one_after_another(self):
+        """As in an update: the cluster serves all the time."""
+        before = self.prepare()
+        for n in self.cluster:
+            self.assertEqual(n.stop(), 0)
+            self.cluster.leader()
+            n.start().wait_ready()
+            self.votes(["n1", "n2", "n3"])
+        self.after(before)
+
+
+class Minority(ClusterCase):
+    def test_cut_off_node_refuses_and_comes_back(self):
+        alone = next(n for n in self.cluster if n is not self.cluster.leader())
+        others = [n for n in self.cluster if n is not alone]
+        for n in others:
+            n.sigstop()
+        try:
+            wait_for(lambda: alone.api("GET", "/readyz", token=None).status == 503, 10, "the cut-off node is not ready")
+            r = alone.api("GET", "/readyz", token=None)
+            self.assertIn("cut off from the majority", r.text)
+            self.assertEqual(alone.api("GET", "/healthz", token=None).status, 200)
+            ua = Ua(self.cluster.network.client(), alone.ip)
+            self.addCleanup(ua.close)
+            answer = ua.invite("10001").final()
+            self.assertEqual(answer.status, 503)
+            self.assertGreater(int(answer.get("retry-after")), 0)
+            r = alone.api("PUT", "/v1/extensions/7700", {"display_name": "x"}, timeout=20)
+            self.assertIn(r.status, (503, 504), r)
+            # What it knows it still tells.
+            self.assertEqual(alone.api("GET", "/v1/agents?limit=5").status, 200)
+            self.assertFalse(alone.api("GET", "/v1/cluster").json["has_quorum"])
+        finally:
+            for n in others:
+                n.sigcont()
+        for n in self.cluster:
+            n.wait_ready()
+        self.votes(["n1", "n2", "n3"])
+        self.call_goes_on(alone, "1001")
+        self.verified()
+
+    def test_frozen_node_finds_its_calls_ended(self):
+        """The others take it for dead: when it wakes it has to learn so, hang up, and take part again."""
+        frozen = next(n for n in self.cluster if n is not self.cluster.leader())
+        living = [n for n in self.cluster if n is not frozen]
+        call, leg = self.talk(frozen, "1001")
+        frozen.sigstop()
+        try:
+            r = self.record(call.phone.user, living)
+            self.assertEqual(r["cause"], "node_down")
+            for n in living:
+                self.assertNotEqual(self.state("1001", n), "talking")
+        finally:
+            frozen.sigcont()
+        call.wait_ended()
+        leg.wait_ended()
+        self.assertEqual((call.by, leg.by), ("them", "them"))
+        frozen.wait_ready()
+        self.votes(["n1", "n2", "n3"])
+        self.call_goes_on(frozen, "1002")
+        self.verified()
+        self.assertEqual(self.record(call.phone.user)["cause"], "node_down")
+
+
+if __name__ == "__main__":
+    unittest.main()
