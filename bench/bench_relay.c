@@ -7,6 +7,8 @@
 #include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "telephony/media_int.h"
+#include "telephony/media.h"
 
 #define CALLS 100u
 #define LEGS (2 * CALLS)
