@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api_int.h"
+#include "base/yaml.h"
 
 int api_status_of(int code)
 {
@@ -67,8 +68,28 @@ static json_t *safe_text(const char *text)
     return json_string(plain);
 }
 
-void api_fail_status(struct api_request *q, int status, const struct err_info *info)
+/* Where the field at fault stands in the body; nothing when it does not stand there. */
+static void find_place(const struct api_request *q, struct err_info *info)
 {
+    struct yaml_marks *marks = NULL;
+    json_t *tree = NULL;
+    struct err_info ignored;
+    if (info->line || !info->field[0] || !q->json || yaml_load(q->body, q->body_len, &tree, &marks, &ignored))
+        return;
+    unsigned line, column;
+    if (yaml_position(marks, info->field, &line, &column)) {
+        info->line = line;
+        info->column = column;
+    }
+    yaml_marks_free(marks);
+    json_decref(tree);
+}
+
+void api_fail_status(struct api_request *q, int status, const struct err_info *why)
+{
+    struct err_info placed = *why;
+    const struct err_info *info = &placed;
+    find_place(q, &placed);
     char type[64];
     snprintf(type, sizeof type, "urn:everline:problem:%s", err_name(info->code));
     json_t *p = json_pack("{s:s, s:s, s:i, s:o, s:s, s:s}", "type", type, "title", err_text(info->code), "status", status, "detail",
