@@ -8,6 +8,7 @@ from everline import BUILD, Cluster, wait_for, wav_samples
 from sip_phone import FRAME, SipPhone
 
 WRAP_UP_S = 1
+CALLER_HZ, AGENT_HZ = 700, 1100
 STAGES = ("arrived_at", "answered_at", "menu_at", "queued_at", "offered_at", "connected_at", "ended_at")
 
 
@@ -24,7 +25,7 @@ class CallCase(unittest.TestCase):
             raise AssertionError(r)
         for n in cls.cluster:
             wait_for(lambda: n.api("GET", "/v1/queues/service").json["wrap_up_s"] == WRAP_UP_S, 10, "%s has the queue" % n.name)
-        cls.numbers = itertools.count(4255550000)
+        cls.numbers, cls.agents = itertools.count(4255550000), itertools.count(1001)
 
     def caller(self, node=None, **options):
         """A telephone outside, of a number of its own."""
@@ -61,6 +62,23 @@ class CallCase(unittest.TestCase):
     def logout(self, agent):
         wait_for(lambda: self.state(agent) not in ("ringing", "talking"), 10, "agent %s is free" % agent)
         self.cluster.ccctl("agent", "logout", agent)
+
+    def talking(self, caller=None, agent=None, **invite):
+        """A caller at node A in a call with an agent (a new one each time) whose telephone is at node B. Returns both calls."""
+        self.agent_number = number = str(next(self.agents))
+        phone = self.extension("8" + number[1:], self.b, tone=AGENT_HZ, **(agent or {}))
+        self.ready(number)
+        p = self.caller(tone=CALLER_HZ, **(caller or {}))
+        call = p.invite("10003", **invite).wait_answered()
+        other = phone.wait_call()
+        self.wait_phase(p.user, "talking")
+        self.hear_each_other(call, other)
+        return call, other
+
+    def hear_each_other(self, *calls):
+        marks = [c.rtp.mark() for c in calls]
+        for c, mark in zip(calls, marks):
+            c.rtp.wait_tone(AGENT_HZ if c.outbound else CALLER_HZ, after=mark)
 
     def state(self, agent, node=None):
         return (node or self.a).api("GET", "/v1/agents/" + agent).json["state"]

@@ -1,10 +1,6 @@
 """The main job: a caller at one node, the agent's telephone at another, both hear each other, every node knows and records it."""
-import json
-
-from callcase import STAGES, WRAP_UP_S, CallCase, wait_prompt
+from callcase import AGENT_HZ, CALLER_HZ, STAGES, WRAP_UP_S, CallCase, wait_prompt
 from everline import Baresip, Events, tone_file, tone_share, wait_for, wav_samples
-
-CALLER_HZ, AGENT_HZ = 700, 1100
 
 
 class QueueCall(CallCase):

@@ -1,34 +1,10 @@
 """Sound in all conditions: hold by either side, codecs that differ, offers that come late, digits on their way."""
-import itertools
-
-from callcase import CallCase
+from callcase import AGENT_HZ, CALLER_HZ, CallCase
 from everline import rms, tone_share
 from sip_phone import Rtp
 
-CALLER_HZ, AGENT_HZ = 700, 1100
-
 
 class Talk(CallCase):
-    agents = itertools.count(1001)
-
-    def talking(self, caller=None, agent=None, **invite):
-        """A caller at node A in a call with an agent whose telephone is at node B. Returns both calls."""
-        number = str(next(self.agents))
-        self.agent_number = number
-        phone = self.extension("8" + number[1:], self.b, tone=AGENT_HZ, **(agent or {}))
-        self.ready(number)
-        p = self.caller(tone=CALLER_HZ, **(caller or {}))
-        call = p.invite("10003", **invite).wait_answered()
-        other = phone.wait_call()
-        self.wait_phase(p.user, "talking")
-        self.hear_each_other(call, other)
-        return call, other
-
-    def hear_each_other(self, *calls):
-        marks = [c.rtp.mark() for c in calls]
-        for c, mark in zip(calls, marks):
-            c.rtp.wait_tone(AGENT_HZ if c.outbound else CALLER_HZ, after=mark)
-
     def over(self, call, other):
         call.hangup()
         other.wait_ended()
