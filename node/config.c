@@ -16,6 +16,7 @@
 #include "base/yaml.h"
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_RTP_PORTS_LEAST = 10, CONFIG_MEDIA_THREADS_MAX = 64, CONFIG_TOKEN_LEAST = 16 };
+enum { CONFIG_SNAPSHOT_ENTRIES = 8192, CONFIG_SNAPSHOT_ENTRIES_MIN = 256, CONFIG_SNAPSHOT_ENTRIES_MAX = 1000000 };
 
 struct config_raw_rtp {
     char **addresses;
@@ -40,7 +41,7 @@ struct config_raw {
     struct config_raw_listen listen;
     struct config_raw_tls tls;
     struct config_raw_log log;
-    unsigned media_threads;
+    unsigned media_threads, snapshot_entries;
 };
 
 /* Everything is optional to libcyaml: it would name a missing field without its place. NULL tells us. */
@@ -87,6 +88,7 @@ static const cyaml_schema_field_t config_schema_top[] = {
     CYAML_FIELD_MAPPING("tls", CYAML_FLAG_OPTIONAL, struct config_raw, tls, config_schema_tls),
     CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct config_raw, log, config_schema_log),
     CYAML_FIELD_UINT("media_threads", CYAML_FLAG_OPTIONAL, struct config_raw, media_threads),
+    CYAML_FIELD_UINT("snapshot_entries", CYAML_FLAG_OPTIONAL, struct config_raw, snapshot_entries),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t config_schema = {
@@ -501,9 +503,19 @@ static int config_no_nulls(json_t *v, const char *path, struct err_info *info)
     return 0;
 }
 
+static int config_number(struct config_reader *r, json_t *tree, const char *key, json_int_t min, json_int_t max,
+                         unsigned *out)
+{
+    json_t *v = json_object_get(tree, key);
+    if (v && (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max))
+        return err_set(r->info, ERR_RANGE, key, "must be a number from %lld to %lld", (long long)min, (long long)max);
+    if (v)
+        *out = (unsigned)json_integer_value(v);
+    return 0;
+}
+
 static int config_types(struct config_reader *r, json_t *tree)
 {
-    json_t *threads = json_object_get(tree, "media_threads");
     json_t *json = json_object_get(json_object_get(tree, "log"), "json");
     json_t *listen = json_object_get(tree, "listen");
     json_t *sip = json_object_get(listen, "sip"), *rtp = json_object_get(json_object_get(listen, "rtp"), "addresses");
@@ -512,11 +524,12 @@ static int config_types(struct config_reader *r, json_t *tree)
                        "must list 1 to %u addresses", NODE_ADDRESSES_MAX);
     if (json && !json_is_boolean(json))
         return err_set(r->info, ERR_INVAL, "log.json", "must be true or false");
-    if (threads && (!json_is_integer(threads) || json_integer_value(threads) < 0 ||
-                    json_integer_value(threads) > CONFIG_MEDIA_THREADS_MAX))
-        return err_set(r->info, ERR_RANGE, "media_threads", "must be a number from 0 to %d", CONFIG_MEDIA_THREADS_MAX);
-    r->out->media_threads = (unsigned)json_integer_value(threads);
-    return 0;
+    int rc = config_number(r, tree, "media_threads", 0, CONFIG_MEDIA_THREADS_MAX, &r->out->media_threads);
+    r->out->snapshot_entries = CONFIG_SNAPSHOT_ENTRIES;
+    if (!rc)
+        rc = config_number(r, tree, "snapshot_entries", CONFIG_SNAPSHOT_ENTRIES_MIN, CONFIG_SNAPSHOT_ENTRIES_MAX,
+                           &r->out->snapshot_entries);
+    return rc;
 }
 
 static int config_validate(struct config_reader *r, json_t *tree)

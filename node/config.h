@@ -22,6 +22,7 @@
  *   admin_token_file: admin.token      one line of 16 to 256 visible characters; not readable by others
  *   log: {level: info, json: false}    optional; debug, info, notice, warn, error
  *   media_threads: 0                   optional; 0: one for each processor, at most 64
+ *   snapshot_entries: 8192             optional; log entries between two snapshots, 256 to 1000000
  *
  * The wildcard addresses 0.0.0.0 and [::] are accepted for https only: the others are told to peers and phones. */
 #ifndef NODE_CONFIG_H
@@ -65,6 +66,7 @@ struct node_config {
     enum log_level log_level;
     bool log_json;
     unsigned media_threads;
+    unsigned snapshot_entries; /* a quarter of it stays in the log behind a snapshot */
 };
 
 /* Errors: ERR_INVAL, ERR_RANGE, ERR_TOOBIG, ERR_NOTFOUND (a file), ERR_DENIED (permissions of a secret), ERR_IO, ERR_NOMEM.

@@ -511,6 +511,8 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
         .key_file = n->cfg.tls_key,
         .join = n->cfg.join.port ? n->cfg.join.text : NULL,
         .bootstrap = bootstrap,
+        .snapshot_threshold = n->cfg.snapshot_entries,
+        .snapshot_trailing = n->cfg.snapshot_entries / 4,
     };
     struct repl_handler handler = {
         .ctx = n,
