@@ -22,9 +22,10 @@ class ClusterCase(unittest.TestCase):
     """A cluster for each test: what is done to it is not undone."""
 
     deadline = 120
+    conf = None  # more keys for the node files
 
     def setUp(self):
-        self.cluster = Cluster(3)
+        self.cluster = Cluster(3, conf=self.conf)
         self.addCleanup(self.cluster.close)
         self.cluster.apply_demo()
         r = self.cluster[0].api("PATCH", "/v1/queues/service", {"wrap_up_s": 0}, headers=MERGE)
@@ -204,6 +205,8 @@ class Death(ClusterCase):
 
 
 class Membership(ClusterCase):
+    conf = {"snapshot_entries": 512}
+
     def test_join_and_remove(self):
         call, leg = self.talk(self.cluster[1], "1001")
         new = self.cluster.add_node()
