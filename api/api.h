@@ -31,19 +31,19 @@ struct storage;
 #define API_SOURCE_CONNECTIONS_MAX 256u /* of one source address */
 #define API_STREAMS_MAX 256u            /* event streams among them */
 #define API_TICKETS_MAX 1024u           /* requests that wait for the node */
-#define API_IDLE_S 15u                  /* a request must make progress, an idle connection must ask again, within this */
-#define API_REQUEST_FACTOR 4u           /* and a body must be complete within this many times that */
+#define API_IDLE_S 15u        /* a request must make progress, an idle connection must ask again, within this */
+#define API_REQUEST_FACTOR 4u /* and a body must be complete within this many times that */
 
 struct api_config {
-    const char *node;          /* this node's name */
-    const char *listen_ip;     /* numeric; "" or "0.0.0.0": every address */
-    uint16_t port;             /* 0: any free one, see api_port */
+    const char *node;                 /* this node's name */
+    const char *listen_ip;            /* numeric; "" or "0.0.0.0": every address */
+    uint16_t port;                    /* 0: any free one, see api_port */
     const char *cert_file, *key_file; /* PEM */
-    const char *admin_token;   /* text of the admin token of the node file; only its SHA-256 is kept. NULL: none */
-    struct storage *storage;   /* stays open until api_stop has returned; readers of it are opened */
-    const char *realm;         /* of the SIP digests made from passwords */
+    const char *admin_token;     /* text of the admin token of the node file; only its SHA-256 is kept. NULL: none */
+    struct storage *storage;     /* stays open until api_stop has returned; readers of it are opened */
+    const char *realm;           /* of the SIP digests made from passwords */
     unsigned command_timeout_ms; /* 0: 5000 */
-    unsigned idle_s;           /* 0: API_IDLE_S */
+    unsigned idle_s;             /* 0: API_IDLE_S */
 };
 
 /* Cluster operations that are not commands. Arguments and results are JSON objects. */
@@ -89,7 +89,8 @@ struct api_backend {
      * open. Else ERR_BUSY / ERR_CLOSED / ERR_NOMEM, cmd stays here. */
     int (*submit)(void *ctx, Ev__Command *cmd, unsigned timeout_ms, uint64_t ticket);
     /* Carries out an operation. 0: the reference to args and the ticket are the node's; else as above. */
-    int (*call)(void *ctx, enum api_op op, json_t *args, const char *actor, const char *origin, unsigned timeout_ms, uint64_t ticket);
+    int (*call)(void *ctx, enum api_op op, json_t *args, const char *actor, const char *origin, unsigned timeout_ms,
+                uint64_t ticket);
     /* Metrics in the Prometheus text format, malloc'ed; NULL when out of memory. The API adds its own. */
     char *(*metrics)(void *ctx);
     /* Whether this node takes calls; else *why says why not, in static text. */
@@ -99,7 +100,8 @@ struct api_backend {
 };
 
 /* Listens and starts the thread. info says what is wrong. The configuration's strings are copied. */
-ERR_CHECKED int api_start(const struct api_config *cfg, const struct api_backend *backend, struct api_server **out, struct err_info *info);
+ERR_CHECKED int api_start(const struct api_config *cfg, const struct api_backend *backend, struct api_server **out,
+                          struct err_info *info);
 /* Closes all connections and ends the thread; open tickets are forgotten. The backend is not called any more after it
  * returns, and no thread may post or notify. NULL is fine. Not from the API thread. */
 void api_stop(struct api_server *s);

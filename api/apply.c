@@ -9,7 +9,8 @@
 
 /* ---- export */
 
-struct export {
+struct export
+{
     json_t *list;
     bool flow;
 };
@@ -83,8 +84,9 @@ void api_export_config(struct api_request *q)
 struct plan {
     struct api_request *q;
     struct api_document *doc;
-    struct map wanted[API_KINDS];  /* name -> struct api_object of the document */
-    struct map present[API_KINDS]; /* name -> struct api_object: what stays although the document does not name it, or goes */
+    struct map wanted[API_KINDS]; /* name -> struct api_object of the document */
+    struct map
+        present[API_KINDS]; /* name -> struct api_object: what stays although the document does not name it, or goes */
     struct api_object **removed;
     size_t n_removed;
     const struct api_object **sent; /* of the command, in its order */
@@ -231,8 +233,8 @@ static int check_staying(struct plan *p, struct err_info *info)
             const struct api_object *ob = slot->value;
             struct err_info at = {.code = 0};
             if (api_references_check(&p->q->s->be, ob->before, exists_after, p, &at))
-                return err_set(info, ERR_CONFLICT, "", "%s \"%.64s\" would refer to what is removed: %s: %s", ob->kind->kind,
-                               api_object_key(ob->before), at.field, at.text);
+                return err_set(info, ERR_CONFLICT, "", "%s \"%.64s\" would refer to what is removed: %s: %s",
+                               ob->kind->kind, api_object_key(ob->before), at.field, at.text);
         }
     }
     return 0;
@@ -271,7 +273,8 @@ static json_t *shown_after(const struct api_object *ob)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const json_t *now = json_object_get(after, names[i]);
         json_t *was = json_object_get(before, names[i]);
-        const char *removed = ob->o && ob->o->object_case == EV__CONFIG_OBJECT__OBJECT_EXTENSION ? ob->o->extension->ha1_md5 : "";
+        const char *removed =
+            ob->o && ob->o->object_case == EV__CONFIG_OBJECT__OBJECT_EXTENSION ? ob->o->extension->ha1_md5 : "";
         if (now && strcmp(removed, "-") == 0)
             (void)json_object_set_new(after, names[i], json_string(""));
         else if (now && was && json_string_length(now) == 0)
@@ -284,8 +287,9 @@ static json_t *shown_after(const struct api_object *ob)
 static json_t *change_row(const struct api_object *ob)
 {
     const char *action = !ob->o ? "delete" : !ob->before ? "create" : unchanged(ob) ? "unchanged" : "update";
-    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", ob->kind->kind, "name", api_object_key(ob->o ? ob->o : ob->before), "action",
-                     action, "before", shown(ob->before), "after", shown_after(ob));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", ob->kind->kind, "name",
+                     api_object_key(ob->o ? ob->o : ob->before), "action", action, "before", shown(ob->before), "after",
+                     shown_after(ob));
 }
 
 static json_t *changes_of(const struct plan *p)
@@ -308,7 +312,9 @@ static void answer_changes(struct api_request *q, const struct plan *p, json_t *
     if (!changes)
         api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
     else
-        api_reply(q, 200, json_pack("{s:b, s:I, s:o}", "dry_run", p->dry_run, "index", (json_int_t)q->index, "changes", changes));
+        api_reply(
+            q, 200,
+            json_pack("{s:b, s:I, s:o}", "dry_run", p->dry_run, "index", (json_int_t)q->index, "changes", changes));
 }
 
 /* ---- doing it */
@@ -403,7 +409,8 @@ static void on_applied(struct api_request *q, const struct api_result *r)
         return;
     }
     struct err_info info;
-    err_set(&info, r->code == ERR_EXISTS ? ERR_CONFLICT : r->code, "", "%s; nothing was applied", r->text && r->text[0] ? r->text : err_text(r->code));
+    err_set(&info, r->code == ERR_EXISTS ? ERR_CONFLICT : r->code, "", "%s; nothing was applied",
+            r->text && r->text[0] ? r->text : err_text(r->code));
     place_in_document(p, r->field ? r->field : "", &info);
     api_fail(q, &info);
 }
@@ -428,17 +435,20 @@ static int replay_row(void *ctx, const struct storage_row *row)
     json_t *c;
     json_array_foreach(r->changed, i, c)
     {
-        const char *kind = json_string_value(json_object_get(c, "kind")), *name = json_string_value(json_object_get(c, "name"));
+        const char *kind = json_string_value(json_object_get(c, "kind")),
+                   *name = json_string_value(json_object_get(c, "name"));
         const char *done = json_string_value(json_object_get(c, "action"));
         char object[192], action[40];
         snprintf(object, sizeof object, "%s/%s", kind ? kind : "", name ? name : "");
         snprintf(action, sizeof action, "config.%s", done ? done : "");
-        if (!kind || !name || !done || strcmp(object, storage_row_text(row, 1)) != 0 || strcmp(action, storage_row_text(row, 0)) != 0)
+        if (!kind || !name || !done || strcmp(object, storage_row_text(row, 1)) != 0 ||
+            strcmp(action, storage_row_text(row, 0)) != 0)
             continue;
         const char *verb = done[0] == 'c' ? "create" : done[0] == 'u' ? "update" : "delete";
-        return json_array_append_new(r->list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kind, "name", name, "action", verb,
-                                                        "before", json_or_null(storage_row_text(row, 2)), "after",
-                                                        json_or_null(storage_row_text(row, 3))))
+        return json_array_append_new(r->list,
+                                     json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kind, "name", name, "action", verb,
+                                               "before", json_or_null(storage_row_text(row, 2)), "after",
+                                               json_or_null(storage_row_text(row, 3))))
                    ? ERR_NOMEM
                    : 0;
     }
@@ -455,8 +465,9 @@ static void answer_replay(struct api_request *q, const struct api_posted *before
     json_t *said = before->json_text ? json_loads(before->json_text, 0, NULL) : NULL;
     struct replay r = {.changed = json_object_get(said, "changed"), .list = json_array()};
     struct storage_val v = storage_int(before->index);
-    int err = r.list ? storage_reader_query(q->s->reader, "SELECT action, object, before, after FROM audit WHERE idx=? ORDER BY n", &v, 1,
-                                            replay_row, &r)
+    int err = r.list ? storage_reader_query(q->s->reader,
+                                            "SELECT action, object, before, after FROM audit WHERE idx=? ORDER BY n",
+                                            &v, 1, replay_row, &r)
                      : ERR_NOMEM;
     json_decref(said);
     if (err) {
@@ -464,7 +475,8 @@ static void answer_replay(struct api_request *q, const struct api_posted *before
         api_fail_code(q, err, NULL, "%s", err_text(err));
         return;
     }
-    api_reply(q, 200, json_pack("{s:b, s:I, s:o}", "dry_run", 0, "index", (json_int_t)before->index, "changes", r.list));
+    api_reply(q, 200,
+              json_pack("{s:b, s:I, s:o}", "dry_run", 0, "index", (json_int_t)before->index, "changes", r.list));
 }
 
 static struct plan *make_plan(struct api_request *q, bool dry_run)

@@ -37,9 +37,9 @@ static int add_peer(json_t *row, const json_t *p)
 static json_t *bare_row(const json_t *p)
 {
     const char *address = json_string_value(json_object_get(p, "address"));
-    return json_pack("{s:O, s:O, s:s, s:[], s:s, s:s, s:s, s:b, s:n, s:i}", "name", json_object_get(p, "name"), "node_id",
-                     json_object_get(p, "node_id"), "site", "", "sip", "https", "", "peer", address ? address : "", "version", "",
-                     "up", 0, "since", "incarnation", 0);
+    return json_pack("{s:O, s:O, s:s, s:[], s:s, s:s, s:s, s:b, s:n, s:i}", "name", json_object_get(p, "name"),
+                     "node_id", json_object_get(p, "node_id"), "site", "", "sip", "https", "", "peer",
+                     address ? address : "", "version", "", "up", 0, "since", "incarnation", 0);
 }
 
 /* All nodes, known from either side; NULL and answered when it cannot be had. */
@@ -85,8 +85,9 @@ static json_t *all_nodes(struct api_request *q, const json_t *status)
 
 static void on_status(struct api_request *q, const struct api_result *r)
 {
-    static const char *const names[] = {"cluster_id", "state", "leader", "term", "has_quorum", "last_index", "commit_index",
-                                        "applied_index", "snapshot_index", "log_bytes", NULL};
+    static const char *const names[] = {"cluster_id", "state",        "leader",        "term",           "has_quorum",
+                                        "last_index", "commit_index", "applied_index", "snapshot_index", "log_bytes",
+                                        NULL};
     if (r->code) {
         api_fail_result(q, r);
         return;
@@ -96,7 +97,8 @@ static void on_status(struct api_request *q, const struct api_result *r)
         return;
     const char *why = "";
     bool ready = q->s->be.ready(q->s->be.ctx, &why);
-    json_t *out = json_pack("{s:s, s:b, s:s, s:o}", "node", q->s->node, "ready", ready, "reason", ready ? "" : why, "nodes", nodes);
+    json_t *out = json_pack("{s:s, s:b, s:s, s:o}", "node", q->s->node, "ready", ready, "reason", ready ? "" : why,
+                            "nodes", nodes);
     for (size_t i = 0; out && names[i]; i++) {
         if (json_object_set_new(out, names[i], or_null(json_object_get(r->json, names[i]))) != 0) {
             json_decref(out);

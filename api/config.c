@@ -92,7 +92,8 @@ static void fail_change(struct api_request *q, const struct api_result *r)
 static bool was_created(const struct api_result *r)
 {
     json_t *json = r->json_text ? json_loads(r->json_text, 0, NULL) : NULL;
-    const char *action = json_string_value(json_object_get(json_array_get(json_object_get(json, "changed"), 0), "action"));
+    const char *action =
+        json_string_value(json_object_get(json_array_get(json_object_get(json, "changed"), 0), "action"));
     bool created = action && strcmp(action, "created") == 0;
     json_decref(json);
     return created;
@@ -224,7 +225,12 @@ void api_patch_object(struct api_request *q)
     const struct change *c = q->state;
     struct api_posted before;
     if (api_replayed(q, &before)) { /* made from the state as it was then: it cannot be made again */
-        struct api_result r = {.code = before.code, .text = before.text, .field = before.field, .index = before.index, .version = before.version, .json_text = before.json_text};
+        struct api_result r = {.code = before.code,
+                               .text = before.text,
+                               .field = before.field,
+                               .index = before.index,
+                               .version = before.version,
+                               .json_text = before.json_text};
         q->index = before.index;
         on_changed(q, &r);
         free(before.json_text);
@@ -239,7 +245,8 @@ void api_patch_object(struct api_request *q)
     json_t *json = api_object_json(o, false);
     ev__config_object__free_unpacked(o, NULL);
     bool no_password = json_is_null(json_object_get(q->json, "password"));
-    if (!json || merge_patch(json, q->json) || (no_password && json_object_set_new(json, "password", json_null()) != 0)) {
+    if (!json || merge_patch(json, q->json) ||
+        (no_password && json_object_set_new(json, "password", json_null()) != 0)) {
         json_decref(json);
         api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
         return;

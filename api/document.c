@@ -43,8 +43,8 @@ static void prefix_field(struct err_info *info, const char *path, bool flow)
     info->field[sizeof info->field - 1] = '\0';
 }
 
-static int read_entry(struct api_document *d, const char *realm, const struct api_kind *k, const json_t *entry, struct map *seen,
-                      struct err_info *info)
+static int read_entry(struct api_document *d, const char *realm, const struct api_kind *k, const json_t *entry,
+                      struct map *seen, struct err_info *info)
 {
     struct api_object *ob = &d->objects[d->n];
     bool flow = k->which == EV__CONFIG_OBJECT__OBJECT_FLOW;
@@ -103,8 +103,9 @@ static int check_top(const json_t *json, size_t *n, struct err_info *info)
         for (size_t i = 0; i < API_KINDS; i++)
             known = known || strcmp(key, api_kinds[i].list) == 0;
         if (!known)
-            return err_set(info, ERR_INVAL, key,
-                           "unknown; known are parameters, extensions, agents, queues, trunks, access_numbers, flows, tokens");
+            return err_set(
+                info, ERR_INVAL, key,
+                "unknown; known are parameters, extensions, agents, queues, trunks, access_numbers, flows, tokens");
         *n += json_array_size(value);
     }
     if (*n > DOCUMENT_OBJECTS_MAX)

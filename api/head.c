@@ -146,11 +146,12 @@ static int read_length(struct api_request *q, struct err_info *info)
         return 411;
     }
     if (lws_hdr_total_length(q->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0) {
-        q->close_after = q->method & (API_POST | API_PUT | API_PATCH) ? true : q->close_after; /* lws would wait for a body */
+        q->close_after =
+            q->method & (API_POST | API_PUT | API_PATCH) ? true : q->close_after; /* lws would wait for a body */
         return 0;
     }
-    if (copy_known(q->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof text) || !text[0] || text[strspn(text, "0123456789")] ||
-        strlen(text) > 18) {
+    if (copy_known(q->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof text) || !text[0] ||
+        text[strspn(text, "0123456789")] || strlen(text) > 18) {
         err_set(info, ERR_INVAL, "Content-Length", "must be a number");
         q->close_after = true;
         return 400;
@@ -188,7 +189,8 @@ static bool admit(struct api_request *q)
         return true;
     char text[API_TOKEN_MAX + 16];
     struct err_info info;
-    int err = copy_known(q->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof text) ? ERR_DENIED : api_authenticate(q, text);
+    int err =
+        copy_known(q->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof text) ? ERR_DENIED : api_authenticate(q, text);
     OPENSSL_cleanse(text, sizeof text);
     if (err == ERR_DENIED) {
         err_set(&info, err, "", "a bearer token is needed, and one that is known");

@@ -31,7 +31,8 @@ static char *own_metrics(const struct api_server *s)
     FILE *f = open_memstream(&p, &len);
     if (!f)
         return NULL;
-    fprintf(f, "# HELP everline_api_requests_total Requests by class of their answer.\n# TYPE everline_api_requests_total counter\n");
+    fprintf(f, "# HELP everline_api_requests_total Requests by class of their answer.\n# TYPE "
+               "everline_api_requests_total counter\n");
     for (unsigned i = 2; i < 6; i++)
         fprintf(f, "everline_api_requests_total{class=\"%uxx\"} %" PRIu64 "\n", i, s->n.by_class[i]);
     fprintf(f,
@@ -39,18 +40,20 @@ static char *own_metrics(const struct api_server *s)
             "everline_api_connections %u\n"
             "# HELP everline_api_event_streams Open event streams.\n# TYPE everline_api_event_streams gauge\n"
             "everline_api_event_streams %u\n"
-            "# HELP everline_api_waiting_requests Requests that wait for the core.\n# TYPE everline_api_waiting_requests gauge\n"
+            "# HELP everline_api_waiting_requests Requests that wait for the core.\n# TYPE "
+            "everline_api_waiting_requests gauge\n"
             "everline_api_waiting_requests %zu\n"
             "# HELP everline_api_refused_connections_total Connections over a limit.\n"
-            "# TYPE everline_api_refused_connections_total counter\neverline_api_refused_connections_total %" PRIu64 "\n"
+            "# TYPE everline_api_refused_connections_total counter\neverline_api_refused_connections_total %" PRIu64
+            "\n"
             "# HELP everline_api_timeouts_total Requests that the core did not answer in time.\n"
             "# TYPE everline_api_timeouts_total counter\neverline_api_timeouts_total %" PRIu64 "\n"
             "# HELP everline_api_received_bytes_total Bytes of request bodies.\n"
             "# TYPE everline_api_received_bytes_total counter\neverline_api_received_bytes_total %" PRIu64 "\n"
             "# HELP everline_api_sent_bytes_total Bytes of answers.\n# TYPE everline_api_sent_bytes_total counter\n"
             "everline_api_sent_bytes_total %" PRIu64 "\n",
-            s->n_connections, s->n_streams, map_count(&s->tickets), s->n.refused_connections, s->n.timeouts, s->n.bytes_in,
-            s->n.bytes_out);
+            s->n_connections, s->n_streams, map_count(&s->tickets), s->n.refused_connections, s->n.timeouts,
+            s->n.bytes_in, s->n.bytes_out);
     if (fclose(f) != 0) {
         free(p);
         return NULL;

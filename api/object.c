@@ -117,7 +117,8 @@ int api_stored_all(struct api_server *s, const char *kind, api_stored_fn *fn, vo
 {
     struct stored st = {.kind = config_kind(kind), .fn = fn, .ctx = ctx};
     struct storage_val v = storage_int(st.kind);
-    return storage_reader_query(s->reader, "SELECT name, version, body FROM config WHERE kind=? ORDER BY name", &v, 1, each_stored, &st);
+    return storage_reader_query(s->reader, "SELECT name, version, body FROM config WHERE kind=? ORDER BY name", &v, 1,
+                                each_stored, &st);
 }
 
 struct one {
@@ -142,7 +143,8 @@ int api_stored(struct api_server *s, const char *kind, const char *name, Ev__Con
 {
     struct one one = {.name = name};
     struct storage_val v[2] = {storage_int(config_kind(kind)), storage_text(name)};
-    int err = storage_reader_query(s->reader, "SELECT kind, version, body FROM config WHERE kind=? AND name=?", v, 2, take_one, &one);
+    int err = storage_reader_query(s->reader, "SELECT kind, version, body FROM config WHERE kind=? AND name=?", v, 2,
+                                   take_one, &one);
     if (err)
         return err;
     if (!one.o)
@@ -164,7 +166,8 @@ static int check_token(const json_t *json, struct err_info *info)
     if (v && json_object_get(json, "sha256"))
         return err_set(info, ERR_INVAL, "token", "give token or sha256, not both");
     if (v && (!text || len < 16 || len > API_TOKEN_MAX || strspn(text, good) != len))
-        return err_set(info, ERR_INVAL, "token", "must be 16 to %u of the characters A-Z a-z 0-9 - . _ ~ + / =", API_TOKEN_MAX);
+        return err_set(info, ERR_INVAL, "token",
+                       "must be 16 to %u of the characters A-Z a-z 0-9 - . _ ~ + / =", API_TOKEN_MAX);
     return 0;
 }
 

@@ -41,12 +41,29 @@ const char *api_reason_of(int status)
         int status;
         const char *text;
     } table[] = {
-        {200, "OK"}, {201, "Created"}, {202, "Accepted"}, {204, "No Content"}, {400, "Bad Request"}, {401, "Unauthorized"},
-        {403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"}, {409, "Conflict"}, {410, "Gone"},
-        {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"}, {414, "URI Too Long"},
-        {415, "Unsupported Media Type"}, {417, "Expectation Failed"}, {421, "Misdirected Request"},
-        {422, "Unprocessable Content"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-        {503, "Service Unavailable"}, {504, "Gateway Timeout"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {421, "Misdirected Request"},
+        {422, "Unprocessable Content"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].status == status)
@@ -92,9 +109,9 @@ void api_fail_status(struct api_request *q, int status, const struct err_info *w
     find_place(q, &placed);
     char type[64];
     snprintf(type, sizeof type, "urn:everline:problem:%s", err_name(info->code));
-    json_t *p = json_pack("{s:s, s:s, s:i, s:o, s:s, s:s}", "type", type, "title", err_text(info->code), "status", status, "detail",
-                          safe_text(info->text[0] ? info->text : err_text(info->code)), "code", err_name(info->code), "request_id",
-                          q->request_id);
+    json_t *p = json_pack("{s:s, s:s, s:i, s:o, s:s, s:s}", "type", type, "title", err_text(info->code), "status",
+                          status, "detail", safe_text(info->text[0] ? info->text : err_text(info->code)), "code",
+                          err_name(info->code), "request_id", q->request_id);
     if (p && info->field[0] && json_object_set_new(p, "field", safe_text(info->field)) != 0) {
         json_decref(p);
         p = NULL;

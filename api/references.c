@@ -47,7 +47,8 @@ static void on_reference(void *ctx, const char *kind, const char *name, const ch
     c->err = err_set(c->info, ERR_INVAL, field, "there is no %s \"%s\"", kind, name);
 }
 
-static int check_flow(const struct api_backend *be, const Ev__Flow *flow, api_exists_fn *exists, void *ctx, struct err_info *info)
+static int check_flow(const struct api_backend *be, const Ev__Flow *flow, api_exists_fn *exists, void *ctx,
+                      struct err_info *info)
 {
     struct ivr_flow *f = NULL;
     int err = ivr_flow_parse(flow->definition, strlen(flow->definition), &f, info);
@@ -60,7 +61,8 @@ static int check_flow(const struct api_backend *be, const Ev__Flow *flow, api_ex
     return c.err;
 }
 
-static int need(api_exists_fn *exists, void *ctx, const char *kind, const char *name, const char *field, struct err_info *info)
+static int need(api_exists_fn *exists, void *ctx, const char *kind, const char *name, const char *field,
+                struct err_info *info)
 {
     if (!name[0] || exists(ctx, kind, name))
         return 0;

@@ -99,8 +99,9 @@ void api_reply(struct api_request *q, int status, json_t *json)
         api_reply_text(q, status, "application/json", text, strlen(text));
         return;
     }
-    static const char none[] = "{\"type\":\"urn:everline:problem:no_memory\",\"title\":\"out of memory\",\"status\":500,"
-                               "\"detail\":\"out of memory\",\"code\":\"no_memory\",\"request_id\":\"\"}";
+    static const char none[] =
+        "{\"type\":\"urn:everline:problem:no_memory\",\"title\":\"out of memory\",\"status\":500,"
+        "\"detail\":\"out of memory\",\"code\":\"no_memory\",\"request_id\":\"\"}";
     text = mem_strdup(none); /* and if not even that: an answer without a body */
     api_reply_text(q, 500, "application/problem+json", text, text ? sizeof none - 1 : 0);
 }
@@ -121,7 +122,8 @@ static bool is_word(const char *list, const char *word)
 static bool has_type(const struct api_request *q, const char *type)
 {
     size_t n = strlen(type);
-    return strncasecmp(q->content_type, type, n) == 0 && (q->content_type[n] == '\0' || strchr("; \t", q->content_type[n]));
+    return strncasecmp(q->content_type, type, n) == 0 &&
+           (q->content_type[n] == '\0' || strchr("; \t", q->content_type[n]));
 }
 
 static bool type_is_good(const struct api_request *q)
@@ -136,15 +138,16 @@ static bool type_is_good(const struct api_request *q)
     case API_BODY_MERGE:
         return has_type(q, "application/json") || has_type(q, "application/merge-patch+json");
     case API_BODY_DOCUMENT:
-        return has_type(q, "application/json") || has_type(q, "application/yaml") || has_type(q, "application/x-yaml") ||
-               has_type(q, "text/yaml");
+        return has_type(q, "application/json") || has_type(q, "application/yaml") ||
+               has_type(q, "application/x-yaml") || has_type(q, "text/yaml");
     }
     return false;
 }
 
 static int read_body(struct api_request *q, struct err_info *info)
 {
-    if (q->route->body == API_BODY_NONE || q->route->body == API_BODY_DOCUMENT || (q->route->body == API_BODY_OPTIONAL && q->body_len == 0))
+    if (q->route->body == API_BODY_NONE || q->route->body == API_BODY_DOCUMENT ||
+        (q->route->body == API_BODY_OPTIONAL && q->body_len == 0))
         return 0;
     if (q->body_len == 0)
         return err_set(info, ERR_INVAL, "", "a body is needed");

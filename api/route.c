@@ -4,13 +4,17 @@
 #include "api/api_int.h"
 
 #define PAGE "limit cursor consistent"
-#define CRUD(path, list_query, kind)                                                                          \
-    {API_GET, path, API_ROLE_READ, API_BODY_NONE, PAGE list_query, api_list_rows, kind}
-#define ONE(path, kind)                                                                                       \
-    {API_GET, path, API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, kind},                           \
-        {API_PUT, path, API_ROLE_ADMIN, API_BODY_JSON, "", api_put_object, kind},                             \
-        {API_PATCH, path, API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_object, kind},                        \
-        {API_DELETE, path, API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_object, kind}
+#define CRUD(path, list_query, kind)                                                      \
+    {                                                                                     \
+        API_GET, path, API_ROLE_READ, API_BODY_NONE, PAGE list_query, api_list_rows, kind \
+    }
+#define ONE(path, kind)                                                                \
+    {API_GET, path, API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, kind},    \
+        {API_PUT, path, API_ROLE_ADMIN, API_BODY_JSON, "", api_put_object, kind},      \
+        {API_PATCH, path, API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_object, kind}, \
+    {                                                                                  \
+        API_DELETE, path, API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_object, kind   \
+    }
 
 const struct api_route api_routes[] = {
     {API_GET, "/v1/cluster", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_cluster, NULL},

@@ -112,7 +112,8 @@ static int copy_fields(json_t *to, const json_t *from, const char *const *names)
 
 static int add_agent(struct api_request *q, json_t *agents, const json_t *member, struct err_info *info)
 {
-    static const char *const names[] = {"number", "name", "state", "reason", "since", "extension_in_use", "call_id", "answered", NULL};
+    static const char *const names[] = {"number",           "name",    "state",    "reason", "since",
+                                        "extension_in_use", "call_id", "answered", NULL};
     struct view_query vq = {.kind = "agent", .key = json_string_value(json_object_get(member, "agent"))};
     json_t *agent = NULL;
     int err = api_view_try(q, &vq, &agent, info);
@@ -131,8 +132,8 @@ static int add_agent(struct api_request *q, json_t *agents, const json_t *member
 
 void api_queue_status(struct api_request *q)
 {
-    static const char *const names[] = {"name", "display_name", "strategy", "waiting", "available", "logged_in", "talking",
-                                        "longest_wait_ms", "entries", NULL};
+    static const char *const names[] = {"name",      "display_name", "strategy",        "waiting", "available",
+                                        "logged_in", "talking",      "longest_wait_ms", "entries", NULL};
     struct view_query vq = {.kind = "queue", .key = q->params[0]};
     json_t *queue = NULL;
     if (!api_view(q, &vq, &queue))

@@ -1,6 +1,6 @@
 /* Tickets: questions to the node whose answers come later, from another thread. */
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api_int.h"
@@ -47,8 +47,13 @@ void api_tickets_run(struct api_server *s)
         struct api_posted *next = p->next;
         struct api_request *q = map_del_u64(&s->tickets, p->ticket);
         if (q) {
-            struct api_result r = {.code = p->code, .text = p->text, .field = p->field, .index = p->index,
-                                   .version = p->version, .json_text = p->json_text, .json = p->json};
+            struct api_result r = {.code = p->code,
+                                   .text = p->text,
+                                   .field = p->field,
+                                   .index = p->index,
+                                   .version = p->version,
+                                   .json_text = p->json_text,
+                                   .json = p->json};
             q->ticket = 0;
             lws_sul_schedule(s->lws, 0, &q->deadline, NULL, LWS_SET_TIMER_USEC_CANCEL);
             if (r.index)
@@ -98,7 +103,8 @@ static int open_ticket(struct api_request *q, api_resume_fn *resume, unsigned ti
 static void refuse(struct api_request *q, int err)
 {
     api_ticket_drop(q);
-    api_fail_code(q, err, NULL, "%s", err == ERR_BUSY ? "too many requests wait for an answer: try again later" : err_text(err));
+    api_fail_code(q, err, NULL, "%s",
+                  err == ERR_BUSY ? "too many requests wait for an answer: try again later" : err_text(err));
 }
 
 Ev__Command *api_command_new(Ev__Command__BodyCase body)
@@ -186,7 +192,8 @@ bool api_replayed(struct api_request *q, struct api_posted *out)
     char key[sizeof q->actor + sizeof q->idem];
     snprintf(key, sizeof key, "%.96s\n%.128s", q->actor, q->idem); /* as core/core.c keeps it */
     struct storage_val v = storage_text(key);
-    int err = storage_reader_query(q->s->reader, "SELECT idx, code, text, field, version, json FROM idempotency WHERE key=?", &v, 1,
-                                   take_replay, out);
+    int err =
+        storage_reader_query(q->s->reader, "SELECT idx, code, text, field, version, json FROM idempotency WHERE key=?",
+                             &v, 1, take_replay, out);
     return err == 0 && out->ticket;
 }

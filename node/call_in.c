@@ -107,7 +107,8 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
     rc = call_in_describe(k, info, &err);
     if (rc) {
         log_info("call", "%s: description refused: line %u: %s", k->text_id, err.line, err.text);
-        call_in_refuse(k, rc == ERR_UNSUPPORTED ? 488 : 400, rc == ERR_UNSUPPORTED ? NULL : "Bad Session Description", 0);
+        call_in_refuse(k, rc == ERR_UNSUPPORTED ? 488 : 400, rc == ERR_UNSUPPORTED ? NULL : "Bad Session Description",
+                       0);
         return;
     }
     bool answered = route.kind != CORE_ROUTE_EXTENSION && route.kind != CORE_ROUTE_AGENT;

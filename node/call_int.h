@@ -16,70 +16,77 @@
 /* One party: its dialog, its media, and what was negotiated. */
 struct call_leg {
     struct call *call;
-    bool callee;                 /* else the caller */
-    struct sip_leg *sip;         /* NULL: none, or gone */
-    struct media_stream *media;  /* NULL: none */
-    char media_address[64];      /* "ip:port" of ours */
-    struct sdp_local local;      /* our side of the description */
+    bool callee;                /* else the caller */
+    struct sip_leg *sip;        /* NULL: none, or gone */
+    struct media_stream *media; /* NULL: none */
+    char media_address[64];     /* "ip:port" of ours */
+    struct sdp_local local;     /* our side of the description */
     char local_sdp[CALL_SDP_MAX];
-    char *remote_sdp;            /* last description of the peer, malloc'ed */
+    char *remote_sdp; /* last description of the peer, malloc'ed */
     struct sdp_session_params agreed;
-    bool we_offered;             /* our description is an offer that waits for its answer */
-    bool answered;               /* the 200 was sent (caller) or acknowledged (callee) */
-    bool held;                   /* the peer put us on hold */
-    bool early;                  /* callee: early media is being heard */
+    bool we_offered; /* our description is an offer that waits for its answer */
+    bool answered;   /* the 200 was sent (caller) or acknowledged (callee) */
+    bool held;       /* the peer put us on hold */
+    bool early;      /* callee: early media is being heard */
 };
 
-enum call_shown { CALL_SHOWN_NOTHING, CALL_SHOWN_APP, CALL_SHOWN_MENU, CALL_SHOWN_QUEUE, CALL_SHOWN_DIAL, CALL_SHOWN_TALK };
+enum call_shown {
+    CALL_SHOWN_NOTHING,
+    CALL_SHOWN_APP,
+    CALL_SHOWN_MENU,
+    CALL_SHOWN_QUEUE,
+    CALL_SHOWN_DIAL,
+    CALL_SHOWN_TALK
+};
 
 struct call {
     struct calls *cs;
     uint64_t id;
     char text_id[17];
     struct call_leg a, b;
-    enum call_shown shown;       /* what the caller is being given now */
-    bool started;                /* CallStart is committed */
-    bool ending;                 /* an end has been decided: legs are released, CallEnd is (being) committed */
-    bool gone;                   /* out of the table */
+    enum call_shown shown; /* what the caller is being given now */
+    bool started;          /* CallStart is committed */
+    bool ending;           /* an end has been decided: legs are released, CallEnd is (being) committed */
+    bool gone;             /* out of the table */
     bool dirty;
     struct list_node dirty_link;
 
     /* the offer that leg b serves */
     uint64_t offer_id;
-    unsigned attempt;            /* which contact of the extension */
+    unsigned attempt; /* which contact of the extension */
     char offer_targets[4][192];
     char offer_flows[4][80];
     unsigned n_targets;
-    int last_status;             /* final status of the latest attempt */
-    bool offer_answer_pending;   /* OfferAnswered is in flight */
+    int last_status;           /* final status of the latest attempt */
+    bool offer_answer_pending; /* OfferAnswered is in flight */
     uv_timer_t *ring_timer;
 
     /* menu */
     struct ivr_run *ivr;
     uv_timer_t *ivr_timer;
     struct call_menu_step *menu_step; /* actions that wait for a commit */
-    bool ivr_waiting;            /* a commit is in flight: keys are kept */
+    bool ivr_waiting;                 /* a commit is in flight: keys are kept */
     char keys[CALL_KEYS_MAX];
     unsigned n_keys;
-    uint32_t play_id;            /* of the list whose end matters; 0 none */
+    uint32_t play_id; /* of the list whose end matters; 0 none */
     bool hang_up_after_play;
 
     /* the end */
     const char *end_by; /* static text */
     char end_cause[32];
     int end_status;
-    uv_timer_t *end_timer;       /* repeats CallEnd until it is committed */
+    uv_timer_t *end_timer; /* repeats CallEnd until it is committed */
     Ev__LegQuality quality[2];
     size_t n_quality;
 };
 
 struct calls {
     struct node *n;
-    struct map by_id;            /* u64 -> struct call, one reference held */
+    struct map by_id; /* u64 -> struct call, one reference held */
     struct list_node dirty;
     struct ident_source ids;
     struct calls_counts counts;
-    struct map flows;            /* name -> struct call_flow (parsed, by version of text) */
+    struct map flows; /* name -> struct call_flow (parsed, by version of text) */
 };
 
 /* ---- calls.c */
@@ -102,7 +109,8 @@ int call_sip_status(int err);
 ERR_CHECKED int call_leg_open_media(struct call_leg *l, const char *local_ip, int family);
 void call_leg_close(struct call_leg *l, int reason_status, const char *reason);
 /* The peer's offer: makes our answer in local_sdp. ERR_INVAL, ERR_UNSUPPORTED. */
-ERR_CHECKED int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want, struct err_info *info);
+ERR_CHECKED int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want,
+                                    struct err_info *info);
 /* Our offer into local_sdp; `first` is the codec to prefer. */
 ERR_CHECKED int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir dir);
 ERR_CHECKED int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct err_info *info);

@@ -23,7 +23,8 @@ static void call_play_items(struct call_leg *l, struct media_item *items, unsign
             prompt_unref(items[i].prompt);
 }
 
-static unsigned call_play_add(struct call_leg *l, const char *language, const char *key, struct media_item *items, unsigned n)
+static unsigned call_play_add(struct call_leg *l, const char *language, const char *key, struct media_item *items,
+                              unsigned n)
 {
     if (n >= MEDIA_ITEMS_MAX)
         return n;

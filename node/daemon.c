@@ -210,7 +210,8 @@ int daemon_run(struct node_config *cfg, bool bootstrap)
     struct err_info info = {0};
     int rc = daemon_start(d, bootstrap, &info);
     if (rc) {
-        log_error("node", "cannot start: %s%s%s", info.field, info.field[0] ? ": " : "", info.text[0] ? info.text : err_text(rc));
+        log_error("node", "cannot start: %s%s%s", info.field, info.field[0] ? ": " : "",
+                  info.text[0] ? info.text : err_text(rc));
         node_stop(&d->n, 1);
     }
     while (!d->n.stopping)

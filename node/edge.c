@@ -12,8 +12,8 @@
 
 /* Who a sender is. An extension with a static contact is known by its address; one with a password must show it, also from
  * an address that a trunk covers: else anybody there could call as that extension. */
-static enum sip_identity edge_identify(void *ctx, const struct sockaddr *source, const char *from_user, const char **trunk,
-                                       const char **user)
+static enum sip_identity edge_identify(void *ctx, const struct sockaddr *source, const char *from_user,
+                                       const char **trunk, const char **user)
 {
     struct node *n = ctx;
     const Ev__Extension *by_address = core_extension_of(n->core, source, from_user);
@@ -38,7 +38,9 @@ static int edge_get_ha1(void *ctx, const char *user, const char *algorithm, char
     const Ev__Extension *e = core_extension(n->core, user);
     if (!e || e->disabled)
         return ERR_NOTFOUND;
-    const char *ha1 = strcmp(algorithm, "MD5") == 0 ? e->ha1_md5 : strcmp(algorithm, "SHA-256") == 0 ? e->ha1_sha256 : NULL;
+    const char *ha1 = strcmp(algorithm, "MD5") == 0       ? e->ha1_md5
+                      : strcmp(algorithm, "SHA-256") == 0 ? e->ha1_sha256
+                                                          : NULL;
     if (!ha1 || !ha1[0] || strlen(ha1) > 64)
         return ERR_NOTFOUND;
     strcpy(out, ha1);
@@ -69,7 +71,8 @@ static uint32_t edge_parameter(struct node *n, const char *name, uint32_t fallba
     char *end;
     unsigned long v = strtoul(text, &end, 10);
     if (*end || v < least || v > most) {
-        log_warn("node", "parameter %s: '%s' is not a number from %u to %u; %u is used", name, text, least, most, fallback);
+        log_warn("node", "parameter %s: '%s' is not a number from %u to %u; %u is used", name, text, least, most,
+                 fallback);
         return fallback;
     }
     return (uint32_t)v;

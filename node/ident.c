@@ -29,7 +29,8 @@ static void ident_hex(const uint8_t *in, size_t n, char *out)
     out[2 * n] = '\0';
 }
 
-void ident_dialog(const uint8_t key[32], uint64_t call_id, uint64_t offer_id, uint32_t attempt, struct ident_dialog *out)
+void ident_dialog(const uint8_t key[32], uint64_t call_id, uint64_t offer_id, uint32_t attempt,
+                  struct ident_dialog *out)
 {
     uint64_t words[3] = {call_id, offer_id, attempt};
     uint8_t in[24], mac[32];

@@ -19,7 +19,8 @@ struct ident_dialog {
     char tag[20];     /* From tag */
     char branch[40];  /* Via branch with its magic cookie */
 };
-void ident_dialog(const uint8_t key[32], uint64_t call_id, uint64_t offer_id, uint32_t attempt, struct ident_dialog *out);
+void ident_dialog(const uint8_t key[32], uint64_t call_id, uint64_t offer_id, uint32_t attempt,
+                  struct ident_dialog *out);
 
 /* 16 hex digits and back. */
 char *ident_text(uint64_t id, char out[17]);

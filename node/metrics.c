@@ -68,7 +68,8 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         {"everline_raft_quorum_age_seconds", "gauge", "Time since a majority was last heard.",
          (double)repl_quorum_age_ms(n->repl) / 1000.0},
         {"everline_raft_pending_commands", "gauge", "Own commands not yet applied.", (double)r.pending},
-        {"everline_raft_refused_commands_total", "counter", "Commands refused because the queue was full.", (double)r.refused},
+        {"everline_raft_refused_commands_total", "counter", "Commands refused because the queue was full.",
+         (double)r.refused},
         {"everline_raft_forwarded_commands_total", "counter", "Commands sent on to the leader.", (double)r.forwarded},
         {"everline_raft_log_bytes", "gauge", "Log on disk.", (double)r.log_bytes},
         {"everline_media_streams", "gauge", "Open media streams.", md.streams},
@@ -107,8 +108,8 @@ void metrics_refresh(struct node *n)
     mt->why = why;
     size_t used = 0;
     for (unsigned i = 0; i < count && used < sizeof mt->text; i++)
-        used += (size_t)snprintf(mt->text + used, sizeof mt->text - used, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", rows[i].name,
-                                 rows[i].help, rows[i].name, rows[i].type, rows[i].name, rows[i].value);
+        used += (size_t)snprintf(mt->text + used, sizeof mt->text - used, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n",
+                                 rows[i].name, rows[i].help, rows[i].name, rows[i].type, rows[i].name, rows[i].value);
     pthread_mutex_unlock(&mt->lock);
 }
 

@@ -16,11 +16,11 @@
 
 struct node_replica {
     struct node *n;
-    uv_timer_t check;           /* every REPLICA_CHECK_MS */
-    uv_timer_t due;             /* leader: when the replicated state wants a Tick */
+    uv_timer_t check; /* every REPLICA_CHECK_MS */
+    uv_timer_t due;   /* leader: when the replicated state wants a Tick */
     bool leader_ready, announced, announcing, initialising, tick_pending;
-    struct map silent_since;    /* peer name -> monotonic ms as pointer value; leader's view */
-    struct map refused;         /* peer name -> non-NULL when its process is known dead */
+    struct map silent_since; /* peer name -> monotonic ms as pointer value; leader's view */
+    struct map refused;      /* peer name -> non-NULL when its process is known dead */
     struct verify *verify;
 };
 
@@ -223,7 +223,8 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     if (rc == 0)
         rc = core_reload(n->core, &info);
     if (rc) {
-        log_error("node", "snapshot at index %llu cannot be installed: %s", (unsigned long long)image->index, info.text);
+        log_error("node", "snapshot at index %llu cannot be installed: %s", (unsigned long long)image->index,
+                  info.text);
         return rc;
     }
     log_notice("node", "state replaced by the snapshot at index %llu", (unsigned long long)image->index);
@@ -245,7 +246,10 @@ static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
             map_del(&n->replica->refused, peers[i].name);
         else if (map_set(&n->replica->refused, peers[i].name, n))
             log_warn("node", "out of memory");
-        log_notice("node", "node %s is %s", peers[i].name, up ? "connected" : refused ? "dead: it refuses connections" : "not reachable");
+        log_notice("node", "node %s is %s", peers[i].name,
+                   up        ? "connected"
+                   : refused ? "dead: it refuses connections"
+                             : "not reachable");
     }
 }
 
@@ -389,10 +393,10 @@ static void replica_watch(struct node *n)
             if (map_set(&r->silent_since, c->name, (void *)since))
                 return;
         }
-        const char *why = !p                               ? "no longer a member"
-                          : map_get(&r->refused, c->name)  ? "its process is dead"
+        const char *why = !p                                     ? "no longer a member"
+                          : map_get(&r->refused, c->name)        ? "its process is dead"
                           : now_ms - since >= REPLICA_SILENCE_MS ? "not reachable"
-                                                           : NULL;
+                                                                 : NULL;
         if (why) {
             map_del(&r->silent_since, c->name);
             replica_declare_down(n, c, why);

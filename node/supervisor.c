@@ -80,14 +80,16 @@ int supervisor_run(int (*child)(void *arg), void *arg)
         if (clock_mono_now().us - began.us > SUPERVISOR_STEADY_US)
             pause_ms = 0;
         if (WIFSIGNALED(status))
-            log_error("supervisor", "node process %d ended by signal %d; started again in %u ms", (int)pid, WTERMSIG(status), pause_ms);
+            log_error("supervisor", "node process %d ended by signal %d; started again in %u ms", (int)pid,
+                      WTERMSIG(status), pause_ms);
         else
-            log_error("supervisor", "node process %d ended with code %d; started again in %u ms", (int)pid, WEXITSTATUS(status),
-                      pause_ms);
+            log_error("supervisor", "node process %d ended with code %d; started again in %u ms", (int)pid,
+                      WEXITSTATUS(status), pause_ms);
         struct timespec ts = {pause_ms / 1000u, (long)(pause_ms % 1000u) * 1000000L};
         nanosleep(&ts, NULL); /* a signal ends the pause */
         if (supervisor_ending)
             return 0;
-        pause_ms = pause_ms ? (pause_ms * 2u > SUPERVISOR_PAUSE_MAX_MS ? SUPERVISOR_PAUSE_MAX_MS : pause_ms * 2u) : 100u;
+        pause_ms =
+            pause_ms ? (pause_ms * 2u > SUPERVISOR_PAUSE_MAX_MS ? SUPERVISOR_PAUSE_MAX_MS : pause_ms * 2u) : 100u;
     }
 }

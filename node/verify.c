@@ -15,11 +15,11 @@
 struct verify_request {
     struct list_node link;
     struct verify *v;
-    char id[40];                /* "<asker's node id in hex>-<random>" */
+    char id[40]; /* "<asker's node id in hex>-<random>" */
     uv_timer_t timer;
     replica_verify_fn *done;
     void *ctx;
-    json_t *reports;            /* name -> report */
+    json_t *reports; /* name -> report */
     size_t expected;
 };
 
@@ -84,10 +84,12 @@ static json_t *verify_report(const struct verify_job *j)
     char hex[65];
     json_t *tables = json_object();
     for (unsigned i = 0; j->status == 0 && i < j->digest.n; i++)
-        json_object_set_new(tables, j->digest.tables[i].table, json_string(verify_hex(j->digest.tables[i].sha256, hex)));
-    return json_pack("{s:s,s:s,s:s,s:I,s:o?,s:o,s:o?}", "type", "digest", "request", j->request, "name", j->n->cfg.name, "index",
-                     (json_int_t)j->digest.index, "digest", j->status ? NULL : json_string(verify_hex(j->digest.sha256, hex)),
-                     "tables", tables, "error", j->status ? json_string(err_text(j->status)) : NULL);
+        json_object_set_new(tables, j->digest.tables[i].table,
+                            json_string(verify_hex(j->digest.tables[i].sha256, hex)));
+    return json_pack("{s:s,s:s,s:s,s:I,s:o?,s:o,s:o?}", "type", "digest", "request", j->request, "name", j->n->cfg.name,
+                     "index", (json_int_t)j->digest.index, "digest",
+                     j->status ? NULL : json_string(verify_hex(j->digest.sha256, hex)), "tables", tables, "error",
+                     j->status ? json_string(err_text(j->status)) : NULL);
 }
 
 static void verify_job_done(struct node *n, void *ctx)
@@ -147,19 +149,21 @@ static json_t *verify_different_tables(const json_t *mine, const json_t *theirs)
     return out;
 }
 
-static json_t *verify_row(const struct verify_request *q, const struct repl_peer_info *p, const json_t *mine, bool *equal)
+static json_t *verify_row(const struct verify_request *q, const struct repl_peer_info *p, const json_t *mine,
+                          bool *equal)
 {
     const json_t *r = json_object_get(q->reports, p->name);
     if (!r) {
         *equal = false;
-        return json_pack("{s:s,s:n,s:n,s:b,s:s,s:[]}", "name", p->name, "index", "digest", "ok", 0, "error", "no answer",
-                         "different_tables");
+        return json_pack("{s:s,s:n,s:n,s:b,s:s,s:[]}", "name", p->name, "index", "digest", "ok", 0, "error",
+                         "no answer", "different_tables");
     }
     json_t *digest = json_object_get(r, "digest");
     bool same = digest && json_is_string(digest) && json_equal(digest, json_object_get(mine, "digest"));
     *equal &= same;
-    return json_pack("{s:s,s:O,s:O,s:b,s:O,s:o}", "name", p->name, "index", json_object_get(r, "index"), "digest", digest, "ok",
-                     same, "error", json_object_get(r, "error"), "different_tables", verify_different_tables(mine, r));
+    return json_pack("{s:s,s:O,s:O,s:b,s:O,s:o}", "name", p->name, "index", json_object_get(r, "index"), "digest",
+                     digest, "ok", same, "error", json_object_get(r, "error"), "different_tables",
+                     verify_different_tables(mine, r));
 }
 
 static void verify_answer(struct verify_request *q)
@@ -176,7 +180,8 @@ static void verify_answer(struct verify_request *q)
     json_t *rows = json_array();
     for (size_t i = 0; i < count && i < VERIFY_PEERS_MAX; i++)
         json_array_append_new(rows, verify_row(q, &peers[i], mine, &equal));
-    verify_finish(q, 0, json_pack("{s:O,s:b,s:o}", "index", json_object_get(mine, "index"), "equal", equal, "nodes", rows));
+    verify_finish(q, 0,
+                  json_pack("{s:O,s:b,s:o}", "index", json_object_get(mine, "index"), "equal", equal, "nodes", rows));
 }
 
 void verify_on_report(struct verify *v, uint64_t peer, const json_t *report)
