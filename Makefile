@@ -109,7 +109,9 @@ bench-programs: $(BENCH_BIN)
 
 lint: ## layers, formatting, forbidden calls
 	@scripts/lint-layers
-	@clang-format --dry-run --Werror $(wildcard $(patsubst %,%/*.[ch],$(LIBS_OWN) node cli)) && echo "clang-format: clean"
+	@bad=0; for f in $(wildcard $(patsubst %,%/*.[ch],$(LIBS_OWN) node cli)); do \
+		clang-format --dry-run --Werror $$f >/dev/null 2>&1 || { echo "$$f: not formatted (clang-format -i $$f)"; bad=1; }; done; \
+		[ $$bad = 0 ] && echo "clang-format: clean"
 
 asan: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan BUILD=$(BUILD)/asan-gcc all-tests
