@@ -349,11 +349,11 @@ class Call:
     def description(self, direction="sendrecv"):
         return sdp(self.rtp.ip, self.rtp.port, self.payload_types, direction, self.sdp_version, self.phone.events)
 
-    def reinvite(self, direction="sendrecv", deadline=5, delayed=False):
+    def reinvite(self, direction="sendrecv", deadline=5, delayed=False, body=None):
         """Hold with "sendonly", resume with "sendrecv". `delayed`: asks for the other side's offer, answers it in the ACK.
-        Returns the final response."""
+        `body`: instead of our own description. Returns the final response."""
         self.sdp_version += 1
-        r = self.phone._in_dialog(self, "INVITE", "" if delayed else self.description(direction), deadline)
+        r = self.phone._in_dialog(self, "INVITE", "" if delayed else body or self.description(direction), deadline)
         self.phone._ack(self, r, self.description(direction) if delayed and r.status < 300 else "")
         if r.status < 300:
             self._media(r.body)

@@ -85,6 +85,36 @@ class Hold(Talk):
         self.over(call, other)
 
 
+    def test_other_ways_to_hold(self):
+        """By UPDATE (RFC 3311), and by the address 0.0.0.0 of old telephones."""
+        call, other = self.talking()
+        call.sdp_version += 1
+        r = call.send("UPDATE", call.description("sendonly"))
+        self.assertEqual(r.status, 200)
+        self.assertIn("a=recvonly", r.body)
+        self.hears_music(other, CALLER_HZ)
+        call.sdp_version += 1
+        self.assertEqual(call.send("UPDATE", call.description()).status, 200)
+        self.hear_each_other(call, other)
+        old = call.description().replace("c=IN IP4 " + call.rtp.ip, "c=IN IP4 0.0.0.0")
+        remote = call.rtp.remote
+        self.assertEqual(call.reinvite(body=old).status, 200)
+        self.hears_music(other, CALLER_HZ)
+        call.rtp.remote = remote
+        self.assertEqual(call.reinvite().status, 200)
+        self.hear_each_other(call, other)
+        self.over(call, other)
+
+    def test_refused_offer_changes_nothing(self):
+        call, other = self.talking()
+        call.sdp_version += 1
+        bad = call.description().replace("RTP/AVP 0 8 101", "RTP/AVP 18").replace("rtpmap:0 PCMU", "rtpmap:18 G729")
+        for body in (bad, "v=0\r\nnonsense\r\n"):
+            self.assertIn(call.reinvite(body=body).status, (400, 488))
+            self.hear_each_other(call, other)
+        self.over(call, other)
+
+
 class Codecs(Talk):
     def test_mu_law_and_a_law(self):
         """Caller speaks PCMU only, the agent PCMA only, and the other way round."""

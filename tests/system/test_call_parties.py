@@ -117,6 +117,17 @@ class Extensions(CallCase):
         self.assertEqual((r["ended_by"], r["cause"], r["answered_by"], r["agent"], r["direction"]),
                          ("callee", "normal", q.user, "", "internal"))
 
+    def test_ended_by_the_operator(self):
+        p, q = self.pair("answer")
+        call = p.invite(q.user).wait_answered()
+        other = q.wait_call()
+        # At a node that does not own it.
+        self.cluster.must("call", "hangup", self.wait_phase(p.user, "talking")["call_id"], node=2)
+        for c in (call, other):
+            self.assertEqual((c.wait_ended().by, c.history[-1]), ("them", "BYE"))
+        r = self.record(p.user)
+        self.assertEqual((r["ended_by"], r["cause"]), ("system", "operator"))
+
     def test_early_media(self):
         p, q = self.pair()
         call = p.invite(q.user)
