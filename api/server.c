@@ -18,6 +18,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define STOP_FLUSH_US 500000u
+
 /* ---- connections and their sources */
 
 struct api_source {
@@ -356,6 +358,19 @@ static void close_socket(struct api_server *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Answers that are there but not yet with their clients. */
+static bool owes_answers(struct api_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool owes = s->posted != NULL;
+    pthread_mutex_unlock(&s->lock);
+    list_foreach(it, &s->requests) {
+        const struct api_request *q = list_entry(it, struct api_request, link);
+        owes = owes || (q->wsi && q->answered && !q->stream && (!q->headers_sent || (!q->head && q->out_sent < q->out_len)));
+    }
+    return owes;
+}
+
 static void *run(void *arg)
 {
     struct api_server *s = arg;
@@ -364,11 +379,16 @@ static void *run(void *arg)
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, NULL); /* TLS writes with write(2) */
     lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)s->idle_s * LWS_USEC_PER_SEC);
+    uint64_t until = 0; /* when stopping: as long as clients get to take their answers */
     for (;;) {
         pthread_mutex_lock(&s->lock);
         bool stop = s->stop;
         pthread_mutex_unlock(&s->lock);
-        if (stop || lws_service(s->lws, 0) < 0)
+        if (stop && !until)
+            until = clock_mono_now().us + STOP_FLUSH_US;
+        if (stop && (clock_mono_now().us >= until || !owes_answers(s)))
+            break;
+        if (lws_service(s->lws, 0) < 0)
             break;
     }
     lws_sul_schedule(s->lws, 0, &s->beat, NULL, LWS_SET_TIMER_USEC_CANCEL);

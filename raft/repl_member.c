@@ -575,6 +575,13 @@ void repl_member_refused(void *ctx, uint64_t peer, int code, const char *text)
 {
     struct repl *r = ctx;
     (void)peer;
-    if (code == ERR_NOTFOUND && !r->stopping)
-        repl_fatal(r, ERR_NOTFOUND, "%s", text);
+    if (code != ERR_NOTFOUND || r->stopping)
+        return;
+    /* Whoever asked us for our own removal is told that it is done: the leader's answer has no way to us any more. */
+    list_foreach_safe(it, &r->ops) {
+        struct repl_member_op *op = list_entry(it, struct repl_member_op, link);
+        if (op->kind == REPL_OP_REMOVE && strcmp(op->name, r->name) == 0)
+            repl_op_done(r, op, 0, r->ident.id, "removed");
+    }
+    repl_fatal(r, ERR_NOTFOUND, "%s", text);
 }
