@@ -156,7 +156,8 @@ ERR_CHECKED int repl_read_index(struct repl *r, void (*cb)(void *arg, int status
 
 /* Membership. Runs at the leader; elsewhere it is forwarded. One change at a time (ERR_BUSY). `cb` exactly once.
  * repl_add gives a new node an id that was never used, waits for its join, catches it up as a spare, then makes it
- * a voter; cb(0) once the id is allotted (progress is seen in repl_peers). repl_remove of the leader hands over first. */
+ * a voter; cb(0) once the id is allotted (progress is seen in repl_peers). repl_remove of the leader hands over first.
+ * repl_transfer to `name`, or, NULL, to the connected voter furthest ahead; cb's id is the new leader's. */
 typedef void repl_member_cb(void *arg, int status, uint64_t id, const char *text);
 ERR_CHECKED int repl_add(struct repl *r, const char *name, const char *address, repl_member_cb *cb, void *arg);
 ERR_CHECKED int repl_remove(struct repl *r, const char *name, repl_member_cb *cb, void *arg);

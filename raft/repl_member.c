@@ -133,7 +133,10 @@ static int repl_op_new(struct repl *r, uint8_t kind, const char *name, const cha
     struct sockaddr_storage ss;
     if (r->stopping || r->dead)
         return ERR_CLOSED;
-    if (!name || !name[0] || strlen(name) >= sizeof(*out)->name || strpbrk(name, "|/ \t\n"))
+    if (kind == REPL_OP_TRANSFER && !name)
+        name = ""; /* whoever is fit */
+    if (!name || (!name[0] && kind != REPL_OP_TRANSFER) || strlen(name) >= sizeof(*out)->name ||
+        strpbrk(name, "|/ \t\n"))
         return ERR_INVAL;
     if (kind == REPL_OP_ADD &&
         (!address || strlen(address) >= sizeof(*out)->address || mesh_address_parse(address, &ss)))
@@ -263,25 +266,31 @@ static void repl_transfer_cb(struct raft_transfer *req)
         repl_op_done(r, op, ERR_TIMEOUT, 0, "leadership could not be handed over in time");
 }
 
+/* The connected voter that is furthest ahead, 0 when there is none. */
+static uint64_t repl_heir(struct repl *r)
+{
+    uint64_t to = 0, best_match = 0;
+    for (unsigned i = 0; i < r->n_members; i++) {
+        const struct repl_member *m = &r->members[i];
+        raft_index match = 0;
+        if (m->id == r->ident.id || m->role != RAFT_VOTER || !repl_member_up(r, m->id) ||
+            raft_match_index(&r->raft, m->id, &match))
+            continue;
+        if (!to || match > best_match) {
+            to = m->id;
+            best_match = match;
+        }
+    }
+    return to;
+}
+
 /* `to` 0: whoever is fit. False when there is nobody, or not possible now. */
 bool repl_member_start_transfer(struct repl *r, uint64_t to)
 {
-    uint64_t best_match = 0;
     if (!repl_leading(r) || r->transfer_busy || raft_transferee(&r->raft))
         return false;
-    if (!to) {
-        for (unsigned i = 0; i < r->n_members; i++) {
-            const struct repl_member *m = &r->members[i];
-            raft_index match = 0;
-            if (m->id == r->ident.id || m->role != RAFT_VOTER || !repl_member_up(r, m->id) ||
-                raft_match_index(&r->raft, m->id, &match))
-                continue;
-            if (!to || match > best_match) {
-                to = m->id;
-                best_match = match;
-            }
-        }
-    }
+    if (!to)
+        to = repl_heir(r);
     if (!to)
         return false;
     r->transfer.data = r;
@@ -314,14 +323,18 @@ static void repl_run_remove(struct repl *r, struct repl_member_op *op)
 
 static void repl_run_transfer(struct repl *r, struct repl_member_op *op)
 {
-    struct repl_member *m = repl_member_by_name(r, op->name);
-    if (!m)
+    bool anyone = !op->name[0];
+    uint64_t heir = anyone ? repl_heir(r) : 0;
+    struct repl_member *m = anyone ? NULL : repl_member_by_name(r, op->name);
+    if (anyone && !heir)
+        repl_op_done(r, op, ERR_BADSTATE, 0, "no other voter is connected");
+    else if (!anyone && !m)
         repl_op_done(r, op, ERR_NOTFOUND, 0, "no member has this name");
-    else if (m->id == r->ident.id)
+    else if (m && m->id == r->ident.id)
         repl_op_done(r, op, 0, m->id, "is the leader already");
-    else if (m->role != RAFT_VOTER || !repl_member_up(r, m->id))
+    else if (m && (m->role != RAFT_VOTER || !repl_member_up(r, m->id)))
         repl_op_done(r, op, ERR_BADSTATE, m->id, "is not a voter that is connected");
-    else if (repl_member_start_transfer(r, m->id)) {
+    else if (repl_member_start_transfer(r, m ? m->id : heir)) {
         r->transfer_op = op;
         op->running = true;
     }
@@ -410,7 +423,8 @@ int repl_member_answer_frame(struct repl *r, uint64_t peer, const uint8_t *data,
         return ERR_CORRUPT;
     list_foreach(it, &r->ops) {
         struct repl_member_op *op = list_entry(it, struct repl_member_op, link);
-        if (op->token == token && op->sent_to == peer) {
+        /* a running one has come back to us, who lead now: it ends by itself */
+        if (op->token == token && op->sent_to == peer && !op->running) {
             repl_op_done(r, op, status, id, text);
             break;
         }
@@ -423,6 +437,10 @@ static void repl_op_step(struct repl *r, struct repl_member_op *op)
     uint64_t leader = repl_leader(r);
     if (op->running)
         return;
+    if (op->kind == REPL_OP_TRANSFER && !op->name[0] && op->sent_to && leader && leader != op->sent_to) {
+        repl_op_done(r, op, 0, leader, "leadership was handed over"); /* asked again, the new leader would hand it on */
+        return;
+    }
     if (r->now_us > op->deadline_us) {
         repl_op_done(r, op, op->sent_to ? ERR_TIMEOUT : ERR_NOQUORUM, 0, "not done in time");
         return;

@@ -260,6 +260,12 @@ START_TEST(test_transfer)
         ck_assert_int_eq(st.state, REPL_LEADER);
         ck_assert_int_eq(fx_commit(fx, round, round), 0);
     }
+    for (unsigned via = 0; via < 3; via++) { /* to whoever is fit, asked of the leader and of others */
+        int before = fx_leader(fx);
+        ck_assert_int_eq(fx_member_op(fx, via, FX_TRANSFER, NULL, NULL, NULL, NULL, 0), 0);
+        ck_assert(fx_until(fx, fx_has_leader, NULL));
+        ck_assert_int_ne(fx_leader(fx), before);
+    }
     ck_assert(fx_wait_same(fx, 3));
     ck_assert_int_eq(fx_member_op(fx, 0, FX_TRANSFER, "nobody", NULL, NULL, NULL, 0), ERR_NOTFOUND);
     fx_free(fx);
