@@ -140,7 +140,7 @@ struct api_server {
     struct map peers;       /* connection -> struct peer */
     size_t body_bytes;
     uint64_t seen_index;    /* newest that streams know of */
-    lws_sorted_usec_list_t beat;
+    lws_sorted_usec_list_t beat, look;
     struct api_counters n;
 };
 
@@ -248,6 +248,7 @@ ERR_CHECKED int api_authenticate(struct api_request *q, const char *authorizatio
 /* ---- events.c */
 void api_streams_wake(struct api_server *s, uint64_t index);
 void api_streams_beat(struct api_server *s);
+void api_streams_look(struct api_server *s);
 /* Writes what the connection takes; non-zero: close it. */
 int api_stream_write(struct api_request *q);
 void api_stream_free(struct api_stream *st);

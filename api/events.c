@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "api/api_int.h"
 
@@ -51,6 +52,19 @@ void api_streams_beat(struct api_server *s)
         struct api_stream *st = list_entry(it, struct api_stream, link);
         st->beat = true;
         api_wake(st->q);
+    }
+}
+
+/* A client that leaves is not seen by lws while an answer is going on: what it sent last (its end, most often) stays unread and wakes
+ * the loop again and again until something is written. So look, and close; it has nothing else to say. */
+void api_streams_look(struct api_server *s)
+{
+    list_foreach(it, &s->streams)
+    {
+        struct api_stream *st = list_entry(it, struct api_stream, link);
+        char c;
+        if (recv(lws_get_socket_fd(st->q->wsi), &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
+            lws_set_timeout(st->q->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
     }
 }
 

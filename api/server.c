@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 
 #include "api/api_int.h"
+
+#define STREAMS_LOOK_US 500000
 #include "api/server_int.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -347,6 +349,13 @@ static void on_beat(lws_sorted_usec_list_t *sul)
     lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)s->idle_s * LWS_USEC_PER_SEC);
 }
 
+static void on_look(lws_sorted_usec_list_t *sul)
+{
+    struct api_server *s = lws_container_of(sul, struct api_server, look);
+    api_streams_look(s);
+    lws_sul_schedule(s->lws, 0, &s->look, on_look, STREAMS_LOOK_US);
+}
+
 /* Closes what is open: their requests are freed. */
 static void close_socket(struct api_server *s)
 {
@@ -379,6 +388,7 @@ static void *run(void *arg)
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, NULL); /* TLS writes with write(2) */
     lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)s->idle_s * LWS_USEC_PER_SEC);
+    lws_sul_schedule(s->lws, 0, &s->look, on_look, STREAMS_LOOK_US);
     uint64_t until = 0; /* when stopping: as long as clients get to take their answers */
     for (;;) {
         pthread_mutex_lock(&s->lock);
@@ -392,6 +402,7 @@ static void *run(void *arg)
             break;
     }
     lws_sul_schedule(s->lws, 0, &s->beat, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    lws_sul_schedule(s->lws, 0, &s->look, NULL, LWS_SET_TIMER_USEC_CANCEL);
     close_socket(s);
     return NULL;
 }
