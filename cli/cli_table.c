@@ -350,10 +350,10 @@ const struct cli_verb cli_verbs[] = {
       .columns = PARAMETER_COLUMNS, .options = only_limit, .run = cli_run_list, .example = "parameter list"),
     V("parameter", "set", "set a parameter", .args = "NAME VALUE", .method = "PUT", .path = "/v1/parameters/{NAME}",
       .body = "VALUE=value", .done = "parameter {NAME} set", .run = cli_run_change,
-      .example = "parameter set sip.realm everline"),
+      .example = "parameter set language en"),
     V("parameter", "delete", "remove a parameter: its default holds again", .args = "NAME", .method = "DELETE",
       .path = "/v1/parameters/{NAME}", .done = "parameter {NAME} deleted", .run = cli_run_change,
-      .example = "parameter delete sip.realm"),
+      .example = "parameter delete language"),
 
     V("token", "list", "tokens of API clients (never the secrets)", .method = "GET", .path = "/v1/tokens",
       .columns = TOKEN_COLUMNS, .options = token_filters, .run = cli_run_list, .example = "token list"),

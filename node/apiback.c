@@ -33,8 +33,8 @@ struct api_work {
     struct node *n;
     uint64_t ticket;
     unsigned timeout_ms;
-    Ev__Command *cmd;      /* submit */
-    enum api_op op;        /* call */
+    Ev__Command *cmd; /* submit */
+    enum api_op op;   /* call */
     json_t *args;
 };
 
@@ -119,8 +119,8 @@ static const char *apiback_state_name(int state)
 static json_t *apiback_peer(const struct repl_peer_info *p)
 {
     static const char *const roles[] = {[REPL_SPARE] = "spare", [REPL_STANDBY] = "standby", [REPL_VOTER] = "voter"};
-    return json_pack("{s:s,s:I,s:s,s:s,s:b,s:b,s:b,s:o,s:o}", "name", p->name, "node_id", (json_int_t)p->id, "address", p->address,
-                     "role", roles[p->role], "self", p->self, "leader", p->leader, "up", p->up, "rtt_us",
+    return json_pack("{s:s,s:I,s:s,s:s,s:b,s:b,s:b,s:o,s:o}", "name", p->name, "node_id", (json_int_t)p->id, "address",
+                     p->address, "role", roles[p->role], "self", p->self, "leader", p->leader, "up", p->up, "rtt_us",
                      p->rtt_us ? json_integer(p->rtt_us) : json_null(), "match_index",
                      p->match ? json_integer((json_int_t)p->match) : json_null());
 }
@@ -141,11 +141,11 @@ static json_t *apiback_cluster_status(struct node *n)
     char cluster[33];
     bool known = core_secrets(n->core, a, b, cluster);
     bool quorum = s.has_quorum && repl_quorum_age_ms(n->repl) <= REPLICA_LEASE_MS;
-    return json_pack("{s:s,s:o,s:I,s:b,s:o,s:I,s:I,s:I,s:I,s:I,s:o}", "state", apiback_state_name((int)s.state), "leader", leader,
-                     "term", (json_int_t)s.term, "has_quorum", quorum, "cluster_id", known ? json_string(cluster) : json_null(),
-                     "last_index", (json_int_t)s.last_index, "commit_index", (json_int_t)s.commit_index, "applied_index",
-                     (json_int_t)s.applied_index, "snapshot_index", (json_int_t)s.snapshot_index, "log_bytes",
-                     (json_int_t)s.log_bytes, "peers", rows);
+    return json_pack("{s:s,s:o,s:I,s:b,s:o,s:I,s:I,s:I,s:I,s:I,s:o}", "state", apiback_state_name((int)s.state),
+                     "leader", leader, "term", (json_int_t)s.term, "has_quorum", quorum, "cluster_id",
+                     known ? json_string(cluster) : json_null(), "last_index", (json_int_t)s.last_index, "commit_index",
+                     (json_int_t)s.commit_index, "applied_index", (json_int_t)s.applied_index, "snapshot_index",
+                     (json_int_t)s.snapshot_index, "log_bytes", (json_int_t)s.log_bytes, "peers", rows);
 }
 
 static json_t *apiback_disk(struct node *n, uint64_t log_bytes)
@@ -159,8 +159,8 @@ static json_t *apiback_disk(struct node *n, uint64_t log_bytes)
     if (uv_fs_stat(NULL, &st, storage_path(n->st), NULL) == 0)
         db = st.statbuf.st_size;
     uv_fs_req_cleanup(&st);
-    return json_pack("{s:I,s:I,s:I,s:I}", "data_bytes", (json_int_t)(db + log_bytes), "free_bytes", (json_int_t)free_bytes,
-                     "log_bytes", (json_int_t)log_bytes, "database_bytes", (json_int_t)db);
+    return json_pack("{s:I,s:I,s:I,s:I}", "data_bytes", (json_int_t)(db + log_bytes), "free_bytes",
+                     (json_int_t)free_bytes, "log_bytes", (json_int_t)log_bytes, "database_bytes", (json_int_t)db);
 }
 
 static json_t *apiback_node_status(struct node *n)
@@ -168,13 +168,13 @@ static json_t *apiback_node_status(struct node *n)
     struct repl_status s;
     repl_get_status(n->repl, &s);
     uint64_t up_s = (clock_wall_now().us - n->started_us) / 1000000u;
-    json_t *queues = json_pack("[{s:s,s:I,s:I,s:I},{s:s,s:I,s:I,s:I}]", "name", "proposals", "length", (json_int_t)s.pending,
-                               "capacity", (json_int_t)REPL_PENDING_MAX, "refused", (json_int_t)s.refused, "name", "core_work",
-                               "length", (json_int_t)node_post_waiting(n), "capacity", (json_int_t)NODE_POST_MAX, "refused",
-                               (json_int_t)0);
-    return json_pack("{s:I,s:s,s:I,s:o,s:o,s:o,s:o}", "node_id", (json_int_t)repl_id(n->repl), "version", NODE_VERSION, "uptime_s",
-                     (json_int_t)up_s, "threads", metrics_threads(), "queues", queues, "disk", apiback_disk(n, s.log_bytes),
-                     "counters", metrics_counters(n));
+    json_t *queues = json_pack("[{s:s,s:I,s:I,s:I},{s:s,s:I,s:I,s:I}]", "name", "proposals", "length",
+                               (json_int_t)s.pending, "capacity", (json_int_t)REPL_PENDING_MAX, "refused",
+                               (json_int_t)s.refused, "name", "core_work", "length", (json_int_t)node_post_waiting(n),
+                               "capacity", (json_int_t)NODE_POST_MAX, "refused", (json_int_t)0);
+    return json_pack("{s:I,s:s,s:I,s:o,s:o,s:o,s:o}", "node_id", (json_int_t)repl_id(n->repl), "version", NODE_VERSION,
+                     "uptime_s", (json_int_t)up_s, "threads", metrics_threads(), "queues", queues, "disk",
+                     apiback_disk(n, s.log_bytes), "counters", metrics_counters(n));
 }
 
 static void apiback_verified(void *ctx, int status, json_t *result)
@@ -186,6 +186,15 @@ static void apiback_verified(void *ctx, int status, json_t *result)
         api_work_done(w, result);
 }
 
+static const char *apiback_member_name(struct node *n, uint64_t id)
+{
+    const char *name = "";
+    for (const struct core_node *c = NULL; (c = core_node_next(n->core, c));)
+        if (c->node_id == id)
+            name = c->name;
+    return name;
+}
+
 static void apiback_member(void *arg, int status, uint64_t id, const char *text)
 {
     struct api_work *w = arg;
@@ -194,10 +203,10 @@ static void apiback_member(void *arg, int status, uint64_t id, const char *text)
         return;
     }
     if (w->op == API_OP_NODE_ADD)
-        api_work_done(w, json_pack("{s:O,s:I,s:s}", "name", json_object_get(w->args, "name"), "node_id", (json_int_t)id, "detail",
-                                   text ? text : ""));
+        api_work_done(w, json_pack("{s:O,s:I,s:s}", "name", json_object_get(w->args, "name"), "node_id", (json_int_t)id,
+                                   "detail", text ? text : ""));
     else if (w->op == API_OP_CLUSTER_TRANSFER)
-        api_work_done(w, json_pack("{s:s}", "leader", text ? text : ""));
+        api_work_done(w, json_pack("{s:s}", "leader", apiback_member_name(w->n, id)));
     else
         api_work_done(w, json_object());
 }
@@ -260,16 +269,25 @@ static void apiback_call_core(struct node *n, void *ctx)
         api_work_fail(w, rc, NULL);
 }
 
-static int apiback_call(void *ctx, enum api_op op, json_t *args, const char *actor, const char *origin, unsigned timeout_ms,
-                        uint64_t ticket)
+static int apiback_call(void *ctx, enum api_op op, json_t *args, const char *actor, const char *origin,
+                        unsigned timeout_ms, uint64_t ticket)
 {
     struct node *n = ctx;
     struct api_work *w = calloc(1, sizeof *w);
     if (!w)
         return ERR_NOMEM;
     *w = (struct api_work){.n = n, .ticket = ticket, .timeout_ms = timeout_ms, .op = op, .args = args};
-    if (op == API_OP_NODE_ADD || op == API_OP_NODE_REMOVE || op == API_OP_CLUSTER_TRANSFER || op == API_OP_HANGUP)
-        log_notice("api", "%s from %s asks for operation %d", actor, origin, (int)op);
+    const char *what = op == API_OP_NODE_ADD           ? "node add"
+                       : op == API_OP_NODE_REMOVE      ? "node remove"
+                       : op == API_OP_CLUSTER_TRANSFER ? "cluster transfer"
+                       : op == API_OP_HANGUP           ? "call hangup"
+                                                       : NULL;
+    if (what) {
+        const char *name = json_string_value(json_object_get(args, op == API_OP_CLUSTER_TRANSFER ? "to"
+                                                                   : op == API_OP_HANGUP         ? "call_id"
+                                                                                                 : "name"));
+        log_notice("api", "%s from %s: %s %s", actor, origin, what, name ? name : "");
+    }
     int rc = node_post(n, apiback_call_core, w);
     if (rc)
         free(w);

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "node/config.h"
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     signal(SIGPIPE, SIG_IGN);
+    umask(077); /* the database holds what passwords are checked with */
     if (a.check)
         return node_config_check(a.file, stdout) ? 1 : 0;
     return a.alone ? main_child(&a) : supervisor_run(main_child, &a);

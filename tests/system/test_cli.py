@@ -96,6 +96,9 @@ class Ccctl(unittest.TestCase):
         to = next(n.name for n in self.c.nodes if n.name != leader)
         self.ok("cluster", "transfer", "--to", to)
         wait_for(lambda: self.c.leader().name == to, 10, to + " leads")
+        told = self.c[0].api("POST", "/v1/cluster:transfer", {}).json["leader"]  # to whoever is fit
+        self.assertNotEqual(told, to)
+        wait_for(lambda: self.c.leader().name == told, 10, told + " leads")
 
     def test_nodes(self):
         self.assertEqual([n["name"] for n in self.rows("node")], ["n1", "n2", "n3"])
