@@ -19,7 +19,7 @@ static void call_play_items(struct call_leg *l, struct media_item *items, unsign
     if (play_id)
         *play_id = rc ? 0 : id;
     for (unsigned i = 0; i < n; i++)
-        if (items[i].kind == MEDIA_PROMPT)
+        if (items[i].kind == MEDIA_PROMPT || items[i].kind == MEDIA_MUSIC)
             prompt_unref(items[i].prompt);
 }
 
