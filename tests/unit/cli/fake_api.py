@@ -239,7 +239,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                          "has_quorum": s.has_quorum, "ready": s.has_quorum, "reason": "" if s.has_quorum else "no quorum", "last_index": 40,
                          "commit_index": 40, "applied_index": 40, "snapshot_index": 0, "log_bytes": 4096, "nodes": s.nodes}
         if parts[0] == "cluster:verify":
-            rows = [{"name": n["name"], "index": 40, "digest": ("%064x" % (1 if s.verify_equal else i)), "ok": True, "error": None}
+            rows = [{"name": n["name"], "index": 40, "digest": ("%064x" % (1 if s.verify_equal else i)), "ok": True, "error": None, "different_tables": []}
                     for i, n in enumerate(s.nodes)]
             return 200, {"index": 40, "equal": s.verify_equal, "nodes": rows}
         if parts[0] == "cluster:transfer":
