@@ -17,6 +17,7 @@ class CallCase(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = Cluster(3)
         cls.addClassCleanup(cls.cluster.close)
+        cls.addClassCleanup(cls.ends_cleanly)
         cls.passwords = cls.cluster.apply_demo()
         cls.a, cls.b, cls.c = cls.cluster
         # Each node has applied it: tests ask and dial all of them.
@@ -26,6 +27,13 @@ class CallCase(unittest.TestCase):
         for n in cls.cluster:
             wait_for(lambda: n.api("GET", "/v1/queues/service").json["wrap_up_s"] == WRAP_UP_S, 10, "%s has the queue" % n.name)
         cls.numbers, cls.agents = itertools.count(4255550000), itertools.count(1001)
+
+    @classmethod
+    def ends_cleanly(cls):
+        for n in cls.cluster:
+            code = n.stop()
+            if code:
+                raise AssertionError("node %s ended with %s:\n%s" % (n.name, code, n.last_words(60)))
 
     def caller(self, node=None, **options):
         """A telephone outside, of a number of its own."""
