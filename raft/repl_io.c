@@ -34,8 +34,10 @@ static void repl_io_send_append(struct repl *r, const struct raft_message *m)
     do {
         unsigned to = from;
         size_t bytes = 0;
+        /* A configuration is always the first of its piece: behind others libraft takes it for the entry at their head, never
+         * sees it committed, and as leader refuses every later change. */
         while (to < a->n_entries && to - from < RAFT_MSG_ENTRIES_MAX &&
-               (to == from || bytes + a->entries[to].buf.len <= REPL_IO_FRAME_BYTES))
+               (to == from || (bytes + a->entries[to].buf.len <= REPL_IO_FRAME_BYTES && a->entries[to].type != RAFT_CHANGE)))
             bytes += a->entries[to++].buf.len;
         int err;
         uint8_t *p = mesh_begin(r->mesh, m->server_id, MESH_RAFT, 0, raft_msg_size(m, from, to), &err);
@@ -337,10 +339,11 @@ static int repl_io_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, vo
 {
     struct repl *r = list_entry(fsm, struct repl, fsm);
     *result = NULL;
-    if (r->dead)
-        return RAFT_SHUTDOWN;
-    /* libraft sets last_applied after each entry, of whatever kind, so this one is the next */
-    return repl_propose_apply(r, raft_last_applied(&r->raft) + 1, buf->base, buf->len) ? RAFT_SHUTDOWN : 0;
+    /* libraft sets last_applied after each entry, of whatever kind, so this one is the next. It is never told of a failure,
+     * after which it frees received entries twice: repl_fatal has been called, and a dead node applies and snapshots nothing. */
+    if (!r->dead)
+        (void)repl_propose_apply(r, raft_last_applied(&r->raft) + 1, buf->base, buf->len);
+    return 0;
 }
 
 int repl_io_init(struct repl *r, struct err_info *info)

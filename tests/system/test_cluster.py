@@ -286,6 +286,17 @@ class Membership(ClusterCase):
         self.assertIn("snapshot at index", new.log_text())
         self.verified()
         self.call_goes_on(new, "1001")
+        # Whoever leads knows that the changes before are done, though they came among many other entries.
+        for heir in [n for n in self.cluster if n is not self.cluster.leader()]:
+            self.cluster.must("cluster", "transfer", "--to", heir.name)
+            wait_for(lambda: self.cluster.leader() is heir, 10, "%s leads" % heir.name)
+            gone = next(n for n in self.cluster if n not in (heir, new))
+            if len(self.cluster.nodes) == 4:
+                self.cluster.must("node", "remove", gone.name)
+                wait_for(lambda: not gone.alive(), 20, "the removed node ends")
+                self.cluster.nodes.remove(gone)
+                gone.kill9()
+                self.votes([n.name for n in self.cluster])
         for n in self.cluster:
             n.stop()
         self.cluster.start_again()

@@ -197,7 +197,7 @@ class Disk(DurabilityCase):
         # Its data moves onto the small disk, as it is.
         shutil.move(victim.data, victim.data + ".old")
         os.mkdir(victim.data, 0o700)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=700", "tmpfs", victim.data], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=320m,mode=700", "tmpfs", victim.data], check=True)
         self.addCleanup(lambda: (victim.kill9(), subprocess.run(["umount", "-l", victim.data], check=False)))
         subprocess.run("cp -a %s.old/. %s/" % (victim.data, victim.data), shell=True, check=True)
         victim.start()
@@ -217,6 +217,7 @@ class Disk(DurabilityCase):
         # What is open already may be filled; then it has to end, in plain words, and not to be tried again and again.
         wait_for(lambda: not victim.alive(), 60, "a node with a full disk ends")
         self.assertRegex(victim.last_words(30).lower(), r"disk|space|full")
+        self.assertNotIn("ended by signal", victim.log_text())
         self.goes_on(writers)
         os.unlink(ballast)
         victim.start()
