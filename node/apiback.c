@@ -79,10 +79,18 @@ static void apiback_submitted(void *ctx, int status, const struct core_answer *a
     api_work_finish(w, &r);
 }
 
+/* Cut off, a command would only wait for its time to run out: the client does better to ask another node at once. */
+static int apiback_cut_off(struct node *n)
+{
+    return repl_quorum_age_ms(n->repl) > REPLICA_LEASE_MS ? ERR_NOQUORUM : 0;
+}
+
 static void apiback_submit_core(struct node *n, void *ctx)
 {
     struct api_work *w = ctx;
-    int rc = node_propose(n, w->cmd, w->timeout_ms, apiback_submitted, w);
+    int rc = apiback_cut_off(n);
+    if (rc == 0)
+        rc = node_propose(n, w->cmd, w->timeout_ms, apiback_submitted, w);
     if (rc)
         api_work_fail(w, rc, NULL);
 }
@@ -238,7 +246,12 @@ static void apiback_call_core(struct node *n, void *ctx)
     const char *name = json_string_value(json_object_get(w->args, "name"));
     const char *to = json_string_value(json_object_get(w->args, "to"));
     const char *address = json_string_value(json_object_get(w->args, "address"));
-    int rc = 0;
+    bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_HANGUP;
+    int rc = local ? 0 : apiback_cut_off(n);
+    if (rc) {
+        api_work_fail(w, rc, NULL);
+        return;
+    }
     switch (w->op) {
     case API_OP_CLUSTER_STATUS:
         api_work_done(w, apiback_cluster_status(n));

@@ -156,7 +156,7 @@ static json_t *verify_row(const struct verify_request *q, const struct repl_peer
     if (!r) {
         *equal = false;
         return json_pack("{s:s,s:n,s:n,s:b,s:s,s:[]}", "name", p->name, "index", "digest", "ok", 0, "error",
-                         "no answer", "different_tables");
+                         p->up ? "no answer" : "not connected", "different_tables");
     }
     json_t *digest = json_object_get(r, "digest");
     bool same = digest && json_is_string(digest) && json_equal(digest, json_object_get(mine, "digest"));
@@ -230,7 +230,9 @@ int replica_verify(struct node *n, unsigned timeout_ms, replica_verify_fn *done,
     char tail[17];
     snprintf(q->id, sizeof q->id, "%llx-%s", (unsigned long long)repl_id(n->repl), ident_text(random, tail));
     struct repl_peer_info peers[VERIFY_PEERS_MAX];
-    q->expected = repl_peers(n->repl, peers, VERIFY_PEERS_MAX);
+    size_t count = repl_peers(n->repl, peers, VERIFY_PEERS_MAX);
+    for (size_t i = 0; i < count && i < VERIFY_PEERS_MAX; i++)
+        q->expected += peers[i].self || peers[i].up; /* the others cannot answer: not waited for */
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__DigestMark mark = EV__DIGEST_MARK__INIT;
     cmd.body_case = EV__COMMAND__BODY_DIGEST_MARK;
