@@ -408,6 +408,11 @@ class Cluster:
             return name and self.node(name).alive() and self.node(name)
         return wait_for(agreed, deadline, "one leader")
 
+    def hand_over(self, node, deadline=40):
+        """Until this node leads; a hand-over under load may run out of time and is asked for again."""
+        wait_for(lambda: self.leader() is node or (self.ccctl("cluster", "transfer", "--to", node.name) and self.leader() is node),
+                 deadline, "%s leads" % node.name)
+
     def ccctl(self, *args, node=None, stdin=None, env=None, deadline=30):
         """ccctl with the cluster's configuration; `node`: asks this one only."""
         e = {k: v for k, v in os.environ.items() if not k.startswith("CCCTL_")}

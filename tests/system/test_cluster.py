@@ -288,8 +288,7 @@ class Membership(ClusterCase):
         self.call_goes_on(new, "1001")
         # Whoever leads knows that the changes before are done, though they came among many other entries.
         for heir in [n for n in self.cluster if n is not self.cluster.leader()]:
-            self.cluster.must("cluster", "transfer", "--to", heir.name)
-            wait_for(lambda: self.cluster.leader() is heir, 10, "%s leads" % heir.name)
+            self.cluster.hand_over(heir)
             gone = next(n for n in self.cluster if n not in (heir, new))
             if len(self.cluster.nodes) == 4:
                 self.cluster.must("node", "remove", gone.name)

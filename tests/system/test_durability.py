@@ -203,8 +203,7 @@ class Disk(DurabilityCase):
         victim.start()
         self.back(victim)
         if leads:
-            self.cluster.must("cluster", "transfer", "--to", victim.name)
-            wait_for(lambda: self.cluster.leader() is victim, 10, "it leads")
+            self.cluster.hand_over(victim)
         self.progress(writers)
         ballast = os.path.join(victim.data, "ballast")
         with open(ballast, "wb") as f:
