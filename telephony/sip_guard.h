@@ -1,7 +1,8 @@
-/* Two places where the C library is stepped in front of, because Sofia-SIP offers no hook there. Both work per thread.
+/* Places where the C library is stepped in front of, because Sofia-SIP offers no hook there; they work per thread. And its clock.
  *
  * resolve_guard.c: getaddrinfo() resolves no names on a guarded thread.
- * sip_accept.c: accept() on a guarded thread refuses a connection over the cap per source address (closed at once). */
+ * sip_accept.c: accept() on a guarded thread refuses a connection over the cap per source address (closed at once).
+ * sip_clock.c: Sofia-SIP's time in whole milliseconds, for the whole process. */
 #ifndef TELEPHONY_SIP_GUARD_H
 #define TELEPHONY_SIP_GUARD_H
 
@@ -11,6 +12,9 @@
 /* Calling thread only. */
 void sip_resolve_guard(bool on);
 bool sip_resolve_guarded(void);
+
+/* Whole process, before timers are set: Sofia-SIP's loop does not spin through the last part of a millisecond before a timer. */
+void sip_clock_coarse(void);
 
 /* Calling thread only: at most `cap` open accepted connections per source address; 0 lifts the guard. */
 void sip_accept_guard(unsigned cap);

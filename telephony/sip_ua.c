@@ -230,6 +230,7 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     int rc = ua->realm && ua->product && ua->replay ? 0 : err_set(info, ERR_NOMEM, "", "out of memory");
     silence_library();
     sip_resolve_guard(true);
+    sip_clock_coarse();
     sip_accept_guard(ua->cfg.tcp_per_source);
     for (size_t i = 0; rc == 0 && i < SIP_LISTEN_MAX && cfg->listen[i].ip; i++)
         rc = port_open(ua, &cfg->listen[i], i, info);
