@@ -207,7 +207,9 @@ static int mesh_conn_push(struct mesh_conn *c)
         }
         c->write_busy = 1;
     }
-    (void)BIO_reset(c->wbio);
+    /* Not BIO_reset: that would clear all memory the buffer ever had, at each write. The scratch memory's content is of no use. */
+    while (BIO_read(c->wbio, c->mesh->scratch, (int)sizeof c->mesh->scratch) > 0)
+        continue;
     return 0;
 }
 
