@@ -234,9 +234,55 @@ static int start_threads(struct media_engine *e, unsigned n, struct err_info *in
     return 0;
 }
 
-static void free_async(uv_handle_t *h)
+static void on_turn(struct media_engine *e)
 {
-    free(h);
+    for (unsigned k = 0; k < e->n_threads; k++)
+        media_thread_wake(&e->threads[k]);
+}
+
+static void on_prepare(uv_prepare_t *h)
+{
+    on_turn(h->data);
+}
+
+static void on_check(uv_check_t *h)
+{
+    on_turn(h->data);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct media_handles *h = handle->data;
+    if (--h->open == 0)
+        free(h);
+}
+
+static void close_handles(struct media_handles *h)
+{
+    h->async.data = h->prepare.data = h->check.data = h;
+    uv_close((uv_handle_t *)&h->async, handle_closed);
+    uv_close((uv_handle_t *)&h->prepare, handle_closed);
+    uv_close((uv_handle_t *)&h->check, handle_closed);
+}
+
+static int open_handles(struct media_engine *e, uv_loop_t *loop)
+{
+    struct media_handles *h = calloc(1, sizeof *h);
+    if (!h || uv_async_init(loop, &h->async, on_wake) != 0) {
+        free(h);
+        return ERR_NOMEM;
+    }
+    h->open = 3;
+    uv_prepare_init(loop, &h->prepare);
+    uv_check_init(loop, &h->check);
+    h->async.data = h->prepare.data = h->check.data = e;
+    uv_prepare_start(&h->prepare, on_prepare);
+    uv_check_start(&h->check, on_check);
+    /* alone they are no reason for the loop to go on */
+    uv_unref((uv_handle_t *)&h->prepare);
+    uv_unref((uv_handle_t *)&h->check);
+    e->handles = h;
+    return 0;
 }
 
 static void stop_threads(struct media_engine *e)
@@ -303,8 +349,7 @@ void media_engine_stop(struct media_engine *e)
         close_thread_files(&e->threads[k]);
     }
     free_streams_left(e);
-    if (e->async)
-        uv_close((uv_handle_t *)e->async, free_async);
+    close_handles(e->handles);
     for (unsigned k = 0; k < MEDIA_IPS_MAX; k++)
         free(e->ports[k].used);
     free(e->threads);
@@ -325,13 +370,10 @@ int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct m
     (void)media_tone_step(1000); /* builds its table before threads need it */
     random_bytes(&name, sizeof name);
     (void)snprintf(e->cname, sizeof e->cname, "%016llx", (unsigned long long)name);
-    e->async = calloc(1, sizeof *e->async);
-    if (!e->async || uv_async_init(loop, e->async, on_wake) != 0) {
-        free(e->async);
+    if (open_handles(e, loop)) {
         free(e);
         return err_set(info, ERR_NOMEM, "", "no memory for the media engine");
     }
-    e->async->data = e;
     int rc = set_up_addresses(e, cfg, info);
     if (rc == 0)
         rc = start_threads(e, thread_count(cfg->threads), info);

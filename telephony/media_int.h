@@ -204,6 +204,7 @@ struct media_thread {
     pthread_t id;
     bool running;      /* core thread */
     unsigned assigned; /* core thread: streams */
+    bool wake_due;     /* core thread: commands have been pushed since it was last woken */
     int epoll_fd, wake_fd, timer_fd;
     atomic_bool stop;
 
@@ -233,8 +234,16 @@ struct media_ports {
     unsigned next;
 };
 
+/* Its handles on the core's loop. They outlive the engine by one loop turn. */
+struct media_handles {
+    uv_async_t async;     /* media threads have news */
+    uv_prepare_t prepare; /* before the loop waits and after it: media threads are woken for what was pushed */
+    uv_check_t check;
+    int open;
+};
+
 struct media_engine {
-    uv_async_t *async; /* outlives the engine by one loop turn */
+    struct media_handles *handles;
     char ip[MEDIA_IPS_MAX][INET6_ADDRSTRLEN];
     struct media_addr bind[MEDIA_IPS_MAX]; /* port 0 */
     struct media_ports ports[MEDIA_IPS_MAX];
@@ -256,6 +265,7 @@ struct media_engine {
 int media_thread_prepare(struct media_thread *t);
 void *media_thread_main(void *arg);
 void media_thread_push(struct media_thread *t, struct media_cmd *c);
+void media_thread_wake(struct media_thread *t); /* if something was pushed */
 void media_thread_free_command(struct media_cmd *c);
 /* False when the ring is full; the caller tries again at the next tick or lets it go. */
 bool media_thread_emit(struct media_thread *t, struct media_stream *s, const struct media_event *ev);

@@ -27,7 +27,7 @@ uint64_t media_thread_random(struct media_thread *t)
     return x;
 }
 
-/* Core thread, and media threads that hand on commands to themselves. */
+/* Core thread only. The thread is woken at the loop's next turn: what belongs together wakes it once. */
 void media_thread_push(struct media_thread *t, struct media_cmd *c)
 {
     struct media_cmd *top = atomic_load_explicit(&t->commands, memory_order_relaxed);
@@ -35,11 +35,17 @@ void media_thread_push(struct media_thread *t, struct media_cmd *c)
     do {
         c->next = top;
     } while (!atomic_compare_exchange_weak_explicit(&t->commands, &top, c, memory_order_release, memory_order_relaxed));
-    if (!top) {
-        uint64_t one = 1;
-        if (write(t->wake_fd, &one, sizeof one) < 0)
-            return; /* the counter is at its top: it is awake already */
-    }
+    t->wake_due = true;
+}
+
+void media_thread_wake(struct media_thread *t)
+{
+    uint64_t one = 1;
+    if (!t->wake_due)
+        return;
+    t->wake_due = false;
+    if (write(t->wake_fd, &one, sizeof one) < 0)
+        return; /* the counter is at its top: it is awake already */
 }
 
 void media_thread_free_command(struct media_cmd *c)
@@ -337,7 +343,7 @@ static void turn(struct media_thread *t)
         tick(t);
     if (t->wake_core) {
         t->wake_core = false;
-        (void)uv_async_send(t->e->async);
+        (void)uv_async_send(&t->e->handles->async);
     }
 }
 

@@ -680,6 +680,7 @@ START_TEST(full_event_queue_loses_keys_only)
         } while (k % 100 == 99 && st.rx_packets <= k && poll(NULL, 0, 1) == 0);
     }
     ck_assert_int_eq(media_stream_play(a.s, &quiet, 1, 0, &id), 0);
+    media_thread_wake(&rig.e->threads[0]); /* as the loop's next turn would */
     (void)recv(a.rtp, event, sizeof event, 0); /* it has played */
     do {
         ck_assert_uint_lt(clock_mono_now().us, end);
