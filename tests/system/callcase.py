@@ -26,6 +26,7 @@ class CallCase(unittest.TestCase):
             raise AssertionError(r)
         for n in cls.cluster:
             wait_for(lambda: n.api("GET", "/v1/queues/service").json["wrap_up_s"] == WRAP_UP_S, 10, "%s has the queue" % n.name)
+        cls.working = set()
         cls.numbers, cls.agents = itertools.count(4255550000), itertools.count(1001)
 
     @classmethod
@@ -63,6 +64,7 @@ class CallCase(unittest.TestCase):
     def ready(self, agent):
         """Logged in and idle; out again at the end of the test."""
         self.cluster.must("agent", "login", agent)
+        self.working.add(agent)
         self.addCleanup(self.logout, agent)
         self.cluster.must("agent", "set-state", agent, "ready")
         self.wait_state(agent, "idle")
@@ -70,9 +72,13 @@ class CallCase(unittest.TestCase):
     def logout(self, agent):
         wait_for(lambda: self.state(agent) not in ("ringing", "talking"), 10, "agent %s is free" % agent)
         self.cluster.ccctl("agent", "logout", agent)
+        self.working.discard(agent)
 
     def talking(self, caller=None, agent=None, **invite):
         """A caller at node A in a call with an agent (a new one each time) whose telephone is at node B. Returns both calls."""
+        # An agent of an earlier call would be idle longer, and served first.
+        for old in list(self.working):
+            self.logout(old)
         self.agent_number = number = str(next(self.agents))
         phone = self.extension("8" + number[1:], self.b, tone=AGENT_HZ, **(agent or {}))
         self.ready(number)

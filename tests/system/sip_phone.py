@@ -308,7 +308,8 @@ class Call:
         return self
 
     def wait_status(self, *statuses, deadline=10):
-        return self._wait(lambda: self.status in statuses, deadline, "status %s" % (statuses,))
+        """That one of them has come; others may have come after it."""
+        return self._wait(lambda: any(s in self.history for s in statuses), deadline, "status %s" % (statuses,))
 
     def wait_answered(self, deadline=10):
         self._wait(lambda: self.answered or self.ended, deadline, "answered")
