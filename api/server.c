@@ -167,6 +167,18 @@ static int send_head(struct api_request *q)
     return lws_write(q->wsi, (unsigned char *)p, n, LWS_WRITE_HTTP_HEADERS) < 0 ? -1 : 0;
 }
 
+static void on_overdue(lws_sorted_usec_list_t *sul)
+{
+    struct conn *c = lws_container_of(sul, struct conn, overdue);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+}
+
+static void stop_clock(struct conn *c)
+{
+    if (c->q)
+        lws_sul_schedule(c->q->s->lws, 0, &c->overdue, NULL, LWS_SET_TIMER_USEC_CANCEL);
+}
+
 /* The connection takes more. */
 static int on_writable(struct conn *c, struct lws *wsi)
 {
@@ -198,24 +210,13 @@ static int on_writable(struct conn *c, struct lws *wsi)
     }
     bool close_now = q->close_after;
     set_quiet(q->s, wsi, true);
+    stop_clock(c); /* it may still run when the answer did not wait for the body */
     c->q = NULL;
     api_request_free(q);
     return close_now || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
 /* ---- receiving */
-
-static void on_overdue(lws_sorted_usec_list_t *sul)
-{
-    struct conn *c = lws_container_of(sul, struct conn, overdue);
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
-}
-
-static void stop_clock(struct conn *c)
-{
-    if (c->q)
-        lws_sul_schedule(c->q->s->lws, 0, &c->overdue, NULL, LWS_SET_TIMER_USEC_CANCEL);
-}
 
 /* The whole request is here; from now on the client waits for us. */
 static void complete(struct conn *c)
