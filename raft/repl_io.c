@@ -37,7 +37,8 @@ static void repl_io_send_append(struct repl *r, const struct raft_message *m)
         /* A configuration is always the first of its piece: behind others libraft takes it for the entry at their head, never
          * sees it committed, and as leader refuses every later change. */
         while (to < a->n_entries && to - from < RAFT_MSG_ENTRIES_MAX &&
-               (to == from || (bytes + a->entries[to].buf.len <= REPL_IO_FRAME_BYTES && a->entries[to].type != RAFT_CHANGE)))
+               (to == from ||
+                (bytes + a->entries[to].buf.len <= REPL_IO_FRAME_BYTES && a->entries[to].type != RAFT_CHANGE)))
             bytes += a->entries[to++].buf.len;
         int err;
         uint8_t *p = mesh_begin(r->mesh, m->server_id, MESH_RAFT, 0, raft_msg_size(m, from, to), &err);
