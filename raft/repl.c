@@ -133,7 +133,7 @@ static void repl_watch_state(struct repl *r)
         repl_propose_lost(r);
         repl_read_reset(r);
         for (unsigned i = 0; i < r->n_members; i++)
-            r->members[i].told_commit = 0;
+            r->members[i].told_commit = r->members[i].tell_us = 0;
         if (state == RAFT_LEADER)
             repl_ask_barrier(r);
     }
@@ -339,6 +339,18 @@ static int repl_open_identity(struct repl *r, const struct repl_config *c, struc
     return 0;
 }
 
+/* A state without the log that it came from, perhaps of another cluster: the entries that it seems to have would be
+ * skipped, and this node would differ from the others without a word. */
+static int repl_check_state(const struct repl *r, struct err_info *info)
+{
+    if (!r->state_index || (!r->joining && r->ident.state == IDENTITY_MEMBER))
+        return 0;
+    return err_set(info, ERR_CORRUPT, "dir",
+                   "there is a state (entry %llu) but the log in %s that it came from is gone: remove this node from "
+                   "the cluster, empty its whole data folder and add it again",
+                   (unsigned long long)r->state_index, r->dir);
+}
+
 static int repl_bootstrap(struct repl *r, struct err_info *info)
 {
     char field[RAFT_MSG_ADDRESS_MAX + 1];
@@ -410,7 +422,9 @@ static int repl_open_loop(struct repl *r)
     uv_check_init(r->loop, &r->check);
     uv_timer_init(r->loop, &r->timer);
     r->prepare.data = r->check.data = r->timer.data = r;
-    r->open_handles = 3;
+    uv_timer_init(r->loop, &r->tell);
+    r->tell.data = r;
+    r->open_handles = 4;
     uv_prepare_start(&r->prepare, repl_prepare_cb);
     uv_check_start(&r->check, repl_check_cb);
     return uv_timer_start(&r->timer, repl_timer_cb, REPL_TIMER_MS, REPL_TIMER_MS);
@@ -431,7 +445,6 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
     r->lock_fd = -1;
     r->mesh_closed = true;
     r->next_seq = 1;
-    r->next_token = 1;
     list_init(&r->pends);
     list_init(&r->batches);
     list_init(&r->ops);
@@ -443,6 +456,7 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
         rc = repl_open_dirs(r, info);
     if (!rc)
         rc = repl_open_identity(r, cfg, info);
+    r->next_token = (r->ident.incarnation << 32) + 1; /* never one of a former process: members may still hold those */
     if (!rc) {
         struct mesh_config mc = {r->name,       r->listen,       cfg->ca_file,        cfg->cert_file,
                                  cfg->key_file, r->heartbeat_ms, r->ident.incarnation};
@@ -453,6 +467,9 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
     }
     if (!rc) {
         r->state_index = handler->applied_index ? handler->applied_index(handler->ctx) : 0;
+        rc = repl_check_state(r, info);
+    }
+    if (!rc) {
         rc = repl_snapshot_open(r, info);
     }
     if (!rc && repl_open_loop(r))
@@ -503,6 +520,7 @@ static void repl_close_handles(struct repl *r)
     uv_close((uv_handle_t *)&r->prepare, repl_handle_close_cb);
     uv_close((uv_handle_t *)&r->check, repl_handle_close_cb);
     uv_close((uv_handle_t *)&r->timer, repl_handle_close_cb);
+    uv_close((uv_handle_t *)&r->tell, repl_handle_close_cb);
 }
 
 static void repl_mesh_closed_cb(void *arg)

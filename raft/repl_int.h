@@ -48,6 +48,8 @@ struct repl_pend {
 /* What the leader has queued of one origin, within one term. */
 struct repl_origin {
     uint64_t id, incarnation, term, last;
+    uint64_t awaits;   /* index of the entry with its newest command: it waits to hear that this is committed */
+    bool queued;       /* has commands in a batch not yet submitted */
     bool wants_resume; /* something was refused: it must send again once there is room */
 };
 
@@ -61,6 +63,7 @@ struct repl_member {
     char name[64], address[64];
     int role;             /* RAFT_VOTER ... */
     uint64_t told_commit; /* leader: commit index sent to it */
+    uint64_t tell_us;     /* leader: when it is to be told of a commit it does not wait for; 0 none */
 };
 
 enum repl_member_op_kind { REPL_OP_ADD = 1, REPL_OP_REMOVE = 2, REPL_OP_TRANSFER = 3 };
@@ -106,6 +109,7 @@ struct repl {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_timer_t timer;
+    uv_timer_t tell; /* leader: commit notices that may wait for an entry to travel with */
     int open_handles;
     uint64_t now_us; /* read once per turn */
 
@@ -121,8 +125,10 @@ struct repl {
     unsigned space_ticks;  /* timer ticks until the room on the disk is looked at again */
     unsigned append_ticks; /* timer ticks since the disk was last seen to make progress */
     uint64_t append_next;  /* index of the next entry that goes to disk */
+    unsigned append_epoch; /* grows when entries are taken back: what was on its way to disk then says nothing any more */
     uint64_t state_index;  /* last index that is in the state machine */
     uint64_t seen_term, seen_leader;
+    uint64_t seen_commit, seen_commit_us, commit_gap_us; /* leader: the newest commit, when, how long after the one before */
     int seen_state;
     bool leader_ready;
     struct raft_barrier *barrier;

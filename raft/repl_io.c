@@ -18,6 +18,7 @@
 #define REPL_IO_SPACE_AGAIN_TICKS 600u
 #define REPL_IO_SPACE_BYTES (3u * REPL_IO_SEGMENT_BYTES) /* less than libraft prepares ahead */
 #define REPL_IO_APPEND_VERSION 0
+#define REPL_IO_TELL_MS 10u
 
 static struct repl *repl_of(struct raft_io *io)
 {
@@ -48,8 +49,10 @@ static void repl_io_send_append(struct repl *r, const struct raft_message *m)
         mesh_end(r->mesh);
         from = to;
         uint64_t last = a->prev_log_index + to;
-        if (member && member->told_commit < a->leader_commit)
+        if (member && member->told_commit < a->leader_commit) {
             member->told_commit = a->leader_commit < last ? a->leader_commit : last;
+            member->tell_us = 0;
+        }
     } while (from < a->n_entries);
 }
 
@@ -84,14 +87,47 @@ static int repl_io_send(struct raft_io *io, struct raft_io_send *req, const stru
     return 0;
 }
 
-/* After a commit tells followers at once: otherwise they learn of it with the next entry or heartbeat, and a command
- * proposed there waits for that. Only those that have the entry are told, the others get it with their entries. */
+static void repl_io_tell_cb(uv_timer_t *t)
+{
+    (void)t; /* being woken is enough: repl_pump tells */
+}
+
+static bool repl_io_awaits(const struct repl *r, const struct repl_member *m)
+{
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
+        if (r->origins[i].id == m->id)
+            return r->origins[i].queued || r->origins[i].awaits > m->told_commit;
+    return false;
+}
+
+/* Whether a member that does not wait for this commit has to be told now. While commits come one after the other it mostly learns
+ * of it with the next entry, which saves a message and a wake-up; should none come it is told a little later. */
+static bool repl_io_tell_due(struct repl *r, struct repl_member *m)
+{
+    if (r->commit_gap_us > REPL_IO_TELL_MS * 1000u)
+        return true;
+    if (!m->tell_us)
+        m->tell_us = r->now_us + REPL_IO_TELL_MS * 1000u;
+    if (r->now_us >= m->tell_us)
+        return true;
+    if (!uv_is_active((uv_handle_t *)&r->tell))
+        uv_timer_start(&r->tell, repl_io_tell_cb, REPL_IO_TELL_MS + 1, 0);
+    return false;
+}
+
+/* After a commit tells followers: otherwise they learn of it with the next entry or heartbeat, and a command proposed there
+ * waits for that. Only those that have the entry are told, the others get it with their entries. */
 void repl_io_tell_commit(struct repl *r)
 {
     uint64_t commit = raft_commit_index(&r->raft);
     uint8_t buf[16];
     if (!r->leader_ready)
         return;
+    if (commit != r->seen_commit) {
+        r->commit_gap_us = r->now_us - r->seen_commit_us;
+        r->seen_commit_us = r->now_us;
+        r->seen_commit = commit;
+    }
     wire_put64(wire_put64(buf, raft_current_term(&r->raft)), commit);
     for (unsigned i = 0; i < r->n_members; i++) {
         struct repl_member *m = &r->members[i];
@@ -100,6 +136,9 @@ void repl_io_tell_commit(struct repl *r)
             continue;
         if (raft_match_index(&r->raft, m->id, &match) || match < commit)
             continue;
+        if (!repl_io_awaits(r, m) && !repl_io_tell_due(r, m))
+            continue;
+        m->tell_us = 0;
         if (!mesh_send(r->mesh, m->id, MESH_COMMIT, 0, buf, sizeof buf))
             m->told_commit = commit;
     }
@@ -204,6 +243,7 @@ struct repl_io_append {
     raft_io_append_cb cb;
     struct repl *repl;
     uint64_t last;
+    unsigned epoch;
 };
 
 static void repl_io_append_cb(struct raft_io_append *req, int status)
@@ -212,9 +252,11 @@ static void repl_io_append_cb(struct raft_io_append *req, int status)
     struct repl *r = a->repl;
     r->append_waits--;
     r->append_ticks = 0;
-    if (!status)
-        disk_guard_last(r->guard, a->last);
-    else if (status != RAFT_CANCELED)
+    if (!status) {
+        /* entries that were taken back meanwhile must not raise the record again */
+        if (a->epoch == r->append_epoch)
+            disk_guard_last(r->guard, a->last);
+    } else if (status != RAFT_CANCELED)
         repl_fatal(r, status == RAFT_NOSPACE ? ERR_NOSPACE : ERR_IO, "cannot write the log: %s", raft_strerror(status));
     a->cb(a->outer, status);
     free(a);
@@ -227,7 +269,8 @@ static int repl_io_append(struct raft_io *io, struct raft_io_append *req, const 
     struct repl_io_append *a = malloc(sizeof *a);
     int rc = RAFT_NOMEM;
     if (a) {
-        *a = (struct repl_io_append){.outer = req, .cb = cb, .repl = r, .last = r->append_next + n - 1};
+        *a = (struct repl_io_append){
+            .outer = req, .cb = cb, .repl = r, .last = r->append_next + n - 1, .epoch = r->append_epoch};
         a->req.data = a;
         rc = r->io_uv.append(io, &a->req, entries, n, repl_io_append_cb);
     }
@@ -276,6 +319,7 @@ static int repl_io_truncate(struct raft_io *io, raft_index index)
 {
     struct repl *r = repl_of(io);
     int rc = 0;
+    r->append_epoch++;
     /* the record must never promise more than there is, so it goes down before the log does */
     if (index < r->append_next && disk_guard_truncate(r->guard, index - 1))
         rc = RAFT_IOERR;

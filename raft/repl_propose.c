@@ -77,14 +77,14 @@ void repl_propose_expire(struct repl *r)
         struct repl_pend *p = list_entry(it, struct repl_pend, link);
         if (!p->req || r->now_us < p->deadline_us)
             continue;
+        /* all that are over, in one go: a callback may only append to the list */
         if (!p->seq) {
             repl_pend_done(r, p, ERR_NOQUORUM, NULL);
-            return; /* the callback may have changed the list: the rest next time */
+            continue;
         }
         struct repl_req *req = p->req;
         p->req = NULL;
         req->cb(req, ERR_TIMEOUT, NULL);
-        return;
     }
 }
 
@@ -143,6 +143,7 @@ static int repl_queue(struct repl *r, struct repl_origin *o, const struct repl_i
         return ERR_BUSY;
     r->batch_bytes += bytes;
     o->last = item->seq;
+    o->queued = true;
     return 0;
 }
 
@@ -178,6 +179,13 @@ static bool repl_batch_submit(struct repl *r, struct repl_batch *b)
         free(req);
         repl_fatal(r, ERR_IO, "cannot append to the log: %s", raft_strerror(rc));
         return false;
+    }
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        struct repl_origin *o = &r->origins[i];
+        if (o->queued)
+            o->awaits = req->index;
+        /* with more batches behind this one its newest command may be in a later one */
+        o->queued = o->queued && !list_empty(&r->batches);
     }
     r->inflight_index[r->inflight++] = req->index;
     return true;
@@ -379,8 +387,11 @@ int repl_propose_apply(struct repl *r, uint64_t index, const void *data, size_t 
     }
     for (unsigned i = 0; i < n; i++)
         repl_applied_note(r, &r->items[i]);
-    if (index <= r->state_index)
-        return 0; /* the state has it from before the restart */
+    if (index <= r->state_index) {
+        /* the state has it from before the restart, or from an image that was ahead of its place in the log */
+        repl_propose_installed(r);
+        return 0;
+    }
     memset(r->outcomes, 0, n * sizeof r->outcomes[0]);
     int rc = r->h.apply(r->h.ctx, index, term, r->items, n, r->outcomes);
     if (rc) {
