@@ -96,7 +96,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
     }
     k->a.sip = leg;
     sip_leg_set_cb(leg, call_on_caller, &k->a);
-    log_info("call", "%s: %s calls %s", k->text_id, info->auth_user ? info->auth_user : info->from_user,
+    log_debug("call", "%s: %s calls %s", k->text_id, info->auth_user ? info->auth_user : info->from_user,
              info->request_user);
     struct err_info err = {0};
     int rc = call_in_open_media(k, info);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "node/call_int.h"
 
@@ -184,10 +183,10 @@ static void call_offer_begin(struct call *k, const struct core_call *s)
     k->offer_id = s->offer.id;
     k->last_status = 0;
     call_offer_find_targets(k, s->offer.extension);
-    uint64_t now = clock_wall_now().us, ring = (uint64_t)s->offer.ring_time_s * 1000000u;
+    uint64_t now = node_time_us(call_node(k)), ring = (uint64_t)s->offer.ring_time_s * 1000000u;
     uint64_t over = s->offer.since_us + ring;
     call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
-    log_info("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
+    log_debug("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
              s->offer.agent);
     call_offer_ring_next(k);
 }

@@ -232,7 +232,9 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
     k->end_by = by;
     snprintf(k->end_cause, sizeof k->end_cause, "%s", cause);
     k->end_status = sip_status;
-    log_info("call", "%s: ended by %s: %s", k->text_id, by, cause);
+    const struct core_call *s = call_state(k);
+    log_info("call", "%s: %s to %s%s%s ended by %s: %s", k->text_id, s ? s->caller : "caller", s ? s->called : "",
+             s && s->queue && s->queue[0] ? " in queue " : "", s && s->queue ? s->queue : "", by, cause);
     call_gather_quality(k);
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->ivr_timer);
