@@ -166,6 +166,7 @@ int repl_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snap
     }
     /* an install replaces the whole log: the record must not ask for what it drops */
     r->append_next = snapshot->index + 1;
+    r->append_epoch++;
     if (disk_guard_truncate(r->guard, snapshot->index)) {
         repl_fatal(r, ERR_IO, "cannot write the log's record");
         return RAFT_IOERR;

@@ -117,6 +117,47 @@ START_TEST(test_no_quorum_is_told)
 }
 END_TEST
 
+/* All that are over are told in one go: one at a time would take longer than anybody waits. */
+START_TEST(test_many_time_outs)
+{
+    struct fx *fx = fx_new();
+    struct err_info info = {0};
+    static struct fx_req req[2000];
+    ck_assert_int_eq(fx_start(fx, 0, false, 1, &info), 0); /* waits to be added: no leader */
+    fx->timeout_ms = 100;
+    for (uint32_t i = 0; i < 2000; i++)
+        ck_assert_int_eq(fx_propose(fx, 0, &req[i], i), 0);
+    ck_assert(fx_until(fx, fx_done, &req[1999]));
+    for (unsigned i = 0; i < 2000; i++) {
+        ck_assert_uint_eq(req[i].done, 1);
+        ck_assert_int_eq(req[i].status, ERR_NOQUORUM);
+    }
+    fx_free(fx);
+}
+END_TEST
+
+/* The entries that such a state seems to have are those of a log that is gone, perhaps of another cluster. */
+START_TEST(test_state_without_its_log_is_refused)
+{
+    struct fx *fx = fx_new();
+    struct err_info info = {0};
+    fx_cluster(fx, 1);
+    ck_assert_int_eq(fx_commit(fx, 0, 1), 0);
+    fx_stop(fx, 0);
+    fx_remove_tree(fx->nodes[0].dir);
+    ck_assert_int_eq(fx_start(fx, 0, true, -1, &info), ERR_CORRUPT);
+    uv_run(&fx->loop, UV_RUN_DEFAULT);
+    fx_remove_tree(fx->nodes[0].dir);
+    ck_assert_int_eq(fx_start(fx, 0, false, 1, &info), ERR_CORRUPT);
+    uv_run(&fx->loop, UV_RUN_DEFAULT);
+    fx->nodes[0].lose_state = true;
+    fx_remove_tree(fx->nodes[0].dir);
+    ck_assert_msg(fx_start(fx, 0, true, -1, &info) == 0, "%s", info.text);
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    fx_free(fx);
+}
+END_TEST
+
 START_TEST(test_queue_is_bounded)
 {
     struct fx *fx = fx_new();
@@ -421,6 +462,8 @@ int main(void)
     tcase_add_test(tc, test_restart_from_disk);
     tcase_add_test(tc, test_pending_survive_leader_exactly_once);
     tcase_add_test(tc, test_no_quorum_is_told);
+    tcase_add_test(tc, test_many_time_outs);
+    tcase_add_test(tc, test_state_without_its_log_is_refused);
     tcase_add_test(tc, test_queue_is_bounded);
     tcase_add_test(tc, test_read_index_sees_all_that_was_committed);
     tcase_add_test(tc, test_read_index_without_quorum_fails);
