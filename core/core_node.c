@@ -80,17 +80,21 @@ int core_node_up(struct core *c, const Ev__NodeUp *m)
     if (!core_fits(m->name, CORE_NAME_MAX))
         return core_refuse(c, ERR_INVAL, "name", "a node's name has 1 to %u bytes", CORE_NAME_MAX - 1);
     struct node *n = node_obj(c, m->name);
-    if (n && m->incarnation < n->msg->incarnation)
+    /* A node that was removed and added again has a higher id, and counts its processes from one. */
+    bool older =
+        n && (m->node_id < n->msg->node_id || (m->node_id == n->msg->node_id && m->incarnation < n->msg->incarnation));
+    bool other = n && (m->node_id != n->msg->node_id || m->incarnation != n->msg->incarnation);
+    if (older)
         return core_refuse(c, ERR_STALE, "incarnation", "a newer process of node %.64s is known", m->name);
     if (!n) {
         n = core_alloc(sizeof *n);
         list_init(&n->dirty);
         n->pub.since_us = c->now_us;
-    } else if (m->incarnation > n->msg->incarnation) {
+    } else if (other) {
         core_calls_of_dead_node(c, m->name);
     }
     bool fresh = !n->msg;
-    bool came = fresh || !n->pub.up || m->incarnation != n->msg->incarnation;
+    bool came = fresh || !n->pub.up || other;
     size_t len;
     const uint8_t *p = core_packed(c, &m->base, &len);
     Ev__NodeUp *copy = ev__node_up__unpack(NULL, len, p);

@@ -236,6 +236,21 @@ START_TEST(test_dial_from_a_menu_comes_back)
 }
 END_TEST
 
+/* A node that is removed and added again under its name has a higher id and counts its processes from one. */
+START_TEST(test_replaced_node_comes_up)
+{
+    ck_assert_int_eq(fx_node_up(&f, "n1", 1, 7), 0);
+    ck_assert_int_eq(fx_start(&f, 1, "13800", "10001", true), 0);
+    ck_assert_int_eq(fx_node_up(&f, "n1", 1, 6), ERR_STALE);
+    ck_assert_int_eq(fx_node_up(&f, "n1", 90, 1), 0);
+    ck_assert(core_node(f.c, "n1")->up);
+    ck_assert_uint_eq(core_node(f.c, "n1")->node_id, 90);
+    ck_assert_uint_eq(core_node(f.c, "n1")->incarnation, 1);
+    ck_assert_ptr_null(core_call(f.c, 1)); /* of the machine that is gone */
+    ck_assert_int_eq(fx_node_up(&f, "n1", 1, 8), ERR_STALE);
+}
+END_TEST
+
 START_TEST(test_dead_node_ends_its_calls)
 {
     ck_assert_int_eq(fx_login(&f, "1001"), 0);
@@ -613,6 +628,7 @@ int main(void)
     tcase_add_test(t, test_agent_commands);
     tcase_add_test(t, test_own_calls_keep_an_agent_busy);
     tcase_add_test(t, test_dial_from_a_menu_comes_back);
+    tcase_add_test(t, test_replaced_node_comes_up);
     tcase_add_test(t, test_dead_node_ends_its_calls);
     tcase_add_test(t, test_registrations);
     tcase_add_test(t, test_config_all_or_nothing);
