@@ -105,11 +105,6 @@ int storage_install(struct storage *st, const char *image_path, struct err_info 
 {
     if (st->in_txn)
         return err_set(info, ERR_BADSTATE, "", "a transaction is open");
-    (void)pthread_mutex_lock(&st->lock);
-    bool busy = st->image_busy || st->digest_busy > 0;
-    (void)pthread_mutex_unlock(&st->lock);
-    if (busy)
-        return err_set(info, ERR_BUSY, "", "an image or a digest is being made");
     int err = check_image(image_path, info);
     if (err)
         return err;

@@ -147,7 +147,7 @@ typedef void storage_image_fn(void *arg, int status, const struct storage_image 
  * ERR_BUSY: one is being made. On an error fn is not called. */
 ERR_CHECKED int storage_image_begin(struct storage *st, const char *to_dir, storage_image_fn *fn, void *arg);
 /* Checks the image (pages, schema) and puts a copy of it in the place of the database, atomically; the image file stays.
- * ERR_CORRUPT, ERR_UNSUPPORTED: the present state is untouched. Afterwards core_reload. ERR_BUSY: an image or digest runs. */
+ * ERR_CORRUPT, ERR_UNSUPPORTED: the present state is untouched. Afterwards core_reload. Waits for an image or digest that runs. */
 ERR_CHECKED int storage_install(struct storage *st, const char *image_path, struct err_info *info);
 
 /* ---- digest of the replicated tables, in key order: equal on all nodes at an equal index */

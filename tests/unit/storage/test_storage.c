@@ -177,6 +177,25 @@ START_TEST(test_image_and_install)
 }
 END_TEST
 
+START_TEST(test_install_while_a_digest_is_computed)
+{
+    struct done image, digest;
+    struct err_info info = {0};
+    take_image(&image);
+    wait_for(&image);
+    ck_assert_int_eq(fx_tick(&f), 0);
+    done_init(&digest);
+    ck_assert_int_eq(storage_digest_begin(f.st, on_digest, &digest), 0);
+    int err = storage_install(f.st, image.image.path, &info);
+    ck_assert_msg(err == 0, "%s", info.text);
+    wait_for(&digest);
+    ck_assert_int_eq(digest.status, 0);
+    ck_assert_uint_eq(digest.digest.index, image.image.index + 1); /* of the state that it pinned */
+    ck_assert_int_eq(core_reload(f.c, &info), 0);
+    ck_assert_uint_eq(core_applied_index(f.c), image.image.index);
+}
+END_TEST
+
 static void damage(const char *path, off_t at)
 {
     int fd = open(path, O_WRONLY);
@@ -340,6 +359,7 @@ int main(void)
     tcase_add_test(t, test_clean_mark);
     tcase_add_test(t, test_digest_names_the_table);
     tcase_add_test(t, test_image_and_install);
+    tcase_add_test(t, test_install_while_a_digest_is_computed);
     tcase_add_loop_test(t, test_damaged_image_is_refused, 0, 2);
     tcase_add_test(t, test_interrupted_install_is_finished);
     tcase_add_loop_test(t, test_damaged_database_is_refused_and_discarded, 0, 3);
