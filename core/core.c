@@ -298,6 +298,11 @@ void core_apply_done(struct core *c)
 
 /* ---- small questions */
 
+uint64_t core_now_us(const struct core *c)
+{
+    return c->now_us;
+}
+
 uint64_t core_next_due_us(const struct core *c)
 {
     uint64_t due = 0;

@@ -83,6 +83,8 @@ uint64_t core_applied_index(const struct core *c);
 /* Packs a command; *out is malloc'ed. */
 ERR_CHECKED int core_pack(const Ev__Command *cmd, void **out, size_t *len);
 
+/* The time of the last command, as microseconds since 1970: the replicated state's clock. 0 before the first. */
+uint64_t core_now_us(const struct core *c);
 /* Wall-clock microseconds at which a Tick is due (ring times are the owner's; wrap-up ends, registrations expire, ...), 0: none. */
 uint64_t core_next_due_us(const struct core *c);
 

@@ -75,6 +75,11 @@ ERR_CHECKED int node_post_init(struct node *n);
 void node_post_close(struct node *n);
 size_t node_post_waiting(struct node *n);
 
+/* The time for whatever is replicated or held against it, in microseconds since 1970: the wall clock, unless the replicated
+ * clock is ahead of it (some node's clock was wrong, or this one was set back). Then the replicated clock goes on, a little
+ * slower than time itself until the wall clock has caught up, so that spans of time stay right. Core thread. */
+uint64_t node_time_us(const struct node *n);
+
 /* ---- whether this node may act (node/replica.c) */
 
 /* 0, or the number of seconds after which a refused client may come again, with the reason in *why (static text). */

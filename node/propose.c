@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "node/node.h"
 
@@ -31,7 +30,7 @@ int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_don
     if (!cmd->origin || !cmd->origin[0])
         cmd->origin = n->cfg.name;
     cmd->node = n->cfg.name;
-    cmd->time_us = clock_wall_now().us;
+    cmd->time_us = node_time_us(n);
     cmd->feature_level = CORE_FEATURE_LEVEL;
 
     void *data = NULL;

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "node/node.h"
 
@@ -21,7 +20,7 @@ static void registrar_list(struct node *n, struct sip_reg *reg, const char *exte
 {
     struct core_binding rows[REGISTRAR_BINDINGS_MAX];
     struct sip_binding out[REGISTRAR_BINDINGS_MAX];
-    uint64_t now = clock_wall_now().us;
+    uint64_t now = node_time_us(n);
     size_t count = core_bindings(n->core, extension, rows, REGISTRAR_BINDINGS_MAX), live = 0;
     for (size_t i = 0; i < count && i < REGISTRAR_BINDINGS_MAX; i++) {
         if (rows[i].expires_us <= now)
@@ -73,7 +72,7 @@ void registrar_on_register(struct node *n, struct sip_reg *reg, const struct sip
     r->n = n;
     r->reg = reg;
     snprintf(r->extension, sizeof r->extension, "%s", info->user);
-    uint64_t now = clock_wall_now().us;
+    uint64_t now = node_time_us(n);
     for (size_t i = 0; i < info->n_contacts; i++) {
         ev__register_binding__init(&rows[i]);
         rows[i].uri = (char *)(uintptr_t)info->contacts[i].uri;

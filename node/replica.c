@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -19,8 +20,9 @@ struct node_replica {
     uv_timer_t check; /* every REPLICA_CHECK_MS */
     uv_timer_t due;   /* leader: when the replicated state wants a Tick */
     bool leader_ready, announced, announcing, initialising, tick_pending;
-    struct map silent_since; /* peer name -> monotonic ms as pointer value; leader's view */
-    struct map refused;      /* peer name -> non-NULL when its process is known dead */
+    uint64_t core_us, core_mono_us; /* the replicated clock when it was last moved, and the monotonic one then */
+    struct map silent_since;        /* peer name -> monotonic ms as pointer value; leader's view */
+    struct map refused;             /* peer name -> non-NULL when its process is known dead */
     struct verify *verify;
 };
 
@@ -89,6 +91,23 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
 
 /* ---- the clock of the replicated state */
 
+static void replica_clock_note(struct node *n)
+{
+    n->replica->core_us = core_now_us(n->core);
+    n->replica->core_mono_us = clock_mono_now().us;
+}
+
+uint64_t node_time_us(const struct node *n)
+{
+    uint64_t wall = clock_wall_now().us;
+    const struct node_replica *r = n->replica;
+    if (!r || !r->core_mono_us)
+        return wall;
+    uint64_t passed = clock_mono_now().us - r->core_mono_us;
+    uint64_t replicated = r->core_us + passed - passed / 16;
+    return replicated > wall ? replicated : wall;
+}
+
 static void replica_arm_due(struct node *n);
 
 static void replica_tick_done(void *ctx, int status, const struct core_answer *a)
@@ -121,7 +140,7 @@ static void replica_arm_due(struct node *n)
         uv_timer_stop(&r->due);
         return;
     }
-    uint64_t now = clock_wall_now().us;
+    uint64_t now = node_time_us(n);
     uv_timer_start(&r->due, replica_due, due > now ? (due - now) / 1000u + 1u : 0, 0);
 }
 
@@ -155,6 +174,7 @@ static int replica_apply(void *ctx, uint64_t index, uint64_t term, const struct 
 static void replica_apply_done(void *ctx, uint64_t index)
 {
     struct node *n = ctx;
+    replica_clock_note(n);
     core_apply_done(n->core);
     if (n->calls)
         calls_reconcile(n->calls);
@@ -196,10 +216,10 @@ static void replica_image_done(void *arg, int status, const struct storage_image
         memcpy(i->image.sha256, image->sha256, sizeof i->image.sha256);
         snprintf(i->image.path, sizeof i->image.path, "%s", image->path);
     }
-    if (node_post(i->n, replica_image_post, i)) {
-        log_error("node", "snapshot image dropped: the core thread's queue is full");
-        free(i);
-    }
+    /* Replication waits for this answer, and the core thread never waits for this thread meanwhile. */
+    const struct timespec pause = {0, 10000000};
+    while (node_post(i->n, replica_image_post, i))
+        (void)nanosleep(&pause, NULL);
 }
 
 static int replica_snapshot_take(void *ctx, const char *dir, repl_image_cb *cb, void *arg)
@@ -227,6 +247,7 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
                   info.text);
         return rc;
     }
+    replica_clock_note(n);
     log_notice("node", "state replaced by the snapshot at index %llu", (unsigned long long)image->index);
     if (n->calls)
         calls_reload(n->calls);
@@ -504,6 +525,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
     int rc = replica_open_state(n, info);
     if (rc)
         return rc;
+    replica_clock_note(n);
     char dir[STORAGE_PATH_MAX];
     snprintf(dir, sizeof dir, "%s/log", n->cfg.data);
     struct repl_config cfg = {

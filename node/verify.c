@@ -21,6 +21,7 @@ struct verify_request {
     void *ctx;
     json_t *reports; /* name -> report */
     size_t expected;
+    bool marking, finished, closed; /* the mark is not answered yet; `done` was called; the timer's handle is closed */
 };
 
 struct verify {
@@ -42,11 +43,15 @@ static void verify_request_closed(uv_handle_t *h)
 {
     struct verify_request *q = h->data;
     json_decref(q->reports);
-    free(q);
+    q->reports = NULL;
+    q->closed = true;
+    if (!q->marking)
+        free(q);
 }
 
 static void verify_finish(struct verify_request *q, int status, json_t *result)
 {
+    q->finished = true;
     list_del(&q->link);
     uv_timer_stop(&q->timer);
     q->done(q->ctx, status, result);
@@ -95,6 +100,10 @@ static json_t *verify_report(const struct verify_job *j)
 static void verify_job_done(struct node *n, void *ctx)
 {
     struct verify_job *j = ctx;
+    if (!n->repl) { /* stopping: nobody waits any more */
+        free(j);
+        return;
+    }
     json_t *report = verify_report(j);
     uint64_t asker = strtoull(j->request, NULL, 16);
     if (report && asker == repl_id(n->repl)) {
@@ -207,9 +216,12 @@ static void verify_timeout(uv_timer_t *t)
 
 static void verify_marked(void *ctx, int status, const struct core_answer *a)
 {
-    struct verify_request *q = ctx; /* still there: its timer runs twice as long as this proposal */
+    struct verify_request *q = ctx;
     int rc = status ? status : a->code;
-    if (rc)
+    q->marking = false;
+    if (q->closed)
+        free(q);
+    else if (rc && !q->finished)
         verify_finish(q, rc, NULL);
 }
 
@@ -245,6 +257,7 @@ int replica_verify(struct node *n, unsigned timeout_ms, replica_verify_fn *done,
         free(q);
         return rc;
     }
+    q->marking = true;
     uv_timer_init(&n->loop, &q->timer);
     q->timer.data = q;
     uv_timer_start(&q->timer, verify_timeout, wait_ms, 0);
