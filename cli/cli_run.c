@@ -351,11 +351,34 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
     return v;
 }
 
+/* What people call the two states an agent can be put into; a word that says why is kept as the reason (--reason, which
+ * comes later, replaces it). */
+static bool put_agent_state(json_t *body, const char *word)
+{
+    static const struct {
+        const char *word, *state, *reason;
+    } words[] = {
+        {"idle", "ready", NULL},          {"available", "ready", NULL},  {"free", "ready", NULL},
+        {"not-ready", "not_ready", NULL}, {"busy", "not_ready", "busy"}, {"away", "not_ready", "away"},
+        {"break", "not_ready", "break"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(words[i].word, word) != 0)
+            continue;
+        if (json_object_set_new(body, "state", json_string(words[i].state)) != 0)
+            return false;
+        return !words[i].reason || json_object_set_new(body, "reason", json_string(words[i].reason)) == 0;
+    }
+    return true;
+}
+
 static bool put_argument(struct cli_run *r, json_t *body, const char *spec, size_t len)
 {
     size_t name = strcspn(spec, "=");
     char field[40] = "";
     const char *value = cli_args_named(r->args, spec, name);
+    if (!value && strncmp(spec, "STATE=", 6) == 0)
+        value = "ready"; /* the one argument that has a natural default */
     if (!value || len - name - 1 >= sizeof field)
         return true;
     memcpy(field, spec + name + 1, len - name - 1);
@@ -364,10 +387,7 @@ static bool put_argument(struct cli_run *r, json_t *body, const char *spec, size
         fprintf(stderr, "ccctl: %.*s: the text is not UTF-8\n", (int)name, spec);
         return false;
     }
-    /* "not-ready" is typed as readily as "not_ready". */
-    if (strcmp(field, "state") == 0 && strcmp(value, "not-ready") == 0)
-        json_object_set_new(body, field, json_string("not_ready"));
-    return true;
+    return strcmp(field, "state") != 0 || put_agent_state(body, value);
 }
 
 json_t *cli_run_body(struct cli_run *r)

@@ -264,10 +264,11 @@ const struct cli_verb cli_verbs[] = {
       .example = "agent login 1001\nagent login 1001 --extension 8005"),
     V("agent", "logout", "log an agent out", .args = "NUMBER", .method = "POST", .path = "/v1/agents/{NUMBER}:logout",
       .done = "agent {NUMBER} logged out", .run = cli_run_change, .example = "agent logout 1001"),
-    V("agent", "set-state", "make an agent ready or not_ready", .args = "NUMBER STATE", .method = "POST",
-      .path = "/v1/agents/{NUMBER}:set-state", .body = "STATE=state", .options = agent_state,
-      .done = "agent {NUMBER} is {STATE}", .run = cli_run_change,
-      .example = "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch"),
+    V("agent", "set-state", "make an agent ready (default: idle, available) or not_ready (busy, away, break)",
+      .args = "NUMBER [STATE]", .method = "POST", .path = "/v1/agents/{NUMBER}:set-state", .body = "STATE=state",
+      .options = agent_state, .done = "state of agent {NUMBER} set", .run = cli_run_change,
+      .example =
+          "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch\nagent set-state 1001 busy"),
 
     V("queue", "list", "queues with their numbers now", .method = "GET", .path = "/v1/queues", .columns = QUEUE_COLUMNS,
       .options = only_limit, .run = cli_run_list, .example = "queue list\nqueue list -o csv"),

@@ -231,6 +231,10 @@ class Ccctl(unittest.TestCase):
         wait_for(lambda: self.show("agent", "1005", node=2)["state"] == "not_ready", 5, "n3 knows")
         self.assertEqual([a["number"] for a in self.rows("agent", "--state", "not_ready")], ["1005"])
         self.ok("agent", "set-state", "1005", "ready")
+        for words, state, reason in ((["busy"], "not_ready", "busy"), ([], "idle", ""), (["away", "--reason", "dentist"], "not_ready", "dentist"),
+                                     (["idle"], "idle", "")):
+            got = self.json("agent", "set-state", "1005", *words)
+            self.assertEqual((got["state"], got["reason"]), (state, reason), words)
         self.fails(1, "agent", "set-state", "1005", "gone")
         self.assertEqual(self.json("agent", "logout", "1005")["state"], "logged_out")
         self.fails(4, "agent", "set-state", "1005", "ready")
