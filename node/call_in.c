@@ -36,7 +36,7 @@ static void call_in_started(struct call *k, int status, const struct core_answer
     int code = status ? status : a->code;
     if (k->ending) {
         /* The caller hung up while the start was being committed: there is a call to end only if it was. */
-        k->started = status == 0 && a->code == 0;
+        k->started = call_state(k) != NULL;
         k->ending = false;
         if (k->started)
             call_end(k, "caller", "cancelled", 487);
@@ -47,6 +47,11 @@ static void call_in_started(struct call *k, int status, const struct core_answer
     if (code) {
         log_info("call", "%s: refused: %s", k->text_id, status || !a->text[0] ? err_text(code) : a->text);
         int sip = call_sip_status(code);
+        k->started = call_state(k) != NULL;
+        if (k->started) { /* it came with a snapshot, which tells no outcomes: to be ended like any other */
+            call_end(k, "system", "no_quorum", sip);
+            return;
+        }
         call_in_refuse(k, sip, NULL, sip == 503 ? 2 : 0);
         return;
     }
@@ -97,7 +102,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
     k->a.sip = leg;
     sip_leg_set_cb(leg, call_on_caller, &k->a);
     log_debug("call", "%s: %s calls %s", k->text_id, info->auth_user ? info->auth_user : info->from_user,
-             info->request_user);
+              info->request_user);
     struct err_info err = {0};
     int rc = call_in_open_media(k, info);
     if (rc) {

@@ -28,6 +28,7 @@ struct call_leg {
     bool answered;   /* the 200 was sent (caller) or acknowledged (callee) */
     bool held;       /* the peer put us on hold */
     bool early;      /* callee: early media is being heard */
+    bool described;  /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 
 enum call_shown {

@@ -66,7 +66,7 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     }
     free(l->remote_sdp);
     l->remote_sdp = NULL;
-    l->answered = l->held = l->early = l->we_offered = false;
+    l->answered = l->held = l->early = l->described = l->we_offered = false;
 }
 
 static int call_leg_keep_remote(struct call_leg *l, const char *sdp, size_t len)

@@ -187,7 +187,7 @@ static void call_offer_begin(struct call *k, const struct core_call *s)
     uint64_t over = s->offer.since_us + ring;
     call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
     log_debug("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
-             s->offer.agent);
+              s->offer.agent);
     call_offer_ring_next(k);
 }
 
@@ -202,12 +202,19 @@ void call_bridge(struct call *k)
         log_error("call", "%s: cannot join the parties: %s", k->text_id, err_text(rc));
 }
 
+/* Who he is that was rung, as records name him. */
+static const char *call_callee_is(const struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    return s && s->n_legs > 1 && s->legs[1].agent && s->legs[1].agent[0] ? "agent" : "callee";
+}
+
 static void call_talk_begin(struct call *k)
 {
     if (k->shown == CALL_SHOWN_TALK)
         return;
     if (!k->b.sip) {
-        call_end(k, "callee", "normal", 0);
+        call_end(k, call_callee_is(k), "normal", 0);
         return;
     }
     call_timer_stop(&k->ring_timer);
@@ -270,16 +277,13 @@ void call_offer_follow(struct call *k, const struct core_call *s)
 
 static void call_callee_progress(struct call *k, const struct sip_event *ev)
 {
+    struct err_info info = {0};
+    bool heard = ev->sdp && call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) == 0;
+    k->b.described |= heard;
     if (k->a.answered || k->shown != CALL_SHOWN_DIAL)
         return;
-    if (!ev->sdp) {
-        if (sip_leg_ring(k->a.sip, 180, NULL))
-            log_debug("call", "%s: caller is no longer waiting for 180", k->text_id);
-        return;
-    }
     /* Early media: the caller hears what the other side plays (only if his own description is known). */
-    struct err_info info = {0};
-    if (k->a.we_offered || call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info)) {
+    if (!heard || k->a.we_offered) {
         if (sip_leg_ring(k->a.sip, 180, NULL))
             log_debug("call", "%s: caller is no longer waiting for 180", k->text_id);
         return;
@@ -306,7 +310,9 @@ static void call_answered_done(struct call *k, int status, const struct core_ans
 static void call_callee_answered(struct call *k, const struct sip_event *ev)
 {
     struct err_info info = {0};
-    int rc = ev->sdp ? call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) : ERR_INVAL;
+    int rc = k->b.described ? 0 : ERR_INVAL;
+    if (ev->sdp)
+        rc = call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info);
     if (rc) {
         log_info("call", "%s: answer without usable description: %s", k->text_id, info.text);
         call_offer_fail(k, 488);
@@ -355,9 +361,7 @@ static void call_callee_ended(struct call *k, const struct sip_event *ev)
     k->b.sip = NULL;
     if (k->offer_answer_pending)
         return; /* the commit comes first; then the missing leg ends the call */
-    const struct core_call *s = call_state(k);
-    bool agent = s && s->n_legs > 1 && s->legs[1].agent && s->legs[1].agent[0];
-    call_end(k, agent ? "agent" : "callee", ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
+    call_end(k, call_callee_is(k), ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
 }
 
 void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)

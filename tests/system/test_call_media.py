@@ -1,6 +1,6 @@
 """Sound in all conditions: hold by either side, codecs that differ, offers that come late, digits on their way."""
 from callcase import AGENT_HZ, CALLER_HZ, CallCase
-from everline import rms, tone_share
+from everline import rms, tone_share, wait_for
 from sip_phone import Rtp
 
 
@@ -150,6 +150,25 @@ class Codecs(Talk):
 
     def test_delayed_offer_into_the_queue(self):
         call, other = self.talking(body="")
+        self.over(call, other)
+
+
+class EarlyAnswer(Talk):
+    def test_described_before_the_answer(self):
+        """A 183 sent reliably carries the answer: the 200 says nothing more (RFC 3262 section 5)."""
+        number = str(next(self.agents))
+        phone = self.extension("8" + number[1:], self.b, on_invite="ignore", tone=AGENT_HZ)
+        self.ready(number)
+        p = self.caller(tone=CALLER_HZ)
+        call = p.invite("10003").wait_answered()
+        other = phone.wait_call()
+        other._media(other.request.body)
+        phone._reply(other.request, 183, "Session Progress", other, other.description(), [("require", "100rel"), ("rseq", "17")])
+        wait_for(lambda: any(way == "<" and first.startswith("PRACK ") for _, way, first in phone.log), 5, "PRACK")
+        other.answered = True
+        phone._reply(other.request, 200, "OK", other)
+        self.wait_phase(p.user, "talking")
+        self.hear_each_other(call, other)
         self.over(call, other)
 
 
