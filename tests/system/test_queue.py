@@ -470,7 +470,7 @@ class Ends(QueueCase):
         p.wait_ended()
         self.assertEqual(p.by, "them")
         r = self.record(p)
-        self.assertEqual((r["ended_by"], r["cause"]), ("operator", "normal"))
+        self.assertEqual((r["ended_by"], r["cause"]), ("system", "operator"))
 
     @staticmethod
     def seconds(stamp):
