@@ -14,6 +14,7 @@
 
 #include <libwebsockets.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "api/api.h"
 #include "base/list.h"
@@ -136,6 +137,7 @@ struct api_server {
     struct list_node requests;
     struct list_node streams;
     unsigned n_streams, n_connections;
+    atomic_uint listening;  /* n_streams, for the thread that tells of news: without streams nobody is woken */
     struct map sources;     /* address -> struct api_source */
     struct map peers;       /* connection -> struct peer */
     size_t body_bytes;

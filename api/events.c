@@ -27,7 +27,7 @@ struct api_stream {
 void api_stream_free(struct api_stream *st)
 {
     list_del(&st->link);
-    st->q->s->n_streams--;
+    atomic_store(&st->q->s->listening, --st->q->s->n_streams);
     free(st->text);
     free(st);
 }
@@ -221,7 +221,8 @@ void api_stream_events(struct api_request *q)
     st->more = true;
     st->beat = true; /* so that the client sees that it is connected */
     list_push_back(&s->streams, &st->link);
-    s->n_streams++;
+    /* Before its first look at the database: what is committed after that look is told of. */
+    atomic_store(&s->listening, ++s->n_streams);
     q->stream = st;
     q->close_after = true;
     api_reply_text(q, 200, "text/event-stream", NULL, 0);

@@ -552,7 +552,7 @@ void api_notify(struct api_server *s, uint64_t index)
     bool news = index > s->notified;
     if (news)
         s->notified = index;
-    if (news && s->lws)
+    if (news && s->lws && atomic_load(&s->listening))
         lws_cancel_service(s->lws);
     pthread_mutex_unlock(&s->lock);
 }
