@@ -30,14 +30,15 @@ struct daemon {
     uv_signal_t on_term, on_int;
     uv_timer_t edge;
     bool handles;
+    bool uv_ready; /* libuv's descriptor woke Sofia's loop */
 };
 
 static int daemon_uv_ready(su_root_magic_t *magic, su_wait_t *w, su_wakeup_arg_t *arg)
 {
     (void)magic;
     (void)w;
-    (void)arg;
-    return 0; /* being woken is enough: the main loop turns libuv */
+    ((struct daemon *)arg)->uv_ready = true;
+    return 0; /* the main loop turns libuv */
 }
 
 static int daemon_loop_start(struct daemon *d, struct err_info *info)
@@ -51,7 +52,7 @@ static int daemon_loop_start(struct daemon *d, struct err_info *info)
     su_root_threading(d->n.root, 0);
     if (su_wait_create(&d->uv_wait, uv_backend_fd(&d->n.loop), SU_WAIT_IN))
         return err_set(info, ERR_IO, "", "event loops cannot be joined");
-    d->uv_index = su_root_register(d->n.root, &d->uv_wait, daemon_uv_ready, NULL, 0);
+    d->uv_index = su_root_register(d->n.root, &d->uv_wait, daemon_uv_ready, (su_wakeup_arg_t *)d, 0);
     if (d->uv_index < 0)
         return err_set(info, ERR_IO, "", "event loops cannot be joined");
     return 0;
@@ -60,6 +61,11 @@ static int daemon_loop_start(struct daemon *d, struct err_info *info)
 static void daemon_turn(struct daemon *d)
 {
     uv_run(&d->n.loop, UV_RUN_NOWAIT);
+    if (d->uv_ready) {
+        /* What the callbacks have begun to watch is put into the descriptor by the next run only. */
+        d->uv_ready = false;
+        uv_run(&d->n.loop, UV_RUN_NOWAIT);
+    }
     int ms = uv_backend_timeout(&d->n.loop);
     su_root_step(d->n.root, ms < 0 || ms > 1000 ? 1000 : ms);
 }
@@ -190,7 +196,7 @@ static void daemon_stop(struct daemon *d)
     }
     uv_run(&n->loop, UV_RUN_NOWAIT);
     if (n->root) {
-        su_root_unregister(n->root, &d->uv_wait, daemon_uv_ready, NULL);
+        su_root_unregister(n->root, &d->uv_wait, daemon_uv_ready, (su_wakeup_arg_t *)d);
         su_root_destroy(n->root);
         su_deinit();
     }
