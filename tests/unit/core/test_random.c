@@ -219,6 +219,7 @@ static void fill(const struct core *c, Ev__Command *m, struct made *out)
         m->call_answered = &answered;
     } else if (what < 96 && rnd(4) == 0) {
         up.name = (char *)(uintptr_t)(rnd(2) ? "n1" : "n2");
+        up.node_id = core_node(c, up.name)->node_id;
         up.incarnation = core_node(c, up.name)->incarnation + rnd(2);
         down.name = up.name;
         down.incarnation = up.incarnation;
