@@ -24,7 +24,7 @@
 
 #define API_PARAMS_MAX 2
 #define API_PARAM_MAX 129
-#define API_KEY_MAX 128  /* characters of an Idempotency-Key */
+#define API_KEY_MAX 128 /* characters of an Idempotency-Key */
 #define API_TOKEN_MAX 256
 #define API_RESERVE_MS 1000u /* how much longer than the node's own time-out a ticket is waited for */
 
@@ -39,12 +39,12 @@ typedef void api_resume_fn(struct api_request *q, const struct api_result *r);
 /* One endpoint. */
 struct api_route {
     enum api_method method;
-    const char *path;      /* "/v1/agents/{number}:login" */
-    enum api_role role;    /* least role */
+    const char *path;   /* "/v1/agents/{number}:login" */
+    enum api_role role; /* least role */
     enum api_body body;
-    const char *query;     /* names of the query parameters, separated by a blank */
+    const char *query; /* names of the query parameters, separated by a blank */
     api_handler_fn *run;
-    const char *kind;      /* of core/view.h, where the handler serves several */
+    const char *kind; /* of core/view.h, where the handler serves several */
 };
 extern const struct api_route api_routes[];
 extern const unsigned api_n_routes;
@@ -65,33 +65,33 @@ struct api_request {
     const struct api_route *route;
     char params[API_PARAMS_MAX][API_PARAM_MAX];
     char path[1024];
-    json_t *query;         /* name: text */
+    json_t *query; /* name: text */
     char request_id[65];
-    char origin[64];       /* source address */
+    char origin[64]; /* source address */
     char content_type[96], accept[128];
     char if_match[64], if_none_match[16], last_event_id[48];
     char idem[API_KEY_MAX + 1];
-    char actor[80];        /* "token:NAME" */
+    char actor[80]; /* "token:NAME" */
     enum api_role role;
     char *body;
     size_t body_len, body_cap, body_expected;
     bool body_dropped, dispatched;
-    json_t *json;          /* body, for API_BODY_JSON, _OPTIONAL and _MERGE; NULL without one */
+    json_t *json; /* body, for API_BODY_JSON, _OPTIONAL and _MERGE; NULL without one */
 
     /* waiting for the node */
     uint64_t ticket;
     api_resume_fn *resume;
     lws_sorted_usec_list_t deadline;
-    void *state;           /* of the handler; freed with state_free */
+    void *state; /* of the handler; freed with state_free */
     void (*state_free)(void *state);
 
     /* the answer */
     bool answered, close_after, headers_sent;
     int status;
-    uint64_t index;        /* Everline-Index, 0: none */
+    uint64_t index; /* Everline-Index, 0: none */
     char etag[32], location[256], allow[64];
     unsigned retry_after;
-    const char *type;      /* Content-Type */
+    const char *type; /* Content-Type */
     char *out;
     size_t out_len, out_sent;
     struct api_stream *stream;
@@ -132,16 +132,16 @@ struct api_server {
     struct storage_reader *reader;
     struct map tickets;
     uint64_t next_ticket;
-    uint64_t boot;          /* makes request identifiers differ between processes */
+    uint64_t boot; /* makes request identifiers differ between processes */
     uint64_t next_request;
     struct list_node requests;
     struct list_node streams;
     unsigned n_streams, n_connections;
-    atomic_uint listening;  /* n_streams, for the thread that tells of news: without streams nobody is woken */
-    struct map sources;     /* address -> struct api_source */
-    struct map peers;       /* connection -> struct peer */
+    atomic_uint listening; /* n_streams, for the thread that tells of news: without streams nobody is woken */
+    struct map sources;    /* address -> struct api_source */
+    struct map peers;      /* connection -> struct peer */
     size_t body_bytes;
-    uint64_t seen_index;    /* newest that streams know of */
+    uint64_t seen_index; /* newest that streams know of */
     lws_sorted_usec_list_t beat, look;
     struct api_counters n;
 };
@@ -157,11 +157,13 @@ ERR_CHECKED int api_query_bool(const struct api_request *q, const char *name, bo
 
 /* Answers. json is taken over (NULL: out of memory, answered as such). */
 void api_reply(struct api_request *q, int status, json_t *json);
-void api_reply_text(struct api_request *q, int status, const char *type, char *text, size_t len); /* text is taken over */
+void api_reply_text(struct api_request *q, int status, const char *type, char *text,
+                    size_t len); /* text is taken over */
 void api_reply_none(struct api_request *q, int status);
 /* A problem; status from the code. */
 void api_fail(struct api_request *q, const struct err_info *info);
-void api_fail_code(struct api_request *q, int code, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void api_fail_code(struct api_request *q, int code, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* A problem with a status of its own. */
 void api_fail_status(struct api_request *q, int status, const struct err_info *info);
 /* The problem that a result of the node stands for. */
@@ -186,17 +188,18 @@ bool api_replayed(struct api_request *q, struct api_posted *out);
 bool api_view(struct api_request *q, const struct view_query *vq, json_t **out);
 int api_view_try(struct api_request *q, const struct view_query *vq, json_t **out, struct err_info *info);
 /* The packed object as it is stored, with secrets. ERR_NOTFOUND. Free with ev__config_object__free_unpacked. */
-ERR_CHECKED int api_stored(struct api_server *s, const char *kind, const char *name, Ev__ConfigObject **out, uint64_t *version);
+ERR_CHECKED int api_stored(struct api_server *s, const char *kind, const char *name, Ev__ConfigObject **out,
+                           uint64_t *version);
 /* All of one kind, by name. fn returns non-zero to stop. */
 typedef int api_stored_fn(void *ctx, const char *name, uint64_t version, const Ev__ConfigObject *o);
 ERR_CHECKED int api_stored_all(struct api_server *s, const char *kind, api_stored_fn *fn, void *ctx);
 
 /* ---- object.c: configuration objects as JSON */
 struct api_kind {
-    const char *kind;  /* "access_number" */
-    const char *list;  /* "access_numbers": key in documents */
-    const char *path;  /* "access-numbers" */
-    const char *key;   /* "number" or "name" */
+    const char *kind; /* "access_number" */
+    const char *list; /* "access_numbers": key in documents */
+    const char *path; /* "access-numbers" */
+    const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
 #define API_KINDS 8u
@@ -215,10 +218,10 @@ ERR_CHECKED int api_object_read(const char *realm, const struct api_kind *k, con
 /* ---- document.c: whole configurations */
 struct api_object {
     const struct api_kind *kind;
-    Ev__ConfigObject *o;  /* NULL: to be removed */
+    Ev__ConfigObject *o; /* NULL: to be removed */
     Ev__ConfigObject *before;
-    uint64_t version;     /* of before */
-    char path[64];        /* in the document: "queues[2]" */
+    uint64_t version; /* of before */
+    char path[64];    /* in the document: "queues[2]" */
 };
 struct yaml_marks;
 struct api_document {
@@ -238,8 +241,8 @@ char *api_yaml_write(const json_t *json);
 /* ---- references.c */
 typedef bool api_exists_fn(void *ctx, const char *kind, const char *name);
 /* Everything that the object names must be there. */
-ERR_CHECKED int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
-                                     struct err_info *info);
+ERR_CHECKED int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists,
+                                     void *ctx, struct err_info *info);
 
 /* ---- auth.c */
 void api_sha256(const void *p, size_t len, uint8_t out[32]);
@@ -259,9 +262,9 @@ void api_stream_free(struct api_stream *st);
 /* Asks the connection to send what q->out has. */
 void api_wake(struct api_request *q);
 
-api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes, api_add_node, api_get_node, api_remove_node,
-    api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_delete_object, api_agent_login,
-    api_agent_logout, api_agent_set_state, api_queue_status, api_hangup, api_export_config, api_apply_config, api_diff_config,
-    api_stream_events, api_get_metrics, api_get_healthz, api_get_readyz;
+api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes, api_add_node, api_get_node,
+    api_remove_node, api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_delete_object,
+    api_agent_login, api_agent_logout, api_agent_set_state, api_queue_status, api_hangup, api_export_config,
+    api_apply_config, api_diff_config, api_stream_events, api_get_metrics, api_get_healthz, api_get_readyz;
 
 #endif

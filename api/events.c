@@ -16,11 +16,11 @@
 struct api_stream {
     struct list_node link; /* in server.streams */
     struct api_request *q;
-    uint64_t index;        /* place */
+    uint64_t index; /* place */
     uint32_t n;
-    bool more;             /* events may be waiting */
-    bool beat;             /* a comment is due */
-    char *text;            /* being sent, with LWS_PRE bytes in front */
+    bool more;  /* events may be waiting */
+    bool beat;  /* a comment is due */
+    char *text; /* being sent, with LWS_PRE bytes in front */
     size_t len, sent;
 };
 
@@ -37,8 +37,7 @@ void api_streams_wake(struct api_server *s, uint64_t index)
     if (index <= s->seen_index)
         return;
     s->seen_index = index;
-    list_foreach(it, &s->streams)
-    {
+    list_foreach(it, &s->streams) {
         struct api_stream *st = list_entry(it, struct api_stream, link);
         st->more = true;
         api_wake(st->q);
@@ -47,8 +46,7 @@ void api_streams_wake(struct api_server *s, uint64_t index)
 
 void api_streams_beat(struct api_server *s)
 {
-    list_foreach(it, &s->streams)
-    {
+    list_foreach(it, &s->streams) {
         struct api_stream *st = list_entry(it, struct api_stream, link);
         st->beat = true;
         api_wake(st->q);
@@ -59,8 +57,7 @@ void api_streams_beat(struct api_server *s)
  * the loop again and again until something is written. So look, and close; it has nothing else to say. */
 void api_streams_look(struct api_server *s)
 {
-    list_foreach(it, &s->streams)
-    {
+    list_foreach(it, &s->streams) {
         struct api_stream *st = list_entry(it, struct api_stream, link);
         char c;
         if (recv(lws_get_socket_fd(st->q->wsi), &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0)
@@ -98,9 +95,10 @@ static int first_place(struct api_request *q, struct api_stream *st, struct err_
 {
     const char *after = q->last_event_id[0] ? q->last_event_id : api_query(q, "after");
     if (after)
-        return read_place(after, &st->index, &st->n) ? 0
-                                                      : err_set(info, ERR_INVAL, q->last_event_id[0] ? "Last-Event-ID" : "after",
-                                                                "must be the id of an event, \"INDEX.N\", or 0");
+        return read_place(after, &st->index, &st->n)
+                   ? 0
+                   : err_set(info, ERR_INVAL, q->last_event_id[0] ? "Last-Event-ID" : "after",
+                             "must be the id of an event, \"INDEX.N\", or 0");
     st->n = UINT32_MAX; /* from now on */
     int err = storage_reader_query(q->s->reader, "SELECT idx FROM applied", NULL, 0, take_index, &st->index);
     return err ? err_set(info, err, "", "%s", err_text(err)) : 0;
@@ -123,7 +121,8 @@ static int read_batch(struct api_stream *st, FILE *out, int *gone, size_t *n_rea
     *n_read = json_array_size(events);
     json_array_foreach(events, i, e)
     {
-        const char *id = json_string_value(json_object_get(e, "id")), *type = json_string_value(json_object_get(e, "type"));
+        const char *id = json_string_value(json_object_get(e, "id")),
+                   *type = json_string_value(json_object_get(e, "type"));
         char *data = json_dumps(e, JSON_COMPACT);
         if (!data || !id || !read_place(id, &st->index, &st->n)) {
             free(data);
@@ -204,7 +203,8 @@ void api_stream_events(struct api_request *q)
     if (err || gone) {
         free(st);
         if (gone)
-            err_set(&info, ERR_STALE, "", "events after this id are no longer kept: read the state, then follow from now");
+            err_set(&info, ERR_STALE, "",
+                    "events after this id are no longer kept: read the state, then follow from now");
         if (gone)
             api_fail_status(q, 410, &info);
         else if (err == ERR_INVAL)

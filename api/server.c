@@ -134,12 +134,12 @@ static int send_head(struct api_request *q)
     size_t room = sizeof head - LWS_PRE;
     char *p = head + LWS_PRE;
     size_t n = 0;
-#define ADD(...)                                                    \
-    do {                                                            \
-        int w_ = snprintf(p + n, room - n, __VA_ARGS__);            \
-        if (w_ < 0 || (size_t)w_ >= room - n)                       \
-            return -1;                                              \
-        n += (size_t)w_;                                            \
+#define ADD(...)                                         \
+    do {                                                 \
+        int w_ = snprintf(p + n, room - n, __VA_ARGS__); \
+        if (w_ < 0 || (size_t)w_ >= room - n)            \
+            return -1;                                   \
+        n += (size_t)w_;                                 \
     } while (0)
     ADD("HTTP/1.1 %d %s\r\n", q->status, api_reason_of(q->status));
     if (q->type)
@@ -253,7 +253,8 @@ static int on_request(struct api_server *s, struct conn *c, struct lws *wsi)
         complete(c);
         return 0;
     }
-    lws_sul_schedule(s->lws, 0, &c->overdue, on_overdue, (lws_usec_t)(API_REQUEST_FACTOR * s->idle_s) * LWS_USEC_PER_SEC);
+    lws_sul_schedule(s->lws, 0, &c->overdue, on_overdue,
+                     (lws_usec_t)(API_REQUEST_FACTOR * s->idle_s) * LWS_USEC_PER_SEC);
     if (!q->answered)
         return api_expects_continue(wsi) ? api_send_continue(wsi) : 0;
     q->close_after = q->close_after || api_expects_continue(wsi) || q->body_expected > API_BODY_MAX;
@@ -376,7 +377,8 @@ static bool owes_answers(struct api_server *s)
     pthread_mutex_unlock(&s->lock);
     list_foreach(it, &s->requests) {
         const struct api_request *q = list_entry(it, struct api_request, link);
-        owes = owes || (q->wsi && q->answered && !q->stream && (!q->headers_sent || (!q->head && q->out_sent < q->out_len)));
+        owes = owes ||
+               (q->wsi && q->answered && !q->stream && (!q->headers_sent || (!q->head && q->out_sent < q->out_len)));
     }
     return owes;
 }
@@ -439,7 +441,8 @@ static int open_socket(struct api_server *s, struct err_info *info)
     if (!s->lws)
         return err_set(info, ERR_NOMEM, "", "the HTTPS context cannot be made");
     ci.port = s->port ? s->port : 0;
-    ci.iface = s->listen_ip[0] && strcmp(s->listen_ip, "0.0.0.0") != 0 && strcmp(s->listen_ip, "::") != 0 ? s->listen_ip : NULL;
+    ci.iface = s->listen_ip[0] && strcmp(s->listen_ip, "0.0.0.0") != 0 && strcmp(s->listen_ip, "::") != 0 ? s->listen_ip
+                                                                                                          : NULL;
     ci.protocols = protocols;
     ci.vhost_name = "everline";
     ci.keepalive_timeout = (int)s->idle_s;
@@ -452,7 +455,8 @@ static int open_socket(struct api_server *s, struct err_info *info)
         ci.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
     s->vhost = lws_create_vhost(s->lws, &ci);
     if (!s->vhost)
-        return err_set(info, ERR_IO, "listen.https", "cannot listen on %s port %u with certificate %s", s->listen_ip, s->port, s->cert);
+        return err_set(info, ERR_IO, "listen.https", "cannot listen on %s port %u with certificate %s", s->listen_ip,
+                       s->port, s->cert);
     s->port = (uint16_t)lws_get_vhost_listen_port(s->vhost);
     return 0;
 }
@@ -496,7 +500,8 @@ static void destroy(struct api_server *s)
     free(s);
 }
 
-int api_start(const struct api_config *cfg, const struct api_backend *backend, struct api_server **out, struct err_info *info)
+int api_start(const struct api_config *cfg, const struct api_backend *backend, struct api_server **out,
+              struct err_info *info)
 {
     struct api_server *s = calloc(1, sizeof *s);
     if (!s || pthread_mutex_init(&s->lock, NULL) != 0) {

@@ -52,8 +52,9 @@ static int main_child(void *arg)
 static int main_options(int argc, char **argv, struct main_args *a)
 {
     static const struct option options[] = {
-        {"bootstrap", no_argument, NULL, 'b'}, {"check", no_argument, NULL, 'c'}, {"no-supervisor", no_argument, NULL, 's'},
-        {"version", no_argument, NULL, 'v'},   {"help", no_argument, NULL, 'h'},  {NULL, 0, NULL, 0},
+        {"bootstrap", no_argument, NULL, 'b'},     {"check", no_argument, NULL, 'c'},
+        {"no-supervisor", no_argument, NULL, 's'}, {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (o) {
