@@ -172,8 +172,9 @@ void sip_flow_text(const struct sockaddr *sa, enum sip_transport t, char out[SIP
 /* "tcp:[::1]:5060" to a URI "sip:[::1]:5060;transport=tcp". ERR_INVAL. */
 int sip_flow_uri(const char *flow, char *out, size_t size);
 const char *sip_transport_text(enum sip_transport t);
-char *sip_url_text(const url_t *url);                       /* malloc, NULL when out of memory or no url */
-int sip_url_user(const url_t *url, char *out, size_t size); /* percent-decoded, "" when absent; ERR_TOOBIG */
+char *sip_url_text(const url_t *url); /* malloc, NULL when out of memory or no url */
+int sip_url_user(const url_t *url, char *out,
+                 size_t size); /* without parameters, percent-decoded, "" when absent; ERR_TOOBIG */
 char *sip_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool sip_url_is_sip(const url_t *url);
 void sip_contact_value(const struct sip_port *port, enum sip_transport t, char *out, size_t size);

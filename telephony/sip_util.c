@@ -152,9 +152,13 @@ int sip_url_user(const url_t *url, char *out, size_t size)
         user = url->url_host;
     if (!user)
         return 0;
-    if (strlen(user) >= size)
+    /* A number may have parameters of its own (";npdi", RFC 3261 19.1.6), which are not part of it. */
+    size_t n = strcspn(user, ";");
+    if (n >= size)
         return ERR_TOOBIG;
-    url_unescape(out, user);
+    memcpy(out, user, n);
+    out[n] = '\0';
+    url_unescape(out, out);
     return 0;
 }
 

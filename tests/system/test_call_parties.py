@@ -52,6 +52,13 @@ class Applications(CallCase):
         self.assertEqual(p.invite("8002").wait_ended().status, 404)
         self.assertIsNone(self.live(p.user))
 
+    def test_number_with_parameters(self):
+        """As carriers write them: what follows the number in the user part is not part of it (RFC 3261 19.1.6)."""
+        p = self.caller()
+        call = p.invite("10002;npdi;rn=+8610").wait_answered()
+        call.hangup()
+        self.assertEqual(self.record(p.user)["called"], "10002")
+
     def test_delayed_offer(self):
         p = self.caller(tone=900)
         call = p.invite("10001", body="").wait_answered()
