@@ -49,8 +49,14 @@ static void repl_io_send_append(struct repl *r, const struct raft_message *m)
         mesh_end(r->mesh);
         from = to;
         uint64_t last = a->prev_log_index + to;
-        if (member && member->told_commit < a->leader_commit) {
-            member->told_commit = a->leader_commit < last ? a->leader_commit : last;
+        /* A follower commits no further than its disk has got, and looks again only when it is written to: a heartbeat that
+         * overtakes its write tells nothing about entries it has not acknowledged. */
+        raft_index match = 0;
+        if (!a->n_entries && (raft_match_index(&r->raft, m->server_id, &match) || match < last))
+            last = match;
+        uint64_t told = a->leader_commit < last ? a->leader_commit : last;
+        if (member && member->told_commit < told) {
+            member->told_commit = told;
             member->tell_us = 0;
         }
     } while (from < a->n_entries);
