@@ -150,8 +150,13 @@ int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct
 
 void call_leg_apply_media(struct call_leg *l)
 {
-    if (!l->media || !l->agreed.active)
+    if (!l->media)
         return;
+    if (!l->agreed.active) { /* port 0: he wants no sound at all for now */
+        media_stream_pause(l->media, true);
+        l->held = true;
+        return;
+    }
     struct core *core = call_node(l->call)->core;
     struct media_remote r = {
         .sdp = l->agreed,

@@ -86,7 +86,7 @@ class Hold(Talk):
 
 
     def test_other_ways_to_hold(self):
-        """By UPDATE (RFC 3311), and by the address 0.0.0.0 of old telephones."""
+        """By UPDATE (RFC 3311), and by the address 0.0.0.0 of old telephones, by no audio at all (port 0)."""
         call, other = self.talking()
         call.sdp_version += 1
         r = call.send("UPDATE", call.description("sendonly"))
@@ -101,6 +101,14 @@ class Hold(Talk):
         self.assertEqual(call.reinvite(body=old).status, 200)
         self.hears_music(other, CALLER_HZ)
         call.rtp.remote = remote
+        self.assertEqual(call.reinvite().status, 200)
+        self.hear_each_other(call, other)
+        none = call.description().replace("m=audio %d" % call.rtp.port, "m=audio 0")
+        self.assertEqual(call.reinvite(body=none).status, 200)
+        call.rtp.remote = remote
+        quiet = self.silent(call)
+        self.hears_music(other, CALLER_HZ)
+        quiet()
         self.assertEqual(call.reinvite().status, 200)
         self.hear_each_other(call, other)
         self.over(call, other)
