@@ -125,7 +125,7 @@ struct repl {
     unsigned space_ticks;  /* timer ticks until the room on the disk is looked at again */
     unsigned append_ticks; /* timer ticks since the disk was last seen to make progress */
     uint64_t append_next;  /* index of the next entry that goes to disk */
-    unsigned append_epoch; /* grows when entries are taken back: what was on its way to disk then says nothing any more */
+    unsigned append_epoch; /* grows when entries are taken back: what is on its way to disk is void then */
     uint64_t state_index;  /* last index that is in the state machine */
     uint64_t seen_term, seen_leader;
     uint64_t seen_commit, seen_commit_us, commit_gap_us; /* leader: the newest commit, when, how long after the one before */
@@ -223,6 +223,8 @@ void repl_propose_fail_all(struct repl *r, int status);
 void repl_propose_lost(struct repl *r); /* no longer the leader */
 int repl_propose_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
 int repl_propose_apply(struct repl *r, uint64_t index, const void *data, size_t len);
+/* True, and fatal, when these were sent under our identity but not by us. */
+bool repl_propose_alien(struct repl *r, uint64_t origin, uint64_t incarnation, uint64_t seq);
 /* The state was replaced by an image: own commands that it already holds are answered ERR_TIMEOUT (outcome unknown). */
 void repl_propose_installed(struct repl *r);
 

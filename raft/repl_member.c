@@ -499,6 +499,7 @@ int repl_member_admit(void *ctx, const struct mesh_hello *h, char *why, size_t c
 {
     struct repl *r = ctx;
     struct repl_member *m = repl_member_find(r, h->id);
+    raft_index match = 0;
     if (r->stopping) {
         snprintf(why, cap, "is stopping");
         return ERR_CLOSED;
@@ -513,6 +514,12 @@ int repl_member_admit(void *ctx, const struct mesh_hello *h, char *why, size_t c
     }
     if (m && m->role == RAFT_VOTER && !h->last_index) {
         snprintf(why, cap, "%s is a voter and comes with an empty log: remove it and add it again", h->name);
+        return ERR_CONFLICT;
+    }
+    /* libraft would count them for ever, and never send them again */
+    if (m && repl_leading(r) && !raft_match_index(&r->raft, m->id, &match) && h->last_index < match) {
+        snprintf(why, cap, "%s had entry %llu on its disk and comes with a log up to %llu: remove it and add it again",
+                 h->name, (unsigned long long)match, (unsigned long long)h->last_index);
         return ERR_CONFLICT;
     }
     /* the id is the index of the entry that added it: our configuration is newer and does not have it */

@@ -336,6 +336,19 @@ static struct repl_applied *repl_applied_get(struct repl *r, uint64_t id)
     return NULL;
 }
 
+/* A command of ours that this process never sent: another process has lived under our identity since this folder was
+ * written, so the folder is a copy from before, and may have forgotten votes and entries that were acknowledged. */
+bool repl_propose_alien(struct repl *r, uint64_t origin, uint64_t incarnation, uint64_t seq)
+{
+    if (origin != r->ident.id || incarnation < r->ident.incarnation ||
+        (incarnation == r->ident.incarnation && seq < r->next_seq))
+        return false;
+    repl_fatal(r, ERR_CORRUPT,
+               "the log holds commands of a later process of this node: its folder was put back from a copy. Remove "
+               "this node from the cluster, empty its folder and add it again");
+    return true;
+}
+
 /* Same rule as the state machine's, for our own book: which sequence of which origin is in the state. */
 static void repl_applied_note(struct repl *r, const struct repl_item *it)
 {
@@ -385,8 +398,11 @@ int repl_propose_apply(struct repl *r, uint64_t index, const void *data, size_t 
         r->inflight -= done;
         memmove(r->inflight_index, r->inflight_index + done, r->inflight * sizeof r->inflight_index[0]);
     }
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        if (repl_propose_alien(r, r->items[i].origin, r->items[i].incarnation, r->items[i].seq))
+            return ERR_CORRUPT;
         repl_applied_note(r, &r->items[i]);
+    }
     if (index <= r->state_index) {
         /* the state has it from before the restart, or from an image that was ahead of its place in the log */
         repl_propose_installed(r);

@@ -302,6 +302,9 @@ int repl_snapshot_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
                    "and add it again");
         return RAFT_CORRUPT;
     }
+    for (unsigned i = 0; i < m.n_origins; i++)
+        if (repl_propose_alien(r, m.origins[i].id, m.origins[i].incarnation, m.origins[i].seq))
+            return RAFT_CORRUPT;
     image_name(name, &m);
     repl_keep(s, name);
     if (m.index > r->state_index) {

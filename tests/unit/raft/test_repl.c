@@ -158,6 +158,51 @@ START_TEST(test_state_without_its_log_is_refused)
 }
 END_TEST
 
+static bool node_fatal(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct fx_node *)arg)->fatals;
+}
+
+/* A folder put back from a copy has forgotten what this node promised meanwhile: it must not take part again. */
+START_TEST(test_folder_from_a_copy_is_refused)
+{
+    struct fx *fx = fx_new();
+    struct err_info info = {0};
+    struct fx_node *n;
+    char command[700];
+    fx->threshold = _i ? 8 : 0; /* by the log, or by the snapshot */
+    fx->trailing = _i ? 4 : 0;
+    fx_cluster(fx, 3);
+    ck_assert_int_eq(fx_commit(fx, 0, 0), 0);
+    ck_assert(fx_wait_same(fx, 1));
+    n = &fx->nodes[2];
+    fx_stop(fx, 2);
+    snprintf(command, sizeof command, "cp -a %s %s-copy", n->dir, n->dir);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_msg(fx_start(fx, 2, false, -1, &info) == 0, "%s", info.text);
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    for (uint32_t i = 1; i < 30; i++)
+        ck_assert_int_eq(fx_commit(fx, 2, i), 0);
+    fx_stop(fx, 2);
+    fx_remove_tree(n->dir);
+    snprintf(command, sizeof command, "mv %s-copy %s", n->dir, n->dir);
+    ck_assert_int_eq(system(command), 0);
+    n->lose_state = true;
+    ck_assert_msg(fx_start(fx, 2, false, -1, &info) == 0, "%s", info.text);
+    /* the leader, who knows what this node had, keeps it out; another one sends it what it has forgotten */
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    int leader = fx_leader(fx);
+    ck_assert_int_lt(leader, 2);
+    if (!n->fatals)
+        ck_assert_int_eq(fx_member_op(fx, (unsigned)leader, FX_TRANSFER, fx->nodes[!leader].name, NULL, NULL, NULL, 0), 0);
+    ck_assert(fx_until(fx, node_fatal, n));
+    ck_assert_int_eq(n->fatal_err, ERR_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(n->fatal_text, "copy"));
+    fx_free(fx);
+}
+END_TEST
+
 START_TEST(test_queue_is_bounded)
 {
     struct fx *fx = fx_new();
@@ -236,12 +281,6 @@ START_TEST(test_read_index_without_quorum_fails)
 END_TEST
 
 /* ---- members ---- */
-
-static bool node_fatal(struct fx *fx, void *arg)
-{
-    (void)fx;
-    return ((struct fx_node *)arg)->fatals;
-}
 
 START_TEST(test_remove_and_replace)
 {
@@ -464,6 +503,7 @@ int main(void)
     tcase_add_test(tc, test_no_quorum_is_told);
     tcase_add_test(tc, test_many_time_outs);
     tcase_add_test(tc, test_state_without_its_log_is_refused);
+    tcase_add_loop_test(tc, test_folder_from_a_copy_is_refused, 0, 2);
     tcase_add_test(tc, test_queue_is_bounded);
     tcase_add_test(tc, test_read_index_sees_all_that_was_committed);
     tcase_add_test(tc, test_read_index_without_quorum_fails);
