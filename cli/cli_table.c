@@ -146,6 +146,7 @@ static const struct cli_option number_fields[] = {
     TEXT("agent", "NUMBER", "agent", "leads to this agent", "@agent"),
     NUMBER("priority", "N", "priority", "of its callers in queues"),
     TEXT("language", "CODE", "language", "zh or en instead of the flow's first", "zh en"),
+    BOOL("quiet", "quiet", "no music for its callers while waiting"),
     END,
 };
 static const struct cli_option flow_file[] = {FILE_OPTION("the flow, YAML or JSON; - for standard input"), END};

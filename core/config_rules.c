@@ -45,6 +45,7 @@ static const struct config_rule rules[] = {
     {"AccessNumber", "agent", FORMAT_NUMBER, .max = KEY_BYTES},
     {"AccessNumber", "priority", FORMAT_UINT, .max = 1000},
     {"AccessNumber", "language", FORMAT_NAME, .max = 7},
+    {"AccessNumber", "quiet", FORMAT_BOOL, .max = 1},
     {"Flow", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Flow", "definition", FORMAT_JSON, .required = true, .max = 256 * 1024},
     {"Parameter", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},

@@ -238,8 +238,10 @@ static void call_wait_begin(struct call *k, const struct core_call *s)
         return;
     call_menu_leave(k);
     k->shown = CALL_SHOWN_QUEUE;
-    const Ev__Queue *q = core_queue_config(call_node(k)->core, s->queue);
-    if (!q || !q->quiet)
+    const struct core *core = call_node(k)->core;
+    const Ev__Queue *q = core_queue_config(core, s->queue);
+    const Ev__AccessNumber *number = core_access_number(core, s->called);
+    if (!(q && q->quiet) && !(number && number->quiet))
         call_play_music(&k->a);
 }
 

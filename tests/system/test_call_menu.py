@@ -130,6 +130,18 @@ class Menu(CallCase):
         self.in_order(r, "arrived_at", "answered_at", "menu_at", "queued_at", "ended_at")
         self.assertEqual((r["ended_by"], r["queue"], r["agent"], r["offers"]), ("caller", "service", "", 0))
 
+    def test_straight_into_the_queue_without_music(self):
+        p, q = self.caller(), self.caller()
+        silent = p.invite("10003").wait_answered()
+        self.wait_phase(p.user, "waiting")
+        call = q.invite("10000").wait_answered()
+        call.rtp.send_digits("1")
+        self.wait_phase(q.user, "waiting")
+        call.rtp.wait_samples(8000, after=call.rtp.mark())
+        self.assertEqual(silent.rtp.packets, 0)
+        silent.hangup()
+        call.hangup()
+
 
 class Codes(CallCase):
     """What an agent dials at the telephone."""
