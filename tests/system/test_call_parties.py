@@ -254,7 +254,9 @@ class Registration(CallCase):
             self.assertIn(p.contact, r.get("contact"))
             self.known(number, node)
             call = self.extension("8003", self.c).invite(number)
-            p.wait_call().hangup()
+            other = p.wait_call()
+            call.wait_answered()
+            other.hangup()
             call.wait_ended()
             self.unregister(p)
 
