@@ -64,6 +64,8 @@ struct repl_member {
     int role;             /* RAFT_VOTER ... */
     uint64_t told_commit; /* leader: commit index sent to it */
     uint64_t tell_us;     /* leader: when it is to be told of a commit it does not wait for; 0 none */
+    struct raft_append_entries_result heard; /* leader: its latest acceptance, */
+    uint64_t heard_us;                       /* and when it came; 0 none */
 };
 
 enum repl_member_op_kind { REPL_OP_ADD = 1, REPL_OP_REMOVE = 2, REPL_OP_TRANSFER = 3 };
@@ -120,6 +122,7 @@ struct repl {
     struct raft_fsm fsm;
     struct raft_uv_transport transport;
     raft_io_recv_cb recv;
+    raft_io_tick_cb tick;
     bool in_recv_commit;   /* the answer to a commit notice need not travel */
     unsigned append_waits; /* writes given to the disk and not done */
     unsigned space_ticks;  /* timer ticks until the room on the disk is looked at again */
@@ -128,7 +131,8 @@ struct repl {
     unsigned append_epoch; /* grows when entries are taken back: what is on its way to disk is void then */
     uint64_t state_index;  /* last index that is in the state machine */
     uint64_t seen_term, seen_leader;
-    uint64_t seen_commit, seen_commit_us, commit_gap_us; /* leader: the newest commit, when, how long after the one before */
+    uint64_t seen_commit, seen_commit_us,
+        commit_gap_us; /* leader: the newest commit, when, how long after the one before */
     int seen_state;
     bool leader_ready;
     struct raft_barrier *barrier;

@@ -19,6 +19,7 @@
 #define REPL_IO_SPACE_BYTES (3u * REPL_IO_SEGMENT_BYTES) /* less than libraft prepares ahead */
 #define REPL_IO_APPEND_VERSION 0
 #define REPL_IO_TELL_MS 10u
+#define REPL_IO_HEARD_BEATS 3u /* of six that an election time-out has by default */
 
 static struct repl *repl_of(struct raft_io *io)
 {
@@ -161,6 +162,10 @@ void repl_io_deliver(struct repl *r, struct raft_message *m, uint64_t peer)
         return;
     }
     struct repl_member *member = repl_member_find(r, peer);
+    if (member && m->type == RAFT_APPEND_ENTRIES_RESULT && !m->append_entries_result.rejected) {
+        member->heard = m->append_entries_result;
+        member->heard_us = r->now_us;
+    }
     m->server_id = peer;
     m->server_address = member ? repl_member_field(member->name, member->address, field, sizeof field)
                                : repl_member_field(state.name, state.address, field, sizeof field);
@@ -214,11 +219,45 @@ static int repl_io_load(struct raft_io *io, raft_term *term, raft_id *voted_for,
     return rc;
 }
 
+/* libraft asks at each tick whether a follower was heard since the last tick at which a majority was, not within an election
+ * time-out. One that happened to have nothing to answer in between is taken for unreachable and probed, and then the next
+ * entry waits for a heartbeat. So an acceptance that came within the last heartbeats is shown to it again before it asks. */
+static void repl_io_show_heard(struct repl *r)
+{
+    struct raft_append_entries_result heard;
+    uint64_t term = raft_current_term(&r->raft), now_us = clock_mono_now().us;
+    for (unsigned i = 0; i < r->n_members && repl_leading(r); i++) {
+        struct repl_member *m = &r->members[i];
+        raft_index match;
+        if (m->id == r->ident.id || !m->heard_us || m->heard.term != term ||
+            now_us - m->heard_us > (uint64_t)REPL_IO_HEARD_BEATS * r->heartbeat_ms * 1000u ||
+            raft_match_index(&r->raft, m->id, &match))
+            continue;
+        heard = m->heard;
+        heard.last_log_index = match; /* nothing but that it was heard */
+        struct raft_message again = {.type = RAFT_APPEND_ENTRIES_RESULT, .append_entries_result = heard};
+        uint64_t since_us = m->heard_us;
+        uint64_t id = m->id;
+        repl_io_deliver(r, &again, id);
+        m = repl_member_find(r, id);
+        if (m)
+            m->heard_us = since_us;
+    }
+}
+
+static void repl_io_tick(struct raft_io *io)
+{
+    struct repl *r = repl_of(io);
+    repl_io_show_heard(r);
+    r->tick(io);
+}
+
 static int repl_io_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv)
 {
     struct repl *r = repl_of(io);
     r->recv = recv;
-    return r->io_uv.start(io, msecs, tick, recv);
+    r->tick = tick;
+    return r->io_uv.start(io, msecs, repl_io_tick, recv);
 }
 
 static int repl_io_set_term(struct raft_io *io, raft_term term)
