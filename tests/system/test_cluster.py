@@ -86,6 +86,7 @@ class ClusterCase(unittest.TestCase):
         call.hangup()
         leg.wait_ended()
         self.assertEqual(self.record(call.phone.user)["agent"], number)
+        self.cluster.must("agent", "logout", number)  # the next call is the next agent's
 
     def verified(self):
         self.assertTrue(wait_for(lambda: self.cluster.must("cluster", "verify", "-o", "json").json, 10)["equal"])
@@ -105,6 +106,7 @@ class ClusterCase(unittest.TestCase):
         call.hangup()
         leg.wait_ended()
         self.assertEqual(leg.history, ["INVITE", "ACK", "BYE"])
+        self.cluster.must("agent", "logout", "1" + leg.phone.user[1:])
 
 
 class Death(ClusterCase):
@@ -126,6 +128,7 @@ class Death(ClusterCase):
         for n in living:
             wait_for(lambda: self.state("1002", n) in ("idle", "wrap_up"), 5, "agent 1002 is released at %s" % n.name)
             self.assertEqual(self.state("1001", n), "talking")
+        self.cluster.must("agent", "logout", "1002")
         for i, n in enumerate(living):
             self.call_goes_on(n, "%d" % (1003 + i))
         self.undisturbed(call, leg)
@@ -406,6 +409,7 @@ class Minority(ClusterCase):
             self.assertEqual(r["cause"], "node_down")
             for n in living:
                 self.assertNotEqual(self.state("1001", n), "talking")
+            self.cluster.must("agent", "logout", "1001")
         finally:
             frozen.sigcont()
         call.wait_ended()
