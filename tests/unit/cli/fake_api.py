@@ -28,7 +28,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                  "members": [], "max_waiting": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False}),
-    "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0,
+    "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0, "quiet": False,
                                                   "language": ""}),
     "flows": ("Flow", "name", {}),
     "parameters": ("Parameter", "name", {}),
