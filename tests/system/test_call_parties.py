@@ -170,7 +170,7 @@ class Extensions(CallCase):
         call.hangup()
         self.assertEqual(call.wait_ended().status, 487)
         other.wait_ended()
-        self.assertEqual(other.history[-1], "CANCEL")
+        self.assertIn("CANCEL", other.history)
         self.assertEqual(self.failed(p, 487, "cancelled")["ended_by"], "caller")
 
     def test_no_such_extension(self):
