@@ -206,11 +206,10 @@ class Disk(DurabilityCase):
             self.cluster.hand_over(victim)
         self.progress(writers)
         ballast = os.path.join(victim.data, "ballast")
-        with open(ballast, "wb") as f:
+        with open(ballast, "wb", buffering=0) as f:  # nothing kept back that closing would have to write
             try:
                 while True:
                     f.write(b"\0" * 65536)
-                    f.flush()
             except OSError:
                 pass
         # What is open already may be filled; then it has to end, in plain words, and not to be tried again and again.
