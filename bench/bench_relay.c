@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "telephony/media.h"
+#include "telephony/media_int.h" /* the threads, whose time is read */
 
 #define CALLS 100u
 #define LEGS (2 * CALLS)
