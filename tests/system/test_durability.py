@@ -103,10 +103,15 @@ class DurabilityCase(unittest.TestCase):
         wait_for(lambda: all(len(w.acknowledged) >= m + more or not w.is_alive() for w, m in zip(writers, marks)), deadline, "commands go on")
 
     def votes(self):
+        seen = []
+
         def check():
-            nodes = self.cluster.status()["nodes"]
-            return len(nodes) == 3 and all(n["role"] == "voter" and n["up"] for n in nodes)
-        wait_for(check, 30, "all three vote and are up")
+            seen[:] = self.cluster.status()["nodes"]
+            return len(seen) == 3 and all(n["role"] == "voter" and n["up"] for n in seen)
+        try:
+            wait_for(check, 30, "all three vote and are up")
+        except AssertionError as e:
+            raise AssertionError("%s: %r" % (e, seen)) from None
 
     def all_there(self, writers):
         """Each acknowledged command exactly once, on each node."""
