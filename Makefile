@@ -17,7 +17,7 @@ MODE ?= release
 JOBS ?= $(shell nproc)
 
 LIBS_OWN := base storage raft telephony core api
-PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets yaml-0.1 libcyaml spandsp speexdsp
+PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets yaml-0.1 libcyaml spandsp
 PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS) libcurl check 2>/dev/null | sed 's/-I/-isystem /g')
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
