@@ -19,7 +19,10 @@
 
 #define REPL_TIMER_MS 50u
 #define REPL_MAX_INFLIGHT_ENTRIES 256u
-#define REPL_INSTALL_TIMEOUT_MS 30000u
+/* A snapshot message is a manifest of some hundred bytes; it is offered again this often. A follower that fetches its image, or
+ * is busy with one of its own, lets it pass; libraft by itself waits so long for an answer when the follower's refusals name a
+ * newer snapshot than the one it was sent. */
+#define REPL_INSTALL_TIMEOUT_MS 1000u
 
 int repl_err_from_raft(int rc)
 {

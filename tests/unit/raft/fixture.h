@@ -49,6 +49,10 @@ struct fx_node {
     char fatal_text[256];
     char message[64];
     bool leader_ready;
+    bool hold_take; /* an image that is asked for is ready only at fx_release */
+    repl_image_cb *held_cb;
+    void *held_arg;
+    struct repl_image held;
 };
 
 struct fx {
@@ -58,6 +62,7 @@ struct fx {
     char dir[128], ca[256];
     struct fx_node nodes[FX_NODES];
     unsigned threshold, trailing, timeout_ms;
+    unsigned cut; /* bit i: every connection of node i is shut down as soon as it is there */
 };
 
 struct fx_req {
@@ -75,6 +80,10 @@ FX_FN void fx_certify(struct fx *fx, const char *cn, const char *cert, const cha
 FX_FN int fx_start(struct fx *fx, unsigned i, bool bootstrap, int join, struct err_info *info);
 /* Stops and waits for the callback. */
 FX_FN void fx_stop(struct fx *fx, unsigned i);
+/* An image that was held is ready now. */
+FX_FN void fx_release(struct fx_node *n);
+/* One turn of the loop, with the connections of fx->cut gone. */
+FX_FN void fx_turn(struct fx *fx);
 /* Turns the loop until the condition holds; false after FX_DEADLINE_MS. */
 FX_FN bool fx_until(struct fx *fx, bool (*cond)(struct fx *fx, void *arg), void *arg);
 /* Node 0 bootstrapped, nodes 1 .. n-1 added and voters. */
@@ -237,8 +246,20 @@ static int fx_snapshot_take(void *ctx, const char *dir, repl_image_cb *cb, void 
     fclose(f);
     EVP_Digest(all, image.bytes, image.sha256, NULL, EVP_sha256(), NULL);
     free(all);
-    cb(arg, 0, &image);
+    n->held = image;
+    n->held_cb = cb;
+    n->held_arg = arg;
+    if (!n->hold_take)
+        fx_release(n);
     return 0;
+}
+
+FX_FN void fx_release(struct fx_node *n)
+{
+    repl_image_cb *cb = n->held_cb;
+    n->held_cb = NULL;
+    if (cb)
+        cb(n->held_arg, 0, &n->held);
 }
 
 static int fx_snapshot_install(void *ctx, const struct repl_image *image)
@@ -393,12 +414,45 @@ FX_FN int fx_start(struct fx *fx, unsigned i, bool bootstrap, int join, struct e
     return rc;
 }
 
+/* Both ends of a connection are in this process, and each node dials from its own address. */
+static int fx_owner_of(const struct fx *fx, const struct sockaddr_in *a)
+{
+    char ip[64];
+    struct in_addr in;
+    for (int i = 0; i < FX_NODES; i++) {
+        snprintf(ip, sizeof ip, "%.*s", (int)strcspn(fx->nodes[i].listen, ":"), fx->nodes[i].listen);
+        if (inet_pton(AF_INET, ip, &in) == 1 && in.s_addr == a->sin_addr.s_addr)
+            return i;
+    }
+    return -1;
+}
+
+static void fx_cut_now(const struct fx *fx)
+{
+    for (int fd = 3; fx->cut && fd < 256; fd++) {
+        struct sockaddr_in a, b;
+        socklen_t la = sizeof a, lb = sizeof b;
+        if (getsockname(fd, (struct sockaddr *)&a, &la) || getpeername(fd, (struct sockaddr *)&b, &lb) ||
+            a.sin_family != AF_INET || b.sin_family != AF_INET)
+            continue;
+        int x = fx_owner_of(fx, &a), y = fx_owner_of(fx, &b);
+        if (x >= 0 && y >= 0 && x != y && ((fx->cut >> x & 1) || (fx->cut >> y & 1)))
+            (void)shutdown(fd, SHUT_RDWR);
+    }
+}
+
+FX_FN void fx_turn(struct fx *fx)
+{
+    fx_cut_now(fx);
+    uv_run(&fx->loop, UV_RUN_ONCE);
+}
+
 FX_FN bool fx_until(struct fx *fx, bool (*cond)(struct fx *fx, void *arg), void *arg)
 {
     fx->expired = false;
     uv_timer_start(&fx->deadline, fx_deadline_cb, FX_DEADLINE_MS, 0);
     while (!cond(fx, arg) && !fx->expired)
-        uv_run(&fx->loop, UV_RUN_ONCE);
+        fx_turn(fx);
     uv_timer_stop(&fx->deadline);
     return cond(fx, arg);
 }

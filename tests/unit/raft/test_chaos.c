@@ -43,7 +43,7 @@ struct node {
 static struct fx *fx;
 static struct node nodes[NODES];
 static struct op *ops;
-static unsigned n_ops, cut; /* cut: bit i: node i is cut off */
+static unsigned n_ops;
 static uint64_t rng;
 
 static unsigned rnd(unsigned n)
@@ -198,42 +198,10 @@ static void node_stop(unsigned i)
     n->up = 0;
 }
 
-/* ---- cutting: both ends of a connection are in this process, and each node dials from its own address */
-
-static int owner_of(const struct sockaddr_in *a)
-{
-    for (int i = 0; i < NODES; i++) {
-        char ip[64];
-        snprintf(ip, sizeof ip, "%s", nodes[i].fx->listen);
-        *strchr(ip, ':') = '\0';
-        struct in_addr in;
-        inet_pton(AF_INET, ip, &in);
-        if (in.s_addr == a->sin_addr.s_addr)
-            return i;
-    }
-    return -1;
-}
-
-static void cut_connections(void)
-{
-    for (int fd = 3; cut && fd < 256; fd++) {
-        struct sockaddr_in a, b;
-        socklen_t la = sizeof a, lb = sizeof b;
-        if (getsockname(fd, (struct sockaddr *)&a, &la) || getpeername(fd, (struct sockaddr *)&b, &lb) ||
-            a.sin_family != AF_INET || b.sin_family != AF_INET)
-            continue;
-        int x = owner_of(&a), y = owner_of(&b);
-        if (x >= 0 && y >= 0 && x != y && ((cut >> x & 1) || (cut >> y & 1)))
-            (void)shutdown(fd, SHUT_RDWR);
-    }
-}
-
 static void turn(unsigned times)
 {
-    while (times--) {
-        cut_connections();
-        uv_run(&fx->loop, UV_RUN_ONCE);
-    }
+    while (times--)
+        fx_turn(fx);
 }
 
 /* ---- commands */
@@ -350,7 +318,7 @@ static void load(void)
 
 static void heal(void)
 {
-    cut = 0;
+    fx->cut = 0;
     for (unsigned i = 0; i < NODES; i++)
         if (!nodes[i].up)
             node_start(i, false);
@@ -368,7 +336,7 @@ static void fault(void)
         break;
     case 2:
         heal();
-        cut = 1u << i;
+        fx->cut = 1u << i;
         break;
     case 3:
         heal();
@@ -416,6 +384,25 @@ static bool all_level(struct fx *f, void *arg)
             return false;
     }
     return true;
+}
+
+/* What each node thinks of itself and of the others, for a run that does not come level. */
+static void print_nodes(void)
+{
+    struct repl_status s;
+    struct repl_peer_info peers[NODES + 1];
+    for (unsigned i = 0; i < NODES; i++) {
+        repl_get_status(nodes[i].fx->repl, &s);
+        printf("%s: state %d term %llu leader %llu last %llu commit %llu applied %llu (core %llu) snapshot %llu pending %zu\n",
+               nodes[i].fx->name, s.state, (unsigned long long)s.term, (unsigned long long)s.leader,
+               (unsigned long long)s.last_index, (unsigned long long)s.commit_index, (unsigned long long)s.applied_index,
+               (unsigned long long)core_applied_index(nodes[i].c), (unsigned long long)s.snapshot_index, s.pending);
+        size_t n = repl_peers(nodes[i].fx->repl, peers, NODES + 1);
+        for (size_t k = 0; k < n && k < NODES + 1; k++)
+            printf("  peer %s: up %d role %d match %llu\n", peers[k].name, peers[k].up, peers[k].role,
+                   (unsigned long long)peers[k].match);
+    }
+    (void)fflush(stdout);
 }
 
 static int64_t count(sqlite3 *db, const char *sql, const char *arg)
@@ -532,8 +519,11 @@ START_TEST(test_chaos)
             fault();
     }
     heal();
-    ck_assert(fx_until(fx, all_answered, NULL));
-    ck_assert(fx_until(fx, all_level, NULL));
+    bool answered = fx_until(fx, all_answered, NULL), level = answered && fx_until(fx, all_level, NULL);
+    if (!level)
+        print_nodes();
+    ck_assert_msg(answered, "a command has no answer");
+    ck_assert_msg(level, "the nodes do not come level");
     check_tables();
     check_ops();
     unsigned installs = 0, takes = 0;

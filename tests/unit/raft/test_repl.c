@@ -449,6 +449,56 @@ START_TEST(test_snapshot_under_load_with_lagging_follower)
 }
 END_TEST
 
+static bool holds_take(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct fx_node *)arg)->held_cb;
+}
+
+static bool sees_peer(struct fx *fx, void *arg)
+{
+    const struct fx_node *n = arg;
+    struct repl_peer_info peers[FX_NODES];
+    size_t k = repl_peers(fx->nodes[fx_leader(fx)].repl, peers, FX_NODES);
+    for (size_t i = 0; i < k; i++)
+        if (!strcmp(peers[i].name, n->name))
+            return peers[i].up;
+    return false;
+}
+
+/* The follower is busy with an image of its own when the leader's snapshot comes, and the leader has a newer one by the time it
+ * could take it: its refusals name the newer and libraft waits for an answer to the older. */
+START_TEST(test_snapshot_refused_by_a_busy_follower)
+{
+    struct fx *fx = fx_new();
+    struct repl_status st;
+    uint32_t i = 0;
+    fx->threshold = 40;
+    fx->trailing = 8;
+    fx_cluster(fx, 3);
+    int leader = fx_leader(fx);
+    unsigned lag = (unsigned)(leader + 1) % 3;
+    fx->nodes[lag].hold_take = true;
+    while (!holds_take(fx, &fx->nodes[lag]) && i < 200)
+        ck_assert_int_eq(fx_commit(fx, (unsigned)leader, i++), 0);
+    fx->cut = 1u << lag;
+    for (unsigned to = i + 150; i < to;)
+        ck_assert_int_eq(fx_commit(fx, (unsigned)leader, i++), 0);
+    ck_assert_int_eq(fx_leader(fx), leader);
+    fx->cut = 0;
+    ck_assert(fx_until(fx, sees_peer, &fx->nodes[lag]));
+    for (unsigned to = i + 150; i < to;)
+        ck_assert_int_eq(fx_commit(fx, (unsigned)leader, i++), 0);
+    repl_get_status(fx->nodes[leader].repl, &st);
+    ck_assert_uint_gt(st.snapshot_index, 0);
+    fx->nodes[lag].hold_take = false;
+    fx_release(&fx->nodes[lag]);
+    ck_assert(fx_wait_same(fx, i));
+    ck_assert_uint_gt(fx->nodes[lag].installs, 0);
+    fx_free(fx);
+}
+END_TEST
+
 /* ---- liveness and messages ---- */
 
 static bool saw_refused(struct fx *fx, void *arg)
@@ -515,6 +565,7 @@ int main(void)
     tcase_add_test(tc, test_wiped_voter_is_refused);
     tcase_add_test(tc, test_snapshot_reaches_new_node);
     tcase_add_test(tc, test_snapshot_under_load_with_lagging_follower);
+    tcase_add_test(tc, test_snapshot_refused_by_a_busy_follower);
     tcase_add_test(tc, test_death_of_a_peer_is_told);
     tcase_add_test(tc, test_small_messages);
     suite_add_tcase(s, tc);
