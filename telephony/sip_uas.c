@@ -338,6 +338,9 @@ int sip_uas_invite(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
     struct caller who = {NULL, NULL};
     char *sdp = NULL;
     status = identify(port, irq, sip, &src, from_user, &who);
+    char called[USER_SIZE];
+    if (status == 0 && sip_url_user(sip->sip_request->rq_url, called, sizeof called) != 0)
+        status = 404; /* no number of ours is that long, or has a NUL in it */
     if (status == 0) {
         status = sip_body_sdp(sip, &sdp);
         if (status)

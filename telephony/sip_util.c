@@ -158,6 +158,11 @@ int sip_url_user(const url_t *url, char *out, size_t size)
         return ERR_TOOBIG;
     memcpy(out, user, n);
     out[n] = '\0';
+    /* A NUL inside would end the number early: another number would be called than the one that was written. */
+    if (strstr(out, "%00")) {
+        out[0] = '\0';
+        return ERR_INVAL;
+    }
     url_unescape(out, out);
     return 0;
 }

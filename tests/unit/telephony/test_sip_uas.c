@@ -60,6 +60,21 @@ START_TEST(answer_and_bye)
 }
 END_TEST
 
+/* A NUL in the number would cut it: "10000" would be called by who wrote "10000%002". */
+START_TEST(nul_in_the_number)
+{
+    struct env *e = env_new();
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    (void)snprintf(p->target, sizeof p->target, "sip:10000%%002@%s:%u", p->host, e->port);
+    peer_request(p, "INVITE", "", SDP_A);
+    peer_expect(p, "SIP/2.0 404");
+    ck_assert_ptr_null(e->leg);
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
 START_TEST(we_hang_up)
 {
     struct env *e = env_new();
@@ -720,6 +735,7 @@ int main(void)
     TCase *t = tcase_create("calls");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, answer_and_bye);
+    tcase_add_test(t, nul_in_the_number);
     tcase_add_test(t, we_hang_up);
     tcase_add_test(t, cancel);
     tcase_add_test(t, no_ack);
