@@ -10,7 +10,7 @@
 #include "telephony/prompt.h"
 #include "telephony/sdp.h"
 
-#define CALL_SDP_MAX 1024
+#define CALL_SDP_MAX 2048 /* an answer that repeats SDP_MEDIA_MAX usual lines fits */
 #define CALL_KEYS_MAX 16
 
 /* One party: its dialog, its media, and what was negotiated. */

@@ -102,7 +102,8 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
     struct sdp_session_params agreed;
     int n = sdp_write_answer(&offer, &local, text, sizeof text, &agreed);
     if (n < 0)
-        return err_set(info, n, "sdp", "no audio in G.711 (PCMA, PCMU) in common");
+        return err_set(info, ERR_UNSUPPORTED, "sdp",
+                       n == ERR_TOOBIG ? "too many media lines to answer" : "no audio in G.711 (PCMA, PCMU) in common");
     if (!agreed.active && !l->agreed.active)
         return err_set(info, ERR_UNSUPPORTED, "sdp", "no audio stream is offered");
     rc = call_leg_keep_remote(l, sdp, len);

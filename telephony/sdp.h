@@ -18,7 +18,7 @@ enum sdp_codec { SDP_PCMU, SDP_PCMA, SDP_TELEPHONE_EVENT, SDP_CN, SDP_OTHER };
 enum sdp_dir { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 
 #define SDP_FORMATS_MAX 32
-#define SDP_MEDIA_MAX 8
+#define SDP_MEDIA_MAX 32 /* m= lines that an answer repeats; a description with more is refused (488) */
 #define SDP_TEXT_MAX 16384
 
 struct sdp_format {
@@ -42,17 +42,18 @@ struct sdp_media {
     uint16_t ptime_ms;      /* 0 when absent */
     size_t n_formats;
     struct sdp_format formats[SDP_FORMATS_MAX];
-    char formats_raw[128]; /* the format list as written, for refused lines */
+    char formats_raw[128]; /* the format list as written */
 };
 
 struct sdp {
     uint64_t session_id, session_version; /* of o= */
     char origin_user[64];
     size_t n_media;
-    struct sdp_media media[SDP_MEDIA_MAX];
+    struct sdp_media media[SDP_MEDIA_MAX]; /* beyond n_media: undefined */
 };
 
-/* Parses `len` bytes (need not end in NUL). 0, ERR_INVAL, ERR_TOOBIG; *info gets line number and reason. */
+/* Parses `len` bytes (need not end in NUL). 0, ERR_INVAL, ERR_TOOBIG, ERR_UNSUPPORTED (more m= lines than SDP_MEDIA_MAX: 488);
+ * *info gets line number and reason. */
 ERR_CHECKED int sdp_parse(const char *text, size_t len, struct sdp *out, struct err_info *info);
 
 /* What a negotiation has come to. */

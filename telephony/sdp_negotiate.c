@@ -168,9 +168,11 @@ static void agree_common(struct sdp_session_params *p, const struct sdp_media *m
     p->can_recv = dir_receives(local->dir) && dir_sends(m->dir);
 }
 
+/* The formats of a refused line mean nothing, but one must stand there (RFC 3264 section 6): the first keeps the answer short. */
 static void put_refused(struct writer *w, const struct sdp_media *m)
 {
-    put(w, "m=%s 0 %s %s\r\n", m->kind, m->proto, m->formats_raw[0] ? m->formats_raw : "0");
+    int first = (int)strcspn(m->formats_raw, " ");
+    put(w, "m=%s 0 %s %.*s\r\n", m->kind, m->proto, first ? first : 1, first ? m->formats_raw : "0");
 }
 
 static void put_accepted(struct writer *w, const struct sdp_media *m, const struct sdp_local *local,

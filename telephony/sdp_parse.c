@@ -244,13 +244,14 @@ static int parse_media(struct parser *ps, struct span v)
 {
     struct sdp *out = ps->out;
     if (out->n_media == SDP_MEDIA_MAX)
-        return refuse(ps, ERR_TOOBIG, "m", "more than 8 media lines");
+        return refuse(ps, ERR_UNSUPPORTED, "m", "more than 32 media lines");
 
     struct span kind = next_word(&v), ports = next_word(&v), proto = next_word(&v);
     struct span port = cut(&ports, '/');
     struct sdp_media *m = &out->media[out->n_media];
     uint32_t port_number;
 
+    memset(m, 0, sizeof *m);
     if (kind.n == 0 || kind.n >= sizeof m->kind || !printable(kind))
         return refuse(ps, ERR_INVAL, "m", "media kind is missing, too long or not plain text");
     if (!number(port, 65535, &port_number))
@@ -469,7 +470,7 @@ int sdp_parse(const char *text, size_t len, struct sdp *out, struct err_info *in
 {
     struct parser ps = {.info = info, .out = out, .session_dir = SDP_SENDRECV};
 
-    memset(out, 0, sizeof *out);
+    memset(out, 0, offsetof(struct sdp, media)); /* a line's part is cleared when there is such a line */
     if (len > SDP_TEXT_MAX)
         return refuse(&ps, ERR_TOOBIG, "", "description is longer than 16384 bytes");
     if (len > 0 && memchr(text, '\0', len))

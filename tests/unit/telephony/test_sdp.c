@@ -178,9 +178,9 @@ START_TEST(refuses_with_the_line)
     expect_refusal(HEAD "m=au\rdio 4000 RTP/AVP 0\r\n", ERR_INVAL, 6);
     expect_refusal(HEAD "m=audio 4000 RTP\x80/AVP 0\r\n", ERR_INVAL, 6);
     char many[2048] = HEAD;
-    for (unsigned k = 0; k < 9; k++)
+    for (unsigned k = 0; k <= SDP_MEDIA_MAX; k++)
         strcat(many, "m=audio 4000 RTP/AVP 0\r\n");
-    expect_refusal(many, ERR_TOOBIG, 14);
+    expect_refusal(many, ERR_UNSUPPORTED, 5 + SDP_MEDIA_MAX + 1);
     struct sdp s;
     struct err_info info;
     char *big = calloc(1, SDP_TEXT_MAX + 2);
@@ -224,7 +224,7 @@ START_TEST(answers_keep_order_and_numbers)
     ck_assert_str_eq(text,
                      "v=0\r\no=- 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
                      "m=image 0 udptl t38\r\n"
-                     "m=audio 0 RTP/SAVP 0 8\r\n"
+                     "m=audio 0 RTP/SAVP 0\r\n"
                      "m=audio 20002 RTP/AVP 111 96\r\na=rtpmap:111 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n"
                      "a=fmtp:96 0-15\r\na=ptime:40\r\na=sendrecv\r\n"
                      "m=audio 0 RTP/AVP 0\r\n"
@@ -243,6 +243,33 @@ START_TEST(answers_keep_order_and_numbers)
     (void)parse(text); /* and we can read what we write */
     ck_assert_int_eq(sdp_write_answer(&offer, &local, text, 100, &p), ERR_TOOBIG);
     ck_assert_int_eq(sdp_write_answer(&offer, &local, text, 0, &p), ERR_TOOBIG);
+}
+END_TEST
+
+/* Each line has its answer in its place (RFC 3264 section 6), and as many as we read fit into what a call keeps. */
+START_TEST(as_many_lines_as_we_read_are_answered)
+{
+    char offer_text[4096] = HEAD, text[2048], line[64];
+    for (unsigned k = 0; k < SDP_MEDIA_MAX; k++) {
+        (void)snprintf(line, sizeof line, "m=%s %u RTP/AVP 8 0 96 97 98\r\n", k == 20 ? "audio" : "video", 4000 + 2 * k);
+        strcat(offer_text, line);
+    }
+    struct sdp offer, back;
+    struct sdp_session_params p;
+    struct sdp_local local = {
+        .session_id = 1, .version = 1, .ip = "192.0.2.200", .rtp_port = 20000, .dir = SDP_SENDRECV, .prefer = {SDP_PCMA, SDP_PCMU}};
+    ck_assert_int_eq(sdp_parse(offer_text, strlen(offer_text), &offer, NULL), 0);
+    ck_assert_uint_eq(offer.n_media, SDP_MEDIA_MAX);
+    int n = sdp_write_answer(&offer, &local, text, sizeof text, &p);
+    ck_assert_int_gt(n, 0);
+    ck_assert(p.active);
+    ck_assert_uint_eq(p.media_index, 20);
+    ck_assert_int_eq(sdp_parse(text, (size_t)n, &back, NULL), 0);
+    ck_assert_uint_eq(back.n_media, SDP_MEDIA_MAX);
+    for (unsigned k = 0; k < SDP_MEDIA_MAX; k++) {
+        ck_assert_uint_eq(back.media[k].port, k == 20 ? 20000 : 0);
+        ck_assert_str_eq(back.media[k].kind, offer.media[k].kind);
+    }
 }
 END_TEST
 
@@ -420,6 +447,7 @@ int main(void)
 {
     Suite *suite = suite_create("sdp");
     TCase *tc = tcase_create("sdp");
+    tcase_add_test(tc, as_many_lines_as_we_read_are_answered);
     tcase_add_test(tc, reads_a_usual_description);
     tcase_add_test(tc, takes_what_is_merely_odd);
     tcase_add_test(tc, reads_addresses);
