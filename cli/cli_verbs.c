@@ -4,11 +4,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/version.h"
 #include "cli/cli_run.h"
-
-#ifndef EVERLINE_VERSION
-#define EVERLINE_VERSION "0.1.0"
-#endif
 
 static const char *text_of(const json_t *o, const char *key)
 {

@@ -82,7 +82,7 @@ int edge_start(struct node *n, struct err_info *info)
 {
     struct sip_config cfg = {
         .realm = NODE_REALM,
-        .product = "Everline/" NODE_VERSION,
+        .product = "Everline/" EVERLINE_VERSION,
         .session_expires_s = edge_parameter(n, "session_expires_s", 1800, 90, 86400),
         .min_se_s = edge_parameter(n, "min_se_s", 90, 90, 3600),
     };

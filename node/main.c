@@ -68,7 +68,7 @@ static int main_options(int argc, char **argv, struct main_args *a)
             a->alone = true;
             break;
         case 'v':
-            puts("ccnode " NODE_VERSION);
+            puts("ccnode " EVERLINE_VERSION);
             return 0;
         case 'h':
             fputs(main_help, stdout);

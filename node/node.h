@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/version.h"
 #include "core/core.h"
 #include "node/config.h"
 #include "raft/repl.h"
@@ -26,7 +27,6 @@ struct prompt_store;
 struct sip_ua;
 struct storage;
 
-#define NODE_VERSION "0.1.0"
 #define NODE_REALM "everline"
 
 /* Calls of this node: see node/call.h. */
