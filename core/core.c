@@ -131,6 +131,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return 0;
     case EV__COMMAND__BODY_FEATURE:
         return core_feature(c, cmd->feature);
+    case EV__COMMAND__BODY_CLUSTER_OPERATION:
+        return core_cluster_operation(c, cmd->cluster_operation);
     case EV__COMMAND__BODY_CONFIG_APPLY:
         return core_config_apply(c, cmd->config_apply);
     case EV__COMMAND__BODY_REGISTER:

@@ -38,6 +38,8 @@ static const char *action_of(const Ev__Command *m, char object[160])
         (void)snprintf(object, 160, "node/%.64s", m->node_forget->name);
         return "node.forget";
     }
+    if (m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION)
+        return "cluster.operation";
     if (m->body_case == EV__COMMAND__BODY_FEATURE)
         return "cluster.feature";
     if (m->body_case == EV__COMMAND__BODY_CALL_END) {
@@ -55,8 +57,9 @@ void core_audit_command(struct core *c)
     /* A telephone registers and calls by itself; the person behind it acts by its codes. */
     if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET)
         return;
-    /* An apply that changed something has its rows, one for each object. */
-    if (m->body_case == EV__COMMAND__BODY_CONFIG_APPLY && !c->ans->code && c->ans->version)
+    /* An apply that was carried out has a row for each object that it changed; an operation on the cluster writes its own. */
+    if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION) &&
+        !c->ans->code)
         return;
     char object[160];
     const char *action = action_of(m, object);

@@ -295,10 +295,7 @@ static struct call *make_call(struct core *c, Ev__CallStart *m, const struct cor
     core_pbset(&s->language, r->language);
     s->priority = r->priority;
     s->arrived_us = c->now_us;
-    s->answered = m->answered;
-    s->answered_us = m->answered ? c->now_us : 0;
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLER, m->extension[0] ? m->extension : m->caller, "");
-    l->answered = m->answered;
     l->dialog = m->dialog; /* taken over: the command lets go of it */
     m->dialog = NULL;
     core_call_publish(k);
@@ -307,6 +304,20 @@ static struct call *make_call(struct core *c, Ev__CallStart *m, const struct cor
     c->sorted_ok = false;
     c->calls_total++;
     return k;
+}
+
+static void answered_now(struct core *c, struct call *k)
+{
+    k->st->answered = k->st->legs[0]->answered = true;
+    k->st->answered_us = c->now_us;
+    core_call_touch(c, k);
+    core_ev_call(c, "call.answered", k);
+}
+
+/* A caller whom a full queue refuses is never answered: the owner sends the refusal instead of the 200. */
+static bool refused_at_once(struct core *c, const struct core_route *r)
+{
+    return r->kind == CORE_ROUTE_QUEUE && core_queue_full(c, r->name);
 }
 
 int core_call_start(struct core *c, Ev__CallStart *m)
@@ -324,8 +335,8 @@ int core_call_start(struct core *c, Ev__CallStart *m)
         core_pbset(&s->legs[0]->agent, k->caller->agent->number);
     core_call_touch(c, k);
     core_ev_call(c, "call.started", k);
-    if (s->answered)
-        core_ev_call(c, "call.answered", k);
+    if (m->answered && !refused_at_once(c, &r))
+        answered_now(c, k);
     switch (r.kind) {
     case CORE_ROUTE_APP:
         core_pbset(&s->app, r.name);
@@ -376,11 +387,8 @@ int core_call_answered(struct core *c, Ev__CallAnswered *m)
         return c->ans->code;
     if (k->st->answered)
         return core_refuse(c, ERR_STALE, "call_id", "the call was answered before");
-    k->st->answered = k->st->legs[0]->answered = true;
-    k->st->answered_us = c->now_us;
     take_dialog(&k->st->legs[0]->dialog, &m->dialog);
-    core_call_touch(c, k);
-    core_ev_call(c, "call.answered", k);
+    answered_now(c, k);
     return 0;
 }
 
@@ -411,11 +419,9 @@ int core_call_queue(struct core *c, const Ev__CallQueue *m)
         return c->ans->code;
     if (k->st->phase != CORE_CALL_MENU)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
-    const struct queue *q = core_queue_obj(c, m->queue);
-    if (!q)
+    if (!core_queue_obj(c, m->queue))
         return core_refuse(c, ERR_NOTFOUND, "queue", "there is no queue %.64s", m->queue);
-    const Ev__Queue *cfg = core_queue_config(c, m->queue);
-    if (cfg->max_waiting && acd_waiting(c->acd, q->key) >= cfg->max_waiting)
+    if (core_queue_full(c, m->queue))
         return core_refuse(c, ERR_BUSY, "queue", "queue %.64s is full", m->queue);
     core_pbset(&k->st->queue, m->queue);
     core_queue_enter(c, k);

@@ -240,6 +240,7 @@ int core_node_down(struct core *c, const Ev__NodeDown *m);
 int core_node_forget(struct core *c, const Ev__NodeForget *m);
 int core_cluster_init(struct core *c, const Ev__ClusterInit *m);
 int core_feature(struct core *c, const Ev__FeatureLevel *m);
+int core_cluster_operation(struct core *c, const Ev__ClusterOperation *m);
 void core_node_link(struct core *c, struct node *n);
 void core_node_publish(struct node *n);
 void core_node_free(struct node *n);
@@ -294,6 +295,7 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
 void core_calls_of_dead_node(struct core *c, const char *node);
 void core_calls_flush(struct core *c);
 Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const char *number, const char *agent);
+bool core_queue_full(const struct core *c, const char *name);
 /* Into the queue named in st->queue; front 0 or a place at the very front. */
 void core_queue_enter(struct core *c, struct call *k);
 /* Takes the offer back: the call returns to the front of its queue, to its menu, or fails. */

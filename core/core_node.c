@@ -183,3 +183,32 @@ int core_feature(struct core *c, const Ev__FeatureLevel *m)
         c->stop = ERR_UNSUPPORTED;
     return 0;
 }
+
+int core_cluster_operation(struct core *c, const Ev__ClusterOperation *m)
+{
+    static const char *const actions[] = {"node.add", "node.remove", "cluster.transfer"};
+    if ((unsigned)m->action >= sizeof actions / sizeof actions[0])
+        return core_refuse(c, ERR_INVAL, "action", "there is no such operation");
+    bool any = m->action == EV__CLUSTER_OPERATION__ACTION__TRANSFER && !m->node[0];
+    if (!any && !core_fits(m->node, CORE_NAME_MAX))
+        return core_refuse(c, ERR_INVAL, "node", "a node's name has 1 to %u bytes", CORE_NAME_MAX - 1);
+    const char *action = actions[m->action];
+    char object[CORE_NAME_MAX + 8] = "cluster";
+    if (!any)
+        (void)snprintf(object, sizeof object, "node/%s", m->node);
+    struct sbuf after = {0};
+    if (m->address[0]) {
+        sbuf_add(&after, "{", 1);
+        sbuf_kv(&after, "address", m->address);
+        sbuf_add(&after, "}", 1);
+    }
+    core_audit(c, action, object, NULL, after.p, m->code);
+    sbuf_free(&after);
+    struct sbuf *b = core_ev_begin(c, "cluster.operation", any ? "cluster" : "node", any ? c->cluster_id : m->node);
+    sbuf_kv(b, "action", action);
+    sbuf_kv(b, "node", m->node);
+    sbuf_kv(b, "actor", c->cmd->actor);
+    sbuf_kv(b, "code", err_name(m->code));
+    core_ev_end(c);
+    return 0;
+}

@@ -31,16 +31,21 @@ static void enqueue(struct core *c, struct call *k)
     core_call_touch(c, k);
 }
 
+bool core_queue_full(const struct core *c, const char *name)
+{
+    const struct queue *q = core_queue_obj(c, name);
+    const Ev__Queue *cfg = core_queue_config(c, name);
+    return q && cfg && cfg->max_waiting && acd_waiting(c->acd, q->key) >= cfg->max_waiting;
+}
+
 void core_queue_enter(struct core *c, struct call *k)
 {
     Ev__CallState *s = k->st;
-    const struct queue *q = core_queue_obj(c, s->queue);
-    const Ev__Queue *cfg = core_queue_config(c, s->queue);
-    if (!q || !cfg) {
+    if (!core_queue_obj(c, s->queue)) {
         core_call_fail(c, k, 404, "no_queue");
         return;
     }
-    if (cfg->max_waiting && acd_waiting(c->acd, q->key) >= cfg->max_waiting) {
+    if (core_queue_full(c, s->queue)) {
         core_call_fail(c, k, 486, "queue_full");
         return;
     }

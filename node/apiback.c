@@ -22,6 +22,7 @@
 #include "telephony/sip.h"
 
 #define APIBACK_PEERS_MAX 64u
+#define API_NAME_MAX 128u
 
 struct node_api {
     struct node *n;
@@ -36,6 +37,7 @@ struct api_work {
     Ev__Command *cmd; /* submit */
     enum api_op op;   /* call */
     json_t *args;
+    char actor[API_NAME_MAX], origin[API_NAME_MAX]; /* call */
 };
 
 static void api_work_finish(struct api_work *w, const struct api_result *r)
@@ -180,9 +182,9 @@ static json_t *apiback_node_status(struct node *n)
                                (json_int_t)s.pending, "capacity", (json_int_t)REPL_PENDING_MAX, "refused",
                                (json_int_t)s.refused, "name", "core_work", "length", (json_int_t)node_post_waiting(n),
                                "capacity", (json_int_t)NODE_POST_MAX, "refused", (json_int_t)0);
-    return json_pack("{s:I,s:s,s:I,s:o,s:o,s:o,s:o}", "node_id", (json_int_t)repl_id(n->repl), "version", NODE_VERSION,
-                     "uptime_s", (json_int_t)up_s, "threads", metrics_threads(), "queues", queues, "disk",
-                     apiback_disk(n, s.log_bytes), "counters", metrics_counters(n));
+    return json_pack("{s:I,s:s,s:I,s:o,s:o,s:o,s:o}", "node_id", (json_int_t)repl_id(n->repl), "version",
+                     EVERLINE_VERSION, "uptime_s", (json_int_t)up_s, "threads", metrics_threads(), "queues", queues,
+                     "disk", apiback_disk(n, s.log_bytes), "counters", metrics_counters(n));
 }
 
 static void apiback_verified(void *ctx, int status, json_t *result)
@@ -203,10 +205,14 @@ static const char *apiback_member_name(struct node *n, uint64_t id)
     return name;
 }
 
+static int apiback_trace(struct api_work *w, int code, node_done_fn *done, void *ctx);
+
 static void apiback_member(void *arg, int status, uint64_t id, const char *text)
 {
     struct api_work *w = arg;
     if (status) {
+        if (apiback_trace(w, status, NULL, NULL))
+            log_warn("api", "the audit trail does not tell that an operation on the cluster failed");
         api_work_fail(w, status, text);
         return;
     }
@@ -240,12 +246,57 @@ static int apiback_hangup(struct api_work *w)
     return rc;
 }
 
+/* ---- operations on the cluster: none without its row in the audit trail */
+
+static char *apiback_text(const struct api_work *w, const char *key)
+{
+    const char *s = json_string_value(json_object_get(w->args, key));
+    return (char *)(uintptr_t)(s ? s : "");
+}
+
+static int apiback_trace(struct api_work *w, int code, node_done_fn *done, void *ctx)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__ClusterOperation op = EV__CLUSTER_OPERATION__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CLUSTER_OPERATION;
+    cmd.cluster_operation = &op;
+    cmd.actor = w->actor;
+    cmd.origin = w->origin;
+    op.action = w->op == API_OP_NODE_ADD      ? EV__CLUSTER_OPERATION__ACTION__NODE_ADD
+                : w->op == API_OP_NODE_REMOVE ? EV__CLUSTER_OPERATION__ACTION__NODE_REMOVE
+                                              : EV__CLUSTER_OPERATION__ACTION__TRANSFER;
+    op.node = apiback_text(w, w->op == API_OP_CLUSTER_TRANSFER ? "to" : "name");
+    op.address = apiback_text(w, "address");
+    op.code = code;
+    return node_propose(w->n, &cmd, w->timeout_ms, done, ctx);
+}
+
+static int apiback_operate(struct api_work *w)
+{
+    struct node *n = w->n;
+    const char *name = apiback_text(w, "name"), *to = json_string_value(json_object_get(w->args, "to"));
+    if (w->op == API_OP_NODE_ADD)
+        return repl_add(n->repl, name, apiback_text(w, "address"), apiback_member, w);
+    if (w->op == API_OP_NODE_REMOVE)
+        return repl_remove(n->repl, name, apiback_member, w);
+    return repl_transfer(n->repl, to, apiback_member, w);
+}
+
+static void apiback_operation_traced(void *ctx, int status, const struct core_answer *a)
+{
+    struct api_work *w = ctx;
+    if (status || a->code) {
+        api_work_fail(w, status ? status : a->code, a && a->text[0] ? a->text : NULL);
+        return;
+    }
+    int rc = w->n->stopping ? ERR_CLOSED : apiback_operate(w);
+    if (rc)
+        apiback_member(w, rc, 0, NULL);
+}
+
 static void apiback_call_core(struct node *n, void *ctx)
 {
     struct api_work *w = ctx;
-    const char *name = json_string_value(json_object_get(w->args, "name"));
-    const char *to = json_string_value(json_object_get(w->args, "to"));
-    const char *address = json_string_value(json_object_get(w->args, "address"));
     bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_HANGUP;
     int rc = local ? 0 : apiback_cut_off(n);
     if (rc) {
@@ -263,13 +314,9 @@ static void apiback_call_core(struct node *n, void *ctx)
         rc = replica_verify(n, w->timeout_ms, apiback_verified, w);
         break;
     case API_OP_CLUSTER_TRANSFER:
-        rc = repl_transfer(n->repl, to, apiback_member, w);
-        break;
     case API_OP_NODE_ADD:
-        rc = name && address ? repl_add(n->repl, name, address, apiback_member, w) : ERR_INVAL;
-        break;
     case API_OP_NODE_REMOVE:
-        rc = name ? repl_remove(n->repl, name, apiback_member, w) : ERR_INVAL;
+        rc = apiback_trace(w, 0, apiback_operation_traced, w);
         break;
     case API_OP_READ_INDEX:
         rc = repl_read_index(n->repl, apiback_read, w, w->timeout_ms);
@@ -290,6 +337,8 @@ static int apiback_call(void *ctx, enum api_op op, json_t *args, const char *act
     if (!w)
         return ERR_NOMEM;
     *w = (struct api_work){.n = n, .ticket = ticket, .timeout_ms = timeout_ms, .op = op, .args = args};
+    snprintf(w->actor, sizeof w->actor, "%s", actor);
+    snprintf(w->origin, sizeof w->origin, "%s", origin);
     const char *what = op == API_OP_NODE_ADD           ? "node add"
                        : op == API_OP_NODE_REMOVE      ? "node remove"
                        : op == API_OP_CLUSTER_TRANSFER ? "cluster transfer"

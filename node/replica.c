@@ -267,10 +267,12 @@ static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
             map_del(&n->replica->refused, peers[i].name);
         else if (map_set(&n->replica->refused, peers[i].name, n))
             log_warn("node", "out of memory");
+        bool never_up = !core_node(n->core, peers[i].name); /* added, and not started yet */
         log_notice("node", "node %s is %s", peers[i].name,
-                   up        ? "connected"
-                   : refused ? "dead: it refuses connections"
-                             : "not reachable");
+                   up         ? "connected"
+                   : never_up ? "not running yet"
+                   : refused  ? "dead: it refuses connections"
+                              : "not reachable");
     }
 }
 
@@ -322,7 +324,7 @@ static void replica_announce(struct node *n)
     up.n_sip = n->cfg.n_sip;
     up.https = n->cfg.https.text;
     up.peer = n->cfg.peer.text;
-    up.version = (char *)(uintptr_t)NODE_VERSION;
+    up.version = (char *)(uintptr_t)EVERLINE_VERSION;
     up.max_feature_level = CORE_FEATURE_LEVEL;
     n->replica->announcing = node_propose(n, &cmd, 0, replica_announce_done, n) == 0;
 }

@@ -229,10 +229,23 @@ class Membership(ClusterCase):
         self.undisturbed(call, leg)
         self.call_goes_on(new, "1003")
         self.verified()
+        self.trail_tells([("node.add", "node/n2"), ("node.add", "node/n3"), ("node.add", "node/" + new.name), ("node.remove", "node/" + gone.name)])
+        # One that was added and has not run yet is not dead.
+        self.assertFalse(any("node n4 is dead" in n.log_text() for n in self.cluster))
         # It stays outside, whatever it believes.
         gone.start()
         wait_for(lambda: not gone.alive(), 20, "a removed node does not come back by itself")
         self.votes(rest)
+
+    def trail_tells(self, operations):
+        """On every node, in this order, with who and when."""
+        for n in self.cluster.alive():
+            rows = [r for r in n.api("GET", "/v1/audit?limit=1000").json["items"] if r["object"].startswith("node/")][::-1]
+            self.assertEqual([(r["action"], r["object"], r["actor"], r["code"]) for r in rows],
+                             [(action, what, "token:admin", "ok") for action, what in operations], n.name)
+            self.assertTrue(all(r["time"] and r["origin"] for r in rows))
+        told = self.cluster.must("events", "--type", "everline.cluster", "--since", "0", "--count", str(len(operations)), "-o", "json").out
+        self.assertEqual([e["data"]["action"] for e in map(json.loads, told.splitlines())], [action for action, _ in operations])
 
     def test_replaced_under_a_new_id(self):
         old = next(n for n in self.cluster if n is not self.cluster.leader())

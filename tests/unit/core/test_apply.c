@@ -507,25 +507,6 @@ START_TEST(test_cluster_and_odd_commands)
 }
 END_TEST
 
-START_TEST(test_unknown_feature_level_stops_the_node)
-{
-    Ev__Command m = EV__COMMAND__INIT;
-    Ev__Tick tick = EV__TICK__INIT;
-    m.body_case = EV__COMMAND__BODY_TICK;
-    m.tick = &tick;
-    m.feature_level = CORE_FEATURE_LEVEL + 1;
-    void *data;
-    size_t len;
-    ck_assert_int_eq(core_pack(&m, &data, &len), 0);
-    struct core_item it = {1, 1, ++f.seq, data, len};
-    struct core_answer *a;
-    uint64_t stored = storage_applied_index(f.st);
-    ck_assert_int_eq(core_apply(f.c, f.index + 1, 1, &it, 1, &a), ERR_UNSUPPORTED);
-    ck_assert_uint_eq(storage_applied_index(f.st), stored);
-    free(data);
-}
-END_TEST
-
 static const struct sockaddr *addr(struct sockaddr_storage *ss, const char *ip, uint16_t port)
 {
     memset(ss, 0, sizeof *ss);
@@ -605,9 +586,16 @@ START_TEST(test_hold_and_full_queue)
     ck_assert(core_call(f.c, 1)->answered);
     ck_assert_int_eq(fx_run(&f, &c2), ERR_STALE);
     ck_assert_int_eq(fx_set(&f, "[{'kind':'queue','name':'service','max_waiting':1}]"), 0);
-    ck_assert_int_eq(fx_start(&f, 2, "13800", "10003", false), 0);
+    ck_assert_int_eq(fx_start(&f, 2, "13800", "10003", true), 0);
     ck_assert_int_eq(fx_phase(&f, 2), CORE_CALL_FAILED);
     ck_assert_str_eq(core_call(f.c, 2)->fail_cause, "queue_full");
+    /* The owner was to answer, and now refuses: nobody was answered, and the record says so. */
+    ck_assert(!core_call(f.c, 2)->answered && !core_call(f.c, 2)->legs[0].answered);
+    ck_assert_int_eq(fx_end(&f, 2, "system"), 0);
+    json_t *record = fx_view(&f, "cdr", "0000000000000002", NULL);
+    ck_assert(json_is_null(json_object_get(record, "answered_at")));
+    ck_assert_int_eq(json_integer_value(json_object_get(record, "sip_status")), 486);
+    json_decref(record);
     ck_assert_int_eq(fx_start(&f, 3, "13800", "10000", false), 0);
     ck_assert_int_eq(fx_queue(&f, 3, "service"), ERR_BUSY);
     ck_assert_int_eq(fx_config(&f, NULL, "['access_number/10003','queue/service']", NULL, NULL), ERR_CONFLICT);
@@ -636,7 +624,6 @@ int main(void)
     tcase_add_test(t, test_idempotency);
     tcase_add_test(t, test_sequence);
     tcase_add_test(t, test_cluster_and_odd_commands);
-    tcase_add_test(t, test_unknown_feature_level_stops_the_node);
     tcase_add_test(t, test_addresses);
     tcase_add_test(t, test_hold_and_full_queue);
     suite_add_tcase(s, t);
