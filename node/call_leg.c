@@ -234,6 +234,35 @@ static void call_leg_hold_changed(struct call_leg *l)
         call_play_music(&k->b);
 }
 
+/* Proposes what another node would need to carry this leg on, as it stands now. */
+static int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done)
+{
+    const struct core_call *s = call_state(l->call);
+    uint64_t leg_id = 0;
+    for (size_t i = 0; s && i < s->n_legs; i++)
+        if ((s->legs[i].role == CORE_LEG_CALLEE) == l->callee)
+            leg_id = s->legs[i].id;
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__LegUpdate update = EV__LEG_UPDATE__INIT;
+    Ev__Dialog dialog;
+    char address[64];
+    call_leg_dialog(l, &dialog, address);
+    cmd.body_case = EV__COMMAND__BODY_LEG_UPDATE;
+    cmd.leg_update = &update;
+    update.call_id = l->call->id;
+    update.leg_id = leg_id;
+    update.dialog = &dialog;
+    update.held = held;
+    return call_propose(l->call, &cmd, done);
+}
+
+static void call_leg_answer_kept(struct call *k, int status, const struct core_answer *a)
+{
+    if ((status || a->code) && !k->ending && !k->gone)
+        log_warn("call", "%s: the answer to our offer is not in the state: %s", k->text_id,
+                 err_text(status ? status : a->code));
+}
+
 void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev)
 {
     struct call *k = l->call;
@@ -247,6 +276,10 @@ void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev)
     }
     call_leg_apply_media(l);
     call_leg_hold_changed(l);
+    /* Our offer was committed before it went out; what came of it is known only now. */
+    int rc = call_leg_commit(l, l->held, call_leg_answer_kept);
+    if (rc)
+        log_warn("call", "%s: the answer to our offer is not in the state: %s", k->text_id, err_text(rc));
 }
 
 void call_leg_pass_key(struct call_leg *l, char digit)
@@ -296,23 +329,9 @@ void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev)
             log_debug("call", "%s: re-INVITE went away before its answer", k->text_id);
         return;
     }
-    const struct core_call *s = call_state(k);
-    uint64_t leg_id = 0;
-    for (size_t i = 0; s && i < s->n_legs; i++)
-        if ((s->legs[i].role == CORE_LEG_CALLEE) == l->callee)
-            leg_id = s->legs[i].id;
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__LegUpdate update = EV__LEG_UPDATE__INIT;
-    Ev__Dialog dialog;
-    char address[64];
-    call_leg_dialog(l, &dialog, address);
-    cmd.body_case = EV__COMMAND__BODY_LEG_UPDATE;
-    cmd.leg_update = &update;
-    update.call_id = k->id;
-    update.leg_id = leg_id;
-    update.dialog = &dialog;
-    update.held = !l->we_offered && !l->agreed.can_send;
-    rc = call_propose(k, &cmd, l->callee ? call_leg_reoffer_b : call_leg_reoffer_a);
+    /* With an offer of ours the present hold stands until the ACK brings the answer. */
+    bool held = l->we_offered ? l->held : !l->agreed.can_send;
+    rc = call_leg_commit(l, held, l->callee ? call_leg_reoffer_b : call_leg_reoffer_a);
     if (rc)
         call_leg_reanswer(k, l, rc);
 }

@@ -80,8 +80,14 @@ class Hold(Talk):
             self.assertIn("m=audio", c.reinvite("sendonly", delayed=True).body)
             held, hz = (other, CALLER_HZ) if c is call else (call, AGENT_HZ)
             self.hears_music(held, hz)
+            # Every node knows what the ACK said: the hold, and the description.
+            role = "caller" if c is call else "callee"
+            for n in self.cluster:
+                wait_for(lambda: [x["role"] for x in self.live(call.phone.user, n)["legs"] if x["held"]] == [role], 5, "held at " + n.name)
             self.assertIn("m=audio", c.reinvite("sendrecv", delayed=True).body)
             self.hear_each_other(call, other)
+            for n in self.cluster:
+                wait_for(lambda: not any(x["held"] for x in self.live(call.phone.user, n)["legs"]), 5, "resumed at " + n.name)
         self.over(call, other)
 
 
