@@ -1,11 +1,10 @@
 /* The database: open and check, images, digests, readers, damage. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/storage/done.h"
 
 static struct fx f;
 
@@ -23,62 +22,6 @@ static void down(void)
 static void path_in(char out[256], const char *name)
 {
     (void)snprintf(out, 256, "%s/%s", f.dir, name);
-}
-
-/* ---- waiting for a worker's answer, with a deadline */
-
-struct done {
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    bool done;
-    int status;
-    struct storage_image image;
-    struct storage_digest digest;
-};
-
-static void done_init(struct done *d)
-{
-    memset(d, 0, sizeof *d);
-    (void)pthread_mutex_init(&d->lock, NULL);
-    (void)pthread_cond_init(&d->cond, NULL);
-}
-
-static void finish(struct done *d, int status)
-{
-    d->status = status;
-    d->done = true;
-    (void)pthread_cond_signal(&d->cond);
-    (void)pthread_mutex_unlock(&d->lock);
-}
-
-static void on_image(void *arg, int status, const struct storage_image *image)
-{
-    struct done *d = arg;
-    (void)pthread_mutex_lock(&d->lock);
-    if (image)
-        d->image = *image;
-    finish(d, status);
-}
-
-static void on_digest(void *arg, int status, const struct storage_digest *digest)
-{
-    struct done *d = arg;
-    (void)pthread_mutex_lock(&d->lock);
-    if (digest)
-        d->digest = *digest;
-    finish(d, status);
-}
-
-static void wait_for(struct done *d)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 30;
-    (void)pthread_mutex_lock(&d->lock);
-    while (!d->done)
-        ck_assert_int_eq(pthread_cond_timedwait(&d->cond, &d->lock, &until), 0);
-    (void)pthread_mutex_unlock(&d->lock);
-    ck_assert_int_eq(d->status, 0);
 }
 
 static void take_image(struct done *d)
@@ -339,13 +282,7 @@ START_TEST(test_one_image_at_a_time)
     wait_for(&d);
     done_init(&d);
     ck_assert_int_eq(storage_image_begin(f.st, "/nonexistent", on_image, &d), 0);
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 30;
-    (void)pthread_mutex_lock(&d.lock);
-    while (!d.done)
-        ck_assert_int_eq(pthread_cond_timedwait(&d.cond, &d.lock, &until), 0);
-    (void)pthread_mutex_unlock(&d.lock);
+    wait_for_any(&d);
     ck_assert_int_ne(d.status, 0);
 }
 END_TEST
