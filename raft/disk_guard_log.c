@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <raft.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,16 @@ static bool disk_guard_metadata(const char *log_dir, const char *name, uint64_t 
 
 /* ---- segments ---- */
 
-enum disk_guard_end { DISK_GUARD_EXACT, DISK_GUARD_ZEROES, DISK_GUARD_TORN, DISK_GUARD_SHORT };
+enum disk_guard_end { DISK_GUARD_EXACT, DISK_GUARD_ZEROES, DISK_GUARD_TORN, DISK_GUARD_SHORT, DISK_GUARD_ALIEN };
+
+/* libraft frees a batch twice when it meets another type. */
+static bool disk_guard_types(const uint8_t *entry, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (entry[i * 16 + 8] < RAFT_COMMAND || entry[i * 16 + 8] > RAFT_CHANGE)
+            return false;
+    return true;
+}
 
 /* Counts the entries of the batches that are whole, and says how the file ends. */
 static enum disk_guard_end disk_guard_batches(const uint8_t *data, size_t len, uint64_t *entries)
@@ -196,6 +206,8 @@ static enum disk_guard_end disk_guard_batches(const uint8_t *data, size_t len, u
             return DISK_GUARD_SHORT;
         if (disk_guard_crc(header, (size_t)(r.at - header)) != crc_header)
             return DISK_GUARD_TORN;
+        if (!disk_guard_types(header + 8, n))
+            return DISK_GUARD_ALIEN;
         if (bytes > wire_left(&r))
             return DISK_GUARD_SHORT;
         const uint8_t *body = wire_take(&r, (size_t)bytes);
@@ -242,7 +254,7 @@ static int disk_guard_segment(const char *log_dir, const struct disk_guard_segme
     munmap((void *)(uintptr_t)map, (size_t)st.st_size);
     if (*end == DISK_GUARD_SHORT)
         return err_set(info, ERR_CORRUPT, "dir", "log segment %s is cut short. " DISK_GUARD_ADVICE, path);
-    if (!seg->open && *end != DISK_GUARD_EXACT)
+    if (*end == DISK_GUARD_ALIEN || (!seg->open && *end != DISK_GUARD_EXACT))
         return err_set(info, ERR_CORRUPT, "dir", "log segment %s is damaged. " DISK_GUARD_ADVICE, path);
     if (!seg->open && *entries != seg->last - seg->first + 1)
         return err_set(info, ERR_CORRUPT, "dir",
@@ -327,6 +339,9 @@ int disk_guard_read_log(const char *log_dir, struct disk_guard_log *out, struct 
         rc = disk_guard_closed(log_dir, &d, &log.last, info);
     if (!rc)
         rc = disk_guard_open_ones(log_dir, &d, &log.last, info);
+    /* killed between the installing of a snapshot and the dropping of the log that it replaces: libraft drops that now */
+    if (log.last < d.snapshot)
+        log.last = d.snapshot;
     free(d.segments);
     if (!rc)
         *out = log;
