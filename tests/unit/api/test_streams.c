@@ -4,6 +4,8 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include <sqlite3.h>
+
 #include "tests/unit/api/api_rig.h"
 
 static struct rig R;
@@ -155,6 +157,46 @@ START_TEST(events_come_live_and_again)
     ck_status(rig_ask(&R, NULL, "GET", "/v1/events", NULL, NULL, 0), 401);
     free(a);
     free(b);
+}
+END_TEST
+
+/* As core leaves it when the oldest of too many events went (tests/unit/core/test_nodes.c). */
+static void forget_events_before(unsigned index)
+{
+    char path[192], sql[128], *why = NULL;
+    snprintf(path, sizeof path, "%s/state.db", R.dir);
+    snprintf(sql, sizeof sql, "DELETE FROM event WHERE idx < %u; UPDATE applied SET events = 100000", index);
+    sqlite3 *db = NULL;
+    ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000);
+    int rc = sqlite3_exec(db, sql, NULL, NULL, &why);
+    ck_assert_msg(rc == SQLITE_OK, "%s", why ? why : "");
+    sqlite3_close(db);
+}
+
+START_TEST(events_that_are_not_kept_are_gone)
+{
+    for (int i = 0; i < 6; i++)
+        put(i % 2 ? "odd" : "even");
+    forget_events_before(4);
+    static const char *const places[] = {"Last-Event-ID: 1.1", "Last-Event-ID: 3.1"};
+    for (size_t i = 0; i < 2; i++) {
+        const struct answer *a = rig_ask(&R, RIG_ADMIN, "GET", "/v1/events", places[i], NULL, 0);
+        ck_status(a, 410);
+        ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(a->json, "detail")), "no longer kept"));
+    }
+    struct tls *t = malloc(sizeof *t);
+    follow(t, "/v1/events", "Last-Event-ID: 4.1\r\n"); /* the oldest that is kept: nothing is missing after it */
+    ck_assert(tls_wait(t, "id: 6.1\n", 10000));
+    ck_assert_ptr_nonnull(strstr(t->text, "id: 5.1\n"));
+    ck_assert_ptr_null(strstr(t->text, "id: 4.1\n"));
+    tls_close(t);
+    follow(t, "/v1/events?after=0", ""); /* all that there is */
+    ck_assert(tls_wait(t, "id: 6.1\n", 10000));
+    ck_assert_ptr_nonnull(strstr(t->text, "id: 4.1\n"));
+    ck_assert_ptr_null(strstr(t->text, "id: 3.1\n"));
+    tls_close(t);
+    free(t);
 }
 END_TEST
 
@@ -328,6 +370,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 150);
     tcase_add_test(t, events_come_live_and_again);
+    tcase_add_test(t, events_that_are_not_kept_are_gone);
     tcase_add_test(t, many_events_come_in_order);
     tcase_add_test(t, slow_clients_are_closed);
     tcase_add_test(t, a_connection_without_tls_is_closed);

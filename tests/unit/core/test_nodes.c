@@ -177,6 +177,93 @@ START_TEST(test_unknown_feature_level_stops_the_node)
 }
 END_TEST
 
+/* ---- old events give way */
+
+#define BATCH 1000u
+
+/* One entry of many commands, each of which tells something. */
+static void talkative_entry(void)
+{
+    static struct core_item items[BATCH];
+    static struct core_answer *answers[BATCH];
+    Ev__AgentSet m = EV__AGENT_SET__INIT;
+    m.agent = (char *)(uintptr_t) "1001";
+    m.action = EV__AGENT_SET__ACTION__SET_STATE;
+    FX_BODY(AGENT_SET, agent_set, m);
+    cmd.actor = (char *)(uintptr_t) "node:n1";
+    cmd.node = (char *)(uintptr_t) "n1";
+    for (unsigned i = 0; i < BATCH; i++) {
+        m.state = (char *)(uintptr_t)(i % 2 ? "ready" : "not_ready");
+        cmd.time_us = ++f.now;
+        void *data;
+        ck_assert_int_eq(core_pack(&cmd, &data, &items[i].len), 0);
+        items[i].origin = items[i].incarnation = 1;
+        items[i].seq = ++f.seq;
+        items[i].data = data;
+    }
+    ck_assert_int_eq(core_apply(f.c, ++f.index, 1, items, BATCH, answers), 0);
+    for (unsigned i = 0; i < BATCH; i++) {
+        ck_assert_int_eq(answers[i]->code, 0);
+        free((void *)(uintptr_t)items[i].data);
+    }
+    core_apply_done(f.c);
+}
+
+static bool gone_after(struct storage_reader *r, uint64_t index)
+{
+    json_t *events = NULL;
+    int gone = -1;
+    ck_assert_int_eq(view_events(r, index, UINT32_MAX, 1, &events, &gone), 0);
+    json_decref(events);
+    return gone == 1;
+}
+
+static int one_number(void *ctx, const struct storage_row *row)
+{
+    *(uint64_t *)ctx = storage_row_int(row, 0);
+    return 0;
+}
+
+static uint64_t number(struct storage_reader *r, const char *sql)
+{
+    uint64_t v = 0;
+    ck_assert_int_eq(storage_reader_query(r, sql, NULL, 0, one_number, &v), 0);
+    return v;
+}
+
+START_TEST(test_old_events_give_way)
+{
+    const uint64_t kept = 100000; /* what docs and operations.md promise */
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    struct storage_reader *r;
+    struct err_info info = {0};
+    ck_assert_int_eq(storage_reader_open(f.st, &r, &info), 0);
+    uint64_t first = number(r, "SELECT min(idx) FROM event");
+    for (unsigned i = 0; i < 99; i++)
+        talkative_entry();
+    ck_assert_uint_eq(number(r, "SELECT min(idx) FROM event"), first); /* not before there are too many */
+    ck_assert(!gone_after(r, 0));
+    for (unsigned i = 0; i < 3; i++)
+        talkative_entry();
+    uint64_t oldest = number(r, "SELECT min(idx) FROM event"), n = number(r, "SELECT sum(n) FROM event");
+    ck_assert_uint_gt(oldest, first);
+    ck_assert_uint_ge(n, kept);
+    ck_assert_uint_lt(n, kept + 2 * BATCH + 10); /* whole entries go */
+    ck_assert_uint_eq(n, number(r, "SELECT events FROM applied"));
+    ck_assert(gone_after(r, 0));
+    ck_assert(gone_after(r, oldest - 1)); /* what lay between is not known any more */
+    ck_assert(!gone_after(r, oldest));
+    fx_reopen(&f); /* counted from the tables */
+    talkative_entry();
+    ck_assert_int_eq(storage_reader_begin(r, NULL), ERR_CLOSED);
+    storage_reader_close(r);
+    ck_assert_int_eq(storage_reader_open(f.st, &r, &info), 0);
+    ck_assert_uint_gt(number(r, "SELECT min(idx) FROM event"), oldest);
+    ck_assert_uint_eq(number(r, "SELECT sum(n) FROM event"), number(r, "SELECT events FROM applied"));
+    storage_reader_close(r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core cluster");
@@ -188,6 +275,7 @@ int main(void)
     tcase_add_test(t, test_forgotten_node);
     tcase_add_test(t, test_feature_level_rises_when_all_can);
     tcase_add_test(t, test_unknown_feature_level_stops_the_node);
+    tcase_add_test(t, test_old_events_give_way);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
