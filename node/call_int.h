@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "node/call.h"
+#include "node/flow.h"
 #include "node/ident.h"
 #include "telephony/ivr.h"
 #include "telephony/media.h"
@@ -54,9 +55,8 @@ struct call {
 
     /* the offer that leg b serves */
     uint64_t offer_id;
-    unsigned attempt; /* which contact of the extension */
-    char offer_targets[4][192];
-    char offer_flows[4][80];
+    unsigned attempt; /* which of offer_targets */
+    struct flow_target offer_targets[8];
     unsigned n_targets;
     int last_status;           /* final status of the latest attempt */
     bool offer_answer_pending; /* OfferAnswered is in flight */

@@ -89,31 +89,6 @@ static void call_ring_over(struct call *k)
 
 /* ---- where to ring */
 
-static void call_offer_add_target(struct call *k, const char *uri, const char *flow)
-{
-    if (!uri || !uri[0] || k->n_targets >= sizeof k->offer_targets / sizeof *k->offer_targets)
-        return;
-    if (strlen(uri) >= sizeof k->offer_targets[0])
-        return;
-    strcpy(k->offer_targets[k->n_targets], uri);
-    snprintf(k->offer_flows[k->n_targets], sizeof k->offer_flows[0], "%s", flow ? flow : "");
-    k->n_targets++;
-}
-
-static void call_offer_find_targets(struct call *k, const char *extension)
-{
-    struct node *n = call_node(k);
-    const Ev__Extension *e = core_extension(n->core, extension);
-    if (e && e->contact && e->contact[0])
-        call_offer_add_target(k, e->contact, NULL);
-    struct core_binding rows[4];
-    size_t count = core_bindings(n->core, extension, rows, 4);
-    for (size_t i = 0; i < count && i < 4; i++) {
-        bool own_tcp = strcmp(rows[i].node, n->cfg.name) == 0 && strncmp(rows[i].flow, "tcp:", 4) == 0;
-        call_offer_add_target(k, rows[i].uri, own_tcp ? rows[i].flow : NULL);
-    }
-}
-
 static int call_target_family(const char *uri)
 {
     return strchr(uri, '[') ? AF_INET6 : AF_INET;
@@ -129,8 +104,8 @@ static enum sdp_codec call_offer_codec(const struct call *k)
 static int call_offer_invite(struct call *k, const struct core_call *s, struct err_info *info)
 {
     struct node *n = call_node(k);
-    const char *target = k->offer_targets[k->attempt];
-    int rc = call_leg_open_media(&k->b, NULL, call_target_family(target));
+    const struct flow_target *target = &k->offer_targets[k->attempt];
+    int rc = call_leg_open_media(&k->b, NULL, call_target_family(target->uri));
     if (rc)
         return rc;
     rc = call_leg_make_offer(&k->b, call_offer_codec(k), SDP_SENDRECV);
@@ -143,8 +118,10 @@ static int call_offer_invite(struct call *k, const struct core_call *s, struct e
     struct ident_dialog ids;
     ident_dialog(key, k->id, k->offer_id, k->attempt, &ids);
     struct sip_out_params p = {
-        .target = target,
-        .flow = k->offer_flows[k->attempt][0] ? k->offer_flows[k->attempt] : NULL,
+        .target = target->uri,
+        .flow = target->flow[0] ? target->flow : NULL,
+        .route = target->route[0] ? target->route : NULL,
+        .local_ip = target->local_ip[0] ? target->local_ip : NULL,
         .from_user = s->caller[0] ? s->caller : "anonymous",
         .from_display = s->caller_name[0] ? s->caller_name : NULL,
         .to_user = s->offer.extension,
@@ -169,7 +146,7 @@ static void call_offer_ring_next(struct call *k)
         int rc = call_offer_invite(k, s, &info);
         if (rc == 0)
             return;
-        log_info("call", "%s: %s cannot be rung: %s", k->text_id, k->offer_targets[k->attempt],
+        log_info("call", "%s: %s cannot be rung: %s", k->text_id, k->offer_targets[k->attempt].uri,
                  info.text[0] ? info.text : err_text(rc));
         k->last_status = 480;
         k->attempt++;
@@ -182,7 +159,8 @@ static void call_offer_begin(struct call *k, const struct core_call *s)
     call_offer_drop(k, 0, NULL);
     k->offer_id = s->offer.id;
     k->last_status = 0;
-    call_offer_find_targets(k, s->offer.extension);
+    k->n_targets = (unsigned)flow_targets(call_node(k), s->offer.extension, k->offer_targets,
+                                          sizeof k->offer_targets / sizeof *k->offer_targets);
     uint64_t now = node_time_us(call_node(k)), ring = (uint64_t)s->offer.ring_time_s * 1000000u;
     uint64_t over = s->offer.since_us + ring;
     call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
@@ -346,7 +324,7 @@ static void call_callee_failed(struct call *k, const struct sip_event *ev)
 {
     k->b.sip = NULL;
     k->last_status = ev->status;
-    log_info("call", "%s: %s answers %d %s", k->text_id, k->offer_targets[k->attempt], ev->status, ev->phrase);
+    log_info("call", "%s: %s answers %d %s", k->text_id, k->offer_targets[k->attempt].uri, ev->status, ev->phrase);
     bool next = call_offer_cause(ev->status) == EV__OFFER_FAILED__CAUSE__UNREACHABLE && k->attempt + 1 < k->n_targets;
     if (!next) {
         call_offer_fail(k, ev->status);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "node/call.h"
+#include "node/flow.h"
 #include "node/registrar.h"
 #include "telephony/sip.h"
 
@@ -103,5 +104,11 @@ int edge_start(struct node *n, struct err_info *info)
         .on_invite = edge_on_invite,
         .on_register = edge_on_register,
     };
-    return sip_ua_start(n->root, &cfg, &handler, &n->ua, info);
+    int rc = sip_ua_start(n->root, &cfg, &handler, &n->ua, info);
+    if (rc)
+        return rc;
+    struct sip_edge_handler flows;
+    flow_edge_handler(n, &flows);
+    sip_ua_set_edge(n->ua, &flows);
+    return 0;
 }

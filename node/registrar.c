@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "node/flow.h"
 #include "node/node.h"
 
 #define REGISTRAR_BINDINGS_MAX 10u
@@ -92,12 +93,19 @@ void registrar_on_register(struct node *n, struct sip_reg *reg, const struct sip
     reg_cmd.node = n->cfg.name;
     reg_cmd.flow = (char *)(uintptr_t)info->flow;
     reg_cmd.user_agent = (char *)(uintptr_t)info->user_agent;
-    if (info->path)
+    char through[FLOW_ROUTE_MAX], *path = NULL;
+    flow_path(n, info, through);
+    if (through[0] && info->path && asprintf(&path, "%s, %s", through, info->path) >= 0)
+        reg_cmd.path = path;
+    else if (through[0])
+        reg_cmd.path = through;
+    else if (info->path)
         reg_cmd.path = (char *)(uintptr_t)info->path;
     reg_cmd.remove_all = info->star;
     reg_cmd.bindings = row_ptrs;
     reg_cmd.n_bindings = info->n_contacts;
     int rc = node_propose(n, &cmd, 3000, registrar_done, r);
+    free(path);
     if (rc) {
         sip_register_reply(reg, 503, NULL, 2, NULL, 0);
         free(r);

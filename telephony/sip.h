@@ -65,6 +65,8 @@ struct sip_register_info {
     uint32_t cseq;
     const char *user_agent;
     const char *flow;  /* "udp:ip:port" or "tcp:ip:port": where it came from (received) */
+    const char *local; /* "ip:port" of ours that it came to */
+    bool natted;       /* UDP: the Contact is not where it came from, so the phone is reached at its flow only */
     const char *path;  /* Path values joined by ", " or NULL */
     bool star;         /* Contact: * with Expires: 0 */
     size_t n_contacts; /* 0: a question for the present bindings */
@@ -141,6 +143,19 @@ struct sip_config {
 
 ERR_CHECKED int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip_handler *handler,
                              struct sip_ua **out, struct err_info *info);
+/* Flows of other nodes' calls (RFC 5626 section 5.3): a request whose topmost Route names one of our addresses with a user
+ * part that begins with SIP_EDGE_TOKEN is forwarded: from a node to the flow that the token names, and inside dialogs from
+ * that flow to a node. 430 when the flow's connection is gone, 403 when the token or the sender is not ours. Without
+ * a handler all are refused. */
+#define SIP_EDGE_TOKEN "flow1-"
+struct sip_edge_handler {
+    void *ctx;
+    /* The flow ("tcp:ip:port") of a token that was made for the listen address `local` ("ip:port"). 0 or ERR_*. */
+    int (*open_token)(void *ctx, const char *token, const char *local, char *flow, size_t size);
+    /* Whether this is a SIP address of a node of ours, or with_port false: one of its IP addresses. */
+    bool (*is_node)(void *ctx, const struct sockaddr *sa, bool with_port);
+};
+void sip_ua_set_edge(struct sip_ua *ua, const struct sip_edge_handler *handler);
 /* Port that listen[i] is bound to (config port 0 picks a free one, the same for UDP and TCP); 0 when there is no such. */
 uint16_t sip_ua_port(const struct sip_ua *ua, size_t i);
 /* Ends all legs without callbacks (BYE is sent for answered ones if `bye`), closes transports. */
@@ -162,8 +177,10 @@ void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int ret
 /* Outbound leg. Identifiers are given by the caller so that another node can compute them again. */
 struct sip_out_params {
     const char *target; /* Request-URI, numeric host, such as "sip:8001@127.0.0.1:5062;transport=tcp" */
-    const char *flow;   /* "tcp:ip:port" of a connection that this node holds to be used again, or NULL */
-    const char *route;  /* one Route URI or NULL */
+    const char
+        *flow; /* "tcp:ip:port" of a connection that this node holds (ERR_NOTFOUND when it is gone), "udp:ip:port" of a
+                           phone behind NAT, or NULL */
+    const char *route;                              /* one Route URI or NULL */
     const char *from_user, *from_display, *to_user; /* display may be NULL */
     const char *call_id;                            /* required */
     const char *from_tag;                           /* required */

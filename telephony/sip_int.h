@@ -7,6 +7,7 @@
  * sip_dialog.c   requests inside a confirmed or early dialog, both directions
  * sip_timer.c    session timers (RFC 4028) and other timers of a leg
  * sip_register.c REGISTER
+ * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
  * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
  * sip_util.c     addresses, headers, random tokens
  *
@@ -58,7 +59,6 @@
 struct sip_port { /* one listen address: an nta agent with UDP and TCP */
     struct sip_ua *ua;
     nta_agent_t *agent;
-    nta_leg_t *fallback; /* takes requests outside dialogs */
     int family;
     uint16_t port;
     char ip[SIP_HOST_SIZE];
@@ -69,6 +69,8 @@ struct sip_ua {
     struct sip_config cfg; /* strings below, listen[] emptied */
     char *realm, *product;
     struct sip_handler handler;
+    struct sip_edge_handler edge;
+    uint8_t edge_key[32]; /* of this process: branches of forwarded requests */
     struct sip_port ports[SIP_LISTEN_MAX];
     size_t n_ports;
     struct list_node legs, regs;
@@ -174,7 +176,7 @@ int sip_flow_uri(const char *flow, char *out, size_t size);
 const char *sip_transport_text(enum sip_transport t);
 char *sip_url_text(const url_t *url); /* malloc, NULL when out of memory or no url */
 int sip_url_user(const url_t *url, char *out,
-                 size_t size); /* without parameters, percent-decoded, "" when absent; ERR_TOOBIG */
+                 size_t size); /* without parameters, percent-decoded, "" when absent; ERR_TOOBIG, ERR_INVAL (%00) */
 char *sip_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool sip_url_is_sip(const url_t *url);
 void sip_contact_value(const struct sip_port *port, enum sip_transport t, char *out, size_t size);
@@ -185,6 +187,8 @@ struct sip_source {
 };
 void sip_source_of_request(struct sip_port *port, nta_incoming_t *irq, struct sip_source *out);
 void sip_source_of_response(nta_outgoing_t *orq, struct sip_source *out);
+/* The open connection of a flow ("tcp:ip:port"), NULL when there is none. */
+tport_t *sip_flow_connection(struct sip_port *port, const char *flow);
 bool sip_flow_alive(struct sip_port *port, const char *flow);
 /* Body as a NUL-terminated copy when it is SDP. *sdp NULL without a body. Returns 0 or the status to refuse with. */
 int sip_body_sdp(const sip_t *sip, char **sdp);

@@ -1,4 +1,5 @@
 /* REGISTER: parsed and authenticated here, decided by the owner (RFC 3261 10.3, 3327, 5626). */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -96,18 +97,51 @@ void sip_reg_free(struct sip_reg *reg)
     free(reg);
 }
 
+/* Whether a phone that registers over UDP says another address than the one it is heard from. A port that differs counts
+ * only when the phone promises to listen where it sends from (RFC 3581), and only one Contact can be that phone. */
+static bool is_natted(const sip_t *sip, const struct sip_source *src)
+{
+    const sip_contact_t *m = sip->sip_contact;
+    if (src->transport != SIP_UDP || !m || m->m_next || !sip_url_is_sip(m->m_url))
+        return false;
+    if (m->m_url->url_params && url_has_param(m->m_url, "transport=tcp"))
+        return false;
+    char host[SIP_HOST_SIZE], said[SIP_FLOW_SIZE + 16], heard[SIP_FLOW_SIZE];
+    int family;
+    if (!sip_numeric_host(m->m_url->url_host, host, &family))
+        return true; /* a name is resolved nowhere here */
+    struct sockaddr_storage sa = {.ss_family = (sa_family_t)family};
+    if (family == AF_INET6)
+        inet_pton(family, host, &((struct sockaddr_in6 *)(void *)&sa)->sin6_addr);
+    else
+        inet_pton(family, host, &((struct sockaddr_in *)(void *)&sa)->sin_addr);
+    sip_flow_text((struct sockaddr *)&sa, SIP_UDP, said);
+    snprintf(heard, sizeof heard, "%s", src->flow);
+    *strrchr(said, ':') = '\0';
+    char *port = strrchr(heard, ':');
+    *port++ = '\0';
+    if (strcasecmp(said, heard) != 0)
+        return true;
+    const char *number = m->m_url->url_port && *m->m_url->url_port ? m->m_url->url_port : "5060";
+    return sip->sip_via->v_rport && strcmp(number, port) != 0;
+}
+
 static void deliver(struct sip_port *port, struct sip_reg *reg, const sip_t *sip, const char *user,
                     const struct contacts *c)
 {
     struct sip_ua *ua = port->ua;
     struct sip_source src;
+    char local[SIP_FLOW_SIZE];
     sip_source_of_request(port, reg->irq, &src);
+    snprintf(local, sizeof local, port->family == AF_INET6 ? "[%s]:%u" : "%s:%u", port->ip, port->port);
     struct sip_register_info info = {
         .user = user,
         .call_id = sip->sip_call_id->i_id,
         .cseq = sip->sip_cseq->cs_seq,
         .user_agent = sip->sip_user_agent && sip->sip_user_agent->g_string ? sip->sip_user_agent->g_string : "",
         .flow = src.flow,
+        .local = local,
+        .natted = is_natted(sip, &src),
         .path = reg->path,
         .star = c->star,
         .n_contacts = c->n,
@@ -140,10 +174,10 @@ static int take(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip, co
         if (status == 0)
             deliver(port, reg, sip, user, &c); /* reg may be gone after this */
         else
-            sip_reg_free(reg);
+            sip_register_reply(reg, status, NULL, 0, NULL, 0);
     }
     contacts_free(&c);
-    return status ? reply(port, irq, status, why) : 0;
+    return status && !reg ? reply(port, irq, status, why) : 0;
 }
 
 int sip_register_recv(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)

@@ -6,6 +6,7 @@
 
 #include <sofia-sip/su_log.h>
 
+#include "telephony/sip_edge.h"
 #include "telephony/sip_guard.h"
 #include "telephony/sip_int.h"
 
@@ -47,11 +48,9 @@ static int refuse_method(struct sip_port *port, nta_incoming_t *irq, const sip_t
 }
 
 /* Requests that no dialog of ours takes. */
-static int recv_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip)
+static int recv_request(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 {
-    struct sip_port *port = (struct sip_port *)magic;
     struct sip_ua *ua = port->ua;
-    (void)leg;
     ua->stats.requests_in++;
     sip_method_t method = sip->sip_request->rq_method;
     if (method == sip_method_ack)
@@ -82,13 +81,36 @@ static int recv_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *
     }
 }
 
-/* Messages that nta took as neither transaction nor dialog: only counted. */
-static int recv_stray(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+/* What a leg of the library does with the result of its callback, but for one thing: a transaction that was ended inside
+ * recv_request may be freed already, and then recv_request returns 0. */
+static void serve(struct sip_port *port, msg_t *msg)
+{
+    nta_incoming_t *irq = nta_incoming_create(port->agent, NULL, msg, NULL, TAG_END()); /* takes msg */
+    if (!irq)
+        return;
+    int status = recv_request(port, irq, sip_object(msg));
+    if (status == 0)
+        return;
+    if (nta_incoming_status(irq) < 200)
+        nta_incoming_treply(irq, status, sip_phrase(status, NULL), TAG_END());
+    if (status >= 200)
+        nta_incoming_destroy(irq);
+}
+
+/* Messages that belong to no transaction and no dialog of ours. The agent is stateless as to these, because a server
+ * transaction would keep what has to be forwarded. */
+static int recv_message(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
     struct sip_port *port = (struct sip_port *)magic;
-    (void)sip;
-    port->ua->stats.malformed++;
-    nta_msg_discard(agent, msg);
+    if (sip && sip->sip_request) {
+        if (sip_edge_takes(port, sip))
+            sip_edge_request(port, msg);
+        else
+            serve(port, msg);
+    } else if (!sip_edge_response(port, msg)) {
+        port->ua->stats.malformed++;
+        nta_msg_discard(agent, msg);
+    }
     return 0;
 }
 
@@ -146,9 +168,9 @@ static int port_open(struct sip_ua *ua, const struct sip_listen *l, size_t i, st
     snprintf(url, sizeof url, port->family == AF_INET6 ? "sip:[%s]:%s" : "sip:%s:%s", port->ip, number);
     const struct sip_config *c = &ua->cfg;
     port->agent = nta_agent_create(
-        ua->root, URL_STRING_MAKE(url), recv_stray, (nta_agent_magic_t *)port, NTATAG_UA(1), NTATAG_USE_NAPTR(0),
-        NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1), NTATAG_TIMEOUT_408(1),
-        NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1), NTATAG_MAXSIZE((usize_t)c->message_max),
+        ua->root, URL_STRING_MAKE(url), recv_message, (nta_agent_magic_t *)port, NTATAG_UA(1), NTATAG_STATELESS(1),
+        NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1),
+        NTATAG_TIMEOUT_408(1), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1), NTATAG_MAXSIZE((usize_t)c->message_max),
         NTATAG_UDP_MTU(UDP_MTU), NTATAG_SIP_T1(c->t1_ms), NTATAG_SIP_T1X64(c->t1x64_ms),
         TPTAG_IDLE(c->tcp_idle_s * 1000), TPTAG_UDP_RMEM(UDP_RMEM_BYTES), TPTAG_REUSE(1), TAG_END());
     if (!port->agent)
@@ -158,11 +180,7 @@ static int port_open(struct sip_ua *ua, const struct sip_listen *l, size_t i, st
                        port->ip, number);
     ua->n_ports++;
     int rc = port_bound(port);
-    if (rc)
-        return err_set(info, rc, field, "cannot learn the port of %s", port->ip);
-    port->fallback =
-        nta_leg_tcreate(port->agent, recv_request, (nta_leg_magic_t *)port, NTATAG_NO_DIALOG(1), TAG_END());
-    return port->fallback ? 0 : err_set(info, ERR_NOMEM, field, "out of memory");
+    return rc ? err_set(info, rc, field, "cannot learn the port of %s", port->ip) : 0;
 }
 
 static void set_defaults(struct sip_config *c)
@@ -182,11 +200,8 @@ static void set_defaults(struct sip_config *c)
 
 static void ua_free(struct sip_ua *ua)
 {
-    for (size_t i = 0; i < ua->n_ports; i++) {
-        if (ua->ports[i].fallback)
-            nta_leg_destroy(ua->ports[i].fallback);
+    for (size_t i = 0; i < ua->n_ports; i++)
         nta_agent_destroy(ua->ports[i].agent);
-    }
     if (ua->sweep)
         su_timer_destroy(ua->sweep);
     digest_replay_free(ua->replay);
@@ -228,6 +243,8 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     ua->product = mem_strdup(cfg->product ? cfg->product : "Everline");
     ua->replay = digest_replay_new(REPLAY_NONCES);
     int rc = ua->realm && ua->product && ua->replay ? 0 : err_set(info, ERR_NOMEM, "", "out of memory");
+    if (rc == 0 && sip_random(ua->edge_key, sizeof ua->edge_key) != 0)
+        rc = err_set(info, ERR_IO, "", "no random numbers");
     silence_library();
     sip_resolve_guard(true);
     sip_clock_coarse();

@@ -437,6 +437,8 @@ int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip
     struct sip_port *port = rc == 0 ? choose_port(ua, p->local_ip, family) : NULL;
     if (rc == 0 && !port)
         rc = err_set(info, ERR_UNSUPPORTED, "target", "no listen address of its family (or not the local_ip named)");
+    if (rc == 0 && p->flow && transport != SIP_UDP && !sip_flow_alive(port, flow))
+        rc = err_set(info, ERR_NOTFOUND, "flow", "the connection is gone");
     if (rc == 0 && !(leg = sip_leg_new(port)))
         rc = err_set(info, ERR_NOMEM, "", "out of memory");
     if (rc == 0) {

@@ -216,18 +216,23 @@ void sip_source_of_response(nta_outgoing_t *orq, struct sip_source *out)
     msg_destroy(msg);
 }
 
-bool sip_flow_alive(struct sip_port *port, const char *flow)
+tport_t *sip_flow_connection(struct sip_port *port, const char *flow)
 {
     char text[SIP_FLOW_SIZE];
     snprintf(text, sizeof text, "%s", flow);
     char *host = strchr(text, ':'), *p = strrchr(text, ':');
     if (!host || p <= host)
-        return false;
+        return NULL;
     *host++ = '\0';
     *p++ = '\0';
     tp_name_t tpn = {.tpn_proto = text, .tpn_canon = host, .tpn_host = host, .tpn_port = p};
     tport_t *tp = tport_by_name(nta_agent_tports(port->agent), &tpn);
-    return tp && tport_is_secondary(tp);
+    return tp && tport_is_secondary(tp) ? tp : NULL;
+}
+
+bool sip_flow_alive(struct sip_port *port, const char *flow)
+{
+    return sip_flow_connection(port, flow) != NULL;
 }
 
 int sip_body_sdp(const sip_t *sip, char **sdp)

@@ -1,0 +1,224 @@
+#include "node/flow.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/ident.h"
+
+#define FLOW_MAC_HEX 32u
+#define FLOW_BINDINGS_MAX 10u
+
+/* ---- tokens */
+
+/* ':', '[' and ']' may not stand in the user part of a URI. */
+static void flow_translate(char *text, const char *from, const char *to)
+{
+    for (char *p = text; *p; p++) {
+        const char *at = strchr(from, *p);
+        if (at)
+            *p = to[at - from];
+    }
+}
+
+static int flow_mac(const struct node *n, const char *local, const char *flow, char out[FLOW_MAC_HEX + 1])
+{
+    uint8_t nonce[32], key[32], mac[32];
+    char cluster[33], text[256];
+    if (!core_secrets(n->core, nonce, key, cluster))
+        return ERR_BADSTATE;
+    int len = snprintf(text, sizeof text, "everline flow|%s|%s", local, flow);
+    unsigned size = sizeof mac;
+    if (len > 0 && (size_t)len < sizeof text)
+        HMAC(EVP_sha256(), key, sizeof key, (const uint8_t *)text, (size_t)len, mac, &size);
+    OPENSSL_cleanse(key, sizeof key);
+    OPENSSL_cleanse(nonce, sizeof nonce);
+    if (len <= 0 || (size_t)len >= sizeof text)
+        return ERR_TOOBIG;
+    for (size_t i = 0; i < FLOW_MAC_HEX / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", mac[i]);
+    return 0;
+}
+
+static int flow_open_token(void *ctx, const char *token, const char *local, char *flow, size_t size)
+{
+    const size_t prefix = strlen(SIP_EDGE_TOKEN);
+    char text[FLOW_TEXT_MAX], mac[FLOW_MAC_HEX + 1];
+    size_t len = strlen(token);
+    if (strncmp(token, SIP_EDGE_TOKEN, prefix) != 0 || len < prefix + FLOW_MAC_HEX + 2 ||
+        len - prefix - FLOW_MAC_HEX - 1 >= sizeof text || token[prefix + FLOW_MAC_HEX] != '-')
+        return ERR_INVAL;
+    strcpy(text, token + prefix + FLOW_MAC_HEX + 1);
+    flow_translate(text, "_()", ":[]");
+    int rc = flow_mac(ctx, local, text, mac);
+    if (rc)
+        return rc;
+    if (CRYPTO_memcmp(mac, token + prefix, FLOW_MAC_HEX) != 0)
+        return ERR_DENIED;
+    if (strlen(text) >= size)
+        return ERR_TOOBIG;
+    strcpy(flow, text);
+    return 0;
+}
+
+void flow_path(struct node *n, const struct sip_register_info *info, char out[FLOW_ROUTE_MAX])
+{
+    bool tcp = strncmp(info->flow, "tcp:", 4) == 0;
+    char mac[FLOW_MAC_HEX + 1], text[FLOW_TEXT_MAX];
+    out[0] = '\0';
+    if ((!tcp && !info->natted) || strlen(info->flow) >= sizeof text || flow_mac(n, info->local, info->flow, mac))
+        return;
+    strcpy(text, info->flow);
+    flow_translate(text, ":[]", "_()");
+    /* The hop to us has the flow's transport: telephony/sip_edge.c says why. */
+    int len = snprintf(out, FLOW_ROUTE_MAX, "<sip:" SIP_EDGE_TOKEN "%s-%s@%s%s;lr>", mac, text, info->local,
+                       tcp ? ";transport=tcp" : "");
+    if (len < 0 || (size_t)len >= FLOW_ROUTE_MAX)
+        out[0] = '\0';
+}
+
+/* ---- nodes */
+
+static bool flow_address_is(const char *text, const struct sockaddr *sa, bool with_port)
+{
+    char ip[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    bool v6 = text[0] == '[';
+    if (!len || len >= sizeof ip || (v6 && (len < 3 || text[len - 1] != ']')))
+        return false;
+    memcpy(ip, text + v6, len - 2 * v6);
+    ip[len - 2 * v6] = '\0';
+    unsigned long port = strtoul(colon + 1, NULL, 10);
+    if (v6) {
+        struct in6_addr a;
+        const struct sockaddr_in6 *s6 = (const void *)sa;
+        return sa->sa_family == AF_INET6 && inet_pton(AF_INET6, ip, &a) == 1 &&
+               memcmp(&a, &s6->sin6_addr, sizeof a) == 0 && (!with_port || port == ntohs(s6->sin6_port));
+    }
+    struct in_addr a;
+    const struct sockaddr_in *s4 = (const void *)sa;
+    return sa->sa_family == AF_INET && inet_pton(AF_INET, ip, &a) == 1 && a.s_addr == s4->sin_addr.s_addr &&
+           (!with_port || port == ntohs(s4->sin_port));
+}
+
+static bool flow_is_node(void *ctx, const struct sockaddr *sa, bool with_port)
+{
+    const struct node *n = ctx;
+    for (const struct core_node *k = NULL; (k = core_node_next(n->core, k));)
+        for (size_t i = 0; i < k->n_sip; i++)
+            if (flow_address_is(k->sip[i], sa, with_port))
+                return true;
+    return false;
+}
+
+void flow_edge_handler(struct node *n, struct sip_edge_handler *out)
+{
+    *out = (struct sip_edge_handler){.ctx = n, .open_token = flow_open_token, .is_node = flow_is_node};
+}
+
+/* ---- reaching a phone */
+
+struct flow_list {
+    struct flow_target *out;
+    size_t n, max;
+};
+
+static struct flow_target *flow_add(struct flow_list *l, const char *uri)
+{
+    if (!uri || !uri[0] || l->n == l->max || strlen(uri) >= sizeof l->out->uri)
+        return NULL;
+    struct flow_target *t = &l->out[l->n++];
+    *t = (struct flow_target){.uri = ""};
+    strcpy(t->uri, uri);
+    return t;
+}
+
+/* The first Path of a binding, when it is one of flow_path: its URI and the address in it. */
+static bool flow_of_binding(struct node *n, const struct core_binding *b, char route[FLOW_ROUTE_MAX], char local[80])
+{
+    static const char begins[] = "<sip:" SIP_EDGE_TOKEN;
+    char token[FLOW_ROUTE_MAX], flow[FLOW_TEXT_MAX];
+    if (!b->path || strncmp(b->path, begins, sizeof begins - 1) != 0)
+        return false;
+    const char *start = b->path + 1, *end = strchr(start, '>'), *at = strchr(start, '@');
+    if (!end || !at || at > end || (size_t)(end - start) >= FLOW_ROUTE_MAX)
+        return false;
+    memcpy(route, start, (size_t)(end - start));
+    route[end - start] = '\0';
+    size_t len = strcspn(at + 1, ";>");
+    if (len >= 80)
+        return false;
+    memcpy(local, at + 1, len);
+    local[len] = '\0';
+    snprintf(token, sizeof token, "%.*s", (int)(at - start - 4), start + 4);
+    return flow_open_token(n, token, local, flow, sizeof flow) == 0 && strcmp(flow, b->flow) == 0;
+}
+
+static void flow_add_binding(struct node *n, struct flow_list *l, const struct core_binding *b)
+{
+    char route[FLOW_ROUTE_MAX], local[80];
+    const struct core_node *holder = core_node(n->core, b->node);
+    bool mine = strcmp(b->node, n->cfg.name) == 0;
+    struct flow_target *t = NULL;
+    if (!flow_of_binding(n, b, route, local) || !holder || (!mine && !holder->up)) {
+        /* Its Contact is all there is. */
+        t = flow_add(l, b->uri);
+        if (t && mine && strncmp(b->flow, "tcp:", 4) == 0)
+            snprintf(t->flow, sizeof t->flow, "%s", b->flow);
+        return;
+    }
+    t = flow_add(l, b->uri);
+    if (!t)
+        return;
+    if (!mine) {
+        strcpy(t->route, route);
+        return;
+    }
+    snprintf(t->flow, sizeof t->flow, "%s", b->flow);
+    char *colon = strrchr(local, ':');
+    bool v6 = local[0] == '[' && colon > local + 1;
+    if (colon)
+        colon[v6 ? -1 : 0] = '\0';
+    snprintf(t->local_ip, sizeof t->local_ip, "%s", local + v6);
+}
+
+/* Whether a Contact names the address that its flow came from: then the phone may also listen there. */
+static bool flow_may_listen(const struct core_binding *b)
+{
+    const char *colon = strrchr(b->flow, ':');
+    char host[FLOW_TEXT_MAX];
+    if (strncmp(b->flow, "tcp:", 4) != 0 || !colon || colon <= b->flow + 4 || colon - b->flow >= (long)sizeof host)
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - b->flow - 4), b->flow + 4);
+    const char *at = strchr(b->uri, '@');
+    const char *said = at ? at + 1 : b->uri + strcspn(b->uri, ":") + 1;
+    return strncmp(said, host, strlen(host)) == 0 && strchr(":;", said[strlen(host)]) != NULL;
+}
+
+size_t flow_targets(struct node *n, const char *extension, struct flow_target *out, size_t max)
+{
+    struct flow_list l = {.out = out, .max = max};
+    const Ev__Extension *e = core_extension(n->core, extension);
+    if (e && e->contact)
+        flow_add(&l, e->contact);
+    struct core_binding rows[FLOW_BINDINGS_MAX];
+    size_t count = core_bindings(n->core, extension, rows, FLOW_BINDINGS_MAX);
+    size_t first = l.n;
+    for (size_t i = 0; i < count && i < FLOW_BINDINGS_MAX; i++)
+        flow_add_binding(n, &l, &rows[i]);
+    size_t through = l.n;
+    for (size_t i = 0; i < count && i < FLOW_BINDINGS_MAX; i++)
+        for (size_t k = first; k < through; k++)
+            if ((out[k].flow[0] || out[k].route[0]) && strcmp(out[k].uri, rows[i].uri) == 0 &&
+                flow_may_listen(&rows[i])) {
+                flow_add(&l, rows[i].uri);
+                break;
+            }
+    return l.n;
+}

@@ -1,0 +1,35 @@
+/* Flows: phones that can be reached only through the node they registered at (RFC 5626, RFC 3327).
+ *
+ * A phone that came over TCP, or over UDP from another address than its Contact says, is reached through its connection or
+ * through the mapping of a NAT, and only its node has either. At registration that node puts a Path in front of what is
+ * committed: <sip:TOKEN@ip:port;lr> with its own address. Whoever owns a call to the phone sends the INVITE there; the
+ * endpoint (telephony/sip_edge.c) passes it on, and stays in the dialog by Record-Route.
+ * TOKEN is "flow1-", 128 bits of an HMAC-SHA-256 with the cluster's identifier key over the node's address and the flow, and the
+ * flow. Any node can check it; nobody else can make one. Core thread. */
+#ifndef NODE_FLOW_H
+#define NODE_FLOW_H
+
+#include "node/node.h"
+#include "telephony/sip.h"
+
+#define FLOW_TEXT_MAX 80u /* "tcp:[ip]:port" */
+#define FLOW_ROUTE_MAX 256u
+
+/* The Path value of a registration, "<sip:...;lr>"; "" when the phone's Contact serves every node. */
+void flow_path(struct node *n, const struct sip_register_info *info, char out[FLOW_ROUTE_MAX]);
+
+/* One way to reach a phone. */
+struct flow_target {
+    char uri[192];              /* Request-URI: the Contact */
+    char flow[FLOW_TEXT_MAX];   /* of this node, or "" */
+    char route[FLOW_ROUTE_MAX]; /* the node that holds the flow, or "" */
+    char local_ip[64];          /* where the flow came in, or "" */
+};
+/* How an extension is reached from this node, best first: its fixed contact; then each registration, the newest first,
+ * through its flow; last the Contacts of those whose flow may be broken. Returns how many. */
+size_t flow_targets(struct node *n, const char *extension, struct flow_target *out, size_t max);
+
+/* For the endpoint. */
+void flow_edge_handler(struct node *n, struct sip_edge_handler *out);
+
+#endif
