@@ -495,6 +495,9 @@ static void replica_check(uv_timer_t *t)
 {
     struct node *n = t->data;
     struct node_replica *r = n->replica;
+    int rc = storage_flush(n->st);
+    if (rc)
+        replica_fatal(n, rc, "the state cannot be written");
     if (n->stopping)
         return;
     uint8_t a[32], b[32];
@@ -592,6 +595,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
     int rc = replica_open_state(n, info);
     if (rc)
         return rc;
+    storage_set_grouping(n->st, true); /* replica_check flushes */
     replica_clock_note(n);
     char dir[STORAGE_PATH_MAX];
     snprintf(dir, sizeof dir, "%s/log", n->cfg.data);
