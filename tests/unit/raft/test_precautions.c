@@ -208,6 +208,30 @@ START_TEST(test_failed_apply_is_fatal)
 }
 END_TEST
 
+/* ---- the list of members is read at the end of a turn: until then nobody may be called removed by a newer index ---- */
+
+START_TEST(test_list_that_is_behind_removes_nobody)
+{
+    struct fx *fx = fx_new();
+    char why[256] = "";
+    fx_cluster(fx, 2);
+    struct repl *r = fx->nodes[0].repl;
+    struct mesh_hello hello = {.id = repl_id(fx->nodes[1].repl), .last_index = 1000, .name = "n2", .address = "x"};
+    unsigned n = r->n_members;
+    uint64_t committed = r->members_committed;
+    ck_assert_uint_ge(committed, hello.id);
+    ck_assert_uint_eq(n, 2);
+    r->n_members = 1; /* as it was before the entry that added n2 came, in this turn */
+    r->members_committed = 1;
+    ck_assert_msg(repl_member_admit(r, &hello, why, sizeof why) == 0, "%s", why);
+    r->n_members = n;
+    r->members_committed = committed;
+    hello.id = 2; /* an index that added nobody who is still there */
+    ck_assert_int_eq(repl_member_admit(r, &hello, why, sizeof why), ERR_NOTFOUND);
+    fx_free(fx);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("raft precautions");
@@ -220,6 +244,7 @@ int main(void)
     tcase_add_test(tc, test_socket_options);
     tcase_add_test(tc, test_in_flight_ends_with_apply);
     tcase_add_test(tc, test_failed_apply_is_fatal);
+    tcase_add_test(tc, test_list_that_is_behind_removes_nobody);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
