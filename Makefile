@@ -126,8 +126,8 @@ tsan: ## unit tests under ThreadSanitizer
 		SANITIZED=1 CK_TIMEOUT_MULTIPLIER=5 BUILD=$(BUILD)/tsan scripts/check unit
 
 tidy: $(GEN).h ## clang-tidy over the tree (slow)
-	@for f in $(foreach d,$(LIBS_OWN) node cli,$(call SRC,$(d))); do \
-		clang-tidy --quiet --warnings-as-errors='*' $$f -- $(CFLAGS_ALL) 2>/dev/null || exit 1; done; echo "clang-tidy: clean"
+	@printf '%s\n' $(foreach d,$(LIBS_OWN) node cli,$(call SRC,$(d))) | xargs -P $(JOBS) -I{} \
+		clang-tidy --quiet --warnings-as-errors='*' {} -- $(CFLAGS_ALL) 2>/dev/null && echo "clang-tidy: clean"
 
 fuzz: ## fuzz every boundary: make fuzz [TARGET=sdp] [SECONDS_EACH=60]
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang MODE=fuzz BUILD=$(BUILD)/fuzz fuzz-programs
