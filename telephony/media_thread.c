@@ -32,12 +32,12 @@ uint64_t media_thread_random(struct media_thread *t)
 void media_thread_push(struct media_thread *t, struct media_cmd *c)
 {
     struct media_cmd *top = atomic_load_explicit(&t->commands, memory_order_relaxed);
+    bool first = c->type == MEDIA_CMD_OPEN && t->assigned == 1; /* once pushed the command may be gone */
     atomic_fetch_add_explicit(&t->n_commands, 1, memory_order_relaxed);
     do {
         c->next = top;
     } while (!atomic_compare_exchange_weak_explicit(&t->commands, &top, c, memory_order_release, memory_order_relaxed));
-    if (c->type == MEDIA_CMD_OPEN && t->assigned == 1)
-        t->wake_due = true;
+    t->wake_due = t->wake_due || first;
 }
 
 void media_thread_wake(struct media_thread *t)
