@@ -93,7 +93,9 @@ void core_call_publish(struct call *k)
                                    .extension = s->offer_extension,
                                    .queue = s->offer_queue,
                                    .since_us = s->offer_since_us,
-                                   .ring_time_s = s->offer_ring_time_s};
+                                   .ring_time_s = s->offer_ring_time_s,
+                                   .epoch = s->offer_epoch,
+                                   .former_epoch = s->offer_former_epoch};
     p->fail_status = (int)s->fail_status;
     p->fail_cause = s->fail_cause;
     p->n_legs = s->n_legs < CORE_LEGS_MAX ? s->n_legs : CORE_LEGS_MAX;
@@ -114,6 +116,8 @@ void core_call_publish(struct call *k)
     p->offered_us = s->offered_us;
     p->connected_us = s->connected_us;
     p->held_us = s->held_us;
+    p->menu_moved_us = s->menu_moved_us;
+    p->taken_over_us = s->taken_over_us;
 }
 
 void core_call_touch(struct core *c, struct call *k)
@@ -403,6 +407,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_pbset(&s->flow, m->flow);
     core_pbset(&s->flow_node, m->node);
     core_pbset(&s->flow_state, m->state);
+    s->menu_moved_us = c->now_us;
     if (m->language[0])
         core_pbset(&s->language, m->language);
     s->fail_status = 0; /* the flow has gone on */
@@ -506,15 +511,4 @@ int core_call_end(struct core *c, const Ev__CallEnd *m)
         return c->ans->code;
     core_call_finish(c, k, m->by, m->cause, m->sip_status, m->n_quality, m->quality);
     return 0;
-}
-
-void core_calls_of_dead_node(struct core *c, const char *node)
-{
-    size_t n = 0;
-    uint64_t *ids = core_alloc((map_count(&c->calls) + 1) * sizeof *ids);
-    for (const struct core_call *k = NULL; (k = core_call_next(c, k, node)) != NULL;)
-        ids[n++] = k->id;
-    for (size_t i = 0; i < n; i++)
-        core_call_finish(c, core_call_obj(c, ids[i]), "system", "node_down", 0, 0, NULL);
-    free(ids);
 }

@@ -75,6 +75,8 @@ static void make_offer(struct core *c, struct call *k, enum core_call_phase phas
     s->offer_id = ++c->offer_seq;
     s->offer_since_us = c->now_us;
     s->offer_ring_time_s = ring_s;
+    s->offer_epoch = s->epoch;
+    s->offer_former_epoch = 0;
     if (!s->offered_us)
         s->offered_us = c->now_us;
     s->offers++;

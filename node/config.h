@@ -18,6 +18,10 @@
  *       addresses: ["192.0.2.1"]       default: those of sip, each once
  *       ports: "20000-29999"           default; at least 10 ports, from 1024 up
  *   tls: {ca: ca.pem, cert: cert.pem, key: key.pem}    key not readable by others
+ *   service_addresses: ["192.0.2.1"] optional: of the sip addresses, those that another node takes over while this one is away
+ *   address_hook: /etc/everline/address optional: program run as `HOOK add|del IP` to put such an address on or off an interface;
+ *                                    without one it is only bound. Must be executable and not writable by others
+ *   detect_ms: 300                   optional; 300 to 10000: silence after which a node counts as gone; the same on all nodes
  *   join: "192.0.2.2:7400"             optional: peer address of a member of the cluster to join
  *   admin_token_file: admin.token      one line of 16 to 256 visible characters; not readable by others
  *   log: {level: info, json: false}    optional; debug, info, notice, warn, error
@@ -61,6 +65,10 @@ struct node_config {
     unsigned n_rtp;                      /* at least 1 */
     uint16_t rtp_port_min, rtp_port_max; /* both usable */
     char *tls_ca, *tls_cert, *tls_key;
+    char service_ip[NODE_ADDRESSES_MAX][NODE_IP_TEXT_MAX]; /* each of them among sip */
+    unsigned n_service;
+    char *address_hook; /* NULL: none */
+    unsigned detect_ms;
     struct node_addr join;                /* port 0: none */
     char admin_token[NODE_TOKEN_MAX + 1]; /* secret: never logged */
     enum log_level log_level;

@@ -19,7 +19,9 @@
 
 struct api_server;
 struct media_engine;
+struct node_addresses;
 struct node_api;
+struct node_lease;
 struct node_replica;
 struct node_metrics;
 struct node_post;
@@ -47,6 +49,8 @@ struct node {
     struct media_engine *media;
     struct sip_ua *ua; /* NULL until the cluster's secrets are known */
     struct calls *calls;
+    struct node_addresses *addresses;
+    struct node_lease *lease;
     struct node_api *api;
     struct node_metrics *metrics;
     struct node_post *post;

@@ -80,6 +80,7 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
                 n->replica->announced = false; /* declared down while alive: announce again */
         }
         break;
+    case CORE_EV_ADDRESS:
     case CORE_EV_AGENT:
     case CORE_EV_QUEUE:
     case CORE_EV_CONFIG:

@@ -101,6 +101,8 @@ struct repl_handler {
     int (*snapshot_install)(void *ctx, const struct repl_image *image);
     /* A peer's mesh connection came up or went down; `refused`: the reconnect was refused, its process is dead. */
     void (*peer_up)(void *ctx, uint64_t id, bool up, bool refused);
+    /* Nothing came from a peer for detect_ms (silent), or something came again. */
+    void (*peer_silent)(void *ctx, uint64_t id, bool silent);
     /* Leadership or membership changed (read repl_status / repl_peers). `ready` on the leader: own-term barrier passed. */
     void (*state_changed)(void *ctx, bool leader_ready);
     /* This node cannot go on (disk, corrupt log, diverged): plain text for the operator. The process must end. */
@@ -113,6 +115,7 @@ struct repl_config {
     const char *listen;                         /* "ip:port" of the mesh, as peers reach it */
     const char *ca_file, *cert_file, *key_file; /* PEM; key never logged */
     const char *join;                           /* "ip:port" of any member, or NULL */
+    unsigned detect_ms;    /* silence after which a peer counts as gone; pings go out three times in it. 0: 300 */
     bool bootstrap;        /* become the first and only voter if the folder is empty (guarded by a fsynced marker) */
     unsigned election_ms;  /* default 300 */
     unsigned heartbeat_ms; /* default 50 */
@@ -169,8 +172,13 @@ size_t repl_peers(const struct repl *r, struct repl_peer_info *out, size_t max);
 /* This node's id (0 before it joined) and the incarnation of this process. */
 uint64_t repl_id(const struct repl *r);
 uint64_t repl_incarnation(const struct repl *r);
-/* Milliseconds of monotonic time since a majority (counting ourselves) was last heard on the mesh; the base of a node's
- * lease to act on calls. */
+/* The base of a node's lease to act on calls: microseconds of monotonic time since this node is known to have been part of a
+ * majority that follows the present leader. As leader: since the send time of the pings that a majority has answered. Else:
+ * since the send time of the ping that the leader answered, plus the age that the leader had of its own when it answered. A
+ * node of which a leader has heard nothing for detect_ms has thus an age above detect_ms, whoever else it can still hear.
+ * UINT64_MAX: never. The argument is in node/README.md. */
+uint64_t repl_lease_age_us(const struct repl *r);
+/* Milliseconds since a majority (counting ourselves) was last heard on the mesh. */
 uint64_t repl_quorum_age_ms(const struct repl *r);
 
 /* A small message to one peer over the mesh (not replicated, may be lost): ERR_CLOSED when it is not connected. Used

@@ -25,7 +25,7 @@
 struct storage;
 struct storage_reader;
 
-#define STORAGE_SCHEMA_VERSION 1
+#define STORAGE_SCHEMA_VERSION 2
 #define STORAGE_PATH_MAX 512
 #define STORAGE_TABLES_MAX 24
 
@@ -94,6 +94,9 @@ enum storage_sql {
     STORAGE_NODE_PUT,
     STORAGE_NODE_DEL,
     STORAGE_NODE_ALL,
+    STORAGE_ADDRESS_PUT,
+    STORAGE_ADDRESS_DEL,
+    STORAGE_ADDRESS_ALL,
     STORAGE_REG_PUT,
     STORAGE_REG_DEL,
     STORAGE_REG_ALL,

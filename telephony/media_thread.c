@@ -113,7 +113,7 @@ static void unbridge(struct media_stream *s)
 
 static void open_stream(struct media_thread *t, struct media_stream *s)
 {
-    s->tx.ssrc = (uint32_t)(media_thread_random(t) >> 16);
+    s->tx.ssrc = s->given_ssrc ? s->given_ssrc : (uint32_t)(media_thread_random(t) >> 16);
     s->tx.last_ts = (uint32_t)(media_thread_random(t) >> 16);
     /* The first sequence number stays low: a wrap in the first seconds upsets some receivers (RFC 3711 section 3.3.1). */
     s->tx.next_seq = (uint16_t)(media_thread_random(t) & 0x7fff);
@@ -125,7 +125,8 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
 {
     struct media_engine *e = s->e;
     unbridge(s);
-    media_stream_send_rtcp(s, true);
+    if (!s->silent_close)
+        media_stream_send_rtcp(s, true);
     unwatch(t, s);
     (void)close(s->fd[0]);
     (void)close(s->fd[1]);

@@ -116,6 +116,9 @@ struct sip_handler {
     /* A new call. 100 is sent by the endpoint. The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
      * rejects, now or later. */
     void (*on_invite)(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info);
+    /* Whether requests may be acted on and sent at all: false while the node is cut off (its lease is over). Then every
+     * request, inside a dialog too, gets 503 with Retry-After, and session refreshes wait. NULL: always. */
+    bool (*may_act)(void *ctx);
     void (*on_register)(void *ctx, struct sip_reg *reg, const struct sip_register_info *info);
 };
 
@@ -190,6 +193,9 @@ struct sip_out_params {
     const char *headers;  /* further header lines, "Name: value\r\n"..., or NULL */
     bool supports_100rel; /* Supported: 100rel; default true in practice */
     const char *local_ip; /* which of our addresses to use, or NULL: by family */
+    /* A former owner has sent this very INVITE (same identifiers, same address): the peer takes it for a retransmission and
+     * says again how far it is, even with its 200. */
+    bool again;
     sip_leg_cb *cb;
     void *ctx;
 };
@@ -221,6 +227,49 @@ struct sip_dialog {
     bool refresher_is_us;
 };
 void sip_leg_dialog(const struct sip_leg *leg, struct sip_dialog *out);
+
+/* ---- a dialog that another node began (or an earlier process of this one) is carried on here.
+ *
+ * Nothing of the former owner's transactions is known but what is in the dialog and what follows from it. Local CSeq goes on
+ * from local_cseq + SIP_RESTORE_CSEQ_JUMP (gaps are legal, RFC 3261 12.2.1.1); the peer's CSeq may be anything above remote_cseq.
+ * What the peer retransmits to an address that is ours now is answered like a first request. */
+#define SIP_RESTORE_CSEQ_JUMP 1000u
+enum sip_restore_as {
+    SIP_RESTORE_UP,       /* confirmed, both sides know it */
+    SIP_RESTORE_ANSWERED, /* inbound, the 200 is committed; whether it left, or its ACK came, is not known: invite_text is needed.
+                           * The 200 with local_sdp is sent (again) and again until ACK or a request of the dialog comes, or
+                           * 64*T1 pass: then the leg counts as UP, for the ACK may have gone to the former owner */
+    SIP_RESTORE_ACK,      /* outbound, the peer's 200 was taken and committed, the ACK may not have left: it is sent, then UP */
+    SIP_RESTORE_RINGING,  /* inbound, no final answer yet: the server transaction is built again from invite_text */
+};
+struct sip_restore_params {
+    enum sip_restore_as as;
+    const char *call_id, *local_uri, *remote_uri, *local_tag, *remote_tag, *remote_target, *route_set, *flow;
+    uint32_t local_cseq, remote_cseq, invite_cseq; /* invite_cseq: of our INVITE (ACK) */
+    enum sip_transport transport;
+    bool inbound;
+    const char *invite_text;           /* as received; RINGING, ANSWERED */
+    const char *local_sdp, *remote_sdp; /* last agreed; what an ANSWERED leg's 200 carries */
+    uint32_t session_expires_s;
+    bool refresher_is_us;
+    const char *local_ip; /* which of our addresses carries it on; must be listened to */
+    sip_leg_cb *cb;
+    void *ctx;
+};
+/* ERR_INVAL: the dialog lacks what it takes. Without a connection to the peer a TCP leg is built all the same: requests dial. */
+ERR_CHECKED int sip_leg_restore(struct sip_ua *ua, const struct sip_restore_params *p, struct sip_leg **out,
+                                struct err_info *info);
+/* Lets go of a leg that is no longer ours: nothing is sent, no callback comes, the pointer is dead. */
+void sip_leg_forget(struct sip_leg *leg);
+/* CANCEL for an INVITE that a former owner sent and nobody here has a transaction of: made from its params (branch, CSeq, tags,
+ * target) and the "ip:port" that stood in its Via. Once, over the present address; what it answers is of no interest. */
+void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address);
+
+/* ---- listen addresses that come and go while it runs */
+/* ERR_EXISTS: listened to already; ERR_BUSY: in use by another process; ERR_NOTFOUND: not an address of this host. */
+ERR_CHECKED int sip_ua_add_listen(struct sip_ua *ua, const char *ip, uint16_t port, struct err_info *info);
+/* Closes its sockets and connections. Legs that stand on it are forgotten (sip_leg_forget) first. */
+void sip_ua_drop_listen(struct sip_ua *ua, const char *ip);
 /* The tag that our answers to this inbound leg carry (fixed from the first moment). */
 const char *sip_leg_local_tag(const struct sip_leg *leg);
 
