@@ -217,6 +217,7 @@ struct sip_dialog {
     const char *call_id, *local_uri, *remote_uri, *local_tag, *remote_tag, *remote_target;
     const char *route_set; /* comma separated, in route order; "" none */
     uint32_t local_cseq, remote_cseq;
+    uint32_t invite_cseq; /* outbound: of our INVITE */
     enum sip_transport transport;
     const char *flow; /* "udp:ip:port" last source of the peer */
     const char *local_ip;
@@ -252,7 +253,7 @@ struct sip_restore_params {
     const char *local_sdp, *remote_sdp; /* last agreed; what an ANSWERED leg's 200 carries */
     uint32_t session_expires_s;
     bool refresher_is_us;
-    const char *local_ip; /* which of our addresses carries it on; must be listened to */
+    const char *local_ip; /* which of our addresses carries it on; must be listened to. NULL: any of the peer's family */
     sip_leg_cb *cb;
     void *ctx;
 };

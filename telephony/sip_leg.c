@@ -221,6 +221,7 @@ void sip_leg_dialog(const struct sip_leg *leg, struct sip_dialog *out)
         .route_set = or_empty(leg->route_set),
         .local_cseq = leg->local_cseq,
         .remote_cseq = leg->remote_cseq,
+        .invite_cseq = leg->invite_cseq,
         .transport = leg->transport,
         .flow = leg->flow,
         .local_ip = leg->port->ip,
