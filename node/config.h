@@ -42,6 +42,7 @@
 
 #define NODE_NAME_MAX 32u
 #define NODE_ADDRESSES_MAX 16u
+#define NODE_SERVICE_MAX 8u    /* as many are told to the cluster */
 #define NODE_IP_TEXT_MAX 46u   /* INET6_ADDRSTRLEN */
 #define NODE_ADDR_TEXT_MAX 64u /* "[ip]:port" */
 #define NODE_TOKEN_MAX 256u
@@ -65,7 +66,7 @@ struct node_config {
     unsigned n_rtp;                      /* at least 1 */
     uint16_t rtp_port_min, rtp_port_max; /* both usable */
     char *tls_ca, *tls_cert, *tls_key;
-    char service_ip[NODE_ADDRESSES_MAX][NODE_IP_TEXT_MAX]; /* each of them among sip */
+    char service_ip[NODE_SERVICE_MAX][NODE_IP_TEXT_MAX]; /* each of them among sip */
     unsigned n_service;
     char *address_hook; /* NULL: none */
     unsigned detect_ms;
@@ -84,6 +85,8 @@ ERR_CHECKED int node_config_load(const char *path, struct node_config *out, stru
 ERR_CHECKED int node_config_parse(const char *text, size_t len, const char *folder, struct node_config *out,
                                   struct err_info *info);
 void node_config_free(struct node_config *c);
+/* Whether `ip` is one of its service addresses. */
+bool node_config_service(const struct node_config *c, const char *ip);
 
 /* `ccnode --check FILE`: loads, looks into the certificates (readable, cert signed by ca, valid now, CN is the name,
  * key belongs to cert) and into the folders, and writes to `to` one line for each fault, as "FILE:LINE:COLUMN: FIELD: TEXT", or
