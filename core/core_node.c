@@ -126,6 +126,9 @@ int core_node_down(struct core *c, const Ev__NodeDown *m)
         return core_refuse(c, ERR_NOTFOUND, "name", "there is no node %.64s", m->name);
     if (m->incarnation != n->msg->incarnation)
         return core_refuse(c, ERR_STALE, "incarnation", "another process of node %.64s is meant", m->name);
+    if (m->term && m->term != c->term)
+        return core_refuse(c, ERR_STALE, "term", "declared in term %llu by a leader that leads no more",
+                           (unsigned long long)m->term);
     if (!n->pub.up)
         return core_refuse(c, ERR_STALE, "name", "node %.64s is down already", m->name);
     n->pub.up = false;

@@ -325,6 +325,22 @@ START_TEST(test_one_home)
 }
 END_TEST
 
+/* Declared by a leader that leads no more: its successor may have heard the node since, and given it its lease. */
+START_TEST(test_declared_in_another_term)
+{
+    Ev__NodeDown m = EV__NODE_DOWN__INIT;
+    m.name = (char *)(uintptr_t) "n1";
+    m.incarnation = 1;
+    m.term = 2; /* entries here are of term 1 */
+    FX_BODY(NODE_DOWN, node_down, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), ERR_STALE);
+    ck_assert(core_node(f.c, "n1")->up);
+    m.term = 1;
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    ck_assert(!core_node(f.c, "n1")->up);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core takeover");
@@ -339,6 +355,7 @@ int main(void)
     tcase_add_test(t, test_drain);
     tcase_add_test(t, test_target_dies);
     tcase_add_test(t, test_one_home);
+    tcase_add_test(t, test_declared_in_another_term);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
