@@ -69,6 +69,7 @@ struct repl_peer_info {
     enum { REPL_SPARE, REPL_STANDBY, REPL_VOTER } role;
     bool self, leader;
     bool up;         /* a live mesh connection (always true for self) */
+    bool silent;     /* nothing came from it for detect_ms (never for self) */
     uint32_t rtt_us; /* smoothed round trip on the mesh, 0 when unknown */
     uint64_t match;  /* last index known to be on its disk; 0 when unknown (only the leader knows) */
 };
@@ -115,10 +116,11 @@ struct repl_config {
     const char *listen;                         /* "ip:port" of the mesh, as peers reach it */
     const char *ca_file, *cert_file, *key_file; /* PEM; key never logged */
     const char *join;                           /* "ip:port" of any member, or NULL */
-    unsigned detect_ms;    /* silence after which a peer counts as gone; pings go out three times in it. 0: 300 */
+    unsigned detect_ms;    /* silence after which a peer counts as gone; pings go out six times in it. 0: 300 */
     bool bootstrap;        /* become the first and only voter if the folder is empty (guarded by a fsynced marker) */
     unsigned election_ms;  /* default 300 */
     unsigned heartbeat_ms; /* default 50 */
+    bool plain_elections;  /* a leader that is gone is replaced after the election time-out only (to measure against) */
     unsigned snapshot_threshold; /* entries between snapshots, default 8192 */
     unsigned snapshot_trailing;  /* default 2048 */
 };
@@ -178,6 +180,14 @@ uint64_t repl_incarnation(const struct repl *r);
  * node of which a leader has heard nothing for detect_ms has thus an age above detect_ms, whoever else it can still hear.
  * UINT64_MAX: never. The argument is in node/README.md. */
 uint64_t repl_lease_age_us(const struct repl *r);
+/* Leader, before it proposes to give away what a node owns: that node gets no more lease from us, in this term, until
+ * repl_unfence. True once no lease that it ever got can be younger than detect_ms: the last one we gave, or any that a leader
+ * before us gave (so never sooner than detect_ms after our election). `dead`: its process is known dead, no need to wait.
+ * False: nothing has changed, too early, or not a ready leader. The command must be void in any term but this one
+ * (repl_status.term): another leader's leases know nothing of the fence. */
+bool repl_fence(struct repl *r, uint64_t id, bool dead);
+/* That command is applied here, or was refused; not when its outcome is unknown. */
+void repl_unfence(struct repl *r, uint64_t id);
 /* Milliseconds since a majority (counting ourselves) was last heard on the mesh. */
 uint64_t repl_quorum_age_ms(const struct repl *r);
 
