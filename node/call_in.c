@@ -65,8 +65,6 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
     Ev__Dialog dialog;
     char address[64], origin[80] = "", actor[80];
     call_leg_dialog(&k->a, &dialog, address);
-    if (answered)
-        dialog.invite_text = NULL; /* needed only while a final answer is owed */
     snprintf(origin, sizeof origin, "%s", dialog.flow ? dialog.flow : "");
     snprintf(actor, sizeof actor, "node:%s", call_node(k)->cfg.name);
     cmd.actor = actor;
@@ -169,10 +167,12 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         else
             call_leg_pass_key(l, ev->digit);
         break;
+    case SIP_EV_REANSWERED:
+        call_adopt_on_reanswered(l, ev);
+        break;
     case SIP_EV_PROGRESS:
     case SIP_EV_ANSWERED:
-    case SIP_EV_REANSWERED:
-        break; /* only of legs that we called, or of offers that we do not make */
+        break; /* only of legs that we called */
     }
     mem_unref(k);
 }

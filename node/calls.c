@@ -148,6 +148,7 @@ static struct call *call_new(struct calls *cs, uint64_t id)
     k->a.call = k->b.call = k;
     k->b.callee = true;
     list_init(&k->dirty_link);
+    list_init(&k->adopting_link);
     if (map_set_u64(&cs->by_id, id, k)) {
         mem_unref(k);
         return NULL;
@@ -155,21 +156,37 @@ static struct call *call_new(struct calls *cs, uint64_t id)
     return k;
 }
 
-void call_forget(struct call *k)
+static void call_leave_table(struct call *k)
 {
-    if (k->gone)
-        return;
     k->gone = true;
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->end_timer);
+    list_del(&k->dirty_link);
+    list_del(&k->adopting_link);
+    k->dirty = k->adopting = false;
+    map_del_u64(&k->cs->by_id, k->id);
+    mem_unref(k);
+}
+
+void call_forget(struct call *k)
+{
+    if (k->gone)
+        return;
     call_leg_close(&k->a, 0, NULL);
     call_leg_close(&k->b, 0, NULL);
-    list_del(&k->dirty_link);
-    k->dirty = false;
-    map_del_u64(&k->cs->by_id, k->id);
     k->cs->counts.ended++;
-    mem_unref(k);
+    call_leave_table(k);
+}
+
+void call_let_go(struct call *k)
+{
+    if (k->gone)
+        return;
+    call_leg_forget(&k->a);
+    call_leg_forget(&k->b);
+    k->cs->counts.given_away++;
+    call_leave_table(k);
 }
 
 static void call_end_propose(struct call *k);
@@ -178,8 +195,13 @@ static void call_end_done(struct call *k, int status, const struct core_answer *
 {
     if (k->gone)
         return;
-    if (status == 0 && (a->code == 0 || !call_state(k))) {
+    const struct core_call *s = call_state(k);
+    if (status == 0 && (a->code == 0 || !s)) {
         call_forget(k);
+        return;
+    }
+    if (s && strcmp(s->owner, k->cs->n->cfg.name) != 0) {
+        call_let_go(k); /* its new owner finds the legs gone, and ends it */
         return;
     }
     log_warn("call", "%s: end not committed yet: %s", k->text_id, status ? err_text(status) : a->text);
@@ -257,6 +279,7 @@ int calls_start(struct node *n, struct calls **out)
     map_init(&cs->by_id);
     map_init(&cs->flows);
     list_init(&cs->dirty);
+    list_init(&cs->adopting);
     *out = cs;
     return 0;
 }
@@ -275,20 +298,32 @@ void calls_stop(struct calls *cs)
 
 void calls_changed(struct calls *cs, uint64_t id)
 {
+    struct call *k = call_of(cs, id);
+    if (k)
+        call_make_dirty(k);
+}
+
+struct call *call_of(struct calls *cs, uint64_t id)
+{
     struct call *k = map_get_u64(&cs->by_id, id);
-    if (!k) {
-        const struct core_call *s = core_call(cs->n->core, id);
-        if (!s || strcmp(s->owner, cs->n->cfg.name) != 0)
-            return;
-        /* Owned by us but unknown here: its start was given up when the commit came too late. */
-        k = call_new(cs, id);
-        if (!k)
-            return;
-        k->started = true;
-    }
+    const struct core_call *s = k ? NULL : core_call(cs->n->core, id);
+    if (!s || strcmp(s->owner, cs->n->cfg.name) != 0)
+        return k;
+    k = call_new(cs, id);
+    if (!k)
+        return NULL;
+    k->started = true;
+    /* Owned by us but unknown here. By change of owner: to be carried on. From its beginning: its start was given up when the
+     * commit came too late, and its caller was refused. */
+    k->adopted = s->epoch > 1;
+    return k;
+}
+
+void call_make_dirty(struct call *k)
+{
     if (!k->dirty) {
         k->dirty = true;
-        list_push_back(&cs->dirty, &k->dirty_link);
+        list_push_back(&k->cs->dirty, &k->dirty_link);
     }
 }
 
@@ -311,7 +346,16 @@ static void call_reconcile(struct call *k)
         }
         return;
     }
+    if (strcmp(s->owner, k->cs->n->cfg.name) != 0) {
+        if (k->started && !k->ending)
+            log_info("call", "%s: carried on by node %s", k->text_id, s->owner);
+        if (k->started)
+            call_let_go(k);
+        return;
+    }
     if (k->ending || !k->started)
+        return;
+    if (!k->a.sip && k->adopted && !call_adopt(k, s))
         return;
     if (!k->a.sip) {
         call_end(k, "system", "lost", 0);
