@@ -50,6 +50,7 @@ struct env {
     struct sip_config cfg;
     enum sip_identity identity;
     int overload;
+    bool silent; /* may_act says no */
     /* last INVITE and REGISTER */
     struct sip_leg *leg;
     int invites, registers;
@@ -170,6 +171,29 @@ static void env_on_register(void *ctx, struct sip_reg *reg, const struct sip_reg
         sip_register_reply(reg, 200, NULL, 0, b, info->n_contacts);
 }
 
+static bool env_may_act(void *ctx)
+{
+    const struct env *e = ctx;
+    return !e->silent;
+}
+
+/* Starts the endpoint on e->root. */
+static void env_open(struct env *e)
+{
+    struct sip_handler h = {.ctx = e,
+                            .identify = env_identify,
+                            .get_ha1 = env_get_ha1,
+                            .overloaded = env_overloaded,
+                            .on_invite = env_on_invite,
+                            .may_act = env_may_act,
+                            .on_register = env_on_register};
+    struct err_info info = {0};
+    int rc = sip_ua_start(e->root, &e->cfg, &h, &e->ua, &info);
+    ck_assert_msg(rc == 0, "%s: %s", info.field, info.text);
+    e->port = sip_ua_port(e->ua, 0);
+    ck_assert_uint_ne(e->port, 0);
+}
+
 static UNUSED void env_start_at(struct env *e, const char *ip)
 {
     e->cfg.listen[0].ip = ip;
@@ -180,12 +204,7 @@ static UNUSED void env_start_at(struct env *e, const char *ip)
     e->root = su_root_create(NULL);
     ck_assert_ptr_nonnull(e->root);
     su_root_threading(e->root, 0);
-    struct sip_handler h = {e, env_identify, env_get_ha1, env_overloaded, env_on_invite, env_on_register};
-    struct err_info info = {0};
-    int rc = sip_ua_start(e->root, &e->cfg, &h, &e->ua, &info);
-    ck_assert_msg(rc == 0, "%s: %s", info.field, info.text);
-    e->port = sip_ua_port(e->ua, 0);
-    ck_assert_uint_ne(e->port, 0);
+    env_open(e);
 }
 
 static UNUSED void env_start(struct env *e)
