@@ -127,7 +127,7 @@ struct sip_listen {
     uint16_t port;
 };
 struct sip_config {
-    struct sip_listen listen[8]; /* ip NULL ends the list; UDP and TCP on each */
+    struct sip_listen listen[8]; /* ip NULL ends the list, which may be empty (sip_ua_add_listen); UDP and TCP on each */
     const char *realm;           /* "everline" */
     const char *product;         /* User-Agent / Server, such as "Everline/0.1" */
     uint8_t nonce_key[32];       /* shared by all nodes: a nonce given by one is valid at every other */

@@ -213,8 +213,6 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
                 *info = why;
         }
     }
-    if (rc == 0 && !ua->ports[0])
-        rc = err_set(info, ERR_INVAL, "listen", "no address to listen on");
     if (rc == 0 && start_sweep(ua) != 0)
         rc = err_set(info, ERR_NOMEM, "", "out of memory");
     if (rc) {
