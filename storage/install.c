@@ -119,6 +119,8 @@ int storage_install(struct storage *st, const char *image_path, struct err_info 
         return err_set(info, err, "", "cannot copy image %s into %s", image_path, st->dir);
     }
     err = storage_fsync_path(st->dir, true);
+    if (storage_flush(st) != 0)
+        log_warn("storage", "the last entries were not written: the image replaces them"); /* it is newer */
     storage_worker_stop(st);
     storage_close_db(st);
     (void)pthread_mutex_lock(&st->shared->lock);

@@ -106,6 +106,8 @@ int storage_reader_begin(struct storage_reader *r, uint64_t *index)
     if (r->in_txn)
         return ERR_BADSTATE;
     int err = ensure_current(r);
+    if (!err)
+        err = storage_group_commit(r->shared);
     if (err)
         return err;
     int64_t idx = 0;
@@ -169,6 +171,8 @@ int storage_reader_query(struct storage_reader *r, const char *sql, const struct
 {
     if (!r->in_txn) {
         int err = ensure_current(r);
+        if (!err)
+            err = storage_group_commit(r->shared);
         if (err)
             return err;
     }

@@ -1,4 +1,4 @@
-/* The writer: open and check, transactions, statements. */
+/* The writer: open and check, statements. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -229,6 +229,7 @@ int storage_open_db(struct storage *st, bool thorough, struct err_info *info)
         goto fail;
     }
     st->applied = (uint64_t)idx;
+    storage_txn_attach(st);
     return 0;
 fail:
     storage_close_db(st);
@@ -275,6 +276,7 @@ int storage_open(const char *dir, struct storage **out, struct err_info *info)
         goto fail;
     }
     (void)pthread_mutex_init(&sh->lock, NULL);
+    (void)pthread_mutex_init(&sh->writer, NULL);
     (void)pthread_mutex_init(&st->lock, NULL);
     (void)pthread_cond_init(&st->wake, NULL);
     sh->refs = 1;
@@ -297,6 +299,7 @@ int storage_open(const char *dir, struct storage **out, struct err_info *info)
         if (st->db)
             storage_close_db(st);
         (void)pthread_mutex_destroy(&sh->lock);
+        (void)pthread_mutex_destroy(&sh->writer);
         (void)pthread_mutex_destroy(&st->lock);
         (void)pthread_cond_destroy(&st->wake);
         goto fail;
@@ -328,6 +331,7 @@ void storage_close(struct storage *st)
         return;
     if (st->in_txn)
         storage_rollback(st);
+    bool whole = storage_flush(st) == 0;
     storage_worker_stop(st);
     (void)pthread_mutex_lock(&st->shared->lock);
     st->shared->closed = true;
@@ -339,7 +343,7 @@ void storage_close(struct storage *st)
         rc = sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) & 0xff;
     }
     storage_close_db(st);
-    if (rc == SQLITE_OK || rc == SQLITE_BUSY)
+    if (whole && (rc == SQLITE_OK || rc == SQLITE_BUSY))
         write_clean_mark(st);
     struct storage_shared *sh = st->shared;
     (void)pthread_mutex_lock(&sh->lock);
@@ -347,6 +351,7 @@ void storage_close(struct storage *st)
     (void)pthread_mutex_unlock(&sh->lock);
     if (last) {
         (void)pthread_mutex_destroy(&sh->lock);
+        (void)pthread_mutex_destroy(&sh->writer);
         free(sh);
     }
     (void)pthread_mutex_destroy(&st->lock);
@@ -408,58 +413,7 @@ int storage_bind(sqlite3_stmt *s, const struct storage_val *vals, unsigned n)
     return rc;
 }
 
-/* ---- transactions */
-
-static int step_reset(sqlite3_stmt *s)
-{
-    (void)sqlite3_step(s);
-    return sqlite3_reset(s);
-}
-
-int storage_begin(struct storage *st)
-{
-    if (st->in_txn || !st->db)
-        return ERR_BADSTATE;
-    int rc = step_reset(st->begin);
-    if (rc != SQLITE_OK) {
-        log_error("storage", "cannot begin a transaction: %s", sqlite3_errmsg(st->db));
-        return storage_err(rc);
-    }
-    st->in_txn = true;
-    st->err = 0;
-    return 0;
-}
-
-void storage_rollback(struct storage *st)
-{
-    if (!st->in_txn)
-        return;
-    if (!sqlite3_get_autocommit(st->db)) /* SQLite itself rolls back after some errors */
-        (void)step_reset(st->rollback);
-    st->in_txn = false;
-    st->err = 0;
-}
-
-int storage_commit(struct storage *st, uint64_t index)
-{
-    if (!st->in_txn)
-        return ERR_BADSTATE;
-    int err = st->err;
-    if (!err) {
-        int rc = step_reset(st->commit);
-        if (rc != SQLITE_OK) {
-            log_error("storage", "cannot commit index %llu: %s", (unsigned long long)index, sqlite3_errmsg(st->db));
-            err = storage_err(rc);
-        }
-    }
-    if (err) {
-        storage_rollback(st);
-        return err;
-    }
-    st->in_txn = false;
-    st->applied = index;
-    return 0;
-}
+/* ---- statements */
 
 void storage_run(struct storage *st, enum storage_sql sql, const struct storage_val *vals, unsigned n)
 {
@@ -468,7 +422,7 @@ void storage_run(struct storage *st, enum storage_sql sql, const struct storage_
     sqlite3_stmt *s = st->stmts[sql];
     int rc = storage_bind(s, vals, n);
     if (rc == SQLITE_OK)
-        rc = step_reset(s);
+        rc = storage_step_reset(s);
     if (rc != SQLITE_OK) {
         log_error("storage", "statement %d failed: %s", (int)sql, sqlite3_errmsg(st->db));
         st->err = storage_err(rc) ? storage_err(rc) : ERR_IO;
@@ -480,6 +434,8 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
 {
     sqlite3_stmt *s = st->stmts[sql];
     int ret = 0;
+    if (!st->in_txn)
+        (void)pthread_mutex_lock(&st->shared->writer);
     int rc = storage_bind(s, vals, n);
     while (rc == SQLITE_OK && ret == 0) {
         int step = sqlite3_step(s);
@@ -497,5 +453,7 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
         if (st->in_txn && !st->err)
             st->err = ret;
     }
+    if (!st->in_txn)
+        (void)pthread_mutex_unlock(&st->shared->writer);
     return ret;
 }

@@ -8,8 +8,8 @@
  * Threads: struct storage belongs to one thread (the core thread). Checkpoints run in a thread of its own, images and
  *   digests in another, each on its own connection. A struct storage_reader belongs to one thread at a time and may outlive
  *   neither a change of process nor be used after storage_close.
- * Durability: WAL with synchronous=NORMAL. A killed process loses nothing that was committed; a power failure may lose
- *   the latest transactions, never order or consistency: the log is applied again from storage_applied_index.
+ * Durability: WAL with synchronous=NORMAL. A killed process loses nothing that was committed and flushed; a power failure may
+ *   lose the latest transactions, never order or consistency: the log is applied again from storage_applied_index.
  * Errors: ERR_NOSPACE (disk full), ERR_IO, ERR_CORRUPT (the caller closes, storage_discard, and starts from snapshot and
  *   log), ERR_NOMEM. An error inside a transaction sticks: storage_commit returns it and has rolled back. */
 #ifndef STORAGE_STORAGE_H
@@ -120,6 +120,11 @@ ERR_CHECKED int storage_begin(struct storage *st);
 /* 0, or the first error since begin (everything undone). `index`: what storage_applied_index says from now on. */
 ERR_CHECKED int storage_commit(struct storage *st, uint64_t index);
 void storage_rollback(struct storage *st);
+/* From now on several transactions may share one COMMIT (off after storage_open). Each still is all or nothing to see, readers, images
+ * and digests see all that storage_commit was called for, and storage_applied_index counts it. A killed process may lose them as
+ * a power failure does. The caller calls storage_flush soon, and after an error of it starts anew from the log. */
+void storage_set_grouping(struct storage *st, bool on);
+ERR_CHECKED int storage_flush(struct storage *st);
 /* Runs a statement that gives no rows. Errors stick until storage_commit or storage_rollback. */
 void storage_run(struct storage *st, enum storage_sql sql, const struct storage_val *vals, unsigned n);
 /* Runs a query of the writer. 0, an error, or what `fn` returned. */

@@ -22,6 +22,18 @@ extern const char *const storage_statements[STORAGE_SQL_COUNT];
 /* storage_migrations[v] leads from version v to v + 1. */
 extern const char *const storage_migrations[STORAGE_SCHEMA_VERSION];
 
+#define STORAGE_CKPT_PAGES_HARD \
+    65536u /* 256 MB of log: the writer is made to wait, so that the disk does not fill up */
+
+/* The writer's connection and the transaction on it that several entries share. */
+struct storage_group {
+    bool open;        /* entries wait for their COMMIT */
+    unsigned entries; /* how many */
+    int err;          /* it failed: the tables lack what memory has */
+    sqlite3 *db;
+    sqlite3_stmt *commit, *rollback;
+};
+
 /* What readers share with the storage; lives until the last of them is closed. */
 struct storage_shared {
     pthread_mutex_t lock; /* held while a connection is opened and while the file is swapped */
@@ -29,6 +41,9 @@ struct storage_shared {
     unsigned generation;  /* under lock: counts installations */
     bool closed;          /* under lock */
     char path[STORAGE_PATH_MAX];
+    /* Held by the core thread from begin to commit, and by whoever ends a group. `lock` is never taken while it is held. */
+    pthread_mutex_t writer;
+    struct storage_group group; /* under writer */
 };
 
 struct storage {
@@ -39,12 +54,13 @@ struct storage {
     sqlite3_stmt *stmts[STORAGE_SQL_COUNT];
     sqlite3_stmt *begin, *commit, *rollback;
     bool in_txn;
+    bool grouping;
     int err; /* first error of the transaction */
     uint64_t applied;
     /* worker.c */
     pthread_t ckpt_thread;
     bool ckpt_running;
-    unsigned ckpt_told; /* core thread: log pages when the worker was last woken */
+    unsigned ckpt_told; /* under shared->writer: log pages when the worker was last woken */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool ckpt_stop;        /* under lock */
@@ -69,6 +85,13 @@ int storage_fsync_path(const char *path, bool directory);
 int storage_unlink(const char *dir, const char *name);
 /* Finishes an installation that was interrupted after its image was complete. */
 int storage_finish_install(const char *dir, struct err_info *info);
+
+/* txn.c */
+int storage_step_reset(sqlite3_stmt *s);
+/* The connection has been opened: no group is. */
+void storage_txn_attach(struct storage *st);
+/* Any thread: what has been applied can be read from now on. */
+ERR_CHECKED int storage_group_commit(struct storage_shared *sh);
 
 int storage_worker_start(struct storage *st);
 void storage_worker_stop(struct storage *st);

@@ -9,8 +9,7 @@
 #include "base/log.h"
 #include "storage/storage_int.h"
 
-#define CKPT_PAGES 4000u       /* 16 MB of log: time to move it into the database */
-#define CKPT_PAGES_HARD 65536u /* 256 MB: the writer is made to wait for the rest, so that the disk does not fill up */
+#define CKPT_PAGES 4000u /* 16 MB of log: time to move it into the database */
 
 /* ---- checkpoints */
 
@@ -20,7 +19,7 @@ static void checkpoint(struct storage *st, sqlite3 *db)
 {
     int log_pages = 0, moved = 0;
     int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &log_pages, &moved);
-    if (rc == SQLITE_OK && log_pages > (int)CKPT_PAGES_HARD)
+    if (rc == SQLITE_OK && log_pages > (int)STORAGE_CKPT_PAGES_HARD)
         rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_RESTART, &log_pages, &moved);
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         log_error("storage", "checkpoint of %s failed: %s", st->shared->path, sqlite3_errmsg(db));
@@ -51,7 +50,7 @@ static void *ckpt_main(void *arg)
     return NULL;
 }
 
-/* Core thread, after each commit. A pass that could not finish (a reader stands in the way) is tried again only after
+/* After each commit, on the thread that did it, under shared->writer. A pass that could not finish (a reader stands in the way) is tried again only after
  * another quarter of the limit. */
 static int wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
 {
@@ -130,7 +129,10 @@ int storage_pin(struct storage *st, sqlite3 **out, uint64_t *index)
 {
     struct err_info info = {0};
     sqlite3 *db = NULL;
-    int err = storage_connect(st->shared->path, SQLITE_OPEN_READONLY, &db, &info);
+    int err = storage_flush(st);
+    if (err)
+        return err;
+    err = storage_connect(st->shared->path, SQLITE_OPEN_READONLY, &db, &info);
     if (err) {
         log_error("storage", "cannot open a reader: %s", info.text);
         return err;

@@ -187,6 +187,82 @@ START_TEST(test_interrupted_install_is_finished)
 }
 END_TEST
 
+static off_t wal_size(void)
+{
+    char path[256];
+    struct stat sb;
+    path_in(path, "state.db-wal");
+    ck_assert_int_eq(stat(path, &sb), 0);
+    return sb.st_size;
+}
+
+static uint64_t seen_by(struct storage_reader *r)
+{
+    uint64_t index = 0;
+    ck_assert_int_eq(storage_reader_begin(r, &index), 0);
+    storage_reader_end(r);
+    return index;
+}
+
+static void *read_elsewhere(void *arg)
+{
+    static uint64_t index;
+    index = seen_by(arg);
+    return &index;
+}
+
+START_TEST(test_entries_share_a_commit_until_somebody_looks)
+{
+    struct err_info info = {0};
+    struct storage_reader *r = NULL;
+    struct storage_digest d;
+    ck_assert_int_eq(storage_reader_open(f.st, &r, &info), 0);
+    ck_assert_uint_eq(seen_by(r), f.index);
+    off_t size = wal_size();
+    storage_set_grouping(f.st, true);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_uint_eq(storage_applied_index(f.st), f.index);
+    ck_assert_int_eq(wal_size(), size);
+    pthread_t t;
+    void *index;
+    ck_assert_int_eq(pthread_create(&t, NULL, read_elsewhere, r), 0);
+    ck_assert_int_eq(pthread_join(t, &index), 0);
+    ck_assert_uint_eq(*(uint64_t *)index, f.index);
+    ck_assert_int_gt(wal_size(), size);
+
+    ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_int_eq(storage_digest_now(f.st, &d), 0);
+    ck_assert_uint_eq(d.index, f.index);
+
+    size = wal_size();
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_int_gt(wal_size(), size); /* a group has an end */
+    size = wal_size();
+    ck_assert_int_eq(storage_flush(f.st), 0);
+    ck_assert_int_gt(wal_size(), size);
+    storage_reader_close(r);
+}
+END_TEST
+
+START_TEST(test_a_failed_group_ends_it_all)
+{
+    const struct storage_val nothing[9] = {{.type = STORAGE_NULL}};
+    uint64_t before = f.index;
+    storage_set_grouping(f.st, true);
+    ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_int_eq(storage_begin(f.st), 0);
+    storage_run(f.st, STORAGE_CALL_PUT, nothing, 9);
+    ck_assert_int_eq(storage_commit(f.st, f.index + 1), ERR_CORRUPT);
+    /* the entry before it was taken for done and is gone: nothing may follow */
+    ck_assert_int_eq(storage_begin(f.st), ERR_CORRUPT);
+    ck_assert_int_eq(storage_flush(f.st), ERR_CORRUPT);
+    fx_reopen(&f);
+    ck_assert_uint_eq(f.index, before);
+}
+END_TEST
+
 START_TEST(test_damaged_database_is_refused_and_discarded)
 {
     core_close(f.c);
@@ -302,6 +378,8 @@ int main(void)
     tcase_add_loop_test(t, test_damaged_database_is_refused_and_discarded, 0, 3);
     tcase_add_test(t, test_foreign_and_newer_databases);
     tcase_add_test(t, test_reader_sees_one_index);
+    tcase_add_test(t, test_entries_share_a_commit_until_somebody_looks);
+    tcase_add_test(t, test_a_failed_group_ends_it_all);
     tcase_add_test(t, test_reader_outlives_the_storage);
     tcase_add_test(t, test_one_image_at_a_time);
     suite_add_tcase(s, t);
