@@ -236,6 +236,17 @@ static int replica_snapshot_take(void *ctx, const char *dir, repl_image_cb *cb, 
     return rc;
 }
 
+/* In a worker thread, so that the core thread goes on serving calls meanwhile. */
+static int replica_snapshot_prepare(void *ctx, const struct repl_image *image)
+{
+    const struct node *n = ctx;
+    struct err_info info = {0};
+    int rc = storage_image_prepare(n->st, image->path, &info);
+    if (rc)
+        log_warn("node", "snapshot at index %llu cannot be prepared: %s", (unsigned long long)image->index, info.text);
+    return rc;
+}
+
 static int replica_snapshot_install(void *ctx, const struct repl_image *image)
 {
     struct node *n = ctx;
@@ -549,6 +560,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
         .apply_done = replica_apply_done,
         .applied_index = replica_applied,
         .snapshot_take = replica_snapshot_take,
+        .snapshot_prepare = replica_snapshot_prepare,
         .snapshot_install = replica_snapshot_install,
         .peer_up = replica_peer_up,
         .state_changed = replica_state_changed,

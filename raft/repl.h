@@ -98,6 +98,10 @@ struct repl_handler {
     uint64_t (*applied_index)(void *ctx);
     /* Writes an image of the state as it is now into `dir`, without blocking the loop; cb on the core thread. */
     int (*snapshot_take)(void *ctx, const char *dir, repl_image_cb *cb, void *arg);
+    /* May be NULL. In a worker thread, before snapshot_install of the same image, which has passed its hash: what takes long of the
+     * installation and does not touch the state. One at a time; often no installation follows. On an error the
+     * image is dropped and asked for anew, except ERR_CORRUPT and ERR_UNSUPPORTED, which are the installation's to tell. */
+    int (*snapshot_prepare)(void *ctx, const struct repl_image *image);
     /* Replaces the whole state by a checked image file. Non-zero is fatal to this node. */
     int (*snapshot_install)(void *ctx, const struct repl_image *image);
     /* A peer's mesh connection came up or went down; `refused`: the reconnect was refused, its process is dead. */

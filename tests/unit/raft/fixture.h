@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,10 @@ struct fx_node {
     repl_image_cb *held_cb;
     void *held_arg;
     struct repl_image held;
+    unsigned prepares, prepare_errs; /* the first so many say prepare_err */
+    int prepare_err;
+    pthread_t prepared_by;
+    struct repl_image prepared, installed;
 };
 
 struct fx {
@@ -262,6 +267,22 @@ FX_FN void fx_release(struct fx_node *n)
         cb(n->held_arg, 0, &n->held);
 }
 
+/* In a worker; the loop looks at the node again only after it. */
+static int fx_snapshot_prepare(void *ctx, const struct repl_image *image)
+{
+    struct fx_node *n = ctx;
+    n->prepares++;
+    n->prepared_by = pthread_self();
+    n->prepared = *image;
+    if (access(image->path, R_OK) != 0)
+        return ERR_NOTFOUND;
+    if (n->prepare_err && n->prepare_errs > 0) {
+        n->prepare_errs--;
+        return n->prepare_err;
+    }
+    return 0;
+}
+
 static int fx_snapshot_install(void *ctx, const struct repl_image *image)
 {
     struct fx_node *n = ctx;
@@ -273,6 +294,7 @@ static int fx_snapshot_install(void *ctx, const struct repl_image *image)
     ck_assert_uint_eq(fread(n->commands, 4, head.n, f), head.n);
     fclose(f);
     ck_assert_uint_eq(head.applied, image->index);
+    n->installed = *image;
     n->applied = head.applied;
     n->n = head.n;
     n->n_last = head.n_last;
@@ -394,6 +416,7 @@ FX_FN int fx_start(struct fx *fx, unsigned i, bool bootstrap, int join, struct e
         .apply = fx_apply,
         .applied_index = fx_applied_index,
         .snapshot_take = fx_snapshot_take,
+        .snapshot_prepare = fx_snapshot_prepare,
         .snapshot_install = fx_snapshot_install,
         .peer_up = fx_peer_up,
         .state_changed = fx_state_changed,
