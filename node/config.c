@@ -16,6 +16,7 @@
 #include "base/yaml.h"
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_RTP_PORTS_LEAST = 10, CONFIG_MEDIA_THREADS_MAX = 64, CONFIG_TOKEN_LEAST = 16 };
+enum { CONFIG_DETECT_MS = 300, CONFIG_DETECT_MS_MAX = 10000 };
 enum { CONFIG_SNAPSHOT_ENTRIES = 8192, CONFIG_SNAPSHOT_ENTRIES_MIN = 256, CONFIG_SNAPSHOT_ENTRIES_MAX = 1000000 };
 
 struct config_raw_rtp {
@@ -43,7 +44,7 @@ struct config_raw {
     struct config_raw_listen listen;
     struct config_raw_tls tls;
     struct config_raw_log log;
-    unsigned media_threads, snapshot_entries;
+    unsigned media_threads, snapshot_entries, detect_ms;
 };
 
 /* Everything is optional to libcyaml: it would name a missing field without its place. NULL tells us. */
@@ -93,6 +94,7 @@ static const cyaml_schema_field_t config_schema_top[] = {
     CONFIG_STRING("address_hook", struct config_raw, address_hook),
     CYAML_FIELD_UINT("media_threads", CYAML_FLAG_OPTIONAL, struct config_raw, media_threads),
     CYAML_FIELD_UINT("snapshot_entries", CYAML_FLAG_OPTIONAL, struct config_raw, snapshot_entries),
+    CYAML_FIELD_UINT("detect_ms", CYAML_FLAG_OPTIONAL, struct config_raw, detect_ms),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t config_schema = {
@@ -592,6 +594,9 @@ static int config_types(struct config_reader *r, json_t *tree)
     if (!rc)
         rc = config_number(r, tree, "snapshot_entries", CONFIG_SNAPSHOT_ENTRIES_MIN, CONFIG_SNAPSHOT_ENTRIES_MAX,
                            &r->out->snapshot_entries);
+    r->out->detect_ms = CONFIG_DETECT_MS;
+    if (!rc)
+        rc = config_number(r, tree, "detect_ms", CONFIG_DETECT_MS, CONFIG_DETECT_MS_MAX, &r->out->detect_ms);
     return rc;
 }
 

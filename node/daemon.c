@@ -13,6 +13,7 @@
 #include "node/apiback.h"
 #include "node/call.h"
 #include "node/edge.h"
+#include "node/lease.h"
 #include "node/metrics.h"
 #include "node/replica.h"
 #include "telephony/media.h"
@@ -145,6 +146,8 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
     if (rc == 0)
         rc = daemon_media_start(n, info);
     if (rc == 0)
+        rc = lease_start(n);
+    if (rc == 0)
         rc = metrics_start(n);
     if (rc == 0)
         rc = apiback_start(n, info);
@@ -173,6 +176,7 @@ static void daemon_stop(struct daemon *d)
 {
     struct node *n = &d->n;
     apiback_stop(n);
+    lease_stop(n);
     calls_stop(n->calls);
     n->calls = NULL;
     sip_ua_stop(n->ua, true);

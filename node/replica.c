@@ -10,19 +10,22 @@
 #include "base/log.h"
 #include "node/call.h"
 #include "node/ident.h"
+#include "node/lease.h"
 #include "storage/storage.h"
 
 #define REPLICA_CHECK_MS 100u
 #define REPLICA_PEERS_MAX 64u
+#define REPLICA_WATCH_MS 10u
 
 struct node_replica {
     struct node *n;
     uv_timer_t check; /* every REPLICA_CHECK_MS */
     uv_timer_t due;   /* leader: when the replicated state wants a Tick */
+    uv_timer_t watch; /* leader: when a node may be declared down that may not be yet */
     bool leader_ready, announced, announcing, initialising, tick_pending;
     uint64_t core_us, core_mono_us; /* the replicated clock when it was last moved, and the monotonic one then */
-    struct map silent_since;        /* peer name -> monotonic ms as pointer value; leader's view */
-    struct map refused;             /* peer name -> non-NULL when its process is known dead */
+    struct map refused;             /* peer name -> incarnation of the process that is known dead */
+    struct map declaring;           /* peer name -> non-NULL while its NodeDown is on its way */
     struct verify *verify;
 };
 
@@ -48,7 +51,7 @@ int node_refusal(struct node *n, const char **why)
         *why = "this node is stopping";
     else if (!replica_announced(n) || !n->ua)
         *why = "this node is starting";
-    else if (repl_quorum_age_ms(n->repl) > REPLICA_LEASE_MS)
+    else if (!node_may_act(n))
         *why = "this node is cut off from the majority";
     else {
         struct repl_status s;
@@ -267,6 +270,8 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     return 0;
 }
 
+static void replica_watch(struct node *n);
+
 static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
 {
     struct node *n = ctx;
@@ -275,17 +280,28 @@ static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
     for (size_t i = 0; i < count && i < REPLICA_PEERS_MAX; i++) {
         if (peers[i].id != id)
             continue;
+        const struct core_node *node = core_node(n->core, peers[i].name);
+        bool never_up = !node; /* added, and not started yet */
         if (up || !refused)
             map_del(&n->replica->refused, peers[i].name);
-        else if (map_set(&n->replica->refused, peers[i].name, n))
+        else if (node && map_set(&n->replica->refused, peers[i].name, (void *)(uintptr_t)node->incarnation))
             log_warn("node", "out of memory");
-        bool never_up = !core_node(n->core, peers[i].name); /* added, and not started yet */
         log_notice("node", "node %s is %s", peers[i].name,
                    up         ? "connected"
                    : never_up ? "not running yet"
                    : refused  ? "dead: it refuses connections"
                               : "not reachable");
     }
+    if (!up)
+        replica_watch(n);
+}
+
+static void replica_peer_silent(void *ctx, uint64_t id, bool silent)
+{
+    struct node *n = ctx;
+    (void)id;
+    if (silent)
+        replica_watch(n);
 }
 
 static void replica_state_changed(void *ctx, bool leader_ready)
@@ -294,8 +310,8 @@ static void replica_state_changed(void *ctx, bool leader_ready)
     if (leader_ready != n->replica->leader_ready)
         log_notice("node", leader_ready ? "this node leads" : "this node no longer leads");
     n->replica->leader_ready = leader_ready;
-    map_free(&n->replica->silent_since);
     replica_arm_due(n);
+    replica_watch(n);
 }
 
 static void replica_fatal(void *ctx, int err, const char *text)
@@ -370,9 +386,32 @@ static void replica_found(struct node *n)
     OPENSSL_cleanse(raw, sizeof raw);
 }
 
+struct replica_declared {
+    struct node *n;
+    uint64_t id;
+    char name[NODE_NAME_MAX + 1];
+};
+
+static void replica_declare_done(void *ctx, int status, const struct core_answer *a)
+{
+    struct replica_declared *d = ctx;
+    struct node_replica *r = d->n->replica;
+    if (status)
+        log_warn("node", "node %s is not declared down yet: %s", d->name, err_text(status));
+    else if (a->code)
+        log_info("node", "node %s is not declared down: %s", d->name, a->text);
+    if (r)
+        map_del(&r->declaring, d->name);
+    if (status == 0 && !d->n->stopping)
+        repl_unfence(d->n->repl, d->id);
+    free(d);
+}
+
 static void replica_declare_down(struct node *n, const struct core_node *node, const char *why)
 {
-    log_notice("node", "declares node %s down: %s", node->name, why);
+    struct replica_declared *d = calloc(1, sizeof *d);
+    struct repl_status s;
+    repl_get_status(n->repl, &s);
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeDown down = EV__NODE_DOWN__INIT;
     cmd.body_case = EV__COMMAND__BODY_NODE_DOWN;
@@ -380,7 +419,21 @@ static void replica_declare_down(struct node *n, const struct core_node *node, c
     down.name = (char *)(uintptr_t)node->name;
     down.incarnation = node->incarnation;
     down.why = (char *)(uintptr_t)why;
-    node_propose_quietly(n, &cmd, "node down");
+    down.term = s.term;
+    if (!d || map_set(&n->replica->declaring, node->name, n)) {
+        log_warn("node", "out of memory");
+        free(d);
+        return;
+    }
+    *d = (struct replica_declared){.n = n, .id = node->node_id};
+    snprintf(d->name, sizeof d->name, "%s", node->name);
+    log_notice("node", "declares node %s down: %s", node->name, why);
+    int rc = node_propose(n, &cmd, 0, replica_declare_done, d);
+    if (rc) {
+        log_warn("node", "node %s cannot be declared down yet: %s", node->name, err_text(rc));
+        map_del(&n->replica->declaring, node->name);
+        free(d);
+    }
 }
 
 static void replica_forget(struct node *n, const char *name)
@@ -401,42 +454,35 @@ static const struct repl_peer_info *replica_find(const struct repl_peer_info *pe
     return NULL;
 }
 
-/* As leader: nodes that died, fell silent, or are no longer members. One proposal a turn is enough: the next turn looks again. */
+static void replica_watch_timer(uv_timer_t *t)
+{
+    replica_watch(t->data);
+}
+
+/* As leader: nodes that died, fell silent, or are no longer members. Nobody is declared down while a lease that it got may still
+ * hold: repl_fence knows. */
 static void replica_watch(struct node *n)
 {
     struct node_replica *r = n->replica;
     struct repl_peer_info peers[REPLICA_PEERS_MAX];
+    if (!r->leader_ready || n->stopping || !n->repl)
+        return;
     size_t count = repl_peers(n->repl, peers, REPLICA_PEERS_MAX);
-    uintptr_t now_ms = (uintptr_t)(clock_mono_now().us / 1000u);
     for (const struct core_node *c = NULL; (c = core_node_next(n->core, c));) {
-        if (strcmp(c->name, n->cfg.name) == 0)
+        if (strcmp(c->name, n->cfg.name) == 0 || map_get(&r->declaring, c->name))
             continue;
         const struct repl_peer_info *p = replica_find(peers, count, c->name);
-        if (p && p->up) {
-            map_del(&r->silent_since, c->name);
-            continue;
-        }
         if (!p && !c->up) {
             replica_forget(n, c->name);
             return;
         }
-        if (!c->up)
+        if (!c->up || (p && p->up && !p->silent))
             continue;
-        uintptr_t since = (uintptr_t)map_get(&r->silent_since, c->name);
-        if (!since) {
-            since = now_ms;
-            if (map_set(&r->silent_since, c->name, (void *)since))
-                return;
-        }
-        const char *why = !p                                     ? "no longer a member"
-                          : map_get(&r->refused, c->name)        ? "its process is dead"
-                          : now_ms - since >= REPLICA_SILENCE_MS ? "not reachable"
-                                                                 : NULL;
-        if (why) {
-            map_del(&r->silent_since, c->name);
-            replica_declare_down(n, c, why);
-            return;
-        }
+        bool dead = (uintptr_t)map_get(&r->refused, c->name) == c->incarnation;
+        if (repl_fence(n->repl, c->node_id, dead))
+            replica_declare_down(n, c, dead ? "its process is dead" : p ? "not reachable" : "no longer a member");
+        else if (!uv_is_active((uv_handle_t *)&r->watch))
+            uv_timer_start(&r->watch, replica_watch_timer, REPLICA_WATCH_MS, 0);
     }
 }
 
@@ -527,12 +573,13 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
     if (!r)
         return ERR_NOMEM;
     r->n = n;
-    map_init(&r->silent_since);
     map_init(&r->refused);
+    map_init(&r->declaring);
     n->replica = r;
     uv_timer_init(&n->loop, &r->check);
     uv_timer_init(&n->loop, &r->due);
-    r->check.data = r->due.data = n;
+    uv_timer_init(&n->loop, &r->watch);
+    r->check.data = r->due.data = r->watch.data = n;
     r->verify = verify_new(n);
     if (!r->verify)
         return ERR_NOMEM;
@@ -551,6 +598,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
         .key_file = n->cfg.tls_key,
         .join = n->cfg.join.port ? n->cfg.join.text : NULL,
         .bootstrap = bootstrap,
+        .detect_ms = n->cfg.detect_ms,
         .snapshot_threshold = n->cfg.snapshot_entries,
         .snapshot_trailing = n->cfg.snapshot_entries / 4,
     };
@@ -563,6 +611,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
         .snapshot_prepare = replica_snapshot_prepare,
         .snapshot_install = replica_snapshot_install,
         .peer_up = replica_peer_up,
+        .peer_silent = replica_peer_silent,
         .state_changed = replica_state_changed,
         .fatal = replica_fatal,
     };
@@ -581,10 +630,11 @@ void replica_close(struct node *n)
         return;
     uv_close((uv_handle_t *)&r->check, NULL);
     uv_close((uv_handle_t *)&r->due, NULL);
+    uv_close((uv_handle_t *)&r->watch, NULL);
     uv_run(&n->loop, UV_RUN_NOWAIT); /* the timers' memory may go once they are closed */
     verify_free(r->verify);
-    map_free(&r->silent_since);
     map_free(&r->refused);
+    map_free(&r->declaring);
     core_close(n->core);
     storage_close(n->st);
     n->core = NULL;

@@ -92,6 +92,7 @@ START_TEST(defaults)
     ck_assert(!c.log_json);
     ck_assert_uint_eq(c.media_threads, 0);
     ck_assert_uint_eq(c.snapshot_entries, 8192);
+    ck_assert_uint_eq(c.detect_ms, 300);
     node_config_free(&c);
     ck_assert_ptr_null(c.data);
     ck_assert_str_eq(c.admin_token, "");
@@ -110,7 +111,7 @@ START_TEST(everything)
                    "  rtp: {addresses: [10.0.0.2, \"2001:db8::2\"], ports: \"1024-1033\"}\n"
                    "tls:\n  ca: ca.pem\n  cert: cert.pem\n  key: key.pem\n"
                    "join: \"10.0.0.9:7400\"\nadmin_token_file: token\n"
-                   "log: {level: debug, json: true}\nmedia_threads: 4\nsnapshot_entries: 256\n",
+                   "log: {level: debug, json: true}\nmedia_threads: 4\nsnapshot_entries: 256\ndetect_ms: 1000\n",
                    &c, &info);
     ck_assert_msg(rc == 0, "%u:%u %s: %s", info.line, info.column, info.field, info.text);
     ck_assert_str_eq(c.name, "n-1_A");
@@ -130,6 +131,7 @@ START_TEST(everything)
     ck_assert(c.log_json);
     ck_assert_uint_eq(c.media_threads, 4);
     ck_assert_uint_eq(c.snapshot_entries, 256);
+    ck_assert_uint_eq(c.detect_ms, 1000);
     node_config_free(&c);
 }
 END_TEST
@@ -237,6 +239,7 @@ START_TEST(refusals)
         {"admin", "admin_token_file: token\nlog: {json: 1}", 10, 7, "log.json", "true or false"},
         {"admin", "admin_token_file: token\nmedia_threads: 65", 10, 1, "media_threads", "0 to 64"},
         {"admin", "admin_token_file: token\nsnapshot_entries: 255", 10, 1, "snapshot_entries", "256 to 1000000"},
+        {"admin", "admin_token_file: token\ndetect_ms: 299", 10, 1, "detect_ms", "300 to 10000"},
         {"admin", "admin_token_file: token\nmedia_threads: -1", 10, 1, "media_threads", "-1"},
         {"admin", "admin_token_file: token\nmedia_threads: 3x", 10, 1, "media_threads", "0 to 64"},
         {"admin", "admin_token_file: token\nmedia_threads: \"2\"", 10, 1, "media_threads", "0 to 64"},
