@@ -12,54 +12,43 @@
 
 #include "telephony/sip_int.h"
 
-#define MUTED_BUCKETS 256u
-
 struct muted {
     struct list_node link;
     uint64_t until_us;
     char branch[];
 };
 
+/* The endpoints of this thread. */
 static _Thread_local struct {
     struct list_node uas;
-    struct list_node muted[MUTED_BUCKETS];
-    size_t n_muted;
     bool ready;
 } gate;
 
 typedef tport_t *tsend_fn(tport_t *, msg_t *, tp_name_t const *, tag_type_t, tag_value_t, ...);
 
-static void prepare(void)
-{
-    if (gate.ready)
-        return;
-    list_init(&gate.uas);
-    for (size_t i = 0; i < MUTED_BUCKETS; i++)
-        list_init(&gate.muted[i]);
-    gate.ready = true;
-}
-
 void sip_gate_add(struct sip_ua *ua)
 {
-    prepare();
+    if (!gate.ready)
+        list_init(&gate.uas);
+    gate.ready = true;
+    for (size_t i = 0; i < SIP_MUTED_BUCKETS; i++)
+        list_init(&ua->muted[i]);
     list_push_back(&gate.uas, &ua->link);
 }
 
-static void forget_muted(struct muted *m)
+static void forget_muted(struct sip_ua *ua, struct muted *m)
 {
     list_del(&m->link);
     free(m);
-    gate.n_muted--;
+    ua->n_muted--;
 }
 
 void sip_gate_remove(struct sip_ua *ua)
 {
     list_del(&ua->link);
-    if (!list_empty(&gate.uas))
-        return;
-    for (size_t i = 0; i < MUTED_BUCKETS; i++)
-        list_foreach_safe(it, &gate.muted[i])
-            forget_muted(list_entry(it, struct muted, link));
+    for (size_t i = 0; i < SIP_MUTED_BUCKETS; i++)
+        list_foreach_safe(it, &ua->muted[i])
+            forget_muted(ua, list_entry(it, struct muted, link));
 }
 
 bool sip_may_act(const struct sip_ua *ua)
@@ -67,17 +56,17 @@ bool sip_may_act(const struct sip_ua *ua)
     return !ua->handler.may_act || ua->handler.may_act(ua->handler.ctx);
 }
 
-static struct list_node *bucket(const char *branch)
+static size_t bucket(const char *branch)
 {
     uint32_t h = 2166136261u;
     for (const char *p = branch; *p; p++)
         h = (h ^ (uint8_t)*p) * 16777619u;
-    return &gate.muted[h % MUTED_BUCKETS];
+    return h % SIP_MUTED_BUCKETS;
 }
 
-static struct muted *find(const char *branch)
+static struct muted *find(const struct sip_ua *ua, const char *branch)
 {
-    list_foreach(it, bucket(branch)) {
+    list_foreach(it, &ua->muted[bucket(branch)]) {
         struct muted *m = list_entry(it, struct muted, link);
         if (strcmp(m->branch, branch) == 0)
             return m;
@@ -85,12 +74,11 @@ static struct muted *find(const char *branch)
     return NULL;
 }
 
-void sip_gate_mute(const char *branch, unsigned ms)
+void sip_gate_mute(struct sip_ua *ua, const char *branch, unsigned ms)
 {
-    prepare();
     if (!branch || !*branch)
         return;
-    struct muted *m = find(branch);
+    struct muted *m = find(ua, branch);
     if (!m) {
         size_t n = strlen(branch) + 1;
         m = malloc(sizeof *m + n);
@@ -99,27 +87,27 @@ void sip_gate_mute(const char *branch, unsigned ms)
             return;
         }
         memcpy(m->branch, branch, n);
-        list_push_back(bucket(branch), &m->link);
-        gate.n_muted++;
+        list_push_back(&ua->muted[bucket(branch)], &m->link);
+        ua->n_muted++;
     }
     m->until_us = clock_mono_now().us + (uint64_t)ms * 1000u;
 }
 
-void sip_gate_unmute(const char *branch)
+void sip_gate_unmute(struct sip_ua *ua, const char *branch)
 {
-    struct muted *m = branch && gate.n_muted ? find(branch) : NULL;
+    struct muted *m = branch && ua->n_muted ? find(ua, branch) : NULL;
     if (m)
-        forget_muted(m);
+        forget_muted(ua, m);
 }
 
-void sip_gate_sweep(void)
+void sip_gate_sweep(struct sip_ua *ua)
 {
     uint64_t now = clock_mono_now().us;
-    for (size_t i = 0; gate.n_muted && i < MUTED_BUCKETS; i++)
-        list_foreach_safe(it, &gate.muted[i]) {
+    for (size_t i = 0; ua->n_muted && i < SIP_MUTED_BUCKETS; i++)
+        list_foreach_safe(it, &ua->muted[i]) {
             struct muted *m = list_entry(it, struct muted, link);
             if (m->until_us <= now)
-                forget_muted(m);
+                forget_muted(ua, m);
         }
 }
 
@@ -146,12 +134,12 @@ static bool held_back(const tport_t *tp, const sip_t *sip)
     const sip_via_t *via = sip ? sip->sip_via : NULL;
     if (!via || list_empty(&gate.uas))
         return false;
-    if (gate.n_muted && via->v_branch && find(via->v_branch))
-        return true;
-    if (!sip->sip_request || via->v_next)
-        return false;
     const struct sip_ua *ua = owner_of(tp);
     if (!ua)
+        return false;
+    if (ua->n_muted && via->v_branch && find(ua, via->v_branch))
+        return true;
+    if (!sip->sip_request || via->v_next)
         return false;
     if (!sip_may_act(ua))
         return true;

@@ -51,6 +51,7 @@
 #define SIP_SUPPORTED "100rel, timer, path, outbound"
 #define SIP_ACCEPT "application/sdp, application/dtmf-relay, application/dtmf"
 #define SIP_LISTEN_MAX 24
+#define SIP_MUTED_BUCKETS 256
 #define SIP_FORKS_MAX 8     /* early dialogs of one INVITE; more are not followed */
 #define SIP_CONTACTS_MAX 10 /* in one REGISTER */
 #define SIP_TAG_SIZE 20     /* room for a tag of 16 hex digits */
@@ -78,7 +79,9 @@ struct sip_ua {
     uint8_t edge_key[32];                   /* of this process: branches of forwarded requests */
     struct sip_port *ports[SIP_LISTEN_MAX]; /* slots, NULL: free. A port stays where it is while it is listened to */
     struct list_node legs, regs;
-    struct list_node limbo; /* legs that were forgotten, for 64*T1 (sip_restore.c) */
+    struct list_node limbo;                    /* legs that were forgotten, for 64*T1 (sip_restore.c) */
+    struct list_node muted[SIP_MUTED_BUCKETS]; /* sip_gate.c */
+    size_t n_muted;
     struct clock_mono stray_since;
     unsigned strays; /* late answers ended in the present second */
     struct digest_replay *replay;
@@ -279,9 +282,9 @@ void sip_gate_add(struct sip_ua *ua);
 void sip_gate_remove(struct sip_ua *ua);
 bool sip_may_act(const struct sip_ua *ua);
 /* Nothing more of the transaction with this branch leaves. */
-void sip_gate_mute(const char *branch, unsigned ms);
-void sip_gate_unmute(const char *branch);
-void sip_gate_sweep(void);
+void sip_gate_mute(struct sip_ua *ua, const char *branch, unsigned ms);
+void sip_gate_unmute(struct sip_ua *ua, const char *branch);
+void sip_gate_sweep(struct sip_ua *ua);
 
 /* sip_restore.c */
 /* A response that belongs to no transaction: true when it was dealt with (msg is not taken). */

@@ -66,7 +66,7 @@ static unsigned limbo_ms(const struct sip_ua *ua)
 static void mute_incoming(struct sip_leg *leg, nta_incoming_t *irq)
 {
     char *branch = incoming_branch(irq);
-    sip_gate_mute(branch, 3 * limbo_ms(leg->ua));
+    sip_gate_mute(leg->ua, branch, 3 * limbo_ms(leg->ua));
     free(branch);
 }
 
@@ -89,7 +89,7 @@ static void end_outgoing(struct sip_leg *leg, nta_outgoing_t **slot)
     if (!orq)
         return;
     *slot = NULL;
-    sip_gate_mute(nta_outgoing_branch(orq), 3 * limbo_ms(leg->ua));
+    sip_gate_mute(leg->ua, nta_outgoing_branch(orq), 3 * limbo_ms(leg->ua));
     nta_outgoing_destroy(orq);
 }
 
@@ -144,7 +144,7 @@ void sip_leg_abandon(struct sip_leg *leg)
     if (leg->invite_in)
         nta_incoming_bind(leg->invite_in, limbo_heard, (nta_incoming_magic_t *)leg);
     if (leg->invite_out)
-        sip_gate_mute(nta_outgoing_branch(leg->invite_out), 3 * limbo_ms(ua));
+        sip_gate_mute(leg->ua, nta_outgoing_branch(leg->invite_out), 3 * limbo_ms(ua));
     leg->held = 0;
     leg->forgotten = clock_mono_now();
     list_del(&leg->link);
@@ -172,7 +172,7 @@ bool sip_limbo_adopt_invite(struct sip_leg *leg)
     if (!old || old->port != leg->port || !old->invite_out || !old->branch || strcmp(old->branch, leg->branch) != 0 ||
         nta_outgoing_status(old->invite_out) >= 200)
         return false;
-    sip_gate_unmute(old->branch);
+    sip_gate_unmute(leg->ua, old->branch);
     leg->invite_out = old->invite_out;
     old->invite_out = NULL;
     list_del(&old->link);
@@ -358,12 +358,19 @@ static tport_t *answer_transport(struct sip_leg *leg)
     return tp;
 }
 
-static bool is_invite_of(const struct sip_leg *leg, msg_t *msg, const sip_t *sip)
+/* The library takes a message that was cut short for a whole one. */
+static bool is_whole(const char *text, const sip_t *sip)
+{
+    size_t body = sip->sip_payload ? sip->sip_payload->pl_len : 0;
+    return strstr(text, "\r\n\r\n") && (!sip->sip_content_length || sip->sip_content_length->l_length == body);
+}
+
+static bool is_invite_of(const struct sip_leg *leg, const char *text, msg_t *msg, const sip_t *sip)
 {
     return sip && sip->sip_request && sip->sip_request->rq_method == sip_method_invite && !sip->sip_error &&
            !msg_has_error(msg) && sip->sip_via && sip->sip_via->v_branch && sip->sip_from && sip->sip_to &&
-           !sip->sip_to->a_tag && sip->sip_call_id && sip->sip_cseq && sip_sanity_check(sip) >= 0 &&
-           strcmp(sip->sip_call_id->i_id, leg->call_id) == 0 &&
+           !sip->sip_to->a_tag && is_whole(text, sip) && sip->sip_call_id && sip->sip_cseq &&
+           sip_sanity_check(sip) >= 0 && strcmp(sip->sip_call_id->i_id, leg->call_id) == 0 &&
            strcmp(sip->sip_from->a_tag ? sip->sip_from->a_tag : "", leg->remote_tag) == 0;
 }
 
@@ -396,13 +403,13 @@ static int rebuild_invite(struct sip_leg *leg, const struct sip_restore_params *
     msg_t *msg = msg_make(sip_default_mclass(), 0, p->invite_text, (ssize_t)strlen(p->invite_text));
     sip_t *sip = msg ? sip_object(msg) : NULL;
     tport_t *tp = answer_transport(leg);
-    if (!msg || !is_invite_of(leg, msg, sip) || !tp) {
+    if (!msg || !is_invite_of(leg, p->invite_text, msg, sip) || !tp) {
         msg_destroy(msg);
         return ERR_INVAL;
     }
     leg->invite_text = mem_strdup(p->invite_text);
     learn_invite(leg, p, sip);
-    sip_gate_unmute(sip->sip_via->v_branch);
+    sip_gate_unmute(leg->ua, sip->sip_via->v_branch);
     struct sip_leg *old = limbo_find(leg->ua, leg->call_id, leg->local_tag);
     if (old && old->port == leg->port && old->invite_in) {
         msg_destroy(msg);
@@ -436,13 +443,17 @@ static int carry_on(struct sip_leg *leg, const struct sip_restore_params *p)
     case SIP_RESTORE_RINGING:
         leg->state = SIP_IN_RINGING;
         rc = rebuild_invite(leg, p);
-        if (rc == 0 && nta_incoming_status(leg->invite_in) == 0)
+        if (rc == 0 && nta_incoming_status(leg->invite_in) >= 200)
+            leg->state = SIP_IN_ANSWERED; /* this very process had answered */
+        else if (rc == 0 && nta_incoming_status(leg->invite_in) == 0)
             nta_incoming_treply(leg->invite_in, SIP_100_TRYING, TAG_END());
         break;
     case SIP_RESTORE_ANSWERED:
         leg->state = SIP_IN_RINGING;
         rc = rebuild_invite(leg, p);
-        if (rc == 0)
+        if (rc == 0 && nta_incoming_status(leg->invite_in) >= 200)
+            leg->state = SIP_IN_ANSWERED;
+        else if (rc == 0)
             sip_uas_answer(leg, leg->local_sdp);
         break;
     }

@@ -463,7 +463,7 @@ int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip
     if (rc)
         return rc;
     if (!p->again || !sip_limbo_adopt_invite(leg)) {
-        sip_gate_unmute(leg->branch);
+        sip_gate_unmute(leg->ua, leg->branch);
         rc = send_invite(leg, p->sdp);
     }
     if (rc) {
@@ -492,14 +492,14 @@ void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const 
         return;
     }
     snprintf(cseq, sizeof cseq, "%u CANCEL", p->cseq);
-    char *line = sip_format("SIP/2.0/%s %s;branch=%s;rport", leg->transport == SIP_UDP ? "UDP" : "TCP", via_address,
+    char *line = sip_format("SIP/2.0/%s %s;rport;branch=%s", leg->transport == SIP_UDP ? "UDP" : "TCP", via_address,
                             leg->branch);
     nta_leg_t *base = NULL;
     if (line && sip_flow_uri(leg->flow, hop, sizeof hop) == 0)
         base = nta_leg_tcreate(leg->port->agent, NULL, NULL, SIPTAG_CALL_ID_STR(leg->call_id),
                                SIPTAG_FROM_STR(leg->local_addr), SIPTAG_TO_STR(leg->remote_addr), TAG_END());
     if (base) {
-        sip_gate_unmute(leg->branch);
+        sip_gate_unmute(leg->ua, leg->branch);
         (void)nta_outgoing_tcreate(base, NULL, NULL, URL_STRING_MAKE(hop), SIP_METHOD_CANCEL,
                                    URL_STRING_MAKE(leg->target), NTATAG_STATELESS(1), NTATAG_USER_VIA(1),
                                    NTATAG_BRANCH_KEY(leg->branch), SIPTAG_VIA_STR(line), SIPTAG_CSEQ_STR(cseq),

@@ -152,7 +152,7 @@ static void end_invite(struct sip_leg *leg, bool acked)
     msg_t *msg = acked ? NULL : nta_incoming_getrequest(irq);
     const sip_t *sip = msg ? sip_object(msg) : NULL;
     if (sip && sip->sip_via)
-        sip_gate_mute(sip->sip_via->v_branch, 2 * leg->ua->cfg.t1x64_ms);
+        sip_gate_mute(leg->ua, sip->sip_via->v_branch, 2 * leg->ua->cfg.t1x64_ms);
     msg_destroy(msg);
     nta_incoming_destroy(irq);
 }

@@ -273,6 +273,7 @@ struct peer {
     char buf[MSG_MAX]; /* TCP: what is not yet taken */
     size_t len;
     char msg[MSG_MAX]; /* last message read */
+    char sent[8192];   /* last request sent, when it fits */
 };
 
 static UNUSED unsigned peer_serial;
@@ -339,7 +340,15 @@ static void peer_text(struct peer *p, const char *body, const char *fmt, ...)
     va_end(ap);
     n += snprintf(out + n, sizeof out - (size_t)n, "Content-Length: %zu\r\n\r\n%s", body ? strlen(body) : 0,
                   body ? body : "");
+    if (strncmp(out, "SIP/2.0", 7) != 0)
+        copy_text(p->sent, sizeof p->sent, out);
     peer_raw(p, out, (size_t)n);
+}
+
+/* The last request once more, as it was. */
+static UNUSED void peer_again(struct peer *p)
+{
+    peer_raw(p, p->sent, strlen(p->sent));
 }
 
 /* A request of the peer. extra: header lines or "". The branch is new unless keep_branch was asked by an equal name. */

@@ -90,8 +90,117 @@ static struct sip_leg *restored(struct env *to, const struct saved *s)
     return leg;
 }
 
+struct rig {
+    struct env *a, *b;
+    struct peer *p;
+    struct sip_leg *leg; /* of the old owner, then of the new one */
+    struct saved s;
+};
+
+static void rig_open(struct rig *r, int family, bool tcp)
+{
+    const char *home = family == AF_INET6 ? "::1" : "127.0.0.1";
+    memset(r, 0, sizeof *r);
+    r->a = env_new();
+    r->a->cfg.t1_ms = 200;
+    r->a->cfg.min_se_s = 1;
+    env_start_at(r->a, home);
+    r->b = env_second(r->a, "127.0.0.2");
+    r->p = peer_new(r->a, family, tcp);
+}
+
+static void rig_close(struct rig *r)
+{
+    env_no_event(r->a);
+    env_no_event(r->b);
+    peer_free(r->p);
+    env_close(r->b);
+    env_stop(r->a);
+}
+
+/* An inbound call at the old owner, not yet answered. */
+static UNUSED void call_comes(struct rig *r, const char *extra)
+{
+    peer_request(r->p, "INVITE", extra, SDP_A);
+    env_until(r->a, r->a->leg != NULL);
+    r->leg = r->a->leg;
+}
+
+/* One that is up. */
+static UNUSED void call_in(struct rig *r)
+{
+    call_comes(r, "Allow: INVITE, ACK, BYE\r\n");
+    ck_assert_int_eq(sip_leg_answer(r->leg, SDP_B), 0);
+    peer_expect(r->p, "SIP/2.0 200");
+    peer_request(r->p, "ACK", "", NULL);
+    env_event(r->a, SIP_EV_ACKED);
+}
+
+/* An outbound one. */
+static UNUSED void call_out(struct rig *r)
+{
+    r->leg = peer_called(r->p);
+    peer_expect(r->p, "INVITE ");
+    copy_text(r->p->call_id, sizeof r->p->call_id, peer_header(r->p, "Call-ID"));
+    peer_reply(r->p, 200, "callee", "", SDP_A);
+    env_event(r->a, SIP_EV_ANSWERED);
+    ck_assert_int_eq(sip_leg_ack(r->leg), 0);
+    peer_expect(r->p, "ACK ");
+}
+
+static void peer_reconnect(struct peer *p);
+
+/* The old owner is gone, its address is the new one's. */
+static UNUSED void take_over(struct rig *r, enum sip_restore_as as)
+{
+    save(r->leg, as, SDP_B, SDP_A, r->b, &r->s);
+    uint16_t port = r->a->port;
+    move_address(r->a, r->b, r->s.ip, port);
+    r->leg = restored(r->b, &r->s);
+    if (r->p->tcp)
+        peer_reconnect(r->p);
+}
+
+static UNUSED void our_reinvite(struct rig *r)
+{
+    env_until(r->b, sip_leg_reinvite(r->leg, SDP_B) != ERR_BUSY); /* until the ACK of his is here */
+    peer_expect(r->p, "INVITE sip:");
+    ck_assert_ptr_nonnull(strstr(peer_header(r->p, "To"), ";tag="));
+    peer_reply(r->p, 200, NULL, "", SDP_A);
+    peer_expect(r->p, "ACK ");
+    struct seen *s = env_event(r->b, SIP_EV_REANSWERED);
+    ck_assert_int_eq(s->status, 200);
+    ck_assert_str_eq(s->sdp, SDP_A);
+}
+
+static UNUSED void his_reinvite(struct rig *r)
+{
+    r->p->cseq++;
+    peer_request(r->p, "INVITE", "", SDP_HOLD);
+    struct seen *s = env_event(r->b, SIP_EV_REOFFER);
+    ck_assert_str_eq(s->sdp, SDP_HOLD);
+    ck_assert_int_eq(sip_leg_reanswer(r->leg, 200, SDP_B), 0);
+    peer_expect(r->p, "SIP/2.0 200");
+    peer_request(r->p, "ACK", "", NULL);
+}
+
+static UNUSED void his_bye(struct rig *r)
+{
+    r->p->cseq++;
+    peer_request(r->p, "BYE", "", NULL);
+    peer_expect(r->p, "SIP/2.0 200");
+    env_event(r->b, SIP_EV_ENDED);
+}
+
+static UNUSED void our_bye(struct rig *r)
+{
+    sip_leg_release(r->leg, 0, NULL);
+    peer_expect(r->p, "BYE sip:");
+    peer_reply(r->p, 200, NULL, "", NULL);
+}
+
 /* The TCP phone comes again after its connection was closed, with a listener where its Contact says. */
-static UNUSED void peer_reconnect(struct peer *p)
+static void peer_reconnect(struct peer *p)
 {
     struct sockaddr_storage sa;
     socklen_t len = sizeof sa;
