@@ -34,6 +34,7 @@ int cli_run_remove_member(struct cli_run *r);
 int cli_run_cluster_status(struct cli_run *r);
 int cli_run_cluster_verify(struct cli_run *r);
 int cli_run_node_status(struct cli_run *r);
+int cli_run_node_drain(struct cli_run *r);
 int cli_run_queue_status(struct cli_run *r);
 int cli_run_config_apply(struct cli_run *r);
 int cli_run_config_diff(struct cli_run *r);

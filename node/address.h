@@ -28,6 +28,12 @@ void address_stop(struct node *n);
 void address_changed(struct node *n, const char *ip);
 /* After an entry was applied, before calls_reconcile; and after a reload. */
 void address_reconcile(struct node *n);
+/* The drain of this node has ended: what was moved away from here on request may come home, too. */
+void address_homecoming(struct node *n);
+/* Whether a call could reach this node at all: a service address is here, or one that never goes away. */
+bool address_any(const struct node *n);
+/* Nothing is bound, on its way, or on an interface by a hook. */
+bool address_none_left(const struct node *n);
 /* The lease was lost for long (let go of all, say nothing) or is back. */
 void address_suspend(struct node *n);
 void address_resume(struct node *n);

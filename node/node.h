@@ -21,6 +21,7 @@ struct api_server;
 struct media_engine;
 struct node_addresses;
 struct node_api;
+struct node_drain;
 struct node_lease;
 struct node_replica;
 struct node_metrics;
@@ -39,6 +40,7 @@ struct node {
     uv_loop_t loop;
     su_root_t *root;
     bool stopping, stopped;
+    bool leaving; /* SIGTERM: hands over what it has, then stops (node/drain.h) */
     int exit_code;
 
     struct storage *st;
@@ -51,6 +53,7 @@ struct node {
     struct calls *calls;
     struct node_addresses *addresses;
     struct node_lease *lease;
+    struct node_drain *drain;
     struct node_api *api;
     struct node_metrics *metrics;
     struct node_post *post;
@@ -88,6 +91,9 @@ uint64_t node_time_us(const struct node *n);
 
 /* 0, or the number of seconds after which a refused client may come again, with the reason in *why (static text). */
 int node_refusal(struct node *n, const char **why);
+/* Whether it could take calls if it were asked to: announced, SIP is up, the majority is heard. Draining, or having no address at
+ * the moment, is another matter. */
+bool node_fit(struct node *n);
 
 /* Events up to `index` are in the database (node/apiback.c). */
 void node_api_notify(struct node *n, uint64_t index);

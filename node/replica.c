@@ -8,7 +8,9 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/address.h"
 #include "node/call.h"
+#include "node/drain.h"
 #include "node/ident.h"
 #include "node/lease.h"
 #include "storage/storage.h"
@@ -44,15 +46,24 @@ bool replica_leader_ready(const struct node *n)
     return n->replica && n->replica->leader_ready;
 }
 
+bool node_fit(struct node *n)
+{
+    return replica_announced(n) && n->ua && node_may_act(n);
+}
+
 int node_refusal(struct node *n, const char **why)
 {
     *why = NULL;
-    if (n->stopping)
+    if (n->stopping || n->leaving)
         *why = "this node is stopping";
     else if (!replica_announced(n) || !n->ua)
         *why = "this node is starting";
     else if (!node_may_act(n))
         *why = "this node is cut off from the majority";
+    else if (drain_active(n))
+        *why = "this node is draining";
+    else if (!address_any(n))
+        *why = "this node's addresses are at other nodes";
     else {
         struct repl_status s;
         repl_get_status(n->repl, &s);
@@ -69,6 +80,9 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
     struct node *n = ctx;
     (void)index;
     switch (ev->type) {
+    case CORE_EV_ADDRESS:
+        address_changed(n, ev->name);
+        break;
     case CORE_EV_CALL:
         if (n->calls)
             calls_changed(n->calls, ev->call_id);
@@ -77,13 +91,13 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
         verify_on_mark(n->replica->verify, ev->name);
         break;
     case CORE_EV_NODE:
+        address_changed(n, "");
         if (strcmp(ev->name, n->cfg.name) == 0) {
             const struct core_node *me = core_node(n->core, n->cfg.name);
             if (me && !me->up && me->incarnation == repl_incarnation(n->repl))
-                n->replica->announced = false; /* declared down while alive: announce again */
+                n->replica->announced = n->leaving; /* declared down while alive: announce again */
         }
         break;
-    case CORE_EV_ADDRESS:
     case CORE_EV_AGENT:
     case CORE_EV_QUEUE:
     case CORE_EV_CONFIG:
@@ -180,6 +194,8 @@ static void replica_apply_done(void *ctx, uint64_t index)
     struct node *n = ctx;
     replica_clock_note(n);
     core_apply_done(n->core);
+    address_reconcile(n);
+    drain_reconcile(n);
     if (n->calls)
         calls_reconcile(n->calls);
     if (n->api)
@@ -264,6 +280,9 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     }
     replica_clock_note(n);
     log_notice("node", "state replaced by the snapshot at index %llu", (unsigned long long)image->index);
+    address_changed(n, "");
+    address_reconcile(n);
+    drain_reconcile(n);
     if (n->calls)
         calls_reload(n->calls);
     replica_arm_due(n);
@@ -339,9 +358,11 @@ static void replica_announce(struct node *n)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeUp up = EV__NODE_UP__INIT;
-    char *sip[NODE_ADDRESSES_MAX];
+    char *sip[NODE_ADDRESSES_MAX], *service[NODE_SERVICE_MAX];
     for (unsigned i = 0; i < n->cfg.n_sip; i++)
         sip[i] = n->cfg.sip[i].text;
+    for (unsigned i = 0; i < n->cfg.n_service; i++)
+        service[i] = n->cfg.service_ip[i];
     cmd.body_case = EV__COMMAND__BODY_NODE_UP;
     cmd.node_up = &up;
     up.name = n->cfg.name;
@@ -350,6 +371,8 @@ static void replica_announce(struct node *n)
     up.site = n->cfg.site;
     up.sip = sip;
     up.n_sip = n->cfg.n_sip;
+    up.service_ip = service;
+    up.n_service_ip = n->cfg.n_service;
     up.https = n->cfg.https.text;
     up.peer = n->cfg.peer.text;
     up.version = (char *)(uintptr_t)EVERLINE_VERSION;
@@ -497,7 +520,7 @@ static void replica_check(uv_timer_t *t)
     bool secrets = core_secrets(n->core, a, b, id);
     if (r->leader_ready && !secrets && !r->initialising)
         replica_found(n);
-    if (secrets && !r->announced && !r->announcing && repl_id(n->repl) != 0)
+    if (secrets && !r->announced && !r->announcing && !n->leaving && repl_id(n->repl) != 0)
         replica_announce(n);
     if (r->leader_ready)
         replica_watch(n);

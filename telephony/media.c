@@ -280,7 +280,7 @@ static int set_up_addresses(struct media_engine *e, const struct media_config *c
             return err_set(info, rc, "media.bind_ip", "cannot bind to %s: %s", cfg->bind_ip[k],
                            rc == ERR_EXISTS ? "it is named twice" : strerror(errno));
     }
-    return e->n_ips ? 0 : err_set(info, ERR_INVAL, "media.bind_ip", "needs at least one address");
+    return 0;
 }
 
 static unsigned thread_count(unsigned wanted)

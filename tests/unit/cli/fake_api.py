@@ -27,7 +27,8 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "quiet": False,
                                  "members": [], "max_waiting": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
-    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False}),
+    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": ""}),
+    "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0, "quiet": False,
                                                   "language": ""}),
     "flows": ("Flow", "name", {}),
@@ -140,6 +141,7 @@ class State:
     def node(self, name, up=True, https="127.0.0.1:8443", leader=False):
         self.nodes.append({"name": name, "node_id": len(self.nodes) + 1, "site": "default", "sip": ["127.0.0.1:5060"], "https": https,
                            "peer": "127.0.0.1:7400", "version": "0.1.0", "up": up, "since": NOW, "incarnation": 1, "role": "voter",
+                           "draining": False, "calls": 0, "home_addresses": ["127.0.0.1"], "held_addresses": ["127.0.0.1"],
                            "leader": leader, "self": leader, "connected": up, "rtt_us": 120, "match_index": 40})
 
     def put(self, path, key, body, merge=False):
@@ -246,6 +248,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return 200, {"leader": body.get("to", "n2")}
         if parts[0] == "nodes":
             return self.nodes(parts, body)
+        if parts[0] == "addresses":
+            return self.addresses(parts, body)
         if parts[0] == "calls":
             if len(parts) == 1:
                 return self.page(self.filtered(list(s.calls.values())))
@@ -276,7 +280,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise Problem(409, "exists", "node %s is a member already" % body["name"], field="name")
             s.node(body["name"], up=False)
             return 202, {"name": body["name"], "node_id": len(s.nodes), "detail": "start it now"}
-        node = self.find(by_name, parts[1])
+        name, _, verb = parts[1].partition(":")
+        node = self.find(by_name, name)
+        if verb:
+            if node["draining"] == (verb == "drain"):
+                raise Problem(409, "stale", "node %s %s" % (name, "drains already" if node["draining"] else "does not drain"))
+            node["draining"] = verb == "drain"
+            return 202, {k: node[k] for k in ("name", "draining", "calls", "home_addresses", "held_addresses")}
+        if node["draining"] and self.command == "GET":  # each look finds less
+            node["calls"], node["held_addresses"] = max(0, node["calls"] - 1), node["held_addresses"] if node["calls"] else []
         if len(parts) == 3:
             if node["name"] != self.server.node_name:
                 raise Problem(421, "invalid", "ask %s" % node["https"])
@@ -287,6 +299,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.nodes.remove(node)
             return 204, None
         return 200, node
+
+    def addresses(self, parts, body):
+        rows = {ip: {"ip": ip, "home": n["name"], "holder": n["name"], "target": "", "epoch": 1, "bound": True, "state": "bound", "why": ""}
+                for n in self.state.nodes for ip in n["home_addresses"]}
+        if len(parts) == 1:
+            return self.page(list(rows.values()))
+        ip = parts[1][:-len(":move")] if parts[1].endswith(":move") else parts[1]
+        row = self.find(rows, ip)
+        if parts[1].endswith(":move"):
+            return 202, dict(row, target=body["to"], state="moving")
+        return 200, row
 
     def config(self, what, body):
         dry = what == "config:diff" or self.query.get("dry_run") == "true"
