@@ -186,7 +186,8 @@ struct core_offer {
     /* Dialogs of this offer carry identifiers made from this epoch. It stays when the call is taken over together with its
      * address: the INVITE sent again is then taken for a retransmission and the ringing goes on. */
     uint32_t epoch;
-    uint32_t former_epoch; /* not 0: INVITEs of that epoch may still be ringing and are to be cancelled */
+    /* Not 0: INVITEs of this and later epochs before `epoch` may still be ringing and are to be cancelled. */
+    uint32_t former_epoch;
 };
 struct core_call {
     uint64_t id;

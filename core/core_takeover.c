@@ -196,7 +196,8 @@ static void call_give(struct core *c, struct call *k, struct node *to)
     s->epoch++;
     s->taken_over_us = c->now_us;
     if (s->offer_id && !ringing_keeps(c, k, stands_on(c, k), to->pub.name)) {
-        s->offer_former_epoch = s->offer_epoch;
+        if (!s->offer_former_epoch) /* the oldest: who was between may have had no time to call them off */
+            s->offer_former_epoch = s->offer_epoch;
         s->offer_epoch = s->epoch;
     }
     core_call_touch(c, k);

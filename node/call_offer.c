@@ -171,11 +171,13 @@ static void call_offer_cancel_former(struct call *k, const struct core_call *s)
     const Ev__Dialog *d = s->n_legs ? s->legs[0].dialog : NULL;
     if (!s->offer.former_epoch || !d || !d->local_address[0])
         return;
-    for (unsigned i = 0; i < k->n_targets; i++) {
-        struct ident_dialog ids;
-        struct sip_out_params p;
-        if (call_offer_params(k, s, i, s->offer.former_epoch, &ids, &p) == 0)
-            sip_cancel_former(call_node(k)->ua, &p, d->local_address);
+    for (uint32_t epoch = s->offer.former_epoch; epoch < s->offer.epoch; epoch++) {
+        for (unsigned i = 0; i < k->n_targets; i++) {
+            struct ident_dialog ids;
+            struct sip_out_params p;
+            if (call_offer_params(k, s, i, epoch, &ids, &p) == 0)
+                sip_cancel_former(call_node(k)->ua, &p, d->local_address);
+        }
     }
 }
 
@@ -209,7 +211,7 @@ static void call_offer_begin(struct call *k, const struct core_call *s)
     log_debug("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
               s->offer.agent);
     /* Taken over with its address: the same INVITE once more, which the phone takes for a retransmission. */
-    k->offer_again = k->adopted && s->taken_over_us > s->offer.since_us && !s->offer.former_epoch;
+    k->offer_again = k->adopted && s->offer.epoch < s->epoch;
     if (k->adopted)
         call_offer_cancel_former(k, s);
     call_offer_ring_next(k);

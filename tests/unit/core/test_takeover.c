@@ -177,6 +177,10 @@ START_TEST(test_other_calls_are_spread)
     ck_assert_str_eq(core_address(f.c, ips[0])->home, "n1");
     ck_assert_str_ne(holder(0), "n1");
     ck_assert(!core_node(f.c, "n1")->up);
+    /* whoever was between may not have come to calling off what he was left */
+    ck_assert_int_eq(fx_node_down(&f, who, 1), 0);
+    ck_assert_uint_eq(core_call(f.c, 1)->offer.epoch, 3);
+    ck_assert_uint_eq(core_call(f.c, 1)->offer.former_epoch, 1);
 }
 END_TEST
 
