@@ -236,6 +236,7 @@ void call_leg_move(struct call_leg *l)
     int rc = call_leg_make_offer(l, codec, SDP_SENDRECV);
     if (rc == 0)
         rc = sip_leg_reinvite(l->sip, l->local_sdp);
+    l->moving = rc == 0;
     if (rc) {
         log_debug("call", "%s: re-INVITE has to wait: %s", l->call->text_id, err_text(rc));
         adopt_move_later(l);
@@ -253,6 +254,7 @@ void call_adopt_on_reanswered(struct call_leg *l, const struct sip_event *ev)
 {
     struct call *k = l->call;
     struct err_info info = {0};
+    l->moving = false;
     if (k->ending)
         return;
     if (ev->status != 200 || !ev->sdp || call_leg_take_answer(l, ev->sdp, ev->sdp_len, &info)) {

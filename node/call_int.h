@@ -20,6 +20,7 @@ struct call_leg {
     struct call *call;
     uv_timer_t *move_timer; /* a re-INVITE with our address that has to be tried again */
     unsigned move_tries;
+    bool moving; /* that re-INVITE is out: an ACK without a description is of an earlier 200 */
     bool callee;                /* else the caller */
     struct sip_leg *sip;        /* NULL: none, or gone */
     struct media_stream *media; /* NULL: none */
