@@ -117,7 +117,10 @@ struct sip_handler {
      * rejects, now or later. */
     void (*on_invite)(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info);
     /* Whether requests may be acted on and sent at all: false while the node is cut off (its lease is over). Then every
-     * request, inside a dialog too, gets 503 with Retry-After, and session refreshes wait. NULL: always. */
+     * request, inside a dialog too, gets 503 with Retry-After, and no request of ours leaves, not even once more. Session
+     * refreshes, re-INVITEs, answers to a ringing call, and what an ACK or CANCEL means, wait; sip_leg_release and sip_leg_reject
+     * then let go of the leg without a word, because the call may be another node's when the lease is back. What is only
+     * forwarded (sip_ua_set_edge) goes on. Asked for each message: it must be cheap. NULL: always. */
     bool (*may_act)(void *ctx);
     void (*on_register)(void *ctx, struct sip_reg *reg, const struct sip_register_info *info);
 };
@@ -127,7 +130,7 @@ struct sip_listen {
     uint16_t port;
 };
 struct sip_config {
-    struct sip_listen listen[8]; /* ip NULL ends the list, which may be empty (sip_ua_add_listen); UDP and TCP on each */
+    struct sip_listen listen[8]; /* ip NULL ends the list, which may be empty; UDP and TCP on each */
     const char *realm;           /* "everline" */
     const char *product;         /* User-Agent / Server, such as "Everline/0.1" */
     uint8_t nonce_key[32];       /* shared by all nodes: a nonce given by one is valid at every other */
@@ -159,7 +162,8 @@ struct sip_edge_handler {
     bool (*is_node)(void *ctx, const struct sockaddr *sa, bool with_port);
 };
 void sip_ua_set_edge(struct sip_ua *ua, const struct sip_edge_handler *handler);
-/* Port that listen[i] is bound to (config port 0 picks a free one, the same for UDP and TCP); 0 when there is no such. */
+/* Port that listen[i] is bound to (config port 0 picks a free one, the same for UDP and TCP); 0 when there is no such. Addresses
+ * added later take the first index that is free. */
 uint16_t sip_ua_port(const struct sip_ua *ua, size_t i);
 /* Ends all legs without callbacks (BYE is sent for answered ones if `bye`), closes transports. */
 void sip_ua_stop(struct sip_ua *ua, bool bye);
@@ -223,7 +227,7 @@ struct sip_dialog {
     const char *local_ip;
     uint16_t local_port;
     bool inbound;
-    const char *invite_text; /* the unanswered INVITE as received (inbound, before the answer), else "" */
+    const char *invite_text; /* the INVITE as received (inbound, until its ACK), else "" */
     uint32_t session_expires_s;
     bool refresher_is_us;
 };
@@ -236,12 +240,12 @@ void sip_leg_dialog(const struct sip_leg *leg, struct sip_dialog *out);
  * What the peer retransmits to an address that is ours now is answered like a first request. */
 #define SIP_RESTORE_CSEQ_JUMP 1000u
 enum sip_restore_as {
-    SIP_RESTORE_UP,       /* confirmed, both sides know it */
+    SIP_RESTORE_UP, /* confirmed, both sides know it */
     SIP_RESTORE_ANSWERED, /* inbound, the 200 is committed; whether it left, or its ACK came, is not known: invite_text is needed.
                            * The 200 with local_sdp is sent (again) and again until ACK or a request of the dialog comes, or
                            * 64*T1 pass: then the leg counts as UP, for the ACK may have gone to the former owner */
-    SIP_RESTORE_ACK,      /* outbound, the peer's 200 was taken and committed, the ACK may not have left: it is sent, then UP */
-    SIP_RESTORE_RINGING,  /* inbound, no final answer yet: the server transaction is built again from invite_text */
+    SIP_RESTORE_ACK, /* outbound, the peer's 200 was taken and committed, the ACK may not have left: it is sent, then UP */
+    SIP_RESTORE_RINGING, /* inbound, no final answer yet: the server transaction is built again from invite_text */
 };
 struct sip_restore_params {
     enum sip_restore_as as;
@@ -249,27 +253,36 @@ struct sip_restore_params {
     uint32_t local_cseq, remote_cseq, invite_cseq; /* invite_cseq: of our INVITE (ACK) */
     enum sip_transport transport;
     bool inbound;
-    const char *invite_text;           /* as received; RINGING, ANSWERED */
+    const char *invite_text;            /* as received; RINGING, ANSWERED */
     const char *local_sdp, *remote_sdp; /* last agreed; what an ANSWERED leg's 200 carries */
     uint32_t session_expires_s;
     bool refresher_is_us;
-    const char *local_ip; /* which of our addresses carries it on; must be listened to. NULL: any of the peer's family */
+    const char
+        *local_ip; /* which of our addresses carries it on; must be listened to. NULL: any of the peer's family */
     sip_leg_cb *cb;
     void *ctx;
 };
-/* ERR_INVAL: the dialog lacks what it takes. Without a connection to the peer a TCP leg is built all the same: requests dial. */
+/* ERR_INVAL: the dialog lacks what it takes, or it is damaged. ERR_NOTFOUND: local_ip is not listened to. ERR_EXISTS: the dialog is
+ * a leg here already. Without a connection to the peer a TCP leg is built all the same: requests dial. sip_leg_reinvite is allowed
+ * at once, for an ANSWERED leg too: it leaves with the ACK or after 100 ms. A RINGING leg sends no more reliable 18x: the numbers of
+ * the former owner's are not known (RFC 3262 section 3); if the caller requires 100rel, sip_leg_ring sends nothing. */
 ERR_CHECKED int sip_leg_restore(struct sip_ua *ua, const struct sip_restore_params *p, struct sip_leg **out,
                                 struct err_info *info);
-/* Lets go of a leg that is no longer ours: nothing is sent, no callback comes, the pointer is dead. */
+/* Lets go of a leg that is no longer ours: nothing is sent, no callback comes, the pointer is dead. For 64*T1 requests of its
+ * peer that still come here get 503, and retransmissions of what was in progress no answer. If the same dialog is restored here
+ * in that time (or its INVITE sent `again`), what was in progress goes on. */
 void sip_leg_forget(struct sip_leg *leg);
 /* CANCEL for an INVITE that a former owner sent and nobody here has a transaction of: made from its params (branch, CSeq, tags,
  * target) and the "ip:port" that stood in its Via. Once, over the present address; what it answers is of no interest. */
 void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address);
 
 /* ---- listen addresses that come and go while it runs */
-/* ERR_EXISTS: listened to already; ERR_BUSY: in use by another process; ERR_NOTFOUND: not an address of this host. */
+/* Port 0 picks a free one. ERR_EXISTS: listened to already; ERR_BUSY: in use by another process; ERR_NOTFOUND: not an address of
+ * this host; ERR_TOOBIG: more than 24; ERR_INVAL. A 2xx for an INVITE that nobody here knows is ACKed and ended by BYE, though not in
+ * the first second after the address has come: restore the legs that stand on it in that time. */
 ERR_CHECKED int sip_ua_add_listen(struct sip_ua *ua, const char *ip, uint16_t port, struct err_info *info);
-/* Closes its sockets and connections. Legs that stand on it are forgotten (sip_leg_forget) first. */
+/* Closes its sockets and connections; the port is free when it returns. Legs that stand on it are forgotten (sip_leg_forget)
+ * first. Not from inside a callback of the endpoint. */
 void sip_ua_drop_listen(struct sip_ua *ua, const char *ip);
 /* The tag that our answers to this inbound leg carry (fixed from the first moment). */
 const char *sip_leg_local_tag(const struct sip_leg *leg);
