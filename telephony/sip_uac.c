@@ -487,7 +487,9 @@ void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const 
     snprintf(hop, sizeof hop, "%s", via_address);
     *strrchr(hop, ':') = '\0';
     struct err_info info = {0};
-    if (!sip_numeric_host(hop, ip, &family) || prepare(ua, p, ip, &leg, &info) != 0) {
+    struct sip_out_params bare = *p;
+    bare.sdp = "-"; /* an INVITE needs one, a CANCEL carries none */
+    if (!sip_numeric_host(hop, ip, &family) || prepare(ua, &bare, ip, &leg, &info) != 0) {
         log_info("sip", "no CANCEL for %s: %s", p->call_id ? p->call_id : "", info.text);
         return;
     }
