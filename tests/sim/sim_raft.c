@@ -279,13 +279,16 @@ static void ask(struct sim *s, struct sim_node *n)
 static void on_vote(struct sim *s, struct sim_node *n, const struct sim_msg *m)
 {
     bool newer = m->a > n->last_term || (m->a == n->last_term && m->index >= n->last_index);
-    if (m->term <= n->voted || m->term <= n->term || !newer)
+    if (m->term <= n->voted || m->term <= n->term)
         return;
     if (n->role == ROLE_LEADER)
         step_down(s, n, m->term);
-    n->voted = n->term = m->term;
+    n->term = m->term;
     n->leader = -1;
     n->ask_term = 0;
+    if (!newer)
+        return;
+    n->voted = m->term;
     election_later(s, n);
     struct sim_msg r = {.type = MSG_VOTED, .from = n->i, .to = m->from, .term = m->term};
     sim_send(s, r);
