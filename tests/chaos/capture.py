@@ -7,6 +7,7 @@ import re
 import signal
 import struct
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
@@ -36,6 +37,8 @@ class Capture:
     def stop(self):
         """Returns how many packets it did not see."""
         missed = 0
+        if self.processes:
+            time.sleep(1.1)  # the kernel hands a block of packets over within a second; what it still has would be lost
         for p, log in self.processes:
             end(p, signal.SIGINT)
             m = re.search(r"(\d+) packets dropped by kernel", open(log).read())
