@@ -84,6 +84,11 @@ class ByAddress(Takeover):
         """How many re-INVITEs the telephones got: none, their node's address came along."""
         self.assertEqual([len(c.reinvites) for c in calls], [0] * len(calls))
 
+    def rings_on(self, phone, call):
+        """The same INVITE once more: the telephone takes it for a repetition."""
+        self.assertEqual(len(phone.incoming), 1)
+        return call
+
     def test_talking(self):
         caller, call, agent, there = self.connected()
         self.assertNotEqual(self.kill_and_see(caller)["owner"], self.victim.name)
@@ -165,11 +170,11 @@ class ByAddress(Takeover):
         there = self.rung(agent)
         self.call_of(caller, phase="offered")
         self.kill_and_see(caller)
+        there = self.rings_on(agent, there)
         there.answer()
         there.wait_answered()
         self.hears(call, AGENT_HZ)
         self.hears(there, CALLER_HZ)
-        self.assertEqual(len(agent.incoming), 1)  # it rang on
         call.hangup()
         there.wait_ended()
         self.record(caller, agent="1001")
@@ -182,6 +187,7 @@ class ByAddress(Takeover):
         there = self.rung(phone)
         call.wait_status(180)
         self.kill_and_see(caller)
+        there = self.rings_on(phone, there)
         there.answer()
         call.wait_answered()
         self.hears(call, AGENT_HZ)
@@ -216,24 +222,10 @@ class ByReinvite(ByAddress):
         for c in calls:
             c.wait_reinvite()
 
-    def test_ringing_at_an_agent(self):
-        agent = self.agent_phone(on_invite="ring", tone=AGENT_HZ)
-        caller = self.caller(self.victim, tone=CALLER_HZ)
-        call = caller.invite("10003")
-        call.wait_answered()
-        first = self.rung(agent)
-        self.call_of(caller, phase="offered")
-        self.kill_and_see(caller)
-        there = self.rung(agent, 2)
-        first.wait_ended()  # called off: never two at once
-        there.answer()
-        there.wait_answered()
-        self.hears(call, AGENT_HZ)
-        self.hears(there, CALLER_HZ)
-        call.hangup()
-        there.wait_ended()
-        self.record(caller, agent="1001")
-        self.idle("1001")
+    def rings_on(self, phone, call):
+        """Called off and rung anew: never twice at once."""
+        call.wait_ended()
+        return self.rung(phone, 2)
 
 
 if __name__ == "__main__":
