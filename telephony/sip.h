@@ -203,6 +203,7 @@ struct sip_out_params {
     sip_leg_cb *cb;
     void *ctx;
 };
+/* ERR_NOQUORUM: handler.may_act says no. */
 ERR_CHECKED int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip_leg **out,
                                struct err_info *info);
 /* ACK for the 2xx of SIP_EV_ANSWERED (or of a re-INVITE: done by the endpoint itself). */

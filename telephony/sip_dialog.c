@@ -550,7 +550,11 @@ int sip_dialog_recv(nta_leg_magic_t *magic, nta_leg_t *nta, nta_incoming_t *irq,
     mem_ref(leg);
     if (leg->restored && leg->state == SIP_IN_ANSWERED && !leg->gone && method != sip_method_prack)
         sip_uas_confirmed(leg, NULL);
-    int status = leg->state == SIP_OVER ? 481 : dispatch(leg, nta, irq, sip);
+    int status = 481;
+    if (leg->state != SIP_OVER)
+        status = dispatch(leg, nta, irq, sip);
+    else if (sip_restore_forgotten(leg->port, irq, sip)) /* the owner let go of it just now */
+        status = 503;
     mem_unref(leg);
     return status;
 }

@@ -462,6 +462,10 @@ int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip
     int rc = prepare(ua, p, NULL, &leg, info);
     if (rc)
         return rc;
+    if (!sip_may_act(ua)) {
+        sip_leg_drop(leg);
+        return err_set(info, ERR_NOQUORUM, "", "nothing may be sent now");
+    }
     if (!p->again || !sip_limbo_adopt_invite(leg)) {
         sip_gate_unmute(leg->ua, leg->branch);
         rc = send_invite(leg, p->sdp);

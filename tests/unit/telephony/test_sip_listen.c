@@ -268,7 +268,12 @@ START_TEST(silent_node)
     }
     ck_assert_int_eq(r.a->registers, 0);
     ck_assert_int_eq(r.a->invites, 1);
-    /* ours wait */
+    /* ours wait, or are refused */
+    char target[160], call_id[64], branch[64];
+    struct sip_out_params params = peer_params(q, target, call_id, branch);
+    struct sip_leg *none = NULL;
+    ck_assert_int_eq(sip_leg_invite(r.a->ua, &params, &none, NULL), ERR_NOQUORUM);
+    nothing_comes(q, 50);
     ck_assert_int_eq(sip_leg_reinvite(r.leg, SDP_B), 0);
     nothing_comes(r.p, 500);
     r.a->silent = false;
