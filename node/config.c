@@ -531,7 +531,14 @@ static int config_service(struct config_reader *r)
             return err_set(r->info, ERR_INVAL, field, "listed twice");
         memcpy(c->service_ip[c->n_service++], ip, sizeof ip);
     }
-    return config_hook(r);
+    int rc = config_hook(r);
+    if (rc || !c->address_hook)
+        return rc;
+    bool peer = node_config_service(c, c->peer.ip), https = node_config_service(c, c->https.ip);
+    if (peer || https)
+        return err_set(r->info, ERR_INVAL, peer ? "listen.peer" : "listen.https",
+                       "the hook takes this address off while it is elsewhere: give one that stays");
+    return 0;
 }
 
 bool node_config_service(const struct node_config *c, const char *ip)

@@ -20,7 +20,8 @@
  *   tls: {ca: ca.pem, cert: cert.pem, key: key.pem}    key not readable by others
  *   service_addresses: ["192.0.2.1"] optional: of the sip addresses, those that another node takes over while this one is away
  *   address_hook: /etc/everline/address optional: program run as `HOOK add|del IP` to put such an address on or off an interface;
- *                                    without one it is only bound. Must be executable and not writable by others
+ *                                    without one it is only bound. Must be executable and not writable by others; listen.peer
+ *                                    and listen.https then need addresses that stay
  *   detect_ms: 300                   optional; 300 to 10000: silence after which a node counts as gone; the same on all nodes
  *   join: "192.0.2.2:7400"             optional: peer address of a member of the cluster to join
  *   admin_token_file: admin.token      one line of 16 to 256 visible characters; not readable by others

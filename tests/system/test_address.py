@@ -5,7 +5,7 @@ import signal
 import socket
 import unittest
 
-from everline import SIP, Cluster, wait_for
+from everline import HTTPS, PEER, SIP, Cluster, wait_for
 from sip_phone import SipPhone
 
 
@@ -162,36 +162,39 @@ class Hook(AddressCase):
         self.cluster = Cluster(3, start=False)
         self.addCleanup(self.cluster.close)
         a, b, c = self.cluster.nodes
-        for n in self.cluster.nodes:
-            n.configure(join=None if n is a else a, address_hook=self.write_hook(n))
+        at = {}
+        for i, n in enumerate(self.cluster.nodes):
+            at[n] = self.cluster.network.node(50 + i)
+            listen = {"sip": ["%s:%d" % (at[n], SIP)], "https": "%s:%d" % (n.ip, HTTPS), "peer": "%s:%d" % (n.ip, PEER)}
+            n.configure(join=None if n is a else a, listen=listen, service_addresses=[at[n]], address_hook=self.write_hook(n))
         self.cluster.start()
         for n in self.cluster.nodes:
-            self.wait_at(n.ip, n.name)
+            self.wait_at(at[n], n.name)
             # Whatever a former process may have left is taken off first.
-            self.assertEqual(self.record(n)[:2], [("del", n.ip), ("add", n.ip)])
-        self.cluster.must("address", "move", a.ip, b.name)
-        self.wait_at(a.ip, b.name)
-        self.assertEqual(self.record(a)[-1], ("del", a.ip))
-        self.assertEqual(self.record(b)[-1], ("add", a.ip))
-        self.wait_answers(a.ip)
+            self.assertEqual(self.record(n)[:2], [("del", at[n]), ("add", at[n])])
+        self.cluster.must("address", "move", at[a], b.name)
+        self.wait_at(at[a], b.name)
+        self.assertEqual(self.record(a)[-1], ("del", at[a]))
+        self.assertEqual(self.record(b)[-1], ("add", at[a]))
+        self.wait_answers(at[a])
 
         # It cannot be had there: ccctl shows it and why, and it is tried again.
         self.write_hook(c, fails=True)
-        self.cluster.must("address", "move", a.ip, c.name)
-        wait_for(lambda: self.addresses()[a.ip]["state"] == "failed", 20, "the failure is known")
-        self.assertIn("no such device", self.addresses()[a.ip]["why"])
-        self.assertRegex(self.cluster.must("address", "list").out, re.escape(a.ip) + r"\s+failed\s+" + c.name)
+        self.cluster.must("address", "move", at[a], c.name)
+        wait_for(lambda: self.addresses()[at[a]]["state"] == "failed", 20, "the failure is known")
+        self.assertIn("no such device", self.addresses()[at[a]]["why"])
+        self.assertRegex(self.cluster.must("address", "list").out, re.escape(at[a]) + r"\s+failed\s+" + c.name)
         tries = len(self.record(c))
         wait_for(lambda: len(self.record(c)) > tries, 20, "it is tried again")
         self.write_hook(c)
-        self.wait_at(a.ip, c.name)
-        self.wait_answers(a.ip)
+        self.wait_at(at[a], c.name)
+        self.wait_answers(at[a])
 
         # An ordered end takes it off before the next holder puts it on.
         self.assertEqual(c.stop(), 0)
-        self.assertIn(("del", a.ip), self.record(c)[-2:])
-        self.assertIn(("del", c.ip), self.record(c)[-2:])
-        self.wait_at(c.ip, a.name, b.name)
+        self.assertIn(("del", at[a]), self.record(c)[-2:])
+        self.assertIn(("del", at[c]), self.record(c)[-2:])
+        self.wait_at(at[c], a.name, b.name)
 
 
 if __name__ == "__main__":

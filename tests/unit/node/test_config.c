@@ -565,6 +565,10 @@ START_TEST(address_hook)
             ck_assert_msg(strstr(info.text, cases[i].text) != NULL, "%s", info.text);
         }
     }
+    /* What the hook takes away must not be what the others reach this node at. */
+    write_file("hook", "#!/bin/sh\n", 0700);
+    ck_assert_int_eq(parse_more("address_hook: hook\nservice_addresses: [127.0.0.1]\n", &c, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "listen.peer");
     ck_assert_int_eq(parse_more("address_hook: none\n", &c, &info), ERR_NOTFOUND);
     ck_assert_int_eq(parse_more("address_hook: .\n", &c, &info), ERR_INVAL);
     ck_assert_str_eq(info.field, "address_hook");
