@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "node/call_int.h"
+#include "node/lease.h"
 
 #define CALL_END_RETRY_MS 500u
 #define CALL_RETRY_AFTER_S 2
@@ -158,7 +159,7 @@ static struct call *call_new(struct calls *cs, uint64_t id)
 
 static void call_leave_table(struct call *k)
 {
-    k->gone = true;
+    k->gone = k->ending = true; /* whoever is in the middle of something sees it */
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->end_timer);
@@ -246,9 +247,17 @@ static void call_refuse_caller(struct call *k, int status)
     sip_leg_reject(leg, status, NULL, status == 503 ? CALL_RETRY_AFTER_S : 0);
 }
 
+bool call_yields(struct call *k)
+{
+    if (!k->started || node_may_act(k->cs->n))
+        return false;
+    call_let_go(k);
+    return true;
+}
+
 void call_end(struct call *k, const char *by, const char *cause, int sip_status)
 {
-    if (k->ending || k->gone)
+    if (k->ending || k->gone || call_yields(k))
         return;
     k->ending = true;
     k->end_by = by;
