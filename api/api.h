@@ -67,6 +67,10 @@ enum api_op {
     API_OP_READ_INDEX,
     /* {"call_id": 16 hex digits} -> {}: given to the owner of the call, wherever it is. ERR_NOTFOUND */
     API_OP_HANGUP,
+    /* {"site": name or null, "address": ip or null, "all": whether also nodes that take no calls} -> {"node", "site": name or null,
+     * "own_site", "items": [{"name", "site", "self", "up", "draining", "same_site", "rtt_us": n or null, "calls",
+     * "sip": ["ip:port"], "https", "reason"}]}, best first; without a site that of the network of the address */
+    API_OP_NODES_NEAREST,
 };
 
 /* What became of a ticket. Everything is copied or taken over before api_post_result returns. */

@@ -262,6 +262,9 @@ void api_stream_free(struct api_stream *st);
 /* Asks the connection to send what q->out has. */
 void api_wake(struct api_request *q);
 
+/* nearest.c */
+api_handler_fn api_nearest_nodes, api_dns_records;
+
 api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes, api_add_node, api_get_node,
     api_remove_node, api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_delete_object,
     api_agent_login, api_agent_logout, api_agent_set_state, api_queue_status, api_hangup, api_export_config,

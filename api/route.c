@@ -22,6 +22,7 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/cluster:transfer", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_transfer, NULL},
     {API_GET, "/v1/nodes", API_ROLE_READ, API_BODY_NONE, PAGE, api_list_nodes, "node"},
     {API_POST, "/v1/nodes", API_ROLE_ADMIN, API_BODY_JSON, "", api_add_node, NULL},
+    {API_GET, "/v1/nodes/nearest", API_ROLE_READ, API_BODY_NONE, "site address transport", api_nearest_nodes, NULL},
     {API_GET, "/v1/nodes/{name}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_node, "node"},
     {API_DELETE, "/v1/nodes/{name}", API_ROLE_ADMIN, API_BODY_NONE, "", api_remove_node, NULL},
     {API_POST, "/v1/nodes/{name}:drain", API_ROLE_ADMIN, API_BODY_NONE, "", api_node_drain, NULL},
@@ -64,6 +65,7 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/config:apply", API_ROLE_ADMIN, API_BODY_DOCUMENT, "dry_run prune", api_apply_config, NULL},
     {API_POST, "/v1/config:diff", API_ROLE_ADMIN, API_BODY_DOCUMENT, "prune", api_diff_config, NULL},
     CRUD("/v1/audit", " from to actor origin node action object", "audit"),
+    {API_GET, "/v1/dns/records", API_ROLE_READ, API_BODY_NONE, "domain site ttl", api_dns_records, NULL},
     {API_GET, "/v1/events", API_ROLE_READ, API_BODY_NONE, "after", api_stream_events, NULL},
 
     {API_GET, "/metrics", API_ROLE_NONE, API_BODY_NONE, "", api_get_metrics, NULL},

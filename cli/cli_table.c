@@ -188,6 +188,19 @@ static const struct cli_option apply_options[] = {
 };
 static const struct cli_option transfer_options[] = {
     TEXT("to", "NODE", "to", "to this node (default: the one furthest ahead)", "@node"), END};
+static const struct cli_option nearest_options[] = {
+    TEXT("site", "NAME", "site", "for phones of this site (default: of the network of the address)", NULL),
+    TEXT("address", "IP", "address", "for a phone at this address (default: this computer's)", NULL),
+    TEXT("transport", "NAME", "transport", "udp or tcp (default udp)", "udp tcp"),
+    END,
+};
+static const struct cli_option dns_options[] = {
+    TEXT("domain", "DOMAIN", "domain", "the domain that phones and trunks are given, sip.example.cn", NULL),
+    TEXT("site", "NAME", "site",
+         "only what phones of this site are to get (default: of each site, in domains of their own)", NULL),
+    NUMBER("ttl", "SECONDS", "ttl", "how long the records may be kept (default 300)"),
+    END,
+};
 static const struct cli_option audit_filters[] = {
     TEXT("actor", "WHO", "actor", "only this actor, such as token:admin", NULL),
     TEXT("origin", "ADDRESS", "origin", "only from there", NULL),
@@ -265,6 +278,11 @@ const struct cli_verb cli_verbs[] = {
       .run = cli_run_list, .example = "node list\nnode list -o wide"),
     V("node", "show", "one node", .args = "NAME", .method = "GET", .path = "/v1/nodes/{NAME}", .run = cli_run_show,
       .example = "node show n2"),
+    V("node", "nearest", "which nodes phones and trunks should use, best first", .method = "GET",
+      .path = "/v1/nodes/nearest", .options = nearest_options,
+      .columns = "NAME=name SITE=site SIP=sip RTT=rtt_us/us CALLS=calls HTTPS=https REASON=reason | URI=uris "
+                 "SAME-SITE=same_site/yes",
+      .run = cli_run_nearest, .example = "node nearest\nnode nearest --site north\nnode nearest --address 192.0.2.77"),
     V("node", "status", "threads, queues, disk and counters of a node, asked there", .args = "NAME", .method = "GET",
       .path = "/v1/nodes/{NAME}/status", .run = cli_run_node_status, .example = "node status n2"),
     V("node", "add", "let a new node join; it votes once it has caught up", .args = "NAME ADDRESS", .method = "POST",
@@ -418,6 +436,9 @@ const struct cli_verb cli_verbs[] = {
     V("events", "", "what happens, as it happens", .method = "GET", .path = "/v1/events", .options = event_options,
       .run = cli_run_events, .example = "events\nevents --type everline.call --since 0\nevents -o json | jq .data"),
 
+    V("dns", "records", "SRV, NAPTR and address records for a zone file", .method = "GET", .path = "/v1/dns/records",
+      .options = dns_options, .columns = "NAME=name TTL=ttl TYPE=type DATA=data", .run = cli_run_dns,
+      .example = "dns records --domain sip.example.cn\ndns records --domain sip.example.cn --site north --ttl 60"),
     V("config", "apply", "bring the configuration to what a file says, all of it or nothing", .method = "POST",
       .path = "/v1/config:apply", .options = apply_options, .run = cli_run_config_apply,
       .example = "config apply -f site.yaml --dry-run\nconfig apply -f site.yaml --prune"),
@@ -456,6 +477,7 @@ const char *cli_noun_summary(const char *noun)
         {"parameter", "settings of the whole cluster"},
         {"token", "keys of API clients"},
         {"events", "what happens, as it happens"},
+        {"dns", "records by which phones and trunks find the nodes"},
         {"config", "the configuration as one file"},
         {"audit", "who changed what"},
         {"completion", "completion for bash and zsh"},

@@ -16,6 +16,7 @@
 #include "node/ident.h"
 #include "node/lease.h"
 #include "node/metrics.h"
+#include "node/nearest.h"
 #include "node/replica.h"
 #include "storage/storage.h"
 #include "telephony/media.h"
@@ -325,6 +326,9 @@ static void apiback_call_core(struct node *n, void *ctx)
         break;
     case API_OP_HANGUP:
         rc = apiback_hangup(w);
+        break;
+    case API_OP_NODES_NEAREST:
+        api_work_done(w, nearest_answer(n, w->args));
         break;
     }
     if (rc)

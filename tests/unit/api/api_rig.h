@@ -76,6 +76,14 @@ RIG json_t *rig_op_answer(const struct rig_job *j)
                          "version", "0.1.0", "uptime_s", 5, "threads", "name", "core", "cpu_us", 10, "queues", "name", "api",
                          "length", 0, "capacity", 10, "refused", 0, "disk", "data_bytes", 1, "free_bytes", 2, "log_bytes", 3,
                          "database_bytes", 4, "counters", "calls", 0);
+    case API_OP_NODES_NEAREST:
+        return json_pack("{s:s, s:O, s:s, s:[{s:s, s:s, s:b, s:b, s:b, s:b, s:i, s:i, s:[s], s:s, s:s},"
+                         "{s:s, s:s, s:b, s:b, s:b, s:b, s:n, s:i, s:[s], s:s, s:s}]}",
+                         "node", "n1", "site", json_object_get(j->args, "site"), "own_site", "north", "items", "name", "n1", "site",
+                         "north", "self", 1, "up", 1, "draining", 0, "same_site", 1, "rtt_us", 0, "calls", 3, "sip", "192.0.2.1:5060",
+                         "https", "192.0.2.1:8443", "reason", "same site", "name", "n2", "site", "south", "self", 0, "up", 1,
+                         "draining", 0, "same_site", 0, "rtt_us", "calls", 0, "sip", "[2001:db8::2]:5060", "https", "[2001:db8::2]:8443",
+                         "reason", "another site");
     case API_OP_NODE_REMOVE:
     case API_OP_READ_INDEX:
     case API_OP_HANGUP:

@@ -246,6 +246,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return 200, {"index": 40, "equal": s.verify_equal, "nodes": rows}
         if parts[0] == "cluster:transfer":
             return 200, {"leader": body.get("to", "n2")}
+        if parts[0] == "nodes" and parts[1:] == ["nearest"]:
+            tail = ";transport=tcp" if self.query.get("transport") == "tcp" else ""
+            rows = [{"name": n["name"], "site": n["site"], "self": not i, "same_site": n["site"] == self.query.get("site"),
+                     "rtt_us": i * 900 or (0 if not i else None), "calls": n["calls"], "sip": n["sip"], "https": n["https"],
+                     "uris": ["sip:" + a + tail for a in n["sip"]], "reason": "same site"} for i, n in enumerate(s.nodes) if n["up"]]
+            return 200, {"node": "n1", "site": self.query.get("site"), "address": self.query.get("address", "127.0.0.1"), "items": rows}
+        if parts == ["dns", "records"]:
+            if "_" in self.query["domain"]:
+                raise Problem(400, "invalid", "must have labels of letters", field="domain")
+            ttl, name = int(self.query.get("ttl", 300)), "n1." + self.query["domain"]
+            return 200, {"domain": self.query["domain"], "site": self.query.get("site"), "ttl": ttl,
+                         "records": [{"name": name, "ttl": ttl, "type": "A", "data": "127.0.0.1"}],
+                         "zone": "; SIP servers\n%s.\t%d\tIN\tA\t127.0.0.1\x1b\n" % (name, ttl)}
         if parts[0] == "nodes":
             return self.nodes(parts, body)
         if parts[0] == "addresses":
