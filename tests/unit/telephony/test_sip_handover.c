@@ -142,10 +142,9 @@ START_TEST(request_instead_of_ack)
     peer_request(r.p, "INFO", "Content-Type: application/dtmf-relay\r\n", "Signal=5\r\nDuration=100\r\n");
     env_event(r.b, SIP_EV_ACKED);
     env_event(r.b, SIP_EV_INFO_DTMF);
-    int later = 0;
-    while (peer_recv_ms(r.p, 700)) /* several times T1 */
-        later += strstr(peer_header(r.p, "CSeq"), "INVITE") != NULL;
-    ck_assert_int_le(later, 1); /* one may have been on its way */
+    while (peer_recv_ms(r.p, 0)) /* what was on its way */
+        ;
+    ck_assert_ptr_null(peer_recv_ms(r.p, 700)); /* several times T1 */
     our_bye(&r);
     rig_close(&r);
 }
@@ -387,14 +386,21 @@ START_TEST(stranger_is_ended)
     }
     ck_assert_ptr_nonnull(m);
     ck_assert_msg(strncmp(m, "ACK ", 4) == 0, "%s", m);
-    peer_expect(r.p, "BYE sip:p@127.0.0.1");
+    while (m && strncmp(m, "BYE ", 4) != 0)
+        m = peer_recv_ms(r.p, WAIT_MS);
+    ck_assert_ptr_nonnull(m);
+    ck_assert(strncmp(m, "BYE sip:p@127.0.0.1", 19) == 0);
     ck_assert_ptr_nonnull(strstr(peer_header(r.p, "To"), ";tag=callee"));
     ck_assert_ptr_nonnull(strstr(peer_header(r.p, "From"), ";tag=ourtag"));
     peer_reply(r.p, 200, NULL, "", NULL);
     /* a refusal is only acknowledged */
     memcpy(r.p->msg, first, sizeof first);
     peer_reply(r.p, 486, "other", "", NULL);
-    peer_expect(r.p, "ACK ");
+    do
+        m = peer_recv_ms(r.p, WAIT_MS);
+    while (m && !strstr(peer_header(r.p, "To"), ";tag=other"));
+    ck_assert_ptr_nonnull(m);
+    ck_assert(strncmp(m, "ACK ", 4) == 0);
     rig_close(&r);
 }
 END_TEST

