@@ -11,7 +11,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
-from everline import SIP, end, spawn, wait_for  # noqa: E402
+from everline import HTTPS, PEER, SIP, end, spawn, wait_for  # noqa: E402
 
 from phones import Message, tag_of  # noqa: E402
 
@@ -26,7 +26,7 @@ class Capture:
 
     def __init__(self, folder, device, prefix):
         self.folder, self.processes = folder, []
-        for name, size, what in (("sip", 65535, "tcp port %d or udp port %d" % (SIP, SIP)), ("rtp", 60, "udp portrange %d-%d" % (RTP_LOW, RTP_HIGH))):
+        for name, size, what in (("sip", 65535, "udp port %d or (tcp and not port %d and not port %d)" % (SIP, HTTPS, PEER)), ("rtp", 60, "udp portrange %d-%d" % (RTP_LOW, RTP_HIGH))):
             log = os.path.join(folder, name + ".tcpdump.log")
             p = spawn(["tcpdump", "-i", device, "-n", "-U" if name == "sip" else "-p", "-s", size, "-B", 65536, "-Z", "root", "-w",
                        os.path.join(folder, name + ".pcap"), "(%s) and net %s" % (what, prefix)], log=log)

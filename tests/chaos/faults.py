@@ -9,6 +9,7 @@ WATCH_S = 6.5  # more than a call may be silent without being lost
 
 
 class Fault:
+    changes = (1, 1)  # of the owner of a call, before the fault is over and afterwards
     moves, probes, disks, clocks, skew_s, after_s = True, True, False, False, 0, 3.0
 
     def strike(self, c, node):
@@ -37,7 +38,7 @@ class Kill(Fault):
 
 class Crash(Fault):
     """The process alone; its supervisor starts it again at once."""
-    moves = None
+    moves, changes = None, (2, 0)
 
     def strike(self, c, node):
         for pid in node.workers():
@@ -59,6 +60,7 @@ class Stop(Fault):
 
 class Hang(Fault):
     """The process stands still, its supervisor does not."""
+    changes = (2, 1)
 
     def strike(self, c, node):
         for pid in node.workers():
@@ -163,7 +165,7 @@ class Leave(Fault):
 
 class Rolling(Fault):
     """All nodes, one after the other."""
-    moves, probes = "all", False
+    moves, probes, changes = "all", False, None  # as often as there are nodes to go to and come from
 
     def strike(self, c, node):
         for n in sorted(c.nodes, key=lambda n: n is not node):

@@ -49,11 +49,12 @@ def hole(times, start, end):
 
 
 class Judge:
-    def __init__(self, capture, load, t0, t1, t2, victim_mac, moves):
-        """t0: the fault; t1: its end; t2: the node is back, and the calls go on. `moves`: whether calls of the node had to change hands."""
+    def __init__(self, capture, load, t0, t1, t2, victim_mac, changes):
+        """t0: the fault; t1: its end; t2: the node is back, and the calls go on. `changes`: how
+        often a call may change hands before and after t1."""
         self.sip = capture.sip()
         self.came, self.sent = capture.rtp()
-        self.load, self.t0, self.t1, self.t2, self.mac, self.moves = load, t0, t1, t2, victim_mac, moves
+        self.load, self.t0, self.t1, self.t2, self.mac, self.changes = load, t0, t1, t2, victim_mac, changes
         self.v = Verdict()
         self.by_call = collections.defaultdict(list)
         for s in self.sip:
@@ -151,15 +152,17 @@ class Judge:
             marks.sort()
             if any(m != self.mac for t, m in marks if t >= self.t0) and any(m == self.mac for t, m in marks if t < self.t0):
                 self.v.moved += 1
-            for start, end in ((self.t0, self.t1), (self.t1, float("inf"))):
+            # It may go to another node and come back: before the fault is over only if the node heals by itself.
+            for start, end, most in ((0, self.t1, self.changes[0]), (self.t1, float("inf"), self.changes[1]), (0, float("inf"), sum(self.changes))):
                 runs = []
                 for t, mac in marks:
                     if start <= t < end and (not runs or runs[-1][1] != mac):
                         runs.append((t, mac))
-                names = [m for _, m in runs]
-                if len(names) != len(set(names)):
-                    t, m = next(r for i, r in enumerate(runs) if r[1] in names[:i])
-                    self.v.senders.append((c, "%s sends again %.3f s after the fault, after another (%d changes)" % (m, t - self.t0, len(runs) - 1)))
+                if len(runs) > most + 1:
+                    t, m = runs[most + 1]
+                    self.v.senders.append((c, "%s sends %.3f s after the fault, after another: %s" % (
+                        m, t - self.t0, " ".join("%s:%.3f" % (m[-2:], t - self.t0) for t, m in runs))))
+                    break
 
     # -- offers
 
