@@ -234,6 +234,7 @@ class Tokens(FlowCase):
         call = p.invite(phone.user).wait_answered()
         other = phone.wait_call()
         token = self.through(other)
+        wait_for(lambda: any(way == "<" and x.startswith("ACK ") for _, way, x in phone.log), 10, "the ACK of its answer")
         seen = len(phone.log)
         # From a stranger, in the dialog or not; and at a node that it was not made for.
         ua = self.stranger()
