@@ -493,9 +493,10 @@ enum address_here address_here(const struct node *n, const char *ip)
 {
     const struct slot *s = n->addresses ? slot_find(n->addresses, ip) : NULL;
     const struct core_address *a = core_address(n->core, ip);
-    if (!a || !is_me(n, a->holder) || (a->target[0] && !is_me(n, a->target)))
+    if (!a || !is_me(n, a->holder))
         return ADDRESS_OTHER;
-    if (!s)
+    /* On its way from here: calls on it are the next holder's, and not to be carried on in another way meanwhile. */
+    if (!s || n->leaving || (a->target[0] && !is_me(n, a->target)))
         return ADDRESS_PENDING;
     switch (s->state) {
     case SLOT_BOUND:

@@ -14,10 +14,10 @@
 #include "node/node.h"
 
 enum address_here {
-    ADDRESS_OTHER,   /* not a service address, or not ours to hold */
-    ADDRESS_PENDING, /* ours; its hook runs or binding is being tried for the first ADDRESS_PATIENCE_MS */
-    ADDRESS_BOUND,   /* SIP and media stand on it */
-    ADDRESS_FAILED,  /* ours, cannot be had now */
+    ADDRESS_OTHER, /* not a service address, or not ours to hold */
+    ADDRESS_PENDING, /* ours; its hook runs or binding is being tried for the first ADDRESS_PATIENCE_MS; or it is on its way from here */
+    ADDRESS_BOUND,  /* SIP and media stand on it */
+    ADDRESS_FAILED, /* ours, cannot be had now */
 };
 #define ADDRESS_PATIENCE_MS 200u
 

@@ -169,8 +169,8 @@ static bool adopt_waits(struct call *k, const struct core_call *s)
 
 bool call_adopt(struct call *k, const struct core_call *s)
 {
-    if (!call_node(k)->ua)
-        return false; /* SIP has not begun: calls_reload comes again */
+    if (!call_node(k)->ua || call_node(k)->leaving)
+        return false; /* SIP has not begun: calls_reload comes again; or it ends */
     if (adopt_waits(k, s)) {
         if (!k->adopting)
             list_push_back(&k->cs->adopting, &k->adopting_link);
@@ -191,9 +191,34 @@ bool call_adopt(struct call *k, const struct core_call *s)
     return true;
 }
 
+static bool adopt_stands_there(const struct core_call *s, const char *ip)
+{
+    for (size_t i = 0; i < s->n_legs; i++) {
+        char at[64];
+        if (s->legs[i].dialog && (adopt_split(s->legs[i].dialog->local_address, at), strcmp(at, ip) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The address was to go, and stays: so do the calls that were let go of with it. */
+static void adopt_again(struct calls *cs, const char *ip)
+{
+    for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
+        if ((ip && !adopt_stands_there(s, ip)) || !map_del_u64(&cs->let_go, s->id))
+            continue;
+        struct call *k = call_of(cs, s->id);
+        if (!k)
+            continue;
+        k->adopted |= !k->a.sip;
+        call_make_dirty(k);
+    }
+}
+
 void calls_address_ready(struct calls *cs, const char *ip)
 {
-    (void)ip; /* those that wait for another one are put back */
+    adopt_again(cs, ip);
+    /* those that wait for another one are put back */
     list_foreach_safe(it, &cs->adopting) {
         struct call *k = list_entry(it, struct call, adopting_link);
         list_del(&k->adopting_link);
@@ -310,6 +335,7 @@ void calls_suspend(struct calls *cs)
 
 void calls_resume(struct calls *cs)
 {
+    adopt_again(cs, NULL);
     for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
         struct call *k = call_of(cs, s->id);
         if (!k)
@@ -331,7 +357,11 @@ static void adopt_given(void *ctx, int status, const struct core_answer *a)
 {
     struct adopt_give *g = ctx;
     g->cs->moving--;
-    struct call *k = (status || a->code) ? call_of(g->cs, g->id) : NULL;
+    struct call *k = NULL;
+    if (status || a->code) {
+        (void)map_del_u64(&g->cs->let_go, g->id);
+        k = call_of(g->cs, g->id);
+    }
     if (k) { /* nobody takes it: it stays */
         k->adopted = true;
         call_make_dirty(k);
@@ -357,6 +387,7 @@ static int adopt_give(struct call *k)
     int rc = node_propose(cs->n, &cmd, 0, adopt_given, g);
     if (rc) {
         free(g);
+        (void)map_del_u64(&cs->let_go, m.call_id);
         k = call_of(cs, m.call_id);
         if (k) {
             k->adopted = true;

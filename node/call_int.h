@@ -20,7 +20,7 @@ struct call_leg {
     struct call *call;
     uv_timer_t *move_timer; /* a re-INVITE with our address that has to be tried again */
     unsigned move_tries;
-    bool moving; /* that re-INVITE is out: an ACK without a description is of an earlier 200 */
+    bool moving;                /* that re-INVITE is out: an ACK without a description is of an earlier 200 */
     bool callee;                /* else the caller */
     struct sip_leg *sip;        /* NULL: none, or gone */
     struct media_stream *media; /* NULL: none */
@@ -29,12 +29,12 @@ struct call_leg {
     char local_sdp[CALL_SDP_MAX];
     char *remote_sdp; /* last description of the peer, malloc'ed */
     struct sdp_session_params agreed;
-    bool we_offered; /* our description is an offer that waits for its answer */
+    bool we_offered;    /* our description is an offer that waits for its answer */
     bool offered_by_us; /* what is agreed came from an offer of ours */
-    bool answered;   /* the 200 was sent (caller) or acknowledged (callee) */
-    bool held;       /* the peer put us on hold */
-    bool early;      /* callee: early media is being heard */
-    bool described;  /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
+    bool answered;      /* the 200 was sent (caller) or acknowledged (callee) */
+    bool held;          /* the peer put us on hold */
+    bool early;         /* callee: early media is being heard */
+    bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 
 enum call_shown {
@@ -78,7 +78,7 @@ struct call {
     char keys[CALL_KEYS_MAX];
     unsigned n_keys;
     uint32_t play_from_ms; /* the next list begins so far in: a prompt that a former owner had begun */
-    uint32_t play_id; /* of the list whose end matters; 0 none */
+    uint32_t play_id;      /* of the list whose end matters; 0 none */
     bool hang_up_after_play;
 
     /* the end */
@@ -92,13 +92,14 @@ struct call {
 
 struct calls {
     struct node *n;
-    struct map by_id; /* u64 -> struct call, one reference held */
+    struct map by_id;  /* u64 -> struct call, one reference held */
+    struct map let_go; /* u64 -> its epoch, and one: forgotten here while core still says that it is ours */
     struct list_node dirty;
     struct ident_source ids;
     struct calls_counts counts;
     struct list_node adopting; /* calls that wait for an address */
     unsigned moving;           /* CallMove in flight */
-    struct map flows; /* name -> struct call_flow (parsed, by version of text) */
+    struct map flows;          /* name -> struct call_flow (parsed, by version of text) */
 };
 
 /* ---- calls.c */

@@ -184,9 +184,13 @@ void call_let_go(struct call *k)
 {
     if (k->gone)
         return;
+    const struct core_call *s = call_state(k);
     call_leg_forget(&k->a);
     call_leg_forget(&k->b);
     k->cs->counts.given_away++;
+    if (s && strcmp(s->owner, k->cs->n->cfg.name) == 0 &&
+        map_set_u64(&k->cs->let_go, k->id, (void *)((uintptr_t)s->epoch + 1)))
+        log_warn("call", "%s: out of memory", k->text_id);
     call_leave_table(k);
 }
 
@@ -286,6 +290,7 @@ int calls_start(struct node *n, struct calls **out)
         return ERR_NOMEM;
     cs->n = n;
     map_init(&cs->by_id);
+    map_init(&cs->let_go);
     map_init(&cs->flows);
     list_init(&cs->dirty);
     list_init(&cs->adopting);
@@ -301,12 +306,28 @@ void calls_stop(struct calls *cs)
     for (size_t it = 0; map_next(&cs->by_id, &it, &slot);)
         call_forget(slot->value);
     map_free(&cs->by_id);
+    map_free(&cs->let_go);
     call_flows_free(cs);
     free(cs);
 }
 
+/* What was proposed for a call before it was let go of may be committed after: it must not be begun anew here, for it is on its way
+ * to another owner. A new epoch tells that it came to one, even if that is us again. */
+static bool calls_left(struct calls *cs, uint64_t id)
+{
+    uintptr_t epoch = (uintptr_t)map_get_u64(&cs->let_go, id);
+    const struct core_call *s = epoch ? core_call(cs->n->core, id) : NULL;
+    if (s && strcmp(s->owner, cs->n->cfg.name) == 0 && (uintptr_t)s->epoch + 1 == epoch)
+        return true;
+    if (epoch)
+        (void)map_del_u64(&cs->let_go, id);
+    return cs->n->leaving;
+}
+
 void calls_changed(struct calls *cs, uint64_t id)
 {
+    if (calls_left(cs, id))
+        return;
     struct call *k = call_of(cs, id);
     if (k)
         call_make_dirty(k);

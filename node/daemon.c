@@ -202,9 +202,13 @@ static void daemon_stop(struct daemon *d)
     apiback_stop(n);
     lease_stop(n);
     drain_stop(n);
+    /* Cut off, its calls may be another's by now: they hear nothing from here. */
+    bool may_act = node_may_act(n);
+    if (n->calls && !may_act)
+        calls_suspend(n->calls);
     calls_stop(n->calls);
     n->calls = NULL;
-    sip_ua_stop(n->ua, true);
+    sip_ua_stop(n->ua, may_act);
     n->ua = NULL;
     metrics_stop(n);
     if (n->repl) {
