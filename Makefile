@@ -58,7 +58,7 @@ BENCH_BIN := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 LANGUAGES := $(patsubst etc/prompts/%.yaml,%,$(wildcard etc/prompts/*.yaml))
 PROMPTS := $(patsubst %,$(BUILD)/prompts/%/.made,$(LANGUAGES))
 
-.PHONY: help deps build programs prompts run demo check unit system replay bench sim lint asan tsan fuzz clean all-tests
+.PHONY: help deps build programs prompts run demo check unit system chaos replay bench sim lint asan tsan fuzz clean all-tests
 
 help: ## list the targets
 	@echo "Everline: a call centre that keeps the call when the machine dies."
@@ -105,6 +105,10 @@ system: ## run the whole-system tests only
 sim: ## simulate clusters under faults: make sim [SEEDS=1-10000] [NODES=3]
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/sim/sim
 	@$(BUILD)/tests/sim/sim --kept tests/sim/seeds/kept --seeds $(or $(SEEDS),1-10000) $(if $(NODES),--nodes $(NODES))
+
+chaos: ## break nodes under load: make chaos [ROUNDS=10] [SEED=7] [FAULT=kill,link:leader] [NODES=3]
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),$(if $(SEED),1,10)) SEED=$(SEED) FAULT=$(FAULT) NODES=$(NODES) tests/chaos/run
 
 bench: deps ## print the figures, as ratios to references measured in the same run
 	@$(MAKE) --no-print-directory -j$(JOBS) build bench-programs
