@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/address.h"
+#include "node/call.h"
 #include "raft/repl.h"
 #include "telephony/media.h"
 
@@ -30,8 +32,25 @@ bool node_may_act(const struct node *n)
     return n->repl && repl_lease_age_us(n->repl) <= lease_span_us(n);
 }
 
+/* Whoever owns our calls now, or will, carries them on: we send nothing any more. */
+static void lease_let_go(struct node *n)
+{
+    if (n->calls)
+        calls_suspend(n->calls);
+    address_suspend(n);
+}
+
+/* The renewal counts only once this node has applied what the leader had committed, so it knows what it still owns. */
+static void lease_take_back(struct node *n)
+{
+    address_resume(n);
+    if (n->calls)
+        calls_resume(n->calls);
+}
+
 static void lease_turn(struct node_lease *l, enum lease_state to, uint64_t age_us)
 {
+    struct node *n = l->n;
     enum lease_state from = l->state;
     if (to == from)
         return;
@@ -43,8 +62,11 @@ static void lease_turn(struct node_lease *l, enum lease_state to, uint64_t age_u
         log_notice("node", from == LEASE_NONE ? "part of the majority" : "part of the majority again");
     else if (from == LEASE_HELD)
         log_warn("node", "no word from the leader's majority for %llu ms: this node is silent", ms);
-    if (to == LEASE_DROPPED)
+    if (to == LEASE_DROPPED) {
         log_warn("node", "no word from the leader's majority for %llu ms: this node lets go of its calls", ms);
+        lease_let_go(n);
+    } else if (from == LEASE_DROPPED)
+        lease_take_back(n);
 }
 
 static void lease_look(struct node_lease *l)

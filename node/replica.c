@@ -430,9 +430,32 @@ static void replica_declare_done(void *ctx, int status, const struct core_answer
     free(d);
 }
 
-static void replica_declare_down(struct node *n, const struct core_node *node, const char *why)
+static struct replica_declared *replica_declared_new(struct node *n, const struct core_node *node)
 {
     struct replica_declared *d = calloc(1, sizeof *d);
+    if (!d || map_set(&n->replica->declaring, node->name, n)) {
+        log_warn("node", "out of memory");
+        free(d);
+        return NULL;
+    }
+    *d = (struct replica_declared){.n = n, .id = node->node_id};
+    snprintf(d->name, sizeof d->name, "%s", node->name);
+    return d;
+}
+
+static void replica_declare(struct node *n, Ev__Command *cmd, struct replica_declared *d)
+{
+    int rc = d ? node_propose(n, cmd, 0, replica_declare_done, d) : 0;
+    if (rc) {
+        log_warn("node", "node %s cannot be declared down yet: %s", d->name, err_text(rc));
+        map_del(&n->replica->declaring, d->name);
+        free(d);
+    }
+}
+
+static void replica_declare_down(struct node *n, const struct core_node *node, const char *why)
+{
+    struct replica_declared *d = replica_declared_new(n, node);
     struct repl_status s;
     repl_get_status(n->repl, &s);
     Ev__Command cmd = EV__COMMAND__INIT;
@@ -443,30 +466,19 @@ static void replica_declare_down(struct node *n, const struct core_node *node, c
     down.incarnation = node->incarnation;
     down.why = (char *)(uintptr_t)why;
     down.term = s.term;
-    if (!d || map_set(&n->replica->declaring, node->name, n)) {
-        log_warn("node", "out of memory");
-        free(d);
-        return;
-    }
-    *d = (struct replica_declared){.n = n, .id = node->node_id};
-    snprintf(d->name, sizeof d->name, "%s", node->name);
     log_notice("node", "declares node %s down: %s", node->name, why);
-    int rc = node_propose(n, &cmd, 0, replica_declare_done, d);
-    if (rc) {
-        log_warn("node", "node %s cannot be declared down yet: %s", node->name, err_text(rc));
-        map_del(&n->replica->declaring, node->name);
-        free(d);
-    }
+    replica_declare(n, &cmd, d);
 }
 
-static void replica_forget(struct node *n, const char *name)
+static void replica_forget(struct node *n, const struct core_node *node)
 {
+    struct replica_declared *d = replica_declared_new(n, node);
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeForget forget = EV__NODE_FORGET__INIT;
     cmd.body_case = EV__COMMAND__BODY_NODE_FORGET;
     cmd.node_forget = &forget;
-    forget.name = (char *)(uintptr_t)name;
-    node_propose_quietly(n, &cmd, "node forgotten");
+    forget.name = (char *)(uintptr_t)node->name;
+    replica_declare(n, &cmd, d);
 }
 
 static const struct repl_peer_info *replica_find(const struct repl_peer_info *peers, size_t count, const char *name)
@@ -496,7 +508,7 @@ static void replica_watch(struct node *n)
             continue;
         const struct repl_peer_info *p = replica_find(peers, count, c->name);
         if (!p && !c->up) {
-            replica_forget(n, c->name);
+            replica_forget(n, c);
             return;
         }
         if (!c->up || (p && p->up && !p->silent))

@@ -186,6 +186,9 @@ bool repl_fence(struct repl *r, uint64_t id, bool dead)
     struct repl_watch *w = repl_watch_get(r, id);
     if (!w || !lease_may_declare(now, r->lead_since_us, w->renewed_us, wait, dead))
         return false;
+    /* who hears no majority is cut off itself, and would have it committed only when all are back */
+    if (!dead && now - repl_lease_of_leader(r, now) >= wait)
+        return false;
     w->fenced_term = raft_current_term(&r->raft);
     return true;
 }
