@@ -171,6 +171,13 @@ Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const c
     return l;
 }
 
+void core_call_acked(struct call *k, bool acked)
+{
+    Ev__Dialog *d = k->st->legs[0]->dialog;
+    if (acked && d)
+        core_pbset(&d->invite_text, "");
+}
+
 /* ---- telephones that take part */
 
 static void part_add(struct ext *e, struct call *k)
@@ -407,6 +414,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_pbset(&s->flow, m->flow);
     core_pbset(&s->flow_node, m->node);
     core_pbset(&s->flow_state, m->state);
+    core_call_acked(k, m->caller_acked);
     s->menu_moved_us = c->now_us;
     if (m->language[0])
         core_pbset(&s->language, m->language);
@@ -429,6 +437,7 @@ int core_call_queue(struct core *c, const Ev__CallQueue *m)
     if (core_queue_full(c, m->queue))
         return core_refuse(c, ERR_BUSY, "queue", "queue %.64s is full", m->queue);
     core_pbset(&k->st->queue, m->queue);
+    core_call_acked(k, m->caller_acked);
     core_queue_enter(c, k);
     return 0;
 }
@@ -446,6 +455,7 @@ int core_call_dial(struct core *c, const Ev__CallDial *m)
     if (err)
         return core_refuse(c, err, m->agent[0] ? "agent" : "extension", "cannot be called now: %s", cause);
     k->st->from_menu = true;
+    core_call_acked(k, m->caller_acked);
     core_call_touch(c, k);
     return 0;
 }

@@ -299,6 +299,8 @@ struct call *core_call_obj(const struct core *c, uint64_t id);
 void core_call_touch(struct core *c, struct call *k);
 void core_call_publish(struct call *k);
 void core_call_free(struct call *k);
+/* The caller has acknowledged our 200: the text of his INVITE goes. */
+void core_call_acked(struct call *k, bool acked);
 void core_call_set_caller(struct core *c, struct call *k, const char *extension);
 void core_call_set_callee(struct core *c, struct call *k, const char *extension);
 void core_call_fail(struct core *c, struct call *k, uint32_t status, const char *cause);

@@ -203,6 +203,7 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     l->answered = true;
     take(&l->dialog, &m->dialog);
     take(&s->legs[0]->dialog, &m->caller_dialog);
+    core_call_acked(k, m->caller_acked);
     bool caller_now = !s->answered;
     if (caller_now) {
         s->answered = s->legs[0]->answered = true;

@@ -32,6 +32,7 @@ struct call_leg {
     bool we_offered;    /* our description is an offer that waits for its answer */
     bool offered_by_us; /* what is agreed came from an offer of ours */
     bool answered;      /* the 200 was sent (caller) or acknowledged (callee) */
+    bool acked;         /* caller: the ACK of that 200 has come */
     bool held;          /* the peer put us on hold */
     bool early;         /* callee: early media is being heard */
     bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */

@@ -71,7 +71,7 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     }
     free(l->remote_sdp);
     l->remote_sdp = NULL;
-    l->moving = l->answered = l->held = l->early = l->described = l->we_offered = false;
+    l->moving = l->acked = l->answered = l->held = l->early = l->described = l->we_offered = false;
 }
 
 void call_leg_forget(struct call_leg *l)
@@ -319,6 +319,7 @@ static void call_leg_answer_kept(struct call *k, int status, const struct core_a
 void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev)
 {
     struct call *k = l->call;
+    l->acked = true;
     if (!l->we_offered || k->ending || (l->moving && !ev->sdp))
         return;
     struct err_info err = {0};

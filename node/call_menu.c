@@ -100,6 +100,7 @@ static void call_menu_to_queue(struct call *k, const char *queue)
     cmd.call_queue = &q;
     q.call_id = k->id;
     q.queue = (char *)(uintptr_t)queue;
+    q.caller_acked = k->a.acked;
     call_menu_leave_by(k, &cmd);
 }
 
@@ -111,6 +112,7 @@ static void call_menu_to_agent(struct call *k, const char *agent)
     cmd.call_dial = &d;
     d.call_id = k->id;
     d.agent = (char *)(uintptr_t)agent;
+    d.caller_acked = k->a.acked;
     call_menu_leave_by(k, &cmd);
 }
 
@@ -203,6 +205,7 @@ static int call_menu_commit(struct call *k, const struct ivr_action *actions, un
     m.node = (char *)(uintptr_t)ivr_run_node(k->ivr);
     m.language = (char *)(uintptr_t)ivr_run_language(k->ivr);
     m.state = state;
+    m.caller_acked = k->a.acked;
     int rc = call_propose(k, &cmd, call_menu_moved);
     if (rc) {
         free(step);

@@ -359,6 +359,7 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
     o.call_id = k->id;
     o.offer_id = k->offer_id;
     o.dialog = &callee;
+    o.caller_acked = k->a.acked;
     if (!k->a.answered) {
         call_leg_dialog(&k->a, &caller, caller_at);
         o.caller_dialog = &caller;

@@ -185,9 +185,13 @@ static void offer_accepted(struct sip_leg *leg, nta_outgoing_t *orq, const sip_t
     free(sdp);
 }
 
+/* How long a 481 may mean that; later it means that the peer has hung up. */
+#define FRESH_US 2000000u
+
 static void offer_refused(struct sip_leg *leg, const sip_t *sip, int status, const char *phrase)
 {
-    if (status == 481 && leg->state == SIP_IN_ANSWERED) { /* it has not got our 200 yet, which is sent again */
+    bool fresh = leg->restored && clock_mono_now().us - leg->restored_at.us < FRESH_US;
+    if (status == 481 && leg->state == SIP_IN_ANSWERED && fresh) { /* it has not got our 200 yet, which is sent again */
         sip_timer_retry(leg, leg->ua->cfg.t1_ms);
         return;
     }

@@ -138,6 +138,8 @@ void sip_leg_learn(struct sip_leg *leg, const sip_t *sip)
 }
 
 /* An answered leg may not be ended by BYE before its ACK has come (RFC 3261 15): it waits without callbacks. */
+#define RESTORED_ACK_US 1000000u
+
 static void release_answered(struct sip_leg *leg, int status, const char *text)
 {
     leg->gone = true;
@@ -186,7 +188,12 @@ void sip_leg_release(struct sip_leg *leg, int reason_status, const char *reason_
         sip_leg_drop(leg);
         break;
     case SIP_IN_ANSWERED:
-        release_answered(leg, reason_status, reason_text);
+        if (leg->restored && clock_mono_now().us - leg->restored_at.us > RESTORED_ACK_US) {
+            sip_dialog_bye(leg, reason_status, reason_text); /* its ACK has gone to the former owner, or never comes */
+            sip_leg_drop(leg);
+        } else {
+            release_answered(leg, reason_status, reason_text);
+        }
         break;
     case SIP_OUT_CALLING:
         release_answered(leg, reason_status, reason_text);

@@ -398,6 +398,16 @@ static void learn_invite(struct sip_leg *leg, const struct sip_restore_params *p
     free(sdp);
 }
 
+/* The peer's connection is gone with the former owner: answers go where its Via says that it listens (RFC 3261 18.2.2), not to
+ * the port that the connection had. */
+static void answer_by_sent_by(struct sip_leg *leg, sip_t *sip)
+{
+    if (leg->transport == SIP_UDP || sip_flow_connection(leg->port, leg->flow))
+        return;
+    (void)msg_header_remove_param(sip->sip_via->v_common, "rport");
+    sip->sip_via->v_rport = NULL;
+}
+
 static int rebuild_invite(struct sip_leg *leg, const struct sip_restore_params *p)
 {
     msg_t *msg = msg_make(sip_default_mclass(), 0, p->invite_text, (ssize_t)strlen(p->invite_text));
@@ -408,6 +418,7 @@ static int rebuild_invite(struct sip_leg *leg, const struct sip_restore_params *
         return ERR_INVAL;
     }
     leg->invite_text = mem_strdup(p->invite_text);
+    answer_by_sent_by(leg, sip);
     learn_invite(leg, p, sip);
     sip_gate_unmute(leg->ua, sip->sip_via->v_branch);
     struct sip_leg *old = limbo_find(leg->ua, leg->call_id, leg->local_tag);
