@@ -198,8 +198,7 @@ static int run_command(struct core *c, const struct core_item *it, struct core_a
         return ERR_UNSUPPORTED;
     }
     c->cmd = cmd;
-    /* Clocks of nodes differ: no two commands have the same time, so that times alone give the order of the log. */
-    c->now_us = cmd->time_us > c->now_us ? cmd->time_us : c->now_us + 1;
+    core_clock_advance(c, cmd);
     timers(c);
     char key[256] = "";
     uint64_t hash = 0;

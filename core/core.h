@@ -24,6 +24,8 @@ struct storage;
 
 /* Behaviour of apply that this program knows; see FeatureLevel. */
 #define CORE_FEATURE_LEVEL 1u
+#define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
+#define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* One command out of the log, with its place in its proposer's sequence (raft/repl.h, "Exactly once"). */
 struct core_item {
@@ -219,6 +221,7 @@ struct core_node {
     uint64_t node_id, incarnation;
     bool up, draining;
     uint64_t since_us;
+    uint64_t clock_us; /* its own clock as it last told it, when that was far ahead of ours; else 0 */
     size_t n_sip;
     const char *sip[8]; /* "ip:port" */
     size_t n_service;

@@ -245,6 +245,9 @@ int core_refs_check_limits(struct cfg_change *ch);
 /* ---- core_lookup.c */
 void core_lookup_drop(struct core *c);
 
+/* ---- core_clock.c */
+void core_clock_advance(struct core *c, const Ev__Command *cmd);
+
 /* ---- core_node.c */
 int core_node_up(struct core *c, const Ev__NodeUp *m);
 int core_node_down(struct core *c, const Ev__NodeDown *m);

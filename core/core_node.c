@@ -38,6 +38,7 @@ void core_node_publish(struct node *n)
     p->version = m->version;
     p->node_id = m->node_id;
     p->incarnation = m->incarnation;
+    p->clock_us = m->clock_us;
     p->n_sip = m->n_sip < 8 ? m->n_sip : 8;
     for (size_t i = 0; i < p->n_sip; i++)
         p->sip[i] = m->sip[i];
@@ -98,6 +99,7 @@ int core_node_up(struct core *c, const Ev__NodeUp *m)
         n->pub.since_us = c->now_us;
     }
     bool fresh = !n->msg;
+    uint64_t clock_us = fresh ? c->cmd->clock_us : n->msg->clock_us; /* told with this command, or in vain */
     bool came = fresh || !n->pub.up || other;
     size_t len;
     const uint8_t *p = core_packed(c, &m->base, &len);
@@ -107,6 +109,7 @@ int core_node_up(struct core *c, const Ev__NodeUp *m)
     if (n->msg)
         ev__node_up__free_unpacked(n->msg, NULL);
     n->msg = copy;
+    n->msg->clock_us = clock_us;
     if (fresh)
         core_node_link(c, n);
     n->pub.up = true;

@@ -84,8 +84,10 @@ size_t node_post_waiting(struct node *n);
 
 /* The time for whatever is replicated or held against it, in microseconds since 1970: the wall clock, unless the replicated
  * clock is ahead of it (some node's clock was wrong, or this one was set back). Then the replicated clock goes on, a little
- * slower than time itself until the wall clock has caught up, so that spans of time stay right. Core thread. */
+ * slower than time itself until the wall clock has caught up, so that spans of time stay right. A wall clock that is far ahead
+ * is not followed (core/core_clock.c): node_clock_us then says what it shows, for others to confirm, else 0. Core thread. */
 uint64_t node_time_us(const struct node *n);
+uint64_t node_clock_us(const struct node *n);
 
 /* ---- whether this node may act (node/replica.c) */
 

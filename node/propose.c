@@ -39,6 +39,7 @@ int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_don
         cmd->origin = n->cfg.name;
     cmd->node = n->cfg.name;
     cmd->time_us = node_time_us(n);
+    cmd->clock_us = node_clock_us(n);
     cmd->feature_level = CORE_FEATURE_LEVEL;
 
     void *data = NULL;

@@ -18,6 +18,7 @@
 #define REPLICA_CHECK_MS 100u
 #define REPLICA_PEERS_MAX 64u
 #define REPLICA_WATCH_MS 10u
+#define REPLICA_CLOCK_WAIT_US 1000000u
 
 struct node_replica {
     struct node *n;
@@ -25,6 +26,8 @@ struct node_replica {
     uv_timer_t due;   /* leader: when the replicated state wants a Tick */
     uv_timer_t watch; /* leader: when a node may be declared down that may not be yet */
     bool leader_ready, announced, announcing, initialising, tick_pending;
+    bool clock_pending, clock_warned;
+    uint64_t clock_told_us;         /* monotonic: when a clock far ahead was first told; 0: never */
     uint64_t core_us, core_mono_us; /* the replicated clock when it was last moved, and the monotonic one then */
     struct map refused;             /* peer name -> incarnation of the process that is known dead */
     struct map declaring;           /* peer name -> non-NULL while its NodeDown is on its way */
@@ -115,6 +118,13 @@ static void replica_clock_note(struct node *n)
     n->replica->core_mono_us = clock_mono_now().us;
 }
 
+/* As the machine's clock does not jump, what has passed since the last command is known: only the rest can be wrong. */
+static uint64_t replica_far_ahead(const struct node_replica *r, uint64_t wall)
+{
+    uint64_t reckoned = r->core_us + (clock_mono_now().us - r->core_mono_us);
+    return r->core_us && wall > reckoned + CORE_CLOCK_STEP_US / 2u ? wall - reckoned : 0;
+}
+
 uint64_t node_time_us(const struct node *n)
 {
     uint64_t wall = clock_wall_now().us;
@@ -122,8 +132,59 @@ uint64_t node_time_us(const struct node *n)
     if (!r || !r->core_mono_us)
         return wall;
     uint64_t passed = clock_mono_now().us - r->core_mono_us;
+    if (replica_far_ahead(r, wall))
+        return r->core_us + passed;
     uint64_t replicated = r->core_us + passed - passed / 16;
     return replicated > wall ? replicated : wall;
+}
+
+uint64_t node_clock_us(const struct node *n)
+{
+    uint64_t wall = clock_wall_now().us;
+    const struct node_replica *r = n->replica;
+    return r && r->core_mono_us && replica_far_ahead(r, wall) ? wall : 0;
+}
+
+static void replica_clock_told(void *ctx, int status, const struct core_answer *a)
+{
+    struct node *n = ctx;
+    (void)status;
+    (void)a;
+    n->replica->clock_pending = false;
+}
+
+/* A clock far ahead is told at once, not with the next call only: when all nodes see it (they were off, or without a majority) the
+ * cluster's clock follows, when this one alone does it stays. */
+static void replica_tell_clock(struct node *n)
+{
+    struct node_replica *r = n->replica;
+    const struct core_node *me = core_node(n->core, n->cfg.name);
+    uint64_t own = node_clock_us(n), reckoned = node_time_us(n);
+    uint64_t claim = own ? own : reckoned > r->core_us + CORE_CLOCK_STEP_US ? reckoned : 0;
+    if (!claim)
+        r->clock_warned = false;
+    if (!claim || !me || r->clock_pending || claim < me->clock_us + CORE_CLOCK_STEP_US)
+        return;
+    if (own && !r->clock_warned) {
+        log_warn("node",
+                 "this machine's clock is %llu s ahead of the cluster's: not followed unless another node's is as well",
+                 (unsigned long long)(replica_far_ahead(r, own) / 1000000u));
+        r->clock_warned = true;
+    }
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__Tick tick = EV__TICK__INIT;
+    cmd.body_case = EV__COMMAND__BODY_TICK;
+    cmd.tick = &tick;
+    r->clock_pending = node_propose(n, &cmd, 0, replica_clock_told, n) == 0;
+    if (!r->clock_told_us)
+        r->clock_told_us = clock_mono_now().us;
+}
+
+/* All nodes were off: the others get a second to tell the same, so that what begins now begins in time. */
+static bool replica_clock_settles(const struct node *n)
+{
+    const struct node_replica *r = n->replica;
+    return r->clock_told_us && node_clock_us(n) && clock_mono_now().us - r->clock_told_us < REPLICA_CLOCK_WAIT_US;
 }
 
 static void replica_arm_due(struct node *n);
@@ -153,8 +214,10 @@ static void replica_due(uv_timer_t *t)
 static void replica_arm_due(struct node *n)
 {
     struct node_replica *r = n->replica;
-    uint64_t due = core_next_due_us(n->core);
-    if (!r->leader_ready || r->tick_pending || !due) {
+    uint64_t due = core_next_due_us(n->core), beat = core_now_us(n->core) + CORE_CLOCK_BEAT_US;
+    if (!due || due > beat)
+        due = beat;
+    if (!r->leader_ready || r->tick_pending || !r->core_us) {
         uv_timer_stop(&r->due);
         return;
     }
@@ -525,6 +588,9 @@ static void replica_check(uv_timer_t *t)
 {
     struct node *n = t->data;
     struct node_replica *r = n->replica;
+    int rc = storage_flush(n->st);
+    if (rc)
+        replica_fatal(n, rc, "the state cannot be written");
     if (n->stopping)
         return;
     uint8_t a[32], b[32];
@@ -532,7 +598,10 @@ static void replica_check(uv_timer_t *t)
     bool secrets = core_secrets(n->core, a, b, id);
     if (r->leader_ready && !secrets && !r->initialising)
         replica_found(n);
-    if (secrets && !r->announced && !r->announcing && !n->leaving && repl_id(n->repl) != 0)
+    if (secrets && repl_id(n->repl) != 0)
+        replica_tell_clock(n);
+    if (secrets && !r->announced && !r->announcing && !n->leaving && repl_id(n->repl) != 0 &&
+        !replica_clock_settles(n))
         replica_announce(n);
     if (r->leader_ready)
         replica_watch(n);
@@ -621,6 +690,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
     int rc = replica_open_state(n, info);
     if (rc)
         return rc;
+    storage_set_grouping(n->st, true); /* replica_check flushes */
     replica_clock_note(n);
     char dir[STORAGE_PATH_MAX];
     snprintf(dir, sizeof dir, "%s/log", n->cfg.data);

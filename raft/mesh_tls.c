@@ -24,7 +24,7 @@ int mesh_tls_open(struct mesh *m, const struct mesh_config *cfg, struct err_info
     /* tickets would let a peer resume without showing its certificate, and cost a record each */
     SSL_CTX_set_num_tickets(ctx, 0);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     ERR_clear_error();
     int rc = 0;
     if (SSL_CTX_load_verify_locations(ctx, cfg->ca_file, NULL) != 1)

@@ -522,8 +522,9 @@ int repl_member_admit(void *ctx, const struct mesh_hello *h, char *why, size_t c
                  h->name, (unsigned long long)match, (unsigned long long)h->last_index);
         return ERR_CONFLICT;
     }
-    /* the id is the index of the entry that added it: our configuration is newer and does not have it */
-    if (!m && h->id <= r->raft.configuration_committed_index) {
+    /* The id is the index of the entry that added it: our list is newer and does not have it. Not libraft's index, which may be
+     * ahead of the list until the end of this turn: a node that is just catching up would send a member away for good. */
+    if (!m && h->id <= r->members_committed) {
         snprintf(why, cap, "this node was removed from the cluster");
         return ERR_NOTFOUND;
     }

@@ -422,7 +422,9 @@ void storage_run(struct storage *st, enum storage_sql sql, const struct storage_
         return;
     sqlite3_stmt *s = st->stmts[sql];
     int rc = storage_bind(s, vals, n);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && sql == STORAGE_APPLIED_PUT && (st->grouping || st->shared->group.open))
+        rc = storage_txn_keep(st, vals, n);
+    else if (rc == SQLITE_OK)
         rc = storage_step_reset(s);
     if (rc != SQLITE_OK) {
         log_error("storage", "statement %d failed: %s", (int)sql, sqlite3_errmsg(st->db));

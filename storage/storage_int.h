@@ -32,6 +32,7 @@ struct storage_group {
     int err;          /* it failed: the tables lack what memory has */
     sqlite3 *db;
     sqlite3_stmt *commit, *rollback;
+    sqlite3_stmt *last; /* to be run before the COMMIT, or NULL */
 };
 
 /* What readers share with the storage; lives until the last of them is closed. */
@@ -100,6 +101,8 @@ int storage_finish_install(const char *dir, struct err_info *info);
 int storage_step_reset(sqlite3_stmt *s);
 /* The connection has been opened: no group is. */
 void storage_txn_attach(struct storage *st);
+/* The row that each entry replaces is only written by the last of a group: keeps its values, which have been bound, until then. */
+int storage_txn_keep(struct storage *st, const struct storage_val *vals, unsigned n);
 /* Any thread: what has been applied can be read from now on. */
 ERR_CHECKED int storage_group_commit(struct storage_shared *sh);
 

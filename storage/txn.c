@@ -26,14 +26,32 @@ void storage_txn_attach(struct storage *st)
     sh->group.db = st->db;
     sh->group.commit = st->commit;
     sh->group.rollback = st->rollback;
+    sh->group.last = NULL;
     (void)pthread_mutex_unlock(&sh->writer);
+}
+
+int storage_txn_keep(struct storage *st, const struct storage_val *vals, unsigned n)
+{
+    sqlite3_stmt *s = st->stmts[STORAGE_APPLIED_PUT];
+    int rc = SQLITE_OK;
+    for (unsigned i = 0; i < n && rc == SQLITE_OK; i++) { /* numbers are bound by value */
+        if (vals[i].type == STORAGE_BLOB)
+            rc = sqlite3_bind_blob64(s, (int)i + 1, vals[i].len ? vals[i].p : "", vals[i].len, SQLITE_TRANSIENT);
+        else if (vals[i].type == STORAGE_TEXT)
+            rc = sqlite3_bind_text64(s, (int)i + 1, vals[i].p, vals[i].len, SQLITE_TRANSIENT, SQLITE_UTF8);
+    }
+    st->shared->group.last = s;
+    return rc;
 }
 
 /* Under the lock. */
 static int txn_commit(struct storage_group *g)
 {
     bool group = g->open;
-    int rc = storage_step_reset(g->commit);
+    int rc = g->last ? storage_step_reset(g->last) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = storage_step_reset(g->commit);
+    g->last = NULL;
     g->open = false;
     g->entries = 0;
     if (rc == SQLITE_OK)
@@ -102,6 +120,7 @@ void storage_rollback(struct storage *st)
         return;
     if (!sqlite3_get_autocommit(st->db))
         (void)storage_step_reset(st->rollback);
+    g->last = NULL;
     if (g->open) {
         g->open = false;
         g->entries = 0;

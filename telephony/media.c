@@ -167,9 +167,8 @@ static void deliver(struct media_thread *t)
 }
 
 /* Closed streams are taken first and freed last: every event of theirs was put on a ring before. */
-static void on_wake(uv_async_t *async)
+static void take_back(struct media_engine *e)
 {
-    struct media_engine *e = async->data;
     struct media_stream *closed = atomic_exchange_explicit(&e->closed, NULL, memory_order_acquire);
     for (unsigned k = 0; k < e->n_threads; k++)
         deliver(&e->threads[k]);
@@ -178,6 +177,11 @@ static void on_wake(uv_async_t *async)
         free_stream(e, closed);
         closed = next;
     }
+}
+
+static void on_wake(uv_async_t *async)
+{
+    take_back(async->data);
 }
 
 /* ---- engine ---- */
@@ -330,6 +334,8 @@ static int start_threads(struct media_engine *e, unsigned n, struct err_info *in
 
 static void on_turn(struct media_engine *e)
 {
+    if (atomic_load_explicit(&e->closed, memory_order_relaxed))
+        take_back(e);
     for (unsigned k = 0; k < e->n_threads; k++)
         media_thread_wake(&e->threads[k]);
 }

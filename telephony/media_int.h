@@ -206,7 +206,7 @@ struct media_thread {
     pthread_t id;
     bool running;      /* core thread */
     unsigned assigned; /* core thread: streams */
-    bool wake_due;     /* core thread: commands have been pushed since it was last woken */
+    bool wake_due;     /* core thread: it has no tick yet that would make it look at its commands */
     int epoll_fd, wake_fd, timer_fd;
     atomic_bool stop;
 
@@ -226,6 +226,7 @@ struct media_thread {
     uint64_t now_us; /* monotonic, once per wake-up */
     uint64_t wall_us;
     bool wake_core;
+    unsigned gave_back; /* ticks until the core is woken for closed streams */
     uint64_t random;
     struct media_counters count;
     uint8_t buf[MEDIA_PACKET_MAX + 64];

@@ -1,4 +1,4 @@
-/* The loop of a media thread: one epoll set, a 20 ms tick while it has streams, commands at each wake-up. */
+/* The loop of a media thread: one epoll set, a 20 ms tick while it has streams, commands at each wake-up before all else. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -27,15 +27,17 @@ uint64_t media_thread_random(struct media_thread *t)
     return x;
 }
 
-/* Core thread only. The thread is woken at the loop's next turn: what belongs together wakes it once. */
+/* Core thread only. A thread that has streams looks at each tick and before each packet it takes: nothing needs it earlier, and to
+ * be woken for every command costs more than most of them. Only its first stream wakes it, at the loop's next turn. */
 void media_thread_push(struct media_thread *t, struct media_cmd *c)
 {
     struct media_cmd *top = atomic_load_explicit(&t->commands, memory_order_relaxed);
+    bool first = c->type == MEDIA_CMD_OPEN && t->assigned == 1; /* once pushed the command may be gone */
     atomic_fetch_add_explicit(&t->n_commands, 1, memory_order_relaxed);
     do {
         c->next = top;
     } while (!atomic_compare_exchange_weak_explicit(&t->commands, &top, c, memory_order_release, memory_order_relaxed));
-    t->wake_due = true;
+    t->wake_due = t->wake_due || first;
 }
 
 void media_thread_wake(struct media_thread *t)
@@ -137,7 +139,10 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
     do {
         s->handed_next = top;
     } while (!atomic_compare_exchange_weak_explicit(&e->closed, &top, s, memory_order_release, memory_order_relaxed));
-    t->wake_core = true;
+    /* The core takes it back at its next turn; it is woken for that only when it has none until the tick after the next. */
+    t->gave_back = 2;
+    if (t->n_streams == 0)
+        t->wake_core = true;
 }
 
 static void move_stream(struct media_thread *from, struct media_stream *s, struct media_thread *to)
@@ -307,6 +312,8 @@ static void tick(struct media_thread *t)
             media_stream_tick(t, list_entry(n, struct media_stream, tick_node));
     }
     publish(t);
+    if (t->gave_back && --t->gave_back == 0 && atomic_load_explicit(&t->e->closed, memory_order_relaxed))
+        t->wake_core = true;
 }
 
 static void read_clocks(struct media_thread *t)
@@ -322,6 +329,12 @@ static void turn(struct media_thread *t)
     int n = epoll_wait(t->epoll_fd, evs, EVENTS_A_TURN, -1);
 
     read_clocks(t);
+    if (atomic_load_explicit(&t->commands, memory_order_relaxed) ||
+        atomic_load_explicit(&t->adopted, memory_order_relaxed)) {
+        /* They were sent before these packets were looked at, and may close streams that have events in evs. */
+        run_commands(t);
+        n = epoll_wait(t->epoll_fd, evs, EVENTS_A_TURN, 0);
+    }
     for (int k = 0; k < n; k++) {
         uint64_t tag = evs[k].data.u64;
         if (tag == WAKE_TAG)
@@ -333,12 +346,10 @@ static void turn(struct media_thread *t)
         else
             media_stream_on_rtp(t, (struct media_stream *)(uintptr_t)tag);
     }
-    /* Commands come last: they may close streams that have events in evs. */
     if (woken) {
         uint64_t count;
         if (read(t->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
             t->count.queue_full++;
-        run_commands(t);
     }
     if (ticked)
         tick(t);

@@ -151,7 +151,7 @@ ERR_CHECKED int sip_ua_start(su_root_t *root, const struct sip_config *cfg, cons
                              struct sip_ua **out, struct err_info *info);
 /* Flows of other nodes' calls (RFC 5626 section 5.3): a request whose topmost Route names one of our addresses with a user
  * part that begins with SIP_EDGE_TOKEN is forwarded: from a node to the flow that the token names, and inside dialogs from
- * that flow to a node. 430 when the flow's connection is gone, 403 when the token or the sender is not ours. Without
+ * elsewhere (that flow) to a node. 430 when the flow's connection is gone, 403 when the token or the sender is not ours. Without
  * a handler all are refused. */
 #define SIP_EDGE_TOKEN "flow1-"
 struct sip_edge_handler {
@@ -184,9 +184,9 @@ void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int ret
 /* Outbound leg. Identifiers are given by the caller so that another node can compute them again. */
 struct sip_out_params {
     const char *target; /* Request-URI, numeric host, such as "sip:8001@127.0.0.1:5062;transport=tcp" */
-    const char
-        *flow; /* "tcp:ip:port" of a connection that this node holds (ERR_NOTFOUND when it is gone), "udp:ip:port" of a
-                           phone behind NAT, or NULL */
+    /* "tcp:ip:port" of a connection that this node holds (ERR_NOTFOUND when it is gone), "udp:ip:port" of a phone behind NAT, or
+     * NULL. */
+    const char *flow;
     const char *route;                              /* one Route URI or NULL */
     const char *from_user, *from_display, *to_user; /* display may be NULL */
     const char *call_id;                            /* required */

@@ -2,7 +2,7 @@
  * through the connection, or the mapping of a NAT, that this node holds.
  *
  *   owner --[Route: <sip:TOKEN@us>]--> us --flow--> phone      INVITE is given a Record-Route with the token
- *   phone --flow--[Route: <sip:TOKEN@us>]--> us --> owner      inside a dialog only, and to nodes of ours only
+ *   phone --[Route: <sip:TOKEN@us>]--> us --> owner            inside a dialog only, and to nodes of ours only
  *
  * Nothing is kept: a request goes out once for each time it comes in, so the two ends repeat as if we were not there, and
  * the hop to the owner has the transport of the flow, so that both ends agree on who has to (RFC 3261 16.11). Our branch is a
@@ -137,10 +137,9 @@ static int route(struct sip_port *port, msg_t *msg, const sip_t *sip, const char
     const tport_t *by = tport_delivered_by(nta_agent_tports(port->agent), msg);
     const struct sockaddr *source = &msg_addr(msg)->su_sa;
     sip_flow_text(source, by && tport_is_tcp(by) ? SIP_TCP : SIP_UDP, from);
-    if (strcmp(from, flow) == 0)
-        return to_owner(port, sip, why, hop);
-    *why = "Only From A Node";
-    return h->is_node(h->ctx, source, false) ? to_phone(port, sip, flow, why, hop) : 403;
+    /* A phone that has connected again inside a call comes from elsewhere: what is not from a node can only go to one. */
+    bool outbound = strcmp(from, flow) != 0 && h->is_node(h->ctx, source, false);
+    return outbound ? to_phone(port, sip, flow, why, hop) : to_owner(port, sip, why, hop);
 }
 
 /* ---- forwarding */

@@ -2,7 +2,7 @@
  *
  * An input is one or more datagrams parted by a line "--8<--". The marker @TAG@ stands for the tag of our side of the newest
  * call, so that inputs can speak inside a dialog; an input that starts as a response gets a call of ours first, whose Call-ID
- * is "o@N@" and whose branch is "z9hG4bKo@N@". The process moves to a network of its own first, since a call's Contact
+ * is "o@N@" and whose branch is "z9hG4bKo@N@". @PORT@ stands for the endpoint's port, as Routes with flow tokens name it. The process moves to a network of its own first, since a call's Contact
  * may name any address; where that is refused, calls are not answered and nothing is sent there. */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -30,7 +30,7 @@ static struct {
     int fd;
     bool alone; /* in a network of its own */
     unsigned calls, out;
-    char tag[64], serial[16], target[64];
+    char tag[64], serial[16], target[64], port[8];
     struct sip_leg *leg; /* the call of ours, while it lives */
 } rig;
 
@@ -93,6 +93,25 @@ static int overloaded(void *ctx, const char **why)
     return 0;
 }
 
+/* Tokens that lead to the rig itself (from there: to a node), and to another phone. */
+static int open_token(void *ctx, const char *token, const char *local, char *flow, size_t size)
+{
+    (void)ctx;
+    char kind = token[strlen(SIP_EDGE_TOKEN)];
+    if (kind == 'r')
+        snprintf(flow, size, "udp:%s", strchr(rig.target, '@') + 1);
+    else
+        snprintf(flow, size, "%s", kind == 'u' ? "udp:127.0.0.1:9" : "tcp:127.0.0.1:9");
+    return kind == 'r' || kind == 'u' || kind == 't' ? 0 : local[0] ? ERR_DENIED : ERR_INVAL;
+}
+
+static bool is_node(void *ctx, const struct sockaddr *sa, bool with_port)
+{
+    (void)ctx;
+    const struct sockaddr_in *s4 = (const void *)sa;
+    return !with_port || (sa->sa_family == AF_INET && s4->sin_addr.s_addr == htonl(INADDR_LOOPBACK));
+}
+
 static bool own_network(void)
 {
     if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
@@ -153,6 +172,9 @@ static void start(void)
                             .on_register = on_register};
     if (sip_ua_start(rig.root, &c, &h, &rig.ua, NULL) != 0)
         abort();
+    struct sip_edge_handler flows = {NULL, open_token, is_node};
+    sip_ua_set_edge(rig.ua, &flows);
+    snprintf(rig.port, sizeof rig.port, "%u", sip_ua_port(rig.ua, 0));
     rig.fd = socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (bind(rig.fd, (struct sockaddr *)&a, sizeof a) != 0)
@@ -170,12 +192,12 @@ static void send_one(const uint8_t *data, size_t size)
 {
     const struct {
         const char *name, *value;
-    } marker[] = {{"@TAG@", rig.tag}, {"@N@", rig.serial}};
+    } marker[] = {{"@TAG@", rig.tag}, {"@N@", rig.serial}, {"@PORT@", rig.port}};
     uint8_t out[65536];
     size_t n = 0;
     for (size_t i = 0; i < size && n < sizeof out - sizeof rig.tag;) {
         size_t taken = 0;
-        for (size_t k = 0; k < 2 && !taken; k++) {
+        for (size_t k = 0; k < sizeof marker / sizeof *marker && !taken; k++) {
             size_t len = strlen(marker[k].name);
             if (size - i < len || memcmp(data + i, marker[k].name, len) != 0)
                 continue;

@@ -1,19 +1,23 @@
 """Nodes that die, come back, join and leave, while calls go on."""
+import contextlib
+import datetime
+import http.client
 import itertools
+import json
 import os
 import re
 import shutil
 import signal
 import socket
+import sqlite3
 import threading
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 from everline import HTTPS, PEER, Cluster, Events, wait_for
 from sip_phone import SipPhone
 from sipua import Ua
-import http.client
-import json
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
@@ -369,6 +373,34 @@ class Restart(ClusterCase):
             n.kill9()
         self.cluster.start_again()
         self.after(before)
+
+    @staticmethod
+    def in_database(n, sql):
+        with contextlib.closing(sqlite3.connect(os.path.join(n.data, "state.db"))) as db, db:
+            return db.execute(sql).fetchone()
+
+    def test_off_for_days(self):
+        """The clock of the state has stood for three days: no node is followed alone, two are."""
+        # All at one index and at one moment, so that none has entries to apply again to a clock that we have set.
+        wait_for(lambda: len({n.api("GET", "/v1/cluster").json["applied_index"] for n in self.cluster}) == 1, 10, "all are at one index")
+        for n in self.cluster:
+            n.sigstop()
+        for n in self.cluster:
+            n.kill9()
+        self.assertEqual(len({self.in_database(n, "SELECT idx FROM applied") for n in self.cluster}), 1)
+        for n in self.cluster:
+            self.in_database(n, "UPDATE applied SET time_us = time_us - 3 * 86400 * 1000000")
+        self.cluster.start_again()
+        value = itertools.count()
+
+        def in_time():
+            self.cluster.must("parameter", "set", "note", str(next(value)))
+            row = self.cluster[0].api("GET", "/v1/audit?limit=1").json["items"][0]
+            then = datetime.datetime.fromisoformat(row["time"].replace("Z", "+00:00"))
+            return abs(then.timestamp() - time.time()) < 60
+        wait_for(in_time, 10, "times are those of today")
+        self.assertGreaterEqual(sum("ahead of the cluster's" in n.log_text() for n in self.cluster), 2)
+        self.verified()
 
     def test_one_after_another(self):
         """As in an update: the cluster serves all the time."""

@@ -2,6 +2,7 @@
 other nodes go through that node (RFC 5626, RFC 3327)."""
 import re
 import socket
+import threading
 
 from callcase import AGENT_HZ, CALLER_HZ, CallCase
 from everline import SIP, wait_for
@@ -13,17 +14,27 @@ class TcpPhone(SipPhone):
     """All its messages go over one connection that it opened; nothing listens at its Contact."""
 
     def __init__(self, ip, user, server, password=None, **options):
-        self.stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.stream.bind((ip, 0))
-        self.stream.settimeout(10)
-        self.stream.connect((server, SIP))
-        self.stream.settimeout(None)
+        self.ip, self.server = ip, server
+        self.stream = self._connected()
         super().__init__(ip, user, server, password, **options)
         self.sock.close()
         self.port = self.stream.getsockname()[1]
         self.contact = "<sip:%s@%s:%d;transport=tcp>" % (user, ip, self.port)
 
-    def hang_on(self):
+    def _connected(self):
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s.bind((self.ip, 0))
+        s.settimeout(10)
+        s.connect((self.server, SIP))
+        s.settimeout(None)
+        return s
+
+    def connect(self):
+        """Again, from another port, without registering."""
+        self.stream = self._connected()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def cut(self):
         """Ends the connection and leaves the registration."""
         try:
             self.stream.shutdown(socket.SHUT_RDWR)
@@ -32,7 +43,7 @@ class TcpPhone(SipPhone):
         self.stream.close()
 
     def close(self):
-        self.hang_on()
+        self.cut()
         super().close()
 
     def _base(self, *args, **more):
@@ -114,8 +125,8 @@ class FlowCase(CallCase):
         self.assertEqual(address_of(other.target)[0], owner.ip)
         other.answer()
         call.wait_answered()
+        other.wait_status("ACK")
         self.hear(call, other)
-        self.assertIn("ACK", other.history)
         # Hold and resume, from the telephone.
         self.assertEqual(other.reinvite("sendonly").status, 200)
         self.assertEqual(other.reinvite("sendrecv").status, 200)
@@ -234,7 +245,7 @@ class Tokens(FlowCase):
         call = p.invite(phone.user).wait_answered()
         other = phone.wait_call()
         token = self.through(other)
-        wait_for(lambda: any(way == "<" and x.startswith("ACK ") for _, way, x in phone.log), 10, "the ACK of its answer")
+        other.wait_status("ACK")
         seen = len(phone.log)
         # From a stranger, in the dialog or not; and at a node that it was not made for.
         ua = self.stranger()
@@ -282,7 +293,7 @@ class Tokens(FlowCase):
 class Broken(FlowCase):
     def closed(self, phone):
         """Cuts its connection; until node B has seen it, as it has once it answers what came after."""
-        phone.hang_on()
+        phone.cut()
         with Ua(self.cluster.network.client(), self.b.ip) as ua:
             self.assertEqual(ua.request("OPTIONS", "sip:" + self.b.ip).status, 200)
 
@@ -296,7 +307,7 @@ class Broken(FlowCase):
         self.assertEqual(self.a.api("GET", "/v1/agents/1001").json["reason"], "unreachable")
         # It comes again, and is served at once.
         again = self.phone(TcpPhone, "8001")
-        other = again.wait_call()
+        other = again.wait_call().wait_status("ACK")
         self.through(other)
         other.hangup()
         call.wait_ended()
@@ -326,11 +337,15 @@ class Broken(FlowCase):
         call.hangup()
         r = self.record(p.user)
         self.assertEqual((r["cause"], r["ended_by"]), ("normal", "caller"))
-        # Its telephone comes again and can be called.
+        # Its telephone comes again and can be called; and it comes again inside that call, and hangs up.
         again = self.phone(TcpPhone, "8003")
         call = p.invite("8003").wait_answered()
-        again.wait_call().hangup()
-        call.wait_ended()
+        other = again.wait_call()
+        self.hear(call, other)
+        self.closed(again)
+        again.connect()
+        other.hangup()
+        self.assertEqual(call.wait_ended().by, "them")
 
 
 class HolderDead(FlowCase):

@@ -155,6 +155,19 @@ FX int fx_tick(struct fx *f)
     return fx_run(f, &cmd);
 }
 
+/* Much later: the nodes that are up say so, one after the other (core/core_clock.c). */
+FX void fx_later(struct fx *f, uint64_t now)
+{
+    const char *was = f->node;
+    f->now = now;
+    for (const struct core_node *n = NULL; (n = core_node_next(f->c, n)) != NULL;) {
+        f->node = n->name;
+        if (n->up)
+            ck_assert_int_eq(fx_tick(f), 0);
+    }
+    f->node = was;
+}
+
 /* set: JSON list of {"kind":..., object fields...}; remove: list of "kind/name"; prune: list of kinds. Single quotes allowed. */
 FX int fx_config(struct fx *f, const char *set_text, const char *remove_text, const char *prune_text, const char *idem)
 {

@@ -389,7 +389,7 @@ START_TEST(test_idempotency)
     ck_assert_uint_lt(f.last.index, f.index);
     /* after a day they are forgotten */
     ck_assert_uint_ne(core_next_due_us(f.c), 0);
-    f.now = core_next_due_us(f.c);
+    fx_later(&f, core_next_due_us(f.c));
     ck_assert_int_eq(fx_tick(&f), 0);
     ck_assert_uint_eq(core_next_due_us(f.c), 0);
     ck_assert_int_eq(fx_config(&f, "[{'kind':'parameter','name':'p','value':'1'}]", NULL, NULL, "k1"), 0);

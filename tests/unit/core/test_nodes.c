@@ -176,6 +176,94 @@ START_TEST(test_unknown_feature_level_stops_the_node)
 }
 END_TEST
 
+/* ---- the clock */
+
+#define DAY (86400 * US)
+
+static uint64_t tick(const char *node, uint64_t time_us, uint64_t clock_us)
+{
+    Ev__Tick m = EV__TICK__INIT;
+    FX_BODY(TICK, tick, m);
+    cmd.node = (char *)(uintptr_t)node;
+    cmd.time_us = time_us;
+    cmd.clock_us = clock_us;
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    return core_now_us(f.c);
+}
+
+START_TEST(test_one_clock_far_ahead_is_not_followed)
+{
+    uint64_t now = core_now_us(f.c), future = now + 9000 * DAY;
+    ck_assert_int_eq(fx_register(&f, "8002", "sip:8002@127.0.0.1:9", "c", 1, now + 3600 * US), 0);
+    now = core_now_us(f.c);
+    /* However it is put: as the time of the command, or told beside it; once, or again and again. */
+    for (unsigned i = 1; i <= 50; i++)
+        ck_assert_uint_eq(tick("n1", future + i * 1000 * US, 0), now + i);
+    now = core_now_us(f.c);
+    for (unsigned i = 1; i <= 50; i++)
+        ck_assert_uint_eq(tick("n1", now + i * US, future + i * 1000 * US), now + i * US); /* what it reckons counts */
+    now = core_now_us(f.c);
+    ck_assert_uint_ge(core_node(f.c, "n1")->clock_us, future);
+    struct core_counts n;
+    core_get_counts(f.c, &n);
+    ck_assert_uint_eq(n.registrations, 1);
+    fx_reopen(&f); /* what was told is in the tables */
+    ck_assert_uint_ge(core_node(f.c, "n1")->clock_us, future);
+    /* The others go on in time, and a step that a working cluster makes is taken from anyone. */
+    ck_assert_uint_eq(tick("n2", now + CORE_CLOCK_STEP_US, 0), now + CORE_CLOCK_STEP_US);
+    ck_assert_uint_eq(core_node(f.c, "n2")->clock_us, 0);
+    /* Set right, it does not witness any more. */
+    now = core_now_us(f.c);
+    ck_assert_uint_eq(tick("n1", now + US, 0), now + US);
+    ck_assert_uint_eq(core_node(f.c, "n1")->clock_us, 0);
+    ck_assert_uint_eq(tick("n2", now + 2 * US, now + DAY), now + 2 * US);
+}
+END_TEST
+
+START_TEST(test_two_clocks_are_followed)
+{
+    uint64_t now = core_now_us(f.c);
+    /* All were off for three days; n1 is wrong besides. */
+    ck_assert_uint_eq(tick("n1", now + US, now + 9000 * DAY), now + US);
+    ck_assert_uint_eq(tick("n2", now + 2 * US, now + 3 * DAY), now + 3 * DAY);
+    now = core_now_us(f.c);
+    ck_assert_uint_eq(tick("n2", now + US, 0), now + US);
+    ck_assert_uint_eq(tick("n1", now + 2 * US, now + 9000 * DAY), now + 2 * US);
+    /* Without a majority for an hour: the times of the commands themselves are beyond the step. */
+    now = core_now_us(f.c);
+    ck_assert_uint_eq(tick("n2", now + 3600 * US, 0), now + 3600 * US); /* n1 has told more */
+    ck_assert_uint_eq(tick("n1", now + 3601 * US, 0), now + 3601 * US);
+    now = core_now_us(f.c);
+    ck_assert_uint_eq(tick("n1", now + 3600 * US, 0), now + 1);
+    ck_assert_uint_eq(tick("n2", now + 3601 * US, 0), now + 3600 * US);
+}
+END_TEST
+
+START_TEST(test_a_node_alone_is_followed)
+{
+    uint64_t now = core_now_us(f.c);
+    ck_assert_uint_eq(tick("stranger", now + US, now + DAY), now + US); /* not one of us */
+    ck_assert_int_eq(fx_node_down(&f, "n2", 1), 0);
+    now = core_now_us(f.c);
+    ck_assert_uint_eq(tick("n1", now + US, now + DAY), now + DAY);
+    /* What a process tells as it comes up counts like everything else, and stays. */
+    now = core_now_us(f.c);
+    Ev__NodeUp m = EV__NODE_UP__INIT;
+    m.name = (char *)(uintptr_t) "n2";
+    m.node_id = 2;
+    m.incarnation = 2;
+    m.clock_us = now + 5000 * DAY; /* of the stored form: not to be sent */
+    FX_BODY(NODE_UP, node_up, m);
+    cmd.node = m.name;
+    cmd.time_us = now + US;
+    cmd.clock_us = now + 2 * DAY;
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    ck_assert_uint_eq(core_now_us(f.c), now + US);
+    ck_assert_uint_eq(core_node(f.c, "n2")->clock_us, now + 2 * DAY);
+    ck_assert_uint_eq(tick("n1", now + 2 * US, now + DAY), now + DAY);
+}
+END_TEST
+
 /* ---- old events give way */
 
 #define BATCH 1000u
@@ -274,6 +362,9 @@ int main(void)
     tcase_add_test(t, test_forgotten_node);
     tcase_add_test(t, test_feature_level_rises_when_all_can);
     tcase_add_test(t, test_unknown_feature_level_stops_the_node);
+    tcase_add_test(t, test_one_clock_far_ahead_is_not_followed);
+    tcase_add_test(t, test_two_clocks_are_followed);
+    tcase_add_test(t, test_a_node_alone_is_followed);
     tcase_add_test(t, test_old_events_give_way);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

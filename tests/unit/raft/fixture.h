@@ -493,6 +493,7 @@ FX_FN void fx_turn(struct fx *fx)
 FX_FN bool fx_until(struct fx *fx, bool (*cond)(struct fx *fx, void *arg), void *arg)
 {
     fx->expired = false;
+    uv_update_time(&fx->loop); /* a loop that has not turned for a while, as in a fork of an idle process, is behind */
     uv_timer_start(&fx->deadline, fx_deadline_cb, FX_DEADLINE_MS, 0);
     while (!cond(fx, arg) && !fx->expired)
         fx_turn(fx);

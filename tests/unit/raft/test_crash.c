@@ -65,7 +65,9 @@ static void child_main(struct fx *fx, uint32_t next, int out)
     for (unsigned i = 0; i < fx->nodes[0].n; i++)
         tell(out, 'H', fx->nodes[0].commands[i]);
     tell(out, 'E', 0);
-    (void)fx_until(fx, never, &c);
+    /* until it is killed; should nobody do that it ends by itself */
+    for (unsigned i = 0; i < 6; i++)
+        (void)fx_until(fx, never, &c);
     _exit(0);
 }
 

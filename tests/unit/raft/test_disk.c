@@ -1,5 +1,7 @@
 /* Damaged disks: a node that is behind what it has promised refuses to start, in plain words. */
 #include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "tests/unit/raft/fixture.h"
 
@@ -280,6 +282,22 @@ START_TEST(test_damaged_image)
 }
 END_TEST
 
+/* A block that was only reserved is a hole to whoever looks for data. */
+START_TEST(test_segments_are_written_not_reserved)
+{
+    struct fx *fx = fx_new();
+    char path[320];
+    snprintf(path, sizeof path, "%s/segment", fx->dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(posix_fallocate(fd, 0, 8 << 20), 0);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_END), 8 << 20);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_HOLE), 8 << 20);
+    close(fd);
+    fx_free(fx);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("raft disk");
@@ -302,6 +320,7 @@ int main(void)
     tcase_add_test(tc, test_two_processes);
     tcase_add_test(tc, test_empty_folder_needs_a_word);
     tcase_add_test(tc, test_damaged_image);
+    tcase_add_test(tc, test_segments_are_written_not_reserved);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);

@@ -514,6 +514,25 @@ static UNUSED struct sip_leg *peer_called(struct peer *p)
     return leg;
 }
 
+/* Fixture of tests that need no more than an endpoint with default settings and one UDP peer. */
+static UNUSED struct {
+    struct env *env;
+    struct peer *peer;
+} rig;
+
+static UNUSED void rig_up(void)
+{
+    rig.env = env_new();
+    env_start(rig.env);
+    rig.peer = peer_udp(rig.env);
+}
+
+static UNUSED void rig_down(void)
+{
+    peer_free(rig.peer);
+    env_stop(rig.env);
+}
+
 static UNUSED int run_suite(Suite *s)
 {
     SRunner *r = srunner_create(s);

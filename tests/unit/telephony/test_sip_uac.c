@@ -3,9 +3,8 @@
 
 START_TEST(answered_and_bye)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE sip:1001@127.0.0.1");
     ck_assert_str_eq(peer_body(p), SDP_B);
@@ -40,8 +39,6 @@ START_TEST(answered_and_bye)
     peer_expect(p, "BYE sip:p@127.0.0.1");
     ck_assert_str_eq(peer_header(p, "CSeq"), "101 BYE");
     peer_reply(p, 200, NULL, "", NULL);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -57,9 +54,8 @@ static void establish(struct peer *p, struct sip_leg **leg)
 
 START_TEST(refused)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_called(p);
     peer_expect(p, "INVITE ");
     char invite[MSG_MAX];
@@ -79,8 +75,6 @@ START_TEST(refused)
     s = env_event(e, SIP_EV_FAILED);
     ck_assert_int_eq(s->status, 302);
     ck_assert_int_eq(strncmp(s->redirect, "sip:p@127.0.0.1:", 16), 0);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -110,9 +104,8 @@ END_TEST
 /* Before any answer the CANCEL waits (RFC 3261 9.1). */
 START_TEST(cancel_early)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     char invite[MSG_MAX];
@@ -132,8 +125,6 @@ START_TEST(cancel_early)
     sip_ua_get_stats(e->ua, &st);
     ck_assert_uint_eq(st.legs, 0);
     env_no_event(e);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -201,9 +192,8 @@ END_TEST
 
 START_TEST(released_before_ack)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     peer_reply(p, 200, "callee", "", NULL);
@@ -213,16 +203,13 @@ START_TEST(released_before_ack)
     peer_expect(p, "ACK ");
     peer_expect(p, "BYE ");
     ck_assert_ptr_nonnull(strstr(peer_header(p, "Reason"), "cause=488"));
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(reliable_progress)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     ck_assert_ptr_nonnull(strstr(peer_header(p, "Supported"), "100rel"));
@@ -257,17 +244,14 @@ START_TEST(reliable_progress)
     sip_leg_release(leg, 0, NULL);
     peer_expect(p, "BYE ");
     ck_assert_str_eq(peer_header(p, "CSeq"), "103 BYE");
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 /* A proxy forks: two early dialogs, the first 2xx wins, the other branch's 2xx is ACKed and BYEd. */
 START_TEST(forks)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     char invite[MSG_MAX];
@@ -296,16 +280,13 @@ START_TEST(forks)
     struct sip_dialog d;
     sip_leg_dialog(leg, &d);
     ck_assert_str_eq(d.remote_tag, "fork10");
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(record_routes)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     char rr[160];
@@ -321,16 +302,13 @@ START_TEST(record_routes)
     char want[160];
     snprintf(want, sizeof want, "<sip:127.0.0.1:%u;lr>, <sip:far.example.com;lr>", p->port);
     ck_assert_str_eq(d.route_set, want);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(too_short_session)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     ck_assert_str_eq(peer_header(p, "Session-Expires"), "1800");
@@ -347,16 +325,13 @@ START_TEST(too_short_session)
     sip_leg_dialog(leg, &d);
     ck_assert_uint_eq(d.session_expires_s, 3600);
     ck_assert(!d.refresher_is_us);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(peer_hangs_up)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg;
     establish(p, &leg);
     struct sip_dialog d;
@@ -368,16 +343,13 @@ START_TEST(peer_hangs_up)
               p->port, (int)getpid(), d.call_id);
     peer_expect(p, "SIP/2.0 200");
     env_event(e, SIP_EV_ENDED);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(bad_parameters)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     static const struct {
         const char *target, *flow, *local_ip;
         int rc;
@@ -406,17 +378,14 @@ START_TEST(bad_parameters)
     struct sip_stats st;
     sip_ua_get_stats(e->ua, &st);
     ck_assert_uint_eq(st.legs, 0);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 /* A name as target is fine when the flow says where to: and "localhost" is an address to us. */
 START_TEST(flow_and_localhost)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     char target[160], call_id[64], branch[64], flow[64];
     struct sip_out_params params = peer_params(p, target, call_id, branch);
     snprintf(flow, sizeof flow, "udp:127.0.0.1:%u", p->port);
@@ -434,8 +403,6 @@ START_TEST(flow_and_localhost)
     snprintf(target, sizeof target, "sip:1001@localhost:%u", p->port);
     ck_assert_int_eq(sip_leg_invite(e->ua, &params, &leg, NULL), 0);
     peer_expect(p, "INVITE sip:1001@localhost");
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -476,9 +443,8 @@ END_TEST
 /* Requests of the callee before it answers, in either early dialog. */
 START_TEST(early_requests)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     struct sip_leg *leg = peer_called(p);
     peer_expect(p, "INVITE ");
     char cid[128];
@@ -500,8 +466,6 @@ START_TEST(early_requests)
     }
     sip_leg_release(leg, 0, NULL);
     peer_expect(p, "CANCEL ");
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -510,22 +474,26 @@ int main(void)
     Suite *s = suite_create("sip outbound");
     TCase *t = tcase_create("calls");
     tcase_set_timeout(t, 60);
-    tcase_add_test(t, answered_and_bye);
-    tcase_add_test(t, refused);
+    TCase *plain = tcase_create("calls of one UDP peer");
+    tcase_set_timeout(plain, 60);
+    tcase_add_checked_fixture(plain, rig_up, rig_down);
+    tcase_add_test(plain, answered_and_bye);
+    tcase_add_test(plain, refused);
     tcase_add_test(t, nobody_there);
-    tcase_add_test(t, cancel_early);
+    tcase_add_test(plain, cancel_early);
     tcase_add_test(t, late_200_udp);
     tcase_add_test(t, late_200_tcp);
-    tcase_add_test(t, released_before_ack);
-    tcase_add_test(t, reliable_progress);
-    tcase_add_test(t, forks);
-    tcase_add_test(t, record_routes);
-    tcase_add_test(t, too_short_session);
-    tcase_add_test(t, peer_hangs_up);
-    tcase_add_test(t, bad_parameters);
-    tcase_add_test(t, flow_and_localhost);
+    tcase_add_test(plain, released_before_ack);
+    tcase_add_test(plain, reliable_progress);
+    tcase_add_test(plain, forks);
+    tcase_add_test(plain, record_routes);
+    tcase_add_test(plain, too_short_session);
+    tcase_add_test(plain, peer_hangs_up);
+    tcase_add_test(plain, bad_parameters);
+    tcase_add_test(plain, flow_and_localhost);
     tcase_add_test(t, over_phones_connection);
-    tcase_add_test(t, early_requests);
+    tcase_add_test(plain, early_requests);
     suite_add_tcase(s, t);
+    suite_add_tcase(s, plain);
     return run_suite(s);
 }

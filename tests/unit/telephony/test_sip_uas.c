@@ -15,9 +15,8 @@ static void establish(struct env *e, struct peer *p, const char *extra)
 
 START_TEST(answer_and_bye)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "User-Agent: raw\r\n", SDP_A);
     peer_expect(p, "SIP/2.0 100");
     env_until(e, e->leg != NULL);
@@ -55,31 +54,25 @@ START_TEST(answer_and_bye)
     sip_ua_get_stats(e->ua, &st);
     ck_assert_uint_eq(st.legs, 0);
     ck_assert_uint_eq(st.invites_in, 1);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 /* A NUL in the number would cut it: "10000" would be called by who wrote "10000%002". */
 START_TEST(nul_in_the_number)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     (void)snprintf(p->target, sizeof p->target, "sip:10000%%002@%s:%u", p->host, e->port);
     peer_request(p, "INVITE", "", SDP_A);
     peer_expect(p, "SIP/2.0 404");
     ck_assert_ptr_null(e->leg);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(we_hang_up)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     establish(e, p, "");
     sip_leg_release(e->leg, 200, "Call \"completed\"");
     peer_expect(p, "BYE sip:8001@127.0.0.1");
@@ -88,16 +81,13 @@ START_TEST(we_hang_up)
     for (int i = 0; i < 20; i++)
         env_turn(e);
     env_no_event(e);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(cancel)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "", SDP_A);
     peer_expect(p, "SIP/2.0 100");
     p->to_tag[0] = '\0';
@@ -107,8 +97,6 @@ START_TEST(cancel)
     peer_request(p, "ACK", "", NULL);
     struct seen *s = env_event(e, SIP_EV_FAILED);
     ck_assert_int_eq(s->status, 487);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -136,9 +124,8 @@ END_TEST
 /* Released between our 200 and its ACK: BYE only after the ACK (RFC 3261 15). */
 START_TEST(released_before_ack)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "", SDP_A);
     env_until(e, e->leg != NULL);
     ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
@@ -149,16 +136,13 @@ START_TEST(released_before_ack)
     peer_expect(p, "BYE sip:8001@");
     peer_reply(p, 200, NULL, "", NULL);
     env_no_event(e);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(rejected)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "", SDP_A);
     env_until(e, e->leg != NULL);
     sip_leg_reject(e->leg, 486, "Busy Here", 7);
@@ -174,8 +158,6 @@ START_TEST(rejected)
     peer_expect(p, "SIP/2.0 603");
     peer_request(p, "ACK", "", NULL);
     env_no_event(e);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -189,9 +171,8 @@ static void prack(struct peer *p, const char *body)
 
 START_TEST(reliable_ring)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "Require: 100rel\r\n", SDP_A);
     env_until(e, e->leg != NULL);
     ck_assert(e->inv.wants_100rel);
@@ -227,8 +208,6 @@ START_TEST(reliable_ring)
     peer_request(p, "BYE", "", NULL);
     peer_expect(p, "SIP/2.0 200");
     env_event(e, SIP_EV_ENDED);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -282,9 +261,8 @@ END_TEST
 
 START_TEST(delayed_offer)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "", NULL);
     env_until(e, e->leg != NULL);
     ck_assert(!e->inv_has_sdp);
@@ -294,16 +272,13 @@ START_TEST(delayed_offer)
     peer_request(p, "ACK", "", SDP_A);
     struct seen *s = env_event(e, SIP_EV_ACKED);
     ck_assert_str_eq(s->sdp, SDP_A);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(reinvite_from_peer)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     establish(e, p, "");
     peer_request(p, "INVITE", "", SDP_HOLD); /* hold */
     struct seen *s = env_event(e, SIP_EV_REOFFER);
@@ -344,16 +319,13 @@ START_TEST(reinvite_from_peer)
     peer_expect(p, "SIP/2.0 487");
     peer_request(p, "ACK", "", NULL);
     ck_assert_int_eq(sip_leg_reanswer(e->leg, 200, SDP_B), ERR_BADSTATE);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(reinvite_from_us)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     establish(e, p, "");
     ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_HOLD), 0);
     ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_HOLD), ERR_BUSY);
@@ -387,16 +359,13 @@ START_TEST(reinvite_from_us)
     peer_reply(p, 481, NULL, "", NULL);
     s = env_event(e, SIP_EV_ENDED);
     ck_assert_int_eq(s->status, 481);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(info_options_and_order)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     establish(e, p, "");
     static const struct {
         const char *type, *body;
@@ -439,8 +408,6 @@ START_TEST(info_options_and_order)
     peer_expect(p, "SIP/2.0 420");
     ck_assert_str_eq(peer_header(p, "Unsupported"), "wine");
     env_no_event(e);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -515,16 +482,13 @@ END_TEST
 
 START_TEST(merged_request)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "", SDP_A);
     peer_expect(p, "SIP/2.0 100");
     peer_request(p, "INVITE", "", SDP_A); /* same Call-ID, tag and CSeq by another way */
     peer_expect(p, "SIP/2.0 482");
     ck_assert_int_eq(e->invites, 1);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -559,9 +523,8 @@ END_TEST
 
 START_TEST(routes_of_caller)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     char rr[160];
     snprintf(rr, sizeof rr, "Record-Route: <sip:127.0.0.1:%u;lr>, <sip:far.example.com;lr>\r\n", p->port);
     establish(e, p, rr);
@@ -574,17 +537,14 @@ START_TEST(routes_of_caller)
     peer_expect(p, "BYE sip:8001@127.0.0.1"); /* loose: the target stays in the Request-URI */
     ck_assert_ptr_nonnull(strstr(peer_header_nth(p, "Route", 0), ";lr"));
     peer_reply(p, 200, NULL, "", NULL);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 /* A Contact with a name is never looked up: requests go to where the peer sends from. */
 START_TEST(name_in_contact)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_text(p, SDP_A,
               "INVITE sip:10000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP pc.nowhere.invalid;branch=z9hG4bKname%d;rport\r\n"
               "Max-Forwards: 70\r\nFrom: <sip:8001@x.invalid>;tag=%s\r\nTo: <sip:10000@127.0.0.1>\r\nCall-ID: %s\r\n"
@@ -599,8 +559,6 @@ START_TEST(name_in_contact)
     sip_leg_release(e->leg, 0, NULL);
     ck_assert_uint_lt(now_ms() - before, 1000);
     peer_expect(p, "BYE sip:8001@pc.nowhere.invalid");
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -645,9 +603,8 @@ END_TEST
 /* Our offer goes out in a reliable 183, the answer comes in its PRACK. */
 START_TEST(delayed_offer_early)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "Supported: 100rel\r\nAllow: INVITE, UPDATE\r\n", NULL);
     env_until(e, e->leg != NULL);
     ck_assert_int_eq(sip_leg_ring(e->leg, 183, SDP_B), 0);
@@ -668,16 +625,13 @@ START_TEST(delayed_offer_early)
     peer_request(p, "ACK", "", NULL);
     s = env_event(e, SIP_EV_ACKED);
     ck_assert_str_eq(s->sdp, SDP_A);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 START_TEST(early_update_too_soon)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     peer_request(p, "INVITE", "", SDP_A);
     env_until(e, e->leg != NULL);
     ck_assert_int_eq(sip_leg_ring(e->leg, 180, NULL), 0);
@@ -690,17 +644,14 @@ START_TEST(early_update_too_soon)
     peer_request(p, "INVITE", "", SDP_HOLD);
     peer_expect(p, "SIP/2.0 500");
     env_no_event(e);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
 /* A proxy of RFC 2543 without lr: it becomes the Request-URI, the target goes last in Route. */
 START_TEST(strict_router)
 {
-    struct env *e = env_new();
-    env_start(e);
-    struct peer *p = peer_udp(e);
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
     char rr[160];
     snprintf(rr, sizeof rr, "Record-Route: <sip:strict@127.0.0.1:%u>\r\n", p->port);
     establish(e, p, rr);
@@ -708,8 +659,6 @@ START_TEST(strict_router)
     peer_expect(p, "BYE sip:strict@127.0.0.1");
     ck_assert_ptr_nonnull(strstr(peer_header(p, "Route"), "sip:8001@127.0.0.1"));
     peer_reply(p, 200, NULL, "", NULL);
-    peer_free(p);
-    env_stop(e);
 }
 END_TEST
 
@@ -734,32 +683,36 @@ int main(void)
     Suite *s = suite_create("sip inbound");
     TCase *t = tcase_create("calls");
     tcase_set_timeout(t, 60);
-    tcase_add_test(t, answer_and_bye);
-    tcase_add_test(t, nul_in_the_number);
-    tcase_add_test(t, we_hang_up);
-    tcase_add_test(t, cancel);
+    TCase *plain = tcase_create("calls of one UDP peer");
+    tcase_set_timeout(plain, 60);
+    tcase_add_checked_fixture(plain, rig_up, rig_down);
+    tcase_add_test(plain, answer_and_bye);
+    tcase_add_test(plain, nul_in_the_number);
+    tcase_add_test(plain, we_hang_up);
+    tcase_add_test(plain, cancel);
     tcase_add_test(t, no_ack);
-    tcase_add_test(t, released_before_ack);
-    tcase_add_test(t, rejected);
-    tcase_add_test(t, reliable_ring);
+    tcase_add_test(plain, released_before_ack);
+    tcase_add_test(plain, rejected);
+    tcase_add_test(plain, reliable_ring);
     tcase_add_test(t, prack_never_comes);
     tcase_add_test(t, cancel_while_reliable);
-    tcase_add_test(t, delayed_offer);
-    tcase_add_test(t, reinvite_from_peer);
-    tcase_add_test(t, reinvite_from_us);
-    tcase_add_test(t, info_options_and_order);
+    tcase_add_test(plain, delayed_offer);
+    tcase_add_test(plain, reinvite_from_peer);
+    tcase_add_test(plain, reinvite_from_us);
+    tcase_add_test(plain, info_options_and_order);
     tcase_add_test(t, refusals);
     tcase_add_test(t, refused_as_sent);
-    tcase_add_test(t, merged_request);
+    tcase_add_test(plain, merged_request);
     tcase_add_test(t, overload);
-    tcase_add_test(t, routes_of_caller);
-    tcase_add_test(t, name_in_contact);
+    tcase_add_test(plain, routes_of_caller);
+    tcase_add_test(plain, name_in_contact);
     tcase_add_test(t, over_tcp);
     tcase_add_test(t, over_ipv6);
-    tcase_add_test(t, delayed_offer_early);
-    tcase_add_test(t, early_update_too_soon);
-    tcase_add_test(t, strict_router);
+    tcase_add_test(plain, delayed_offer_early);
+    tcase_add_test(plain, early_update_too_soon);
+    tcase_add_test(plain, strict_router);
     tcase_add_test(t, stop_hangs_up);
     suite_add_tcase(s, t);
+    suite_add_tcase(s, plain);
     return run_suite(s);
 }

@@ -1,0 +1,261 @@
+/* Precautions against faults of libraft (raft/README.md) that show only when something below or above it fails, so these tests
+ * reach into a running node and make it fail there. */
+#include <netinet/tcp.h>
+
+#include "raft/repl_int.h"
+#include "tests/unit/raft/fixture.h"
+
+/* libraft loses its own request when a write fails at once: the process ends then anyway. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:raft_apply";
+}
+
+static bool is_fatal(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct fx_node *)arg)->fatals;
+}
+
+static void dies_of(struct fx *fx, struct fx_node *n, const char *word)
+{
+    ck_assert(fx_until(fx, is_fatal, n));
+    ck_assert_uint_eq(n->fatals, 1);
+    ck_assert_msg(strstr(n->fatal_text, word) != NULL, "\"%s\" says nothing of \"%s\"", n->fatal_text, word);
+}
+
+/* ---- a disk that fails: libraft would crash, or go on as if it had written ---- */
+
+static int append_fails(struct raft_io *io, struct raft_io_append *req, const struct raft_entry entries[], unsigned n,
+                        raft_io_append_cb cb)
+{
+    (void)req;
+    (void)entries;
+    (void)n;
+    (void)cb;
+    snprintf(io->errmsg, sizeof io->errmsg, "the disk is gone");
+    return RAFT_IOERR;
+}
+
+static int term_fails(struct raft_io *io, raft_term term)
+{
+    (void)term;
+    snprintf(io->errmsg, sizeof io->errmsg, "the disk is gone");
+    return RAFT_IOERR;
+}
+
+static int vote_fails(struct raft_io *io, raft_id id)
+{
+    (void)id;
+    snprintf(io->errmsg, sizeof io->errmsg, "the disk is gone");
+    return RAFT_IOERR;
+}
+
+START_TEST(test_failed_append_is_fatal)
+{
+    struct fx *fx = fx_new();
+    struct fx_req req;
+    fx_cluster(fx, 1);
+    fx->nodes[0].repl->io_uv.append = append_fails;
+    ck_assert_int_eq(fx_propose(fx, 0, &req, 1), 0);
+    dies_of(fx, &fx->nodes[0], "cannot write the log: the disk is gone");
+    ck_assert_uint_eq(fx->nodes[0].n, 0);
+    fx_free(fx);
+    ck_assert_int_eq(req.status, ERR_CLOSED);
+}
+END_TEST
+
+/* A follower whose leader goes away stands for election, and must not without having written that down. */
+static void election_with(int (*term)(struct raft_io *, raft_term), int (*vote)(struct raft_io *, raft_id),
+                          const char *word)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 2);
+    ck_assert_int_eq(fx_leader(fx), 0);
+    if (term)
+        fx->nodes[1].repl->io_uv.set_term = term;
+    if (vote)
+        fx->nodes[1].repl->io_uv.set_vote = vote;
+    /* leadership is handed over, which makes the other one a candidate */
+    ck_assert_int_eq(repl_transfer(fx->nodes[0].repl, "n2", NULL, NULL), 0);
+    dies_of(fx, &fx->nodes[1], word);
+    fx_free(fx);
+}
+
+START_TEST(test_failed_term_is_fatal)
+{
+    election_with(term_fails, NULL, "cannot write the term to disk");
+}
+END_TEST
+
+START_TEST(test_failed_vote_is_fatal)
+{
+    election_with(NULL, vote_fails, "cannot write the vote to disk");
+}
+END_TEST
+
+/* ---- a disk that is nearly full: commands are refused until there is room, none is lost ---- */
+
+START_TEST(test_no_space_is_back_pressure)
+{
+    struct fx *fx = fx_new();
+    struct fx_req first, second;
+    fx_cluster(fx, 1);
+    struct repl *r = fx->nodes[0].repl;
+    unsigned short threshold = r->raft.capacity_threshold;
+    raft_set_capacity_threshold(&r->raft, UINT16_MAX); /* more than there ever is */
+    ck_assert_int_eq(fx_propose(fx, 0, &first, 1), 0);
+    for (unsigned i = 0; i < 100 && !r->no_space; i++)
+        fx_turn(fx);
+    ck_assert(r->no_space);
+    ck_assert_uint_eq(first.done, 0);
+    ck_assert_int_eq(fx_propose(fx, 0, &second, 2), ERR_BUSY);
+    ck_assert_uint_eq(fx->nodes[0].fatals, 0);
+    raft_set_capacity_threshold(&r->raft, threshold);
+    ck_assert(fx_until(fx, fx_done, &first));
+    ck_assert_int_eq(first.status, 0);
+    ck_assert_int_eq(fx_commit(fx, 0, 2), 0);
+    ck_assert(fx_wait_same(fx, 2));
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- sockets: without these options an answer waits for more to send, and a dead peer is noticed after minutes ---- */
+
+START_TEST(test_socket_options)
+{
+    struct fx *fx = fx_new();
+    unsigned found = 0;
+    fx_cluster(fx, 2);
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in a, b;
+        socklen_t la = sizeof a, lb = sizeof b, len = sizeof(int);
+        int nodelay = 0;
+        unsigned timeout_ms = 0;
+        if (getsockname(fd, (struct sockaddr *)&a, &la) || getpeername(fd, (struct sockaddr *)&b, &lb) ||
+            a.sin_family != AF_INET || fx_owner_of(fx, &a) < 0 || fx_owner_of(fx, &b) < 0)
+            continue;
+        ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &len), 0);
+        len = sizeof timeout_ms;
+        ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &len), 0);
+        ck_assert_int_ne(nodelay, 0);
+        ck_assert_uint_eq(timeout_ms, MESH_SILENCE_MS);
+        found++;
+    }
+    ck_assert_uint_ge(found, 2); /* both ends */
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- libraft calls back later than it applies: what is in flight is counted when it is applied ---- */
+
+static struct repl *watched;
+static unsigned applied, in_flight_then;
+
+static void count_in_flight(void *ctx, uint64_t index)
+{
+    (void)ctx;
+    (void)index;
+    applied++;
+    in_flight_then += watched->inflight;
+}
+
+START_TEST(test_in_flight_ends_with_apply)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 1);
+    watched = fx->nodes[0].repl;
+    applied = in_flight_then = 0;
+    watched->h.apply_done = count_in_flight;
+    for (uint32_t i = 0; i < 5; i++)
+        ck_assert_int_eq(fx_commit(fx, 0, i), 0);
+    ck_assert_uint_eq(applied, 5);
+    ck_assert_uint_eq(in_flight_then, 0);
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- a state that cannot be changed ends the node, and libraft hears nothing of it ---- */
+
+static unsigned asked_to_apply;
+
+static int apply_fails(void *ctx, uint64_t index, uint64_t term, const struct repl_item *items, unsigned n,
+                       struct repl_outcome *outcomes)
+{
+    (void)ctx;
+    (void)index;
+    (void)term;
+    (void)items;
+    (void)n;
+    (void)outcomes;
+    asked_to_apply++;
+    return ERR_IO;
+}
+
+START_TEST(test_failed_apply_is_fatal)
+{
+    struct fx *fx = fx_new();
+    struct fx_req req[3];
+    fx_cluster(fx, 2);
+    asked_to_apply = 0;
+    fx->nodes[1].repl->h.apply = apply_fails; /* a follower: there libraft would free the entries twice */
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert_int_eq(fx_propose(fx, 0, &req[i], i), 0);
+    dies_of(fx, &fx->nodes[1], "could not be changed by log entry");
+    for (uint32_t i = 0; i < 3; i++) {
+        ck_assert(fx_until(fx, fx_done, &req[i]));
+        ck_assert_int_eq(req[i].status, 0);
+    }
+    for (unsigned i = 0; i < 50; i++)
+        fx_turn(fx);
+    ck_assert_uint_eq(asked_to_apply, 1);
+    ck_assert_int_eq(fx_propose(fx, 1, &req[0], 9), ERR_CLOSED);
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- the list of members is read at the end of a turn: until then nobody may be called removed by a newer index ---- */
+
+START_TEST(test_list_that_is_behind_removes_nobody)
+{
+    struct fx *fx = fx_new();
+    char why[256] = "";
+    fx_cluster(fx, 2);
+    struct repl *r = fx->nodes[0].repl;
+    struct mesh_hello hello = {.id = repl_id(fx->nodes[1].repl), .last_index = 1000, .name = "n2", .address = "x"};
+    unsigned n = r->n_members;
+    uint64_t committed = r->members_committed;
+    ck_assert_uint_ge(committed, hello.id);
+    ck_assert_uint_eq(n, 2);
+    r->n_members = 1; /* as it was before the entry that added n2 came, in this turn */
+    r->members_committed = 1;
+    ck_assert_msg(repl_member_admit(r, &hello, why, sizeof why) == 0, "%s", why);
+    r->n_members = n;
+    r->members_committed = committed;
+    hello.id = 2; /* an index that added nobody who is still there */
+    ck_assert_int_eq(repl_member_admit(r, &hello, why, sizeof why), ERR_NOTFOUND);
+    fx_free(fx);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("raft precautions");
+    TCase *tc = tcase_create("precautions");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_failed_append_is_fatal);
+    tcase_add_test(tc, test_failed_term_is_fatal);
+    tcase_add_test(tc, test_failed_vote_is_fatal);
+    tcase_add_test(tc, test_no_space_is_back_pressure);
+    tcase_add_test(tc, test_socket_options);
+    tcase_add_test(tc, test_in_flight_ends_with_apply);
+    tcase_add_test(tc, test_failed_apply_is_fatal);
+    tcase_add_test(tc, test_list_that_is_behind_removes_nobody);
+    suite_add_tcase(s, tc);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
