@@ -248,6 +248,10 @@ struct call *core_call_of(struct core *c, uint64_t id)
         (void)core_refuse(c, ERR_STALE, "node", "the call is owned by node %.64s", k->st->owner);
         return NULL;
     }
+    if (c->cmd->call_epoch && c->cmd->call_epoch != k->st->epoch) {
+        (void)core_refuse(c, ERR_STALE, "call_epoch", "the call has changed hands: epoch %u", k->st->epoch);
+        return NULL;
+    }
     return k;
 }
 

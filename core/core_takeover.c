@@ -333,7 +333,7 @@ void core_calls_come_back(struct core *c, const char *name, bool other_process)
     free(ids);
 }
 
-/* A node is no member any more: what it had at home stays with who holds it. */
+/* A node is no member any more: what it had at home has none, and stays with who holds it until a node comes up with it. */
 void core_addresses_adopt(struct core *c, const char *gone)
 {
     for (size_t i = c->n_addresses; i-- > 0;) {
@@ -344,7 +344,7 @@ void core_addresses_adopt(struct core *c, const char *gone)
             address_remove(c, i);
             continue;
         }
-        (void)snprintf(a->home, sizeof a->home, "%s", a->holder);
+        a->home[0] = '\0';
         address_touch(c, a);
     }
 }

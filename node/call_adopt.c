@@ -349,23 +349,25 @@ void calls_resume(struct calls *cs)
 /* ---- giving away */
 
 struct adopt_give {
-    struct calls *cs;
+    struct node *n; /* its calls may have gone when the outcome comes */
     uint64_t id;
 };
 
 static void adopt_given(void *ctx, int status, const struct core_answer *a)
 {
     struct adopt_give *g = ctx;
-    g->cs->moving--;
+    struct calls *cs = g->n->calls;
     struct call *k = NULL;
-    if (status || a->code) {
-        (void)map_del_u64(&g->cs->let_go, g->id);
-        k = call_of(g->cs, g->id);
+    if (cs)
+        cs->moving--;
+    if (cs && (status || a->code)) {
+        (void)map_del_u64(&cs->let_go, g->id);
+        k = call_of(cs, g->id);
     }
     if (k) { /* nobody takes it: it stays */
         k->adopted = true;
         call_make_dirty(k);
-        calls_reconcile(g->cs);
+        calls_reconcile(cs);
     }
     free(g);
 }
@@ -378,7 +380,9 @@ static int adopt_give(struct call *k)
     struct adopt_give *g = malloc(sizeof *g);
     if (!g)
         return ERR_NOMEM;
-    *g = (struct adopt_give){cs, k->id};
+    *g = (struct adopt_give){cs->n, k->id};
+    const struct core_call *s = call_state(k);
+    cmd.call_epoch = s ? s->epoch : 0;
     cmd.body_case = EV__COMMAND__BODY_CALL_MOVE;
     cmd.call_move = &m;
     m.call_id = k->id;

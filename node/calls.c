@@ -92,6 +92,8 @@ int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done)
     struct call_proposal *p = malloc(sizeof *p);
     if (!p)
         return ERR_NOMEM;
+    const struct core_call *s = call_state(k);
+    cmd->call_epoch = s ? s->epoch : 0;
     p->call = mem_ref(k);
     p->done = done;
     int rc = node_propose(k->cs->n, cmd, 0, call_proposal_done, p);
