@@ -147,7 +147,7 @@ class Clock(Fault):
 
 class Drain(Fault):
     def strike(self, c, node):
-        c.must("node", "drain", node.name)
+        c.must("node", "drain", node.name, "--wait")
 
     def heal(self, c, node):
         c.must("node", "undrain", node.name)
@@ -169,10 +169,10 @@ class Rolling(Fault):
 
     def strike(self, c, node):
         for n in sorted(c.nodes, key=lambda n: n is not node):
-            c.must("node", "drain", n.name)
+            c.must("node", "drain", n.name, "--wait")
             n.stop()
             n.start()
-            n.wait_ready(60)
+            wait_for(lambda: c.node_up(n), 60, "%s is up" % n.name)
             c.must("node", "undrain", n.name)
             self.wait_home(c, n)
 

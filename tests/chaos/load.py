@@ -210,6 +210,8 @@ class Load:
             i += 1
             a, reason = self.clerks[i % len(self.clerks)], "r%d" % i
             nodes = [n for n in self.cluster.nodes if n.alive()]
+            if not nodes:
+                return
             node = nodes[i % len(nodes)]
             try:
                 r = node.api("POST", "/v1/agents/%s:set-state" % a, {"state": "not_ready", "reason": reason}, timeout=1)

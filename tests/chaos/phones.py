@@ -314,6 +314,10 @@ class Dialog:
             if r is not None and r.status < 200:
                 return
             self.inviting = False
+            if r is not None and r.status == 503 and r.get("retry-after"):
+                self.note("re-INVITE 503")
+                self.ex.later(int(re.match(r"\d+", r.get("retry-after")).group()), lambda: self._reinvite(direction))
+                return
             self.reinvited = r.status if r else 408
             self.note("re-INVITE %d" % self.reinvited)
             if r is None or r.status in (408, 481):

@@ -223,6 +223,12 @@ class ChaosCluster(Cluster):
             self._write("address-hook.device", DEVICE + "\n")
         return ChaosNode(self, name, self.network.node(i), i)
 
+    def node_up(self, node):
+        """Its new process is known to the cluster."""
+        others = [n for n in self.alive() if n is not node]
+        return node.alive() and node.api("GET", "/healthz", token=None, timeout=2).status == 200 and next(
+            n["up"] for n in others[0].api("GET", "/v1/cluster").json["nodes"] if n["name"] == node.name)
+
     def close(self, keep=False):
         for n in self.nodes:
             n.kill9()
