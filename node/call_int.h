@@ -66,6 +66,7 @@ struct call {
     unsigned attempt; /* which of offer_targets */
     struct flow_target offer_targets[8];
     unsigned n_targets;
+    bool rung;                 /* the phone of this attempt said 18x */
     bool offer_again;          /* its INVITE may have been sent by a former owner, from the address that is ours now */
     int last_status;           /* final status of the latest attempt */
     bool offer_answer_pending; /* OfferAnswered is in flight */

@@ -126,7 +126,7 @@ static int call_offer_params(struct call *k, const struct core_call *s, unsigned
     char cluster[33];
     if (!core_secrets(call_node(k)->core, nonce, key, cluster))
         return ERR_BADSTATE;
-    ident_dialog(key, k->id, k->offer_id, attempt | epoch << 8, ids);
+    ident_dialog(key, k->id, k->offer_id, target->id | epoch << 8, ids);
     *out = (struct sip_out_params){
         .target = target->uri,
         .flow = target->flow[0] ? target->flow : NULL,
@@ -162,6 +162,7 @@ static int call_offer_invite(struct call *k, const struct core_call *s, struct e
         return rc;
     p.local_ip = local_ip;
     p.again = k->offer_again;
+    k->rung = false;
     return sip_leg_invite(call_node(k)->ua, &p, &k->b.sip, info);
 }
 
@@ -196,6 +197,25 @@ static void call_offer_ring_next(struct call *k)
         k->attempt++;
     }
     call_offer_fail(k, k->last_status ? k->last_status : 480);
+}
+
+/* The node that the phone is rung through may have died meanwhile. A connection is gone with it; a phone on UDP can still be
+ * reached where the node's address comes up again, and that is waited for when it rings already or there is no other way. */
+static void call_offer_check_holder(struct call *k)
+{
+    if (!k->offer_id || !k->b.sip || k->offer_answer_pending || k->attempt >= k->n_targets)
+        return;
+    const struct flow_target *t = &k->offer_targets[k->attempt];
+    const struct core_node *holder = t->holder[0] ? core_node(call_node(k)->core, t->holder) : NULL;
+    bool tcp = strstr(t->route, ";transport=tcp") != NULL;
+    if (!t->holder[0] || (holder && holder->up) || (!tcp && (k->rung || k->attempt + 1 >= k->n_targets)))
+        return;
+    log_info("call", "%s: %s was rung through node %s, which is down", k->text_id, t->uri, t->holder);
+    call_leg_close(&k->b, 0, NULL);
+    k->b.local_sdp[0] = '\0';
+    k->last_status = 480;
+    k->attempt++;
+    call_offer_ring_next(k);
 }
 
 static void call_offer_begin(struct call *k, const struct core_call *s)
@@ -296,12 +316,12 @@ void call_offer_follow(struct call *k, const struct core_call *s)
         call_wait_begin(k, s);
     if (k->ending)
         return;
-    if (s->offer.id != k->offer_id) {
-        if (s->offer.id)
-            call_offer_begin(k, s);
-        else
-            call_offer_drop(k, 0, NULL);
-    }
+    if (s->offer.id == k->offer_id)
+        call_offer_check_holder(k);
+    else if (s->offer.id)
+        call_offer_begin(k, s);
+    else
+        call_offer_drop(k, 0, NULL);
 }
 
 /* ---- the phone that is rung */
@@ -309,6 +329,7 @@ void call_offer_follow(struct call *k, const struct core_call *s)
 static void call_callee_progress(struct call *k, const struct sip_event *ev)
 {
     struct err_info info = {0};
+    k->rung = true;
     bool heard = ev->sdp && call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) == 0;
     k->b.described |= heard;
     if (k->a.answered || k->shown != CALL_SHOWN_DIAL)
@@ -371,19 +392,27 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
     }
 }
 
+/* The way to the phone failed (RFC 5626 section 5.3.1); any other refusal is the phone's own, by whatever way it is asked. */
+static bool call_flow_failed(int status)
+{
+    return status == 408 || status == 430 || (status >= 502 && status <= 504);
+}
+
 static void call_callee_failed(struct call *k, const struct sip_event *ev)
 {
     k->b.sip = NULL;
     k->last_status = ev->status;
     log_info("call", "%s: %s answers %d %s", k->text_id, k->offer_targets[k->attempt].uri, ev->status, ev->phrase);
-    bool next = call_offer_cause(ev->status) == EV__OFFER_FAILED__CAUSE__UNREACHABLE && k->attempt + 1 < k->n_targets;
-    if (!next) {
+    unsigned phone = k->offer_targets[k->attempt].phone, next = k->attempt + 1;
+    while (!call_flow_failed(ev->status) && next < k->n_targets && k->offer_targets[next].phone == phone)
+        next++;
+    if (call_offer_cause(ev->status) != EV__OFFER_FAILED__CAUSE__UNREACHABLE || next >= k->n_targets) {
         call_offer_fail(k, ev->status);
         return;
     }
     call_leg_close(&k->b, 0, NULL);
     k->b.local_sdp[0] = '\0';
-    k->attempt++;
+    k->attempt = next;
     call_offer_ring_next(k);
 }
 

@@ -425,6 +425,16 @@ void calls_reconcile(struct calls *cs)
     }
 }
 
+void calls_node_changed(struct calls *cs, const char *name)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&cs->by_id, &it, &slot);) {
+        struct call *k = slot->value;
+        if (k->offer_id && k->attempt < k->n_targets && strcmp(k->offer_targets[k->attempt].holder, name) == 0)
+            call_make_dirty(k);
+    }
+}
+
 void calls_reload(struct calls *cs)
 {
     const struct map_slot *slot;

@@ -178,6 +178,7 @@ static void flow_add_binding(struct node *n, struct flow_list *l, const struct c
         return;
     if (!mine) {
         strcpy(t->route, route);
+        snprintf(t->holder, sizeof t->holder, "%s", b->node);
         return;
     }
     snprintf(t->flow, sizeof t->flow, "%s", b->flow);
@@ -201,6 +202,45 @@ static bool flow_may_listen(const struct core_binding *b)
     return strncmp(said, host, strlen(host)) == 0 && strchr(":;", said[strlen(host)]) != NULL;
 }
 
+/* Whether its flow, if it needs one, is at a node that lives. */
+static bool flow_lives(struct node *n, const struct core_binding *b)
+{
+    const struct core_node *holder = core_node(n->core, b->node);
+    return !b->path || !b->path[0] || strcmp(b->node, n->cfg.name) == 0 || (holder && holder->up);
+}
+
+/* Those whose flow lives before the others; otherwise as they are. order: places in rows. */
+static void flow_order(struct node *n, const struct core_binding *rows, size_t count, size_t *order)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++)
+        if (flow_lives(n, &rows[i]))
+            order[at++] = i;
+    for (size_t i = 0; i < count; i++)
+        if (!flow_lives(n, &rows[i]))
+            order[at++] = i;
+}
+
+/* The first binding of the same instance, counted from 1 (RFC 5626 section 5.3: no two of them at once). */
+static unsigned flow_phone(const struct core_binding *rows, size_t i)
+{
+    size_t k = 0;
+    while (k < i && (!rows[i].instance || !rows[i].instance[0] || !rows[k].instance ||
+                     strcmp(rows[k].instance, rows[i].instance) != 0))
+        k++;
+    return (unsigned)k + 1;
+}
+
+/* The same phone, reached in the same way. */
+static bool flow_known(const struct flow_target *out, size_t n, const struct flow_target *t)
+{
+    for (size_t i = 0; i < n; i++)
+        if (out[i].phone == t->phone && strcmp(out[i].uri, t->uri) == 0 && strcmp(out[i].flow, t->flow) == 0 &&
+            strcmp(out[i].route, t->route) == 0)
+            return true;
+    return false;
+}
+
 size_t flow_targets(struct node *n, const char *extension, struct flow_target *out, size_t max)
 {
     struct flow_list l = {.out = out, .max = max};
@@ -210,14 +250,30 @@ size_t flow_targets(struct node *n, const char *extension, struct flow_target *o
     struct core_binding rows[FLOW_BINDINGS_MAX];
     size_t count = core_bindings(n->core, extension, rows, FLOW_BINDINGS_MAX);
     size_t first = l.n;
-    for (size_t i = 0; i < count && i < FLOW_BINDINGS_MAX; i++)
-        flow_add_binding(n, &l, &rows[i]);
+    if (count > FLOW_BINDINGS_MAX)
+        count = FLOW_BINDINGS_MAX;
+    size_t order[FLOW_BINDINGS_MAX];
+    flow_order(n, rows, count, order);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = l.n;
+        flow_add_binding(n, &l, &rows[order[i]]);
+        if (l.n == at)
+            continue;
+        out[at].id = (unsigned)(first + order[i]);
+        out[at].phone = flow_phone(rows, order[i]);
+        if (flow_known(out + first, at - first, &out[at]))
+            l.n = at;
+    }
     size_t through = l.n;
-    for (size_t i = 0; i < count && i < FLOW_BINDINGS_MAX; i++)
+    for (size_t i = 0; i < count; i++)
         for (size_t k = first; k < through; k++)
             if ((out[k].flow[0] || out[k].route[0]) && strcmp(out[k].uri, rows[i].uri) == 0 &&
                 flow_may_listen(&rows[i])) {
-                flow_add(&l, rows[i].uri);
+                struct flow_target *t = flow_add(&l, rows[i].uri);
+                if (t) {
+                    t->id = (unsigned)(first + count + i);
+                    t->phone = flow_phone(rows, i);
+                }
                 break;
             }
     return l.n;

@@ -95,6 +95,8 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
         break;
     case CORE_EV_NODE:
         address_changed(n, "");
+        if (n->calls)
+            calls_node_changed(n->calls, ev->name);
         if (strcmp(ev->name, n->cfg.name) == 0) {
             const struct core_node *me = core_node(n->core, n->cfg.name);
             if (me && !me->up && me->incarnation == repl_incarnation(n->repl))
