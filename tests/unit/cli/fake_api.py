@@ -42,7 +42,7 @@ class Contract:
     def __init__(self):
         with open(os.path.join(ROOT, "api", "openapi.yaml")) as f:
             self.doc = yaml.load(f, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        self.paths = [(re.compile("^" + re.sub(r"\\\{[^}]*\\\}", "[^/:]+", re.escape(p)) + "$"), p, o) for p, o in self.doc["paths"].items()]
+        self.paths = [(re.compile("^" + re.sub(r"\\\{[^}]*\\\}", "[^/:]+", re.escape(p).replace(r"\{ip\}", "[0-9A-Fa-f.:]+")) + "$"), p, o) for p, o in self.doc["paths"].items()]
 
     def resolve(self, x):
         while isinstance(x, dict) and "$ref" in x:
