@@ -132,6 +132,14 @@ static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct
     return sip_leg_restore(call_node(l->call)->ua, &p, &l->sip, info);
 }
 
+/* What a caller will be answered names where his sound is to go: here, not where it was. */
+static int adopt_describe(struct call_leg *l, const Ev__Dialog *d, struct err_info *info)
+{
+    if (d->remote_sdp[0])
+        return call_leg_take_offer(l, d->remote_sdp, strlen(d->remote_sdp), SDP_SENDRECV, info);
+    return call_leg_make_offer(l, SDP_PCMA, SDP_SENDRECV);
+}
+
 static int adopt_leg(struct call_leg *l, const struct core_call *s, const struct core_leg *leg)
 {
     struct err_info info = {0};
@@ -139,6 +147,8 @@ static int adopt_leg(struct call_leg *l, const struct core_call *s, const struct
     int rc = leg->dialog ? adopt_media(l, leg->dialog, &same) : ERR_INVAL;
     if (rc == 0)
         rc = call_leg_recall(l, leg->dialog, &info);
+    if (rc == 0 && !leg->answered && !same)
+        rc = adopt_describe(l, leg->dialog, &info);
     if (rc == 0)
         rc = adopt_sip(l, s, leg, bound, &info);
     if (rc) {
