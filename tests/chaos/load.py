@@ -253,20 +253,6 @@ class Load:
                 c.fail("%s: %s" % (time.strftime("%H:%M:%S"), str(e)[:300]))
                 return None
 
-        for c in of("not ACKed"):
-            c.dialog.release()
-        for c in of("re-INVITE"):
-            attempt(c, c.dialog.wait, lambda d=c.dialog: not d.inviting and d.reinvited is not None, 10)
-            if c.dialog.reinvited != 200:
-                c.fail("re-INVITE: %s" % c.dialog.reinvited)
-        resumed = [(c, c.dialog) for c in of("held by caller", "re-INVITE")] + [(c, c.agent) for c in of("held by agent")]
-        for c, d in resumed:
-            d.reinvited = None
-            d.resume()
-        for c, d in resumed:
-            attempt(c, d.wait, lambda d=d: d.reinvited is not None and not d.inviting, 10)
-            if d.reinvited != 200:
-                c.fail("resume: %s" % d.reinvited)
         for c in of("ringing", "dialling"):
             now = attempt(c, wait_for, lambda c=c: self.to_agent(c, False), 5, "%r rings" % c)
             if now:
@@ -281,6 +267,20 @@ class Load:
             if c.agent and not c.wrong:
                 attempt(c, c.agent.wait, lambda d=c.agent: d.acked, 5)
                 attempt(c, c.dialog.wait, "answered", 5)
+        for c in of("not ACKed"):
+            c.dialog.release()
+        for c in of("re-INVITE"):
+            attempt(c, c.dialog.wait, lambda d=c.dialog: not d.inviting and d.reinvited is not None, 10)
+            if c.dialog.reinvited != 200:
+                c.fail("re-INVITE: %s" % c.dialog.reinvited)
+        resumed = [(c, c.dialog) for c in of("held by caller", "re-INVITE")] + [(c, c.agent) for c in of("held by agent")]
+        for c, d in resumed:
+            d.reinvited = None
+            d.resume()
+        for c, d in resumed:
+            attempt(c, d.wait, lambda d=d: d.reinvited is not None and not d.inviting, 10)
+            if d.reinvited != 200:
+                c.fail("resume: %s" % d.reinvited)
         time.sleep(0.3)  # sound to and fro, for the judge
         # Menus: the choice.
         for c in of("menu", "half a choice"):
