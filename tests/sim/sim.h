@@ -40,6 +40,8 @@ struct sim_item {
     uint64_t origin, incarnation, seq;
     const void *data;
     size_t len;
+    int call; /* of a command about a call, and the epoch that its owner knew; else -1 */
+    uint32_t epoch;
 };
 struct sim_entry {
     uint64_t term;
@@ -47,25 +49,25 @@ struct sim_entry {
     struct sim_item items[24];
 };
 enum sim_what { /* what a proposal was for: chooses what is done with its answer */
-    SIM_P_NODE_UP,
-    SIM_P_NODE_DOWN,
-    SIM_P_TICK,
-    SIM_P_ADDRESS_STATE,
-    SIM_P_ADDRESS_MOVE,
-    SIM_P_ADDRESS_GIVEN,
-    SIM_P_DRAIN,
-    SIM_P_CLIENT,
-    SIM_P_CALL_START,
-    SIM_P_CALL, /* CallMenu, CallQueue, CallDial, OfferFailed, CallAnswered */
-    SIM_P_ANSWERED,
-    SIM_P_MOVE,
-    SIM_P_RENEW,
-    SIM_P_END,
+                SIM_P_NODE_UP,
+                SIM_P_NODE_DOWN,
+                SIM_P_TICK,
+                SIM_P_ADDRESS_STATE,
+                SIM_P_ADDRESS_MOVE,
+                SIM_P_ADDRESS_GIVEN,
+                SIM_P_DRAIN,
+                SIM_P_CLIENT,
+                SIM_P_CALL_START,
+                SIM_P_CALL, /* CallMenu, CallQueue, CallDial, OfferFailed, CallAnswered */
+                SIM_P_ANSWERED,
+                SIM_P_MOVE,
+                SIM_P_RENEW,
+                SIM_P_END,
 };
 struct sim_prop {
     struct sim_prop *next;
     enum sim_what what;
-    unsigned arg;   /* call, node, address ... */
+    unsigned arg; /* call, node, address ... */
     uint64_t arg2;
     struct sim_item item;
 };
@@ -109,7 +111,18 @@ struct sim_msg {
     const void *p;
 };
 
-enum sim_ev_type { EV_MSG, EV_TURN, EV_APPLY, EV_BIND, EV_MENU, EV_RING_OVER, EV_NEW_CALL, EV_DIALOG, EV_FAULT, EV_CLIENT };
+enum sim_ev_type {
+    EV_MSG,
+    EV_TURN,
+    EV_APPLY,
+    EV_BIND,
+    EV_MENU,
+    EV_RING_OVER,
+    EV_NEW_CALL,
+    EV_DIALOG,
+    EV_FAULT,
+    EV_CLIENT
+};
 struct sim_event {
     uint64_t at, tie;
     enum sim_ev_type type;
@@ -123,12 +136,12 @@ struct sim_event {
 enum dialog_state { D_NONE, D_CALLING, D_RINGING, D_ANSWERED /* not acknowledged */, D_UP, D_ENDING, D_OVER };
 struct sim_dialog {
     enum dialog_state state;
-    bool out;         /* the telephone called */
-    bool refused;     /* of D_OVER: how */
-    int ext;          /* index of the telephone, -1: somebody outside */
-    int call;         /* call it turned out to be, -1 */
+    bool out;     /* the telephone called */
+    bool refused; /* of D_OVER: how */
+    int ext;      /* index of the telephone, -1: somebody outside */
+    int call;     /* call it turned out to be, -1 */
     int place;
-    int trunk;        /* 1 address, 2 re-INVITE, 0 none */
+    int trunk; /* 1 address, 2 re-INVITE, 0 none */
     char called[8];
     uint64_t offer, epoch; /* of a dialog that a node began */
     uint64_t began, over_at, answered_at;
@@ -193,7 +206,10 @@ struct sim_node {
     struct sim_prop *props, *props_tail;
     uint64_t next_seq, sent_at;
     /* watching and the lease */
-    uint64_t heard[SIM_NODES_MAX], answered[SIM_NODES_MAX], base;
+    uint64_t contact[SIM_NODES_MAX];  /* it answered a ping of ours */
+    uint64_t renewed[SIM_NODES_MAX];  /* we renewed its lease */
+    uint64_t answered[SIM_NODES_MAX]; /* sending of the latest ping that it answered while it followed us */
+    uint64_t base;
     uint64_t refused[SIM_NODES_MAX]; /* incarnation that refused, 0 none */
     bool declaring[SIM_NODES_MAX];
     struct sim_counted counted[4];
@@ -202,7 +218,8 @@ struct sim_node {
     bool announcing, announced, tick_pending, dropped;
     uint64_t core_us, core_mono;
     /* addresses and calls */
-    bool bound[SIM_NODES_MAX], binding[SIM_NODES_MAX], giving[SIM_NODES_MAX], moving[SIM_NODES_MAX], cannot[SIM_NODES_MAX];
+    bool bound[SIM_NODES_MAX], binding[SIM_NODES_MAX], giving[SIM_NODES_MAX], moving[SIM_NODES_MAX],
+        cannot[SIM_NODES_MAX];
     struct sim_ocall calls[SIM_CALLS_MAX];
     uint8_t cdrs[SIM_CALLS_MAX];
     bool dirty[SIM_CALLS_MAX];
@@ -213,16 +230,16 @@ struct sim_node {
 /* What the world knows of a call: what no node needs, and the checks do. */
 struct sim_call {
     uint64_t id;
-    bool started;           /* CallStart was accepted */
-    uint32_t act_epoch;     /* highest epoch under which a node acted */
+    bool started;       /* CallStart was accepted */
+    uint32_t act_epoch; /* highest epoch under which a node acted */
     int act_node;
-    int caller;             /* dialog */
+    int caller; /* dialog */
     uint64_t queued_us;
-    uint64_t returned;      /* order in which it came back to the very front, 0 */
+    uint64_t returned; /* order in which it came back to the very front, 0 */
     /* after the last entry */
     bool seen;
     uint8_t phase;
-    uint32_t offers;
+    uint32_t offers, epoch;
     int owner;
 };
 
@@ -235,7 +252,7 @@ struct sim_client { /* an API client: one operation at a time, repeated under it
 struct sim {
     uint64_t seed, rng, now, ties, digest;
     unsigned n;
-    bool verbose, failed, sqlite, quiet_time; /* quiet_time: no faults and no new calls any more */
+    bool verbose, failed, quiet_time; /* quiet_time: no faults and no new calls any more */
     char why[256];
     struct sim_event *heap;
     size_t n_heap, cap_heap;
@@ -258,7 +275,9 @@ struct sim {
     int holder[SIM_NODES_MAX], target[SIM_NODES_MAX]; /* of each address, after the last entry */
     bool draining[SIM_NODES_MAX];
     uint64_t rest_at;
-    struct { uint64_t calls, takeovers, downs, drains, leaders, restarts; } count;
+    struct {
+        uint64_t calls, takeovers, phases[8], downs, drains, leaders, restarts, stale;
+    } count;
     char *arena;
     size_t arena_used, arena_cap;
 };
@@ -275,14 +294,16 @@ bool sim_chance(struct sim *s, unsigned percent);
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_say(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_at(struct sim *s, uint64_t at, struct sim_event ev);
-void sim_send(struct sim *s, struct sim_msg m);              /* node to node */
+void sim_send(struct sim *s, struct sim_msg m);                 /* node to node */
 void sim_send_phone(struct sim *s, int node, struct sim_msg m); /* node to telephone */
-void sim_send_place(struct sim *s, struct sim_msg m);        /* telephone to the address m.place */
+void sim_send_place(struct sim *s, struct sim_msg m);           /* telephone to the address m.place */
 void sim_run(struct sim *s);
 static inline bool sim_alive(const struct sim_node *n)
 {
     return n->running && !n->paused;
 }
+/* Something befalls this node within the next milliseconds, in so many of a hundred cases. */
+void sim_maybe_strike(struct sim *s, struct sim_node *n, unsigned percent);
 void sim_kill(struct sim *s, struct sim_node *n);
 void sim_start(struct sim *s, struct sim_node *n);
 
@@ -309,13 +330,16 @@ void owner_applied(struct sim *s, struct sim_node *n);
 void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, const struct core_answer *a);
 void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m);
 void owner_timer(struct sim *s, struct sim_node *n, const struct sim_event *ev);
-void owner_client(struct sim *s);
-void owner_forget_all(struct sim *s, struct sim_node *n);
+void owner_forget_all(struct sim_node *n);
 void owner_resume(struct sim *s, struct sim_node *n);
 void owner_forget_address(struct sim *s, struct sim_node *n, int ip);
 void owner_address_lost(struct sim *s, struct sim_node *n, int ip);
-void owner_address_ready(struct sim *s, struct sim_node *n, int ip);
+void owner_address_ready(struct sim *s, struct sim_node *n);
 size_t owner_give_away(struct sim *s, struct sim_node *n);
+
+/* ---- sim_client.c */
+void client_turn(struct sim *s);
+void client_answer(struct sim *s, const struct sim_prop *p, const struct core_answer *a);
 
 /* ---- sim_address.c */
 /* Lets go of what is another's now. */
@@ -323,7 +347,7 @@ void address_release(struct sim *s, struct sim_node *n);
 void address_turn(struct sim *s, struct sim_node *n);
 void address_bind_done(struct sim *s, struct sim_node *n, int ip);
 int address_index(const char *ip);
-void address_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, const struct core_answer *a);
+void address_answer(struct sim_node *n, const struct sim_prop *p);
 
 /* ---- sim_phone.c */
 void phone_new_call(struct sim *s);
@@ -335,6 +359,8 @@ bool phone_quiet(const struct sim *s);
 /* ---- sim_check.c */
 void check_step(struct sim *s);
 void check_entry(struct sim *s, struct sim_node *n, uint64_t index, uint64_t hash);
+/* What the owner of a call proposed, and what came of it on the first node that applied it. */
+void check_item(struct sim *s, const struct sim_item *it, const struct core_answer *a);
 void check_rest(struct sim *s);
 bool check_resting(const struct sim *s);
 void check_act(struct sim *s, const struct sim_node *n, const struct sim_ocall *k);
@@ -347,6 +373,5 @@ uint64_t sim_store_hash(const struct storage *st);
 uint64_t sim_store_digest(struct storage *st);
 /* The process has ended and starts again. */
 struct storage *sim_store_reopen(struct storage *st);
-bool sim_store_is_sqlite(void);
 
 #endif

@@ -108,13 +108,11 @@ void address_bind_done(struct sim *s, struct sim_node *n, int i)
         say(s, n, a, ok);
     n->cannot[i] = !ok;
     sim_say(s, "%s %s %s", n->name, ok ? "has" : "cannot have", ip);
-    owner_address_ready(s, n, i);
+    owner_address_ready(s, n);
 }
 
-void address_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, const struct core_answer *a)
+void address_answer(struct sim_node *n, const struct sim_prop *p)
 {
-    (void)s;
-    (void)a;
     if (p->what == SIM_P_ADDRESS_GIVEN)
         n->giving[p->arg] = false;
     else if (p->what == SIM_P_ADDRESS_MOVE)

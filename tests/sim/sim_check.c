@@ -50,6 +50,22 @@ void check_step(struct sim *s)
 
 /* ---- after an entry, on the first node that applied it */
 
+void check_item(struct sim *s, const struct sim_item *it, const struct core_answer *a)
+{
+    if (it->call < 0 || a->skipped)
+        return;
+    const struct sim_call *w = &s->calls[it->call];
+    if (a->code == ERR_STALE)
+        s->count.stale++;
+    if (a->code || !w->seen)
+        return;
+    if (w->owner != it->node)
+        sim_fail(s, "call %d of %s: a command of %s was accepted", it->call, s->nodes[w->owner].name,
+                 s->nodes[it->node].name);
+    else if (w->epoch != it->epoch)
+        sim_fail(s, "call %d of epoch %u: a command of epoch %u was accepted", it->call, w->epoch, it->epoch);
+}
+
 static int node_index(const char *name)
 {
     return name[0] == 'n' ? atoi(name + 1) - 1 : -1;
@@ -71,8 +87,10 @@ static void note_returned(struct sim *s, const struct core *c)
         for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL)) != NULL;) {
             const Ev__CallState *st = list_entry(k, struct call, pub)->st;
             const struct sim_call *w = &s->calls[call_index(s, k->id)];
-            bool returned = k->phase == CORE_CALL_WAITING && w->seen &&
-                            (w->phase == CORE_CALL_OFFERED || st->offers > w->offers);
+            bool returned =
+                k->phase == CORE_CALL_WAITING && w->seen && (w->phase == CORE_CALL_OFFERED || st->offers > w->offers);
+            if (returned && !st->front)
+                sim_fail(s, "call %d came back, but not to the very front", call_index(s, k->id));
             if (returned && st->front > after && st->front < least) {
                 least = st->front;
                 next = k;
@@ -145,6 +163,7 @@ static void check_call(struct sim *s, const struct core *c, const struct core_ca
         sim_fail(s, "call %d is %s, offer %llu", call_index(s, k->id), core_call_phase_name(k->phase),
                  (unsigned long long)k->offer.id);
     w->owner = owner;
+    w->epoch = k->epoch;
     w->seen = true;
     w->phase = (uint8_t)k->phase;
     w->offers = list_entry(k, struct call, pub)->st->offers;

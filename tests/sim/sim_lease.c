@@ -19,6 +19,7 @@ static void count(struct sim_node *n, uint64_t index, uint64_t base)
 
 void lease_pong(struct sim *s, struct sim_node *n, const struct sim_msg *m)
 {
+    n->contact[m->from] = s->now;
     if (n->role == ROLE_LEADER && m->term == n->term && m->place == n->i) {
         if (m->a > n->answered[m->from])
             n->answered[m->from] = m->a;
@@ -26,7 +27,6 @@ void lease_pong(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     }
     if (m->b == UINT64_MAX || m->term < n->term)
         return;
-    (void)s;
     n->counted[n->next_counted++ % 4] = (struct sim_counted){m->index, lease_follower_base(m->a, m->b)};
     for (unsigned i = 0; i < 4; i++)
         count(n, n->counted[i].index, n->counted[i].base);
@@ -81,6 +81,7 @@ static void declare_down(struct sim *s, struct sim_node *n, unsigned i, const st
     down.why = (char *)(uintptr_t)why;
     n->declaring[i] = true;
     raft_propose(s, n, &cmd, SIM_P_NODE_DOWN, i, n->term);
+    sim_maybe_strike(s, n, 5);
 }
 
 /* A connection is tried now and then: a process that is gone refuses it, if the way there and back is open. */
@@ -107,7 +108,7 @@ static void watch(struct sim *s, struct sim_node *n)
         if (n->role != ROLE_LEADER || !n->ready || !c || !c->up || n->declaring[i])
             continue;
         bool refused = n->refused[i] && n->refused[i] == c->incarnation;
-        if (lease_may_declare(s->now, n->leading_since, n->heard[i], SIM_DETECT_US, refused))
+        if (lease_may_declare(s->now, n->leading_since, n->renewed[i], SIM_DETECT_US, refused))
             declare_down(s, n, i, c, refused ? "refuses" : "silent");
     }
 }
@@ -148,7 +149,7 @@ void lease_turn(struct sim *s, struct sim_node *n)
     if (!n->dropped && age > SIM_DROP_US) {
         n->dropped = true;
         sim_say(s, "%s lets go of everything: no lease", n->name);
-        owner_forget_all(s, n);
+        owner_forget_all(n);
         memset(n->bound, 0, sizeof n->bound);
         memset(n->binding, 0, sizeof n->binding);
         memset(n->cannot, 0, sizeof n->cannot);

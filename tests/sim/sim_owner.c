@@ -9,8 +9,6 @@
 #define END_RETRY_US (300 * SIM_MS)
 #define MEDIA_TIMEOUT_US (3 * SIM_S)
 
-static void client_answer(struct sim *s, const struct sim_prop *p, const struct core_answer *a);
-
 static struct sim_ocall *of(struct sim *s, struct sim_node *n, uint64_t id)
 {
     for (unsigned i = 0; i < s->n_calls; i++)
@@ -38,10 +36,8 @@ static bool act(struct sim *s, struct sim_node *n, struct sim_ocall *k, enum sim
     return true;
 }
 
-static void forget(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+static void forget(struct sim_ocall *k)
 {
-    (void)s;
-    (void)n;
     memset(k, 0, sizeof *k);
     k->a = k->b = -1;
 }
@@ -71,6 +67,7 @@ static void propose_end(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     m.by = (char *)(uintptr_t)k->by;
     m.cause = (char *)(uintptr_t)k->cause;
     k->end_at = UINT64_MAX; /* on its way */
+    sim_maybe_strike(s, n, 1);
     propose(s, n, k, &cmd, SIM_P_END);
 }
 
@@ -138,6 +135,7 @@ static void offer_answered(struct sim *s, struct sim_node *n, struct sim_ocall *
     m.offer_id = k->offer;
     m.dialog = &d;
     k->answer_pending = true;
+    sim_maybe_strike(s, n, 2);
     raft_propose(s, n, &cmd, SIM_P_ANSWERED, at(n, k), (uint64_t)k->b << 32 | k->epoch);
 }
 
@@ -186,6 +184,7 @@ static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const s
                        ? s->dialogs[k->a].place
                        : SIM_NODES_MAX + n->i;
     }
+    sim_maybe_strike(s, n, 1);
     sim_say(s, "%s rings 800%d for call %u, offer %llu", n->name, ext + 1, at(n, k), (unsigned long long)k->offer);
     (void)act(s, n, k, MSG_CALL_YOU, k->b, 0);
     uint64_t due = c->offer.since_us + c->offer.ring_time_s * SIM_S, now = raft_wall_us(s, n);
@@ -193,9 +192,8 @@ static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const s
     sim_at(s, s->now + (due > now ? due - now : 0), ev);
 }
 
-static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
+static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
-    (void)c;
     answer_caller(s, n, k);
     if (k->shown == SHOWN_TALK)
         return;
@@ -224,14 +222,16 @@ static void reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
     const struct core_call *c = state(n, k);
     if (!c) {
-        if (k->started && !k->ending)
-            forget(s, n, k);
+        if (k->started && !k->ending) {
+            release(s, n, k); /* ended elsewhere */
+            forget(k);
+        }
         return;
     }
     if (strcmp(c->owner, n->name) != 0) {
         if (k->started) {
             sim_say(s, "%s forgets call %u: it is %s's", n->name, at(n, k), c->owner);
-            forget(s, n, k); /* nothing is sent */
+            forget(k); /* nothing is sent */
         }
         return;
     }
@@ -264,7 +264,7 @@ static void reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         ring(s, n, k, c);
         break;
     case CORE_CALL_TALKING:
-        talk(s, n, k, c);
+        talk(s, n, k);
         break;
     case CORE_CALL_FAILED:
         end(s, n, k, "system", "failed");
@@ -355,11 +355,12 @@ static void adopt(struct sim *s, struct sim_node *n, const struct core_call *c)
     if (k->used)
         return;
     sim_say(s, "%s carries call %u on, %s, epoch %u", n->name, at(n, k), core_call_phase_name(c->phase), c->epoch);
-    forget(s, n, k);
+    forget(k);
     k->used = k->started = true;
     k->id = c->id;
     k->epoch = c->epoch;
     s->count.takeovers++;
+    s->count.phases[c->phase]++;
     carry_on(s, n, k, c);
 }
 
@@ -374,9 +375,8 @@ void owner_address_lost(struct sim *s, struct sim_node *n, int ip)
     }
 }
 
-void owner_address_ready(struct sim *s, struct sim_node *n, int ip)
+void owner_address_ready(struct sim *s, struct sim_node *n)
 {
-    (void)ip;
     for (unsigned i = 0; i < s->n_calls; i++) {
         struct sim_ocall *k = &n->calls[i];
         const struct core_call *c = k->used && k->waits ? state(n, k) : NULL;
@@ -392,17 +392,17 @@ void owner_resume(struct sim *s, struct sim_node *n)
             adopt(s, n, c);
 }
 
-void owner_forget_all(struct sim *s, struct sim_node *n)
+void owner_forget_all(struct sim_node *n)
 {
     for (unsigned i = 0; i < SIM_CALLS_MAX; i++)
-        forget(s, n, &n->calls[i]);
+        forget(&n->calls[i]);
 }
 
 /* Forgotten on purpose: not carried on before it is known what became of the command that gives it away. */
-static void let_go(struct sim *s, struct sim_node *n, struct sim_ocall *k, uint8_t why)
+static void let_go(struct sim_node *n, struct sim_ocall *k, uint8_t why)
 {
     n->let_go[at(n, k)] = why;
-    forget(s, n, k);
+    forget(k);
 }
 
 void owner_forget_address(struct sim *s, struct sim_node *n, int ip)
@@ -410,7 +410,7 @@ void owner_forget_address(struct sim *s, struct sim_node *n, int ip)
     for (unsigned i = 0; i < s->n_calls; i++) {
         struct sim_ocall *k = &n->calls[i];
         if (k->used && k->a >= 0 && s->dialogs[k->a].place == ip)
-            let_go(s, n, k, (uint8_t)(ip + 1));
+            let_go(n, k, (uint8_t)(ip + 1));
     }
 }
 
@@ -437,7 +437,7 @@ size_t owner_give_away(struct sim *s, struct sim_node *n)
         m.call_id = c->id;
         sim_say(s, "%s gives call %u away", n->name, at(n, k));
         unsigned i = at(n, k);
-        let_go(s, n, k, 255);
+        let_go(n, k, 255);
         raft_propose(s, n, &cmd, SIM_P_MOVE, i, c->epoch);
     }
     return left;
@@ -485,7 +485,7 @@ static void start_answered(struct sim *s, struct sim_node *n, struct sim_ocall *
     if (a->code) {
         if (k->a >= 0)
             (void)act(s, n, k, MSG_REJECT, k->a, 0);
-        forget(s, n, k);
+        forget(k);
         return;
     }
     k->started = true;
@@ -514,14 +514,15 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
     case SIM_P_TICK:
         n->tick_pending = false;
         return;
+    case SIM_P_ADDRESS_GIVEN:
+        for (unsigned i = 0; i < s->n_calls; i++)
+            if (n->let_go[i] == p->arg + 1)
+                n->let_go[i] = 0;
+        address_answer(n, p);
+        return;
     case SIM_P_ADDRESS_STATE:
     case SIM_P_ADDRESS_MOVE:
-    case SIM_P_ADDRESS_GIVEN:
-        address_answer(s, n, p, a);
-        if (p->what == SIM_P_ADDRESS_GIVEN)
-            for (unsigned i = 0; i < s->n_calls; i++)
-                if (n->let_go[i] == p->arg + 1)
-                    n->let_go[i] = 0;
+        address_answer(n, p);
         return;
     case SIM_P_DRAIN:
         return;
@@ -565,7 +566,7 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
             release(s, n, k);
             if (a->code == 0 && (!k->a_released || !k->b_released))
                 return; /* without a lease now: the legs are released with the next turn that has it */
-            forget(s, n, k);
+            forget(k);
         } else {
             k->end_at = s->now + END_RETRY_US;
         }
@@ -610,7 +611,7 @@ static void start(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     w->act_node = -1;
     w->caller = (int)m->dialog;
     d->call = (int)at(n, k);
-    forget(s, n, k);
+    forget(k);
     k->used = true;
     k->id = w->id;
     k->epoch = 1;
@@ -800,66 +801,15 @@ void owner_turn(struct sim *s, struct sim_node *n)
         }
         if (k->waits && mine)
             carry_on(s, n, k, c);
-        if (k->ending && k->end_at <= s->now)
+        if (k->ending && k->started && k->end_at <= s->now)
             propose_end(s, n, k);
-        else if (k->ending && !state(n, k)) {
+        else if (k->ending && k->started && !state(n, k)) {
             release(s, n, k);
             if (k->a_released && k->b_released)
-                forget(s, n, k);
+                forget(k);
         }
         watch_legs(s, n, k);
     }
     if (me && me->draining && n->announced)
         (void)owner_give_away(s, n);
-}
-
-/* ---- an API client: each operation makes an object, and is repeated under its key until it is answered */
-
-static void client_answer(struct sim *s, const struct sim_prop *p, const struct core_answer *a)
-{
-    struct sim_client *c = &s->client;
-    if (!c->waiting || p->arg != c->op)
-        return;
-    if (a->code)
-        sim_fail(s, "client: operation %u is refused: %s", c->op, a->text);
-    c->waiting = false;
-    c->acked = c->op;
-}
-
-void owner_client(struct sim *s)
-{
-    struct sim_client *c = &s->client;
-    if (!c->waiting) {
-        if (s->quiet_time)
-            return;
-        c->op++;
-        c->waiting = true;
-    }
-    char key[16], value[16], name[16], actor[] = "token:admin";
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__ConfigApply m = EV__CONFIG_APPLY__INIT;
-    Ev__ConfigObject o = EV__CONFIG_OBJECT__INIT, *set[1] = {&o};
-    Ev__Parameter par = EV__PARAMETER__INIT;
-    (void)snprintf(key, sizeof key, "k%u", c->op);
-    (void)snprintf(value, sizeof value, "%u", c->op);
-    (void)snprintf(name, sizeof name, "p%u", c->op);
-    par.name = name;
-    par.value = value;
-    o.object_case = EV__CONFIG_OBJECT__OBJECT_PARAMETER;
-    o.parameter = &par;
-    o.create_only = true; /* done twice, it would be refused */
-    m.set = set;
-    m.n_set = 1;
-    cmd.body_case = EV__COMMAND__BODY_CONFIG_APPLY;
-    cmd.config_apply = &m;
-    cmd.idem_key = key;
-    cmd.actor = actor;
-    unsigned from = (unsigned)sim_below(s, s->n);
-    for (unsigned i = 0; i < s->n; i++) {
-        struct sim_node *n = &s->nodes[(from + i) % s->n];
-        if (sim_alive(n)) {
-            raft_propose(s, n, &cmd, SIM_P_CLIENT, c->op, 0);
-            return;
-        }
-    }
 }

@@ -68,7 +68,7 @@ static void invite(struct sim *s, const struct sim_dialog *like, unsigned attemp
 
 void phone_new_call(struct sim *s)
 {
-    static const char *const outside[] = {"100", "100", "100", "200", "200", "200", "200", "210", "300", "301"};
+    static const char *const outside[] = {"100", "100", "100", "200", "200", "200", "220", "210", "300", "301"};
     static const char *const inside[] = {"8004", "8005", "8006", "1003", "200", "100"};
     struct sim_dialog like = {.ext = -1, .began = s->now};
     if (sim_chance(s, 75)) {

@@ -91,7 +91,11 @@ void raft_propose(struct sim *s, struct sim_node *n, Ev__Command *cmd, enum sim_
     void *data = sim_alloc(s, len);
     (void)ev__command__pack(cmd, data);
     *p = (struct sim_prop){.what = what, .arg = arg, .arg2 = arg2};
-    p->item = (struct sim_item){n->i, (uint64_t)n->i + 1, n->incarnation, n->next_seq++, data, len};
+    p->item = (struct sim_item){n->i, (uint64_t)n->i + 1, n->incarnation, n->next_seq++, data, len, -1, 0};
+    if (what >= SIM_P_CALL) {
+        p->item.call = (int)arg;
+        p->item.epoch = (uint32_t)arg2;
+    }
     if (n->props_tail)
         n->props_tail->next = p;
     else
@@ -298,7 +302,8 @@ static void on_vote(struct sim *s, struct sim_node *n, const struct sim_msg *m)
 static bool follow(struct sim *s, struct sim_node *n, const struct sim_msg *m)
 {
     if (m->term < n->term || m->term < n->voted) {
-        struct sim_msg r = {.type = MSG_NACK, .from = n->i, .to = m->from, .term = n->voted > n->term ? n->voted : n->term};
+        struct sim_msg r = {
+            .type = MSG_NACK, .from = n->i, .to = m->from, .term = n->voted > n->term ? n->voted : n->term};
         sim_send(s, r);
         return false;
     }
@@ -310,8 +315,11 @@ static bool follow(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     n->leader_heard = s->now;
     n->ask_term = 0;
     election_later(s, n);
-    if (fresh)
+    if (fresh) {
+        struct sim_msg ping = {.type = MSG_PING, .from = n->i, .to = m->from, .a = s->now};
+        sim_send(s, ping); /* the sooner its lease is renewed */
         send_all(s, n);
+    }
     return true;
 }
 
@@ -331,8 +339,6 @@ static void on_append(struct sim *s, struct sim_node *n, const struct sim_msg *m
 
 void raft_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
 {
-    if (m->from != n->i)
-        n->heard[m->from] = s->now;
     switch ((int)m->type) {
     case MSG_PING: {
         bool leads = n->role == ROLE_LEADER;
@@ -341,8 +347,11 @@ void raft_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
         r.place = n->leader;
         r.b = UINT64_MAX;
         uint64_t base = leads ? raft_lease_base(s, n) : 0;
-        if (base && lease_may_grant(n->ready, n->declaring[m->from]))
+        bool both_ways = s->now - n->contact[m->from] < SIM_DETECT_US;
+        if (base && both_ways && lease_may_grant(n->ready, n->declaring[m->from])) {
             r.b = s->now - base;
+            n->renewed[m->from] = s->now;
+        }
         sim_send(s, r);
         break;
     }
@@ -470,6 +479,8 @@ void raft_apply(struct sim *s, struct sim_node *n)
         sim_fail(s, "%s: entry %llu cannot be applied", n->name, (unsigned long long)index);
         return;
     }
+    for (unsigned i = 0; i < e->n && index > s->checked; i++)
+        check_item(s, &e->items[i], answers[i]);
     check_entry(s, n, index, sim_store_hash(n->st));
     n->core_us = core_now_us(n->c);
     n->core_mono = s->now;

@@ -34,15 +34,15 @@ static char *numbered(const char *before, unsigned n, const char *after)
     return plain(p);
 }
 
-#define NEW(var, type, TYPE, KIND, member)                       \
-    Ev__##type *var = calloc(1, sizeof *var);                    \
-    Ev__ConfigObject *o_##var = calloc(1, sizeof *o_##var);      \
-    if (!var || !o_##var)                                        \
-        abort();                                                 \
-    *var = (Ev__##type)EV__##TYPE##__INIT;                       \
-    *o_##var = (Ev__ConfigObject)EV__CONFIG_OBJECT__INIT;        \
-    o_##var->object_case = EV__CONFIG_OBJECT__OBJECT_##KIND;     \
-    o_##var->member = var;                                       \
+#define NEW(var, type, TYPE, KIND, member)                   \
+    Ev__##type *var = calloc(1, sizeof *var);                \
+    Ev__ConfigObject *o_##var = calloc(1, sizeof *o_##var);  \
+    if (!var || !o_##var)                                    \
+        abort();                                             \
+    *var = (Ev__##type)EV__##TYPE##__INIT;                   \
+    *o_##var = (Ev__ConfigObject)EV__CONFIG_OBJECT__INIT;    \
+    o_##var->object_case = EV__CONFIG_OBJECT__OBJECT_##KIND; \
+    o_##var->member = var;                                   \
     set[n++] = o_##var
 
 static unsigned queue(Ev__ConfigObject **set, unsigned n, const char *name, unsigned wrap_up, unsigned first)
@@ -67,7 +67,8 @@ static unsigned queue(Ev__ConfigObject **set, unsigned n, const char *name, unsi
     return n;
 }
 
-static unsigned number(Ev__ConfigObject **set, unsigned n, const char *name, const char *kind, const char *to, unsigned priority)
+static unsigned number(Ev__ConfigObject **set, unsigned n, const char *name, const char *kind, const char *to,
+                       unsigned priority)
 {
     NEW(a, AccessNumber, ACCESS_NUMBER, ACCESS_NUMBER, access_number);
     a->number = plain(name);
@@ -106,6 +107,7 @@ static unsigned objects(Ev__ConfigObject **set)
     f->definition = plain("{\"name\":\"welcome\"}");
     n = number(set, n, "100", "flow", "welcome", 0);
     n = number(set, n, "200", "queue", "service", 0);
+    n = number(set, n, "220", "queue", "service", 3);
     n = number(set, n, "210", "queue", "vip", 5);
     n = number(set, n, "300", "extension", "8005", 0);
     return number(set, n, "301", "agent", "1002", 0);
@@ -149,7 +151,7 @@ void raft_begin(struct sim *s)
     e->term = 1;
     e->n = 1 + AGENTS_IN;
     for (unsigned i = 0; i < e->n; i++)
-        e->items[i] = (struct sim_item){-1, 99, 1, i + 1, setup[i], setup_len[i]};
+        e->items[i] = (struct sim_item){-1, 99, 1, i + 1, setup[i], setup_len[i], -1, 0};
     s->log[1] = e;
     s->committed = 1;
     s->terms[1] = 1;

@@ -359,8 +359,3 @@ struct storage *sim_store_reopen(struct storage *st)
 {
     return st;
 }
-
-bool sim_store_is_sqlite(void)
-{
-    return false;
-}

@@ -197,8 +197,20 @@ static void resume(struct sim *s, struct sim_node *n)
 
 /* ---- faults */
 
-enum { FAULT_KILL, FAULT_PAUSE, FAULT_CUT, FAULT_CUT_ONE, FAULT_ISOLATE, FAULT_DRAIN, FAULT_MOVE, FAULT_CLOCK, FAULT_KINDS };
-enum { FAULT_BEGIN, FAULT_START, FAULT_RESUME, FAULT_HEAL, FAULT_UNDRAIN, FAULT_REST };
+enum {
+    FAULT_KILL,
+    FAULT_PAUSE,
+    FAULT_CUT,
+    FAULT_CUT_ONE,
+    FAULT_ISOLATE,
+    FAULT_SPLIT,
+    FAULT_LEADER,
+    FAULT_DRAIN,
+    FAULT_MOVE,
+    FAULT_CLOCK,
+    FAULT_KINDS
+};
+enum { FAULT_BEGIN, FAULT_STRIKE, FAULT_START, FAULT_RESUME, FAULT_HEAL, FAULT_UNDRAIN, FAULT_REST };
 
 static void fault_at(struct sim *s, uint64_t in, uint64_t what, uint64_t arg)
 {
@@ -245,24 +257,108 @@ static void move_address(struct sim *s, unsigned ip, unsigned to)
     propose_from_anywhere(s, &cmd);
 }
 
+static void cut_off(struct sim *s, unsigned i, unsigned how, uint64_t lasts)
+{
+    for (unsigned j = 0; j < s->n; j++) {
+        if (j == i)
+            continue;
+        s->cut[i][j] = s->cut[i][j] || how != 1;
+        s->cut[j][i] = s->cut[j][i] || how != 2;
+        fault_at(s, lasts, FAULT_HEAL, i * 8 + j);
+    }
+    sim_say(s, "%s is cut off (%s) for %llu ms", s->nodes[i].name,
+            how == 0   ? "both ways"
+            : how == 1 ? "hears nothing"
+                       : "is not heard",
+            (unsigned long long)(lasts / SIM_MS));
+}
+
+static void kill_for(struct sim *s, struct sim_node *n, uint64_t lasts)
+{
+    if (!n->running)
+        return;
+    sim_kill(s, n);
+    fault_at(s, lasts, FAULT_START, (unsigned)n->i);
+}
+
+static void pause_for(struct sim *s, struct sim_node *n, uint64_t lasts)
+{
+    if (!sim_alive(n))
+        return;
+    sim_say(s, "%s stands still for %llu ms", n->name, (unsigned long long)(lasts / SIM_MS));
+    n->paused = true;
+    fault_at(s, lasts, FAULT_RESUME, (unsigned)n->i);
+}
+
+static uint64_t how_long(struct sim *s)
+{
+    return sim_chance(s, 50) ? sim_between(s, 20, 700) * SIM_MS : sim_between(s, 700, 4000) * SIM_MS;
+}
+
+/* One node, whatever may befall it alone. */
+static void strike(struct sim *s, struct sim_node *n)
+{
+    switch (sim_below(s, 3)) {
+    case 0:
+        kill_for(s, n, how_long(s));
+        break;
+    case 1:
+        pause_for(s, n, how_long(s));
+        break;
+    default:
+        cut_off(s, (unsigned)n->i, (unsigned)sim_below(s, 3), how_long(s));
+        break;
+    }
+}
+
+void sim_maybe_strike(struct sim *s, struct sim_node *n, unsigned percent)
+{
+    if (!s->quiet_time && sim_chance(s, percent))
+        fault_at(s, sim_between(s, 0, 4000), FAULT_STRIKE, (unsigned)n->i);
+}
+
+/* Into two parts that do not hear each other. */
+static void split(struct sim *s, uint64_t lasts)
+{
+    unsigned side = (unsigned)sim_between(s, 1, (1u << s->n) - 2);
+    sim_say(s, "the nodes of the set %x hear only each other for %llu ms", side, (unsigned long long)(lasts / SIM_MS));
+    for (unsigned i = 0; i < s->n; i++) {
+        for (unsigned k = 0; k < s->n; k++) {
+            if (i == k || (side >> i & 1) == (side >> k & 1))
+                continue;
+            s->cut[i][k] = true;
+            if (i < k)
+                fault_at(s, lasts, FAULT_HEAL, i * 8 + k);
+        }
+    }
+}
+
+/* Two others do not hear each other, and then something befalls the leader. */
+static void leader_trouble(struct sim *s, unsigned i, unsigned k, uint64_t lasts)
+{
+    for (unsigned l = 0; l < s->n; l++) {
+        if (s->nodes[l].role != ROLE_LEADER || !s->nodes[l].running)
+            continue;
+        if (i != k && i != l && k != l) {
+            s->cut[i][k] = s->cut[k][i] = true;
+            sim_say(s, "%s and %s do not hear each other", s->nodes[i].name, s->nodes[k].name);
+            fault_at(s, lasts + SIM_S, FAULT_HEAL, i * 8 + k);
+        }
+        fault_at(s, sim_between(s, 200, 900) * SIM_MS, FAULT_STRIKE, l);
+    }
+}
+
 static void fault_begin(struct sim *s)
 {
     unsigned i = (unsigned)sim_below(s, s->n), k = (unsigned)sim_below(s, s->n);
     struct sim_node *n = &s->nodes[i];
-    uint64_t lasts = sim_chance(s, 50) ? sim_between(s, 20, 700) * SIM_MS : sim_between(s, 700, 4000) * SIM_MS;
+    uint64_t lasts = how_long(s);
     switch (sim_below(s, FAULT_KINDS)) {
     case FAULT_KILL:
-        if (n->running) {
-            sim_kill(s, n);
-            fault_at(s, lasts, FAULT_START, i);
-        }
+        kill_for(s, n, lasts);
         break;
     case FAULT_PAUSE:
-        if (sim_alive(n)) {
-            sim_say(s, "%s stands still for %llu ms", n->name, (unsigned long long)(lasts / SIM_MS));
-            n->paused = true;
-            fault_at(s, lasts, FAULT_RESUME, i);
-        }
+        pause_for(s, n, lasts);
         break;
     case FAULT_CUT:
     case FAULT_CUT_ONE:
@@ -274,19 +370,15 @@ static void fault_begin(struct sim *s)
             fault_at(s, lasts, FAULT_HEAL, i * 8 + k);
         }
         break;
-    case FAULT_ISOLATE: {
-        unsigned how = (unsigned)sim_below(s, 3); /* both ways, in, out */
-        for (unsigned j = 0; j < s->n; j++) {
-            if (j == i)
-                continue;
-            s->cut[i][j] = s->cut[i][j] || how != 1;
-            s->cut[j][i] = s->cut[j][i] || how != 2;
-            fault_at(s, lasts, FAULT_HEAL, i * 8 + j);
-        }
-        sim_say(s, "%s is cut off (%s) for %llu ms", n->name, how == 0 ? "both ways" : how == 1 ? "hears nothing" : "is not heard",
-                (unsigned long long)(lasts / SIM_MS));
+    case FAULT_ISOLATE:
+        cut_off(s, i, (unsigned)sim_below(s, 3), lasts);
         break;
-    }
+    case FAULT_SPLIT:
+        split(s, lasts);
+        break;
+    case FAULT_LEADER:
+        leader_trouble(s, i, k, lasts);
+        break;
     case FAULT_DRAIN:
         drain(s, i, true);
         fault_at(s, lasts, FAULT_UNDRAIN, i);
@@ -317,8 +409,9 @@ static void begin_rest(struct sim *s)
         resume(s, &s->nodes[i]);
         s->nodes[i].slow = 0;
     }
-    for (unsigned i = 0; i < s->n; i++)
-        fault_at(s, SIM_S + i * 100 * SIM_MS, FAULT_UNDRAIN, i);
+    for (unsigned i = 0; i < 6 * s->n;
+         i++) /* what was asked for before may be carried out late: asked until it holds */
+        fault_at(s, SIM_S + i * 300 * SIM_MS, FAULT_UNDRAIN, i % s->n);
 }
 
 static void fault(struct sim *s, const struct sim_event *ev)
@@ -328,6 +421,10 @@ static void fault(struct sim *s, const struct sim_event *ev)
     case FAULT_BEGIN:
         if (!s->quiet_time)
             fault_begin(s);
+        break;
+    case FAULT_STRIKE:
+        if (!s->quiet_time)
+            strike(s, n);
         break;
     case FAULT_START:
         if (!n->running) {
@@ -343,7 +440,8 @@ static void fault(struct sim *s, const struct sim_event *ev)
         s->cut[ev->b / 8][ev->b % 8] = s->cut[ev->b % 8][ev->b / 8] = false;
         break;
     case FAULT_UNDRAIN:
-        drain(s, (unsigned)ev->b, false);
+        if (!s->quiet_time || s->draining[ev->b])
+            drain(s, (unsigned)ev->b, false);
         break;
     case FAULT_REST:
         begin_rest(s);
@@ -409,7 +507,7 @@ static void handle(struct sim *s, struct sim_event *ev)
     case EV_CLIENT: {
         struct sim_event next = {.type = EV_CLIENT, .node = -1};
         sim_at(s, s->now + sim_between(s, 400, 900) * SIM_MS, next);
-        owner_client(s);
+        client_turn(s);
         break;
     }
     }
