@@ -254,17 +254,25 @@ class Http(Hostile):
         big = b'{"display_name": "' + b"x" * (9 << 20) + b'"}'
         self.problem(self.a.api("PUT", "/v1/queues/q9", big, headers={"Content-Type": "application/json"}, timeout=30), 413)
         s = self.tls()
-        s.sendall(b"GET /v1/cluster HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 70000 + b"\r\n\r\n")
+        self.tell(s, b"GET /v1/cluster HTTP/1.1\r\nHost: x\r\nX-Long: " + b"y" * 70000 + b"\r\n\r\n")
         answer = self.first_line(s)
         self.assertTrue(not answer or b" 431 " in answer or b" 400 " in answer, answer)
         for uri in (b"/" + b"a" * 9000, b"/v1/queues/%00", b"/v1/../../etc/passwd", b"/v1/queues/" + b"%C3%28"):
             s = self.tls()
-            s.sendall(b"GET " + uri + b" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + self.cluster.token.encode() + b"\r\n\r\n")
+            self.tell(s, b"GET " + uri + b" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + self.cluster.token.encode() + b"\r\n\r\n")
             answer = self.first_line(s)
             self.assertTrue(not answer or answer.split()[1][:1] == b"4", (uri, answer))
 
     def tls(self):
         return self.cluster.tls.wrap_socket(self.tcp(self.a, HTTPS), server_hostname=self.a.ip)
+
+    @staticmethod
+    def tell(s, data):
+        """The server may close as soon as it has read too much."""
+        try:
+            s.sendall(data)
+        except OSError:
+            pass
 
     @staticmethod
     def first_line(s):
