@@ -146,9 +146,10 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
 {
     struct call_leg *l = ctx;
     struct call *k = l->call;
-    (void)leg;
     if (ev->type == SIP_EV_FAILED || ev->type == SIP_EV_ENDED)
         l->sip = NULL; /* gone, whatever follows */
+    if (ev->type == SIP_EV_ENDED && !l->bye)
+        l->bye = sip_leg_keep_bye(leg);
     if (call_yields(k))
         return;
     mem_ref(k);

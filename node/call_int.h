@@ -23,6 +23,7 @@ struct call_leg {
     bool moving;                /* that re-INVITE is out: an ACK without a description is of an earlier 200 */
     bool callee;                /* else the caller */
     struct sip_leg *sip;        /* NULL: none, or gone */
+    struct sip_bye *bye;        /* the peer has hung up; told so when the end is committed */
     struct media_stream *media; /* NULL: none */
     char media_address[64];     /* "ip:port" of ours */
     struct sdp_local local;     /* our side of the description */

@@ -130,7 +130,8 @@ void call_on_media(void *ctx, struct media_stream *s, const struct media_event *
     case MEDIA_EV_DEAD: {
         struct media_stats st;
         media_stream_stats(l->media, &st);
-        if (st.rx_packets > 0 && !l->held)
+        bool spoke = st.rx_packets > 0 || (k->adopted && k->shown == CALL_SHOWN_TALK);
+        if (spoke && !l->held)
             call_end(k, "system", "media_timeout", 0);
         break;
     }

@@ -159,6 +159,17 @@ static struct call *call_new(struct calls *cs, uint64_t id)
     return k;
 }
 
+/* Who hung up is told that it is done, or nothing: then he says it again, to the owner. */
+static void call_byes_done(struct call *k, bool answer)
+{
+    struct call_leg *legs[] = {&k->a, &k->b};
+    for (size_t i = 0; i < 2; i++) {
+        struct sip_bye *bye = legs[i]->bye;
+        legs[i]->bye = NULL;
+        sip_bye_done(bye, answer);
+    }
+}
+
 static void call_leave_table(struct call *k)
 {
     k->gone = k->ending = true; /* whoever is in the middle of something sees it */
@@ -178,6 +189,7 @@ void call_forget(struct call *k)
         return;
     call_leg_close(&k->a, 0, NULL);
     call_leg_close(&k->b, 0, NULL);
+    call_byes_done(k, true);
     k->cs->counts.ended++;
     call_leave_table(k);
 }
@@ -189,6 +201,7 @@ void call_let_go(struct call *k)
     const struct core_call *s = call_state(k);
     call_leg_forget(&k->a);
     call_leg_forget(&k->b);
+    call_byes_done(k, false);
     k->cs->counts.given_away++;
     if (s && strcmp(s->owner, k->cs->n->cfg.name) == 0 &&
         map_set_u64(&k->cs->let_go, k->id, (void *)((uintptr_t)s->epoch + 1)))

@@ -67,6 +67,8 @@ static void lease_turn(struct node_lease *l, enum lease_state to, uint64_t age_u
         lease_let_go(n);
     } else if (from == LEASE_DROPPED)
         lease_take_back(n);
+    else if (to == LEASE_HELD && n->calls)
+        calls_resume(n->calls); /* what yielded meanwhile (call_yields) */
 }
 
 static void lease_look(struct node_lease *l)

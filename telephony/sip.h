@@ -113,7 +113,7 @@ struct sip_handler {
     int (*get_ha1)(void *ctx, const char *user, const char *algorithm, char out[65]);
     /* Before anything new is accepted: 0, or the seconds for Retry-After of a 503 with `*why`. */
     int (*overloaded)(void *ctx, const char **why);
-    /* A new call. 100 is sent by the endpoint. The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
+    /* A new call. 100 goes out when nothing else has after 200 ms. The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
      * rejects, now or later. */
     void (*on_invite)(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info);
     /* Whether requests may be acted on and sent at all: false while the node is cut off (its lease is over). Then every
@@ -276,6 +276,14 @@ void sip_leg_forget(struct sip_leg *leg);
 /* CANCEL for an INVITE that a former owner sent and nobody here has a transaction of: made from its params (branch, CSeq, tags,
  * target) and the "ip:port" that stood in its Via. Once, over the present address; what it answers is of no interest. */
 void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address);
+
+/* ---- the end of a dialog that is told only once it is in the state */
+struct sip_bye;
+/* Inside the callback of SIP_EV_ENDED: the 200 to the peer's BYE waits for sip_bye_done, and the peer repeats the BYE meanwhile: to
+ * whoever carries the call on, should this node die before. NULL: it was no BYE, or out of memory (answered at once). */
+struct sip_bye *sip_leg_keep_bye(struct sip_leg *leg);
+/* answer: the 200 goes out. Else nothing is ever said here. Frees it; NULL is fine. Not after sip_ua_stop. */
+void sip_bye_done(struct sip_bye *bye, bool answer);
 
 /* ---- listen addresses that come and go while it runs */
 /* Port 0 picks a free one. ERR_EXISTS: listened to already; ERR_BUSY: in use by another process; ERR_NOTFOUND: not an address of

@@ -396,8 +396,8 @@ static int recv_offer(struct sip_leg *leg, nta_leg_t *nta, nta_incoming_t *irq, 
         free(sdp);
         return reply(leg, irq, 488);
     }
-    if (invite)
-        nta_incoming_treply(irq, SIP_100_TRYING, TAG_END());
+    /* No 100 before the owner has committed what it says: the peer would not repeat it to another owner then. The library sends one
+     * by itself after 200 ms (RFC 3261 17.2.1). */
     ask_owner(leg, irq, sdp);
     return 0;
 }
@@ -489,15 +489,16 @@ static int recv_bye(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
         snprintf(text, sizeof text, "%s", sip->sip_reason->re_text ? sip->sip_reason->re_text : "");
         cause = sip->sip_reason->re_cause ? atoi(sip->sip_reason->re_cause) : 0;
     }
-    reply(leg, irq, 200);
     if (leg->state == SIP_IN_RINGING) { /* the caller may end an early dialog so */
+        reply(leg, irq, 200);
         sip_leg_end(leg, SIP_EV_FAILED, 487, text);
         return 200;
     }
     if (leg->state == SIP_OUT_CALLING || leg->state == SIP_OUT_CANCELLED)
-        return 200; /* not allowed to the callee; its INVITE answer still comes */
+        return reply(leg, irq, 200); /* not allowed to the callee; its INVITE answer still comes */
+    leg->bye_in = irq;
     sip_leg_end(leg, SIP_EV_ENDED, cause, text);
-    return 200;
+    return leg->bye_in ? reply(leg, irq, 200) : 0;
 }
 
 static int recv_options(struct sip_leg *leg, nta_incoming_t *irq)

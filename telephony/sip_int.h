@@ -10,6 +10,7 @@
  * sip_dialog.c   requests inside a confirmed or early dialog, both directions
  * sip_timer.c    session timers (RFC 4028) and other timers of a leg
  * sip_register.c REGISTER
+ * sip_bye.c      BYEs whose 200 waits
  * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
  * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
  * sip_util.c     addresses, headers, random tokens
@@ -78,7 +79,7 @@ struct sip_ua {
     struct sip_edge_handler edge;
     uint8_t edge_key[32];                   /* of this process: branches of forwarded requests */
     struct sip_port *ports[SIP_LISTEN_MAX]; /* slots, NULL: free. A port stays where it is while it is listened to */
-    struct list_node legs, regs;
+    struct list_node legs, regs, byes;
     struct list_node limbo;                    /* legs that were forgotten, for 64*T1 (sip_restore.c) */
     struct list_node muted[SIP_MUTED_BUCKETS]; /* sip_gate.c */
     size_t n_muted;
@@ -173,6 +174,7 @@ struct sip_leg {
     struct sip_leg *former,
         *heir; /* a forgotten leg whose INVITE transaction goes on for this one, and the other way round */
     struct clock_mono forgotten;
+    nta_incoming_t *bye_in; /* while its BYE is being told of */
     struct clock_mono restored_at;
 };
 
@@ -239,6 +241,12 @@ void sip_uas_answer(struct sip_leg *leg, const char *sdp);
 void sip_uas_confirmed(struct sip_leg *leg, const sip_t *sip);
 /* 503 when nothing may be done now (handler.may_act): answered, true. */
 bool sip_uas_silent(struct sip_port *port, nta_incoming_t *irq);
+
+/* sip_bye.c */
+/* Those kept back on a port that closes (NULL: all): their transactions go with the agent. */
+void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port);
+/* Ends a transaction without a word. */
+void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq);
 
 /* sip_uac.c */
 void sip_uac_ack_bye(struct sip_leg *leg);

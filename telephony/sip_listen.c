@@ -173,6 +173,7 @@ static void drop(struct sip_ua *ua, size_t slot)
             reg->irq = NULL; /* goes with the agent; the owner's answer leads nowhere */
     }
     sip_limbo_sweep(ua, port, true);
+    sip_byes_drop(ua, port);
     sip_port_close(ua, slot);
 }
 

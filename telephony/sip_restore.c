@@ -63,24 +63,28 @@ static unsigned limbo_ms(const struct sip_ua *ua)
 }
 
 /* Twice as long as a transaction of which nothing is known any more can live. */
-static void mute_incoming(struct sip_leg *leg, nta_incoming_t *irq)
+static void mute_incoming(struct sip_ua *ua, nta_incoming_t *irq)
 {
     char *branch = incoming_branch(irq);
-    sip_gate_mute(leg->ua, branch, 3 * limbo_ms(leg->ua));
+    sip_gate_mute(ua, branch, 3 * limbo_ms(ua));
     free(branch);
+}
+
+void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq)
+{
+    mute_incoming(ua, irq);
+    nta_incoming_bind(irq, NULL, NULL);
+    if (nta_incoming_status(irq) < 200)
+        nta_incoming_treply(irq, SIP_480_TEMPORARILY_UNAVAILABLE, TAG_END());
+    nta_incoming_destroy(irq);
 }
 
 static void end_incoming(struct sip_leg *leg, nta_incoming_t **slot)
 {
     nta_incoming_t *irq = *slot;
-    if (!irq)
-        return;
     *slot = NULL;
-    mute_incoming(leg, irq);
-    nta_incoming_bind(irq, NULL, NULL);
-    if (nta_incoming_status(irq) < 200)
-        nta_incoming_treply(irq, SIP_480_TEMPORARILY_UNAVAILABLE, TAG_END());
-    nta_incoming_destroy(irq);
+    if (irq)
+        sip_incoming_silence(leg->ua, irq);
 }
 
 static void end_outgoing(struct sip_leg *leg, nta_outgoing_t **slot)
@@ -127,7 +131,7 @@ void sip_leg_abandon(struct sip_leg *leg)
     leg->cb = NULL;
     sip_timer_stop(leg);
     if (leg->invite_in)
-        mute_incoming(leg, leg->invite_in);
+        mute_incoming(leg->ua, leg->invite_in);
     if (leg->rel) {
         nta_reliable_t *rel = leg->rel;
         leg->rel = NULL;

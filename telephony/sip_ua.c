@@ -151,6 +151,7 @@ static void ua_free(struct sip_ua *ua)
         if (ua->ports[i])
             sip_port_close(ua, i);
     sip_limbo_sweep(ua, NULL, true);
+    sip_byes_drop(ua, NULL);
     sip_gate_remove(ua);
     if (ua->sweep)
         su_timer_destroy(ua->sweep);
@@ -190,6 +191,7 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     ua->handler = *handler;
     list_init(&ua->legs);
     list_init(&ua->regs);
+    list_init(&ua->byes);
     list_init(&ua->limbo);
     sip_gate_add(ua);
     set_defaults(&ua->cfg);

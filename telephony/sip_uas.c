@@ -386,8 +386,8 @@ static int open_leg(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip
     leg->delayed_offer = sdp == NULL;
     leg->remote_sdp = mem_strdup(sdp);
     leg->invite_in = irq;
+    /* No 100 here: see recv_offer in sip_dialog.c. */
     nta_incoming_bind(irq, sip_uas_heard, (nta_incoming_magic_t *)leg);
-    nta_incoming_treply(irq, SIP_100_TRYING, TAG_END());
     mem_ref(leg);
     deliver(leg, sip, src, who, from_user, sdp);
     mem_unref(leg);
