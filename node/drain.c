@@ -59,9 +59,10 @@ static void drain_tell(struct node *n)
         node_stop(n, 0);
 }
 
-/* A majority of the voters stays without us, and one of the nodes takes calls. */
-static bool drain_others_go_on(const struct node *n)
+bool drain_others_go_on(const struct node *n)
 {
+    if (!n->repl)
+        return false;
     struct repl_peer_info peers[DRAIN_PEERS_MAX];
     size_t count = repl_peers(n->repl, peers, DRAIN_PEERS_MAX), voters = 0, there = 0;
     bool taker = false;
@@ -79,7 +80,7 @@ void drain_leave(struct node *n)
 {
     if (n->leaving)
         return; /* the supervisor and the group of processes may each be told, and pass it on */
-    if (n->stopping || !n->drain || !n->repl || !n->calls || !node_fit(n) || !drain_others_go_on(n)) {
+    if (n->stopping || !n->drain || !n->calls || !node_fit(n) || !drain_others_go_on(n)) {
         node_stop(n, 0);
         return;
     }

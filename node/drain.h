@@ -21,5 +21,7 @@ void drain_reconcile(struct node *n);
 bool drain_active(const struct node *n);
 /* SIGTERM: leaves, or, when nobody can take over, stops (calls are ended with BYE). Again: nothing. */
 void drain_leave(struct node *n);
+/* A majority of the voters stays without us, and one of the nodes takes calls. */
+bool drain_others_go_on(const struct node *n);
 
 #endif
