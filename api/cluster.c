@@ -22,11 +22,15 @@ static json_t *or_null(json_t *v)
     return v ? json_incref(v) : json_null();
 }
 
-static int add_peer(json_t *row, const json_t *p)
+/* What replication knows of a member; p: NULL when it is none any more. Only the node that answers knows that it is cut off. */
+static int add_peer(json_t *row, const json_t *status, const json_t *p)
 {
+    bool self = json_is_true(json_object_get(p, "self"));
     int err = json_object_set_new(row, "role", or_null(json_object_get(p, "role")));
     err |= json_object_set_new(row, "leader", json_boolean(json_is_true(json_object_get(p, "leader"))));
-    err |= json_object_set_new(row, "self", json_boolean(json_is_true(json_object_get(p, "self"))));
+    err |= json_object_set_new(row, "self", json_boolean(self));
+    err |=
+        json_object_set_new(row, "isolated", json_boolean(self && json_is_true(json_object_get(status, "isolated"))));
     err |= json_object_set_new(row, "connected", json_boolean(json_is_true(json_object_get(p, "up"))));
     err |= json_object_set_new(row, "rtt_us", or_null(json_object_get(p, "rtt_us")));
     err |= json_object_set_new(row, "match_index", or_null(json_object_get(p, "match_index")));
@@ -58,7 +62,7 @@ static json_t *all_nodes(struct api_request *q, const json_t *status)
     json_array_foreach(rows, i, row)
     {
         const char *name = json_string_value(json_object_get(row, "name"));
-        err |= add_peer(row, name ? find_peer(status, name) : NULL);
+        err |= add_peer(row, status, name ? find_peer(status, name) : NULL);
     }
     json_array_foreach(json_object_get(status, "peers"), i, p)
     {
@@ -73,7 +77,7 @@ static json_t *all_nodes(struct api_request *q, const json_t *status)
         if (there || !name)
             continue;
         row = bare_row(p);
-        err |= row ? add_peer(row, p) : ERR_NOMEM;
+        err |= row ? add_peer(row, status, p) : ERR_NOMEM;
         err |= json_array_append_new(rows, row);
     }
     if (err) {
@@ -86,9 +90,9 @@ static json_t *all_nodes(struct api_request *q, const json_t *status)
 
 static void on_status(struct api_request *q, const struct api_result *r)
 {
-    static const char *const names[] = {"cluster_id", "state",        "leader",        "term",           "has_quorum",
-                                        "last_index", "commit_index", "applied_index", "snapshot_index", "log_bytes",
-                                        NULL};
+    static const char *const names[] = {"cluster_id",    "state",          "leader",     "term",
+                                        "has_quorum",    "isolated",       "last_index", "commit_index",
+                                        "applied_index", "snapshot_index", "log_bytes",  NULL};
     if (r->code) {
         api_fail_result(q, r);
         return;

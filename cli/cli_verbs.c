@@ -42,7 +42,9 @@ static int print_cluster(struct cli_run *r, const json_t *c)
         fprintf(r->out.to, "leader %s, term %lld, quorum %s, applied %lld of %lld\n", leader ? leader : "?",
                 (long long)int_of(c, "term"), quorum ? "yes" : "NO", (long long)int_of(c, "applied_index"),
                 (long long)int_of(c, "commit_index"));
-        if (!ready)
+        if (json_is_true(json_object_get(c, "isolated")))
+            fprintf(r->out.to, "node %s is cut off from the majority: others carry its calls on\n", text_of(c, "node"));
+        else if (!ready)
             fprintf(r->out.to, "node %s takes no calls: %s\n", text_of(c, "node"), reason ? reason : "?");
         if (down)
             fprintf(r->out.to, "%u of %zu nodes down\n", down, json_array_size(json_object_get(c, "nodes")));

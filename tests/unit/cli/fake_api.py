@@ -131,6 +131,7 @@ class State:
         self.nodes = []
         self.verify_equal = True
         self.has_quorum = True
+        self.isolated = False
         self.log = []        # (method, path with query, headers, body)
         self.breaches = []
         self.events = []     # (id, event)
@@ -142,7 +143,7 @@ class State:
         self.nodes.append({"name": name, "node_id": len(self.nodes) + 1, "site": "default", "sip": ["127.0.0.1:5060"], "https": https,
                            "peer": "127.0.0.1:7400", "version": "0.1.0", "up": up, "since": NOW, "incarnation": 1, "role": "voter",
                            "draining": False, "calls": 0, "home_addresses": ["127.0.0.1"], "held_addresses": ["127.0.0.1"],
-                           "leader": leader, "self": leader, "connected": up, "rtt_us": 120, "match_index": 40})
+                           "leader": leader, "self": leader, "isolated": False, "connected": up, "rtt_us": 120, "match_index": 40})
 
     def put(self, path, key, body, merge=False):
         kind, keyname, defaults = KINDS[path]
@@ -238,7 +239,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = self.path_only.split("/")[2:]
         if parts[0] == "cluster":
             return 200, {"cluster_id": "ab" * 16, "node": "n1", "state": "leader", "leader": "n1" if s.has_quorum else None, "term": 3,
-                         "has_quorum": s.has_quorum, "ready": s.has_quorum, "reason": "" if s.has_quorum else "no quorum", "last_index": 40,
+                         "has_quorum": s.has_quorum, "isolated": s.isolated, "ready": s.has_quorum, "reason": "" if s.has_quorum else "no quorum", "last_index": 40,
                          "commit_index": 40, "applied_index": 40, "snapshot_index": 0, "log_bytes": 4096, "nodes": s.nodes}
         if parts[0] == "cluster:verify":
             rows = [{"name": n["name"], "index": 40, "digest": ("%064x" % (1 if s.verify_equal else i)), "ok": True, "error": None, "different_tables": []}
