@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/address.h"
 #include "node/ident.h"
 
 #define FLOW_MAC_HEX 32u
@@ -160,25 +161,42 @@ static bool flow_of_binding(struct node *n, const struct core_binding *b, char r
     return flow_open_token(n, token, local, flow, sizeof flow) == 0 && strcmp(flow, b->flow) == 0;
 }
 
+/* The node through which this flow is reached now. A connection lives and dies with the node that took it; the mapping of a NAT
+ * is one between the phone and an address, so whoever holds that address reaches the phone. NULL: nobody does. */
+static const char *flow_holder(struct node *n, const struct core_binding *b, const char *local)
+{
+    char ip[80];
+    const bool v6 = local[0] == '[';
+    snprintf(ip, sizeof ip, "%s", local + v6);
+    char *end = v6 ? strchr(ip, ']') : strrchr(ip, ':');
+    if (end)
+        *end = '\0';
+    const struct core_address *a = strncmp(b->flow, "udp:", 4) == 0 ? core_address(n->core, ip) : NULL;
+    const char *name = a ? a->holder : b->node;
+    if (strcmp(name, n->cfg.name) == 0)
+        return a && address_here(n, ip) != ADDRESS_BOUND ? NULL : name;
+    const struct core_node *holder = core_node(n->core, name);
+    return holder && holder->up ? name : NULL;
+}
+
 static void flow_add_binding(struct node *n, struct flow_list *l, const struct core_binding *b)
 {
     char route[FLOW_ROUTE_MAX], local[80];
-    const struct core_node *holder = core_node(n->core, b->node);
-    bool mine = strcmp(b->node, n->cfg.name) == 0;
+    const char *holder = flow_of_binding(n, b, route, local) ? flow_holder(n, b, local) : NULL;
     struct flow_target *t = NULL;
-    if (!flow_of_binding(n, b, route, local) || !holder || (!mine && !holder->up)) {
+    if (!holder) {
         /* Its Contact is all there is. */
         t = flow_add(l, b->uri);
-        if (t && mine && strncmp(b->flow, "tcp:", 4) == 0)
+        if (t && strcmp(b->node, n->cfg.name) == 0 && strncmp(b->flow, "tcp:", 4) == 0)
             snprintf(t->flow, sizeof t->flow, "%s", b->flow);
         return;
     }
     t = flow_add(l, b->uri);
     if (!t)
         return;
-    if (!mine) {
+    if (strcmp(holder, n->cfg.name) != 0) {
         strcpy(t->route, route);
-        snprintf(t->holder, sizeof t->holder, "%s", b->node);
+        snprintf(t->holder, sizeof t->holder, "%s", holder);
         return;
     }
     snprintf(t->flow, sizeof t->flow, "%s", b->flow);
@@ -205,8 +223,9 @@ static bool flow_may_listen(const struct core_binding *b)
 /* Whether its flow, if it needs one, is at a node that lives. */
 static bool flow_lives(struct node *n, const struct core_binding *b)
 {
-    const struct core_node *holder = core_node(n->core, b->node);
-    return !b->path || !b->path[0] || strcmp(b->node, n->cfg.name) == 0 || (holder && holder->up);
+    char route[FLOW_ROUTE_MAX], local[80];
+    return !b->path || !b->path[0] || strcmp(b->node, n->cfg.name) == 0 ||
+           (flow_of_binding(n, b, route, local) && flow_holder(n, b, local));
 }
 
 /* Those whose flow lives before the others; otherwise as they are. order: places in rows. */
