@@ -49,8 +49,9 @@ struct api_config {
 /* Cluster operations that are not commands. Arguments and results are JSON objects. */
 enum api_op {
     /* {} -> {"state": "leader|follower|candidate|idle", "leader": name or null, "term", "has_quorum", "isolated",
-     * "cluster_id": text or null, "last_index", "commit_index", "applied_index", "snapshot_index", "log_bytes", "peers": [{"name", "node_id", "address",
-     * "role": "voter|standby|spare", "self", "leader", "up", "rtt_us": n or null, "match_index": n or null}]}; local, needs no quorum */
+     * "cluster_id": text or null, "last_index", "commit_index", "applied_index", "snapshot_index", "log_bytes",
+     * "peers": [{"name", "node_id", "address", "role": "voter|standby|spare", "self", "leader", "up", "rtt_us": n or null,
+     * "match_index": n or null}]}; local, needs no quorum */
     API_OP_CLUSTER_STATUS,
     /* {} -> {"index", "equal", "nodes": [{"name", "index", "digest": hex or null, "ok", "error": text or null}]} */
     API_OP_CLUSTER_VERIFY,

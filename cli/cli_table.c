@@ -215,9 +215,8 @@ static const struct cli_option audit_filters[] = {
 
 #define NODE_COLUMNS                                                                                           \
     "NAME=name STATE=up/up ISOLATED=isolated/yes DRAINING=draining/yes ROLE=role LEADER=leader/yes SITE=site " \
-    "CALLS=calls "                                                                                             \
-    "HELD=held_addresses HOME=home_addresses SIP=sip HTTPS=https PEER=peer VERSION=version SINCE=since/age "   \
-    "| ID=node_id CONNECTED=connected/yes RTT=rtt_us/us MATCH=match_index INCARNATION=incarnation"
+    "CALLS=calls HELD=held_addresses HOME=home_addresses SIP=sip HTTPS=https PEER=peer VERSION=version "       \
+    "SINCE=since/age | ID=node_id CONNECTED=connected/yes RTT=rtt_us/us MATCH=match_index INCARNATION=incarnation"
 #define AGENT_COLUMNS                                                                                                \
     "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id " \
     "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level LOGIN=login_at/time "       \
