@@ -12,6 +12,10 @@ class Fault:
     changes = (1, 1)  # of the owner of a call, before the fault is over and afterwards
     moves, probes, disks, clocks, skew_s, after_s = True, True, False, False, 0, 3.0
 
+    def struck(self, c, node):
+        """Who else it befalls."""
+        return [node]
+
     def strike(self, c, node):
         raise NotImplementedError
 
@@ -94,13 +98,14 @@ class Isolated(Fault):
     """Cut off from the other nodes, not from the telephones. With five nodes one more goes with it."""
     ways = ("in", "out")
 
+    def struck(self, c, node):
+        others = [n for n in c.nodes if n is not node]
+        return [node, others[-1]] if len(c.nodes) == 5 and self.ways == ("in", "out") else [node]
+
     def pairs(self, c, node):
-        others = [n.number for n in c.nodes if n is not node]
-        here = [node.number]
-        if len(c.nodes) == 5 and self.ways == ("in", "out"):
-            here.append(others.pop())
+        here = [n.number for n in self.struck(c, node)]
         for a in here:
-            for b in others:
+            for b in (n.number for n in c.nodes if n.number not in here):
                 if "out" in self.ways:
                     yield a, b
                 if "in" in self.ways:
@@ -182,5 +187,5 @@ class Rolling(Fault):
 
 FAULTS = {"kill": Kill(), "crash": Crash(), "stop": Stop(), "hang": Hang(), "power": Power(), "link": Link(), "isolated": Isolated(), "deaf": Deaf(),
           "mute": Mute(), "disk": Disk(), "clock": Clock(), "drain": Drain(), "leave": Leave(), "rolling": Rolling()}
-ANYWHERE = ("kill", "crash", "stop", "hang", "drain", "leave", "rolling")  # need no network of their own
+ANYWHERE = ("kill", "crash", "drain", "leave", "rolling")  # need no network of their own
 DEFAULT = [f for f in FAULTS if f != "clock" or os.path.exists(FAKETIME)]

@@ -66,6 +66,7 @@ class Judge:
         return s.src[0] not in self.phone_ips
 
     def judge(self):
+        self.meet()
         self.dialogs()
         self.sound()
         if self.mac:
@@ -81,6 +82,17 @@ class Judge:
         due = [n for n in self.load.order if n in served]
         if any(abs(i - due.index(n)) > 1 for i, n in enumerate(served)):
             self.v.order.append("waited in the order %s, served %s" % (due, served))
+
+    def meet(self):
+        """The dialogs of telephones that are not ours, by their numbers."""
+        known = {c.number: c.dialog for c in self.load.calls if not c.dialog.call_id}
+        for s in self.sip:
+            user = re.search(r"sips?:([^@;>]+)@", s.m.get("from"))
+            d = known.get(user.group(1)) if user else None
+            if d and not d.call_id and s.m.method == "INVITE" and not tag_of(s.m.get("to")):
+                ip, port = re.search(r"^c=IN IP4 (\S+)", s.m.body, re.M), re.search(r"^m=audio (\d+) ", s.m.body, re.M)
+                d.call_id, d.media = s.m.get("call-id"), (ip.group(1), int(port.group(1)))
+                self.phone_ips.add(s.src[0])
 
     def lost(self, c, why):
         self.v.lost.append((c, why))

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from everline import SIP, wait_for
+from strangers import Baresips, Sipps, Stranger
 
 WAYS = {"address": (1, "udp"), "reinvite": (2, "udp"), "tcp": (3, "tcp")}   # network, transport
 # state: calls at the node that is struck, by way
@@ -44,9 +45,9 @@ def scaled(plan, factor):
 
 
 class Load:
-    def __init__(self, cluster, exchange, seed, victim, struck=None, elsewhere=None, ways=None):
+    def __init__(self, cluster, exchange, seed, victim, struck, elsewhere, homes):
         self.cluster, self.ex, self.random, self.victim = cluster, exchange, random.Random(seed), victim
-        self.struck, self.elsewhere = struck or FULL, elsewhere if elsewhere is not None else ELSEWHERE
+        self.struck, self.elsewhere, self.homes = struck, elsewhere, homes
         self.calls, self.numbers = [], itertools.count(4255000001)
         self.agents = {}         # number: (Phone, queue)
         self.extensions = {}     # number: Phone, dialled directly
@@ -54,6 +55,7 @@ class Load:
         self.acked, self.unsure = {}, {}
         self.order = []          # callers in the order in which they began to wait
         self.pool = ThreadPoolExecutor(4)
+        self.strangers, self.patient = [], set()
 
     # -- configuration
 
@@ -136,10 +138,10 @@ class Load:
         for plan, homes in ((self.struck, [self.victim]), (self.elsewhere, others)):
             for state, ways in plan.items():
                 for way, n in ways.items():
-                    todo += [(state, way, homes[i % len(homes)], homes is not others) for i in range(n)]
+                    todo += [(state, way, homes[i % len(homes)]) for i in range(n)]
         self.random.shuffle(todo)
         extensions = iter(sorted(self.extensions))
-        for state, way, home, struck in todo:
+        for state, way, home in todo:
             net, transport = WAYS[way]
             phone = self.ex.phone(self.cluster.network.client(net), str(next(self.numbers)), transport)
             kind = "talk" if state in AT_AGENT else "ring"
@@ -148,7 +150,7 @@ class Load:
                 to = "2" + next(extensions)
             d = phone.invite(to or self.queue_number(kind, way), self.server(home, way), state, withhold=state == "not ACKed")
             c = Call(state, way, home, phone, d)
-            c.struck = struck
+            c.struck = home in self.homes
             self.calls.append(c)
             if state == "waiting":
                 d.wait("answered")
@@ -174,6 +176,16 @@ class Load:
             if d:
                 d.wait("re-INVITE 200")
         ids = {c.number: c for c in self.calls}
+        if self.cluster.network.kinds:
+            self.strangers += [Baresips(self, 2)]
+            self.strangers += [Sipps(self, 3)]
+        for group in self.strangers:
+            for phone, s in group.phones:
+                c = Call(group.state, "address", self.victim, s, s)
+                c.struck = True
+                self.calls.append(c)
+                if group.state == "sipp":
+                    self.patient.add(s.number)
 
         def keys_known():
             items = self.cluster.alive()[0].api("GET", "/v1/calls?limit=1000").json["items"]
@@ -225,7 +237,7 @@ class Load:
 
     def probe(self, began, span=3.0):
         """New calls to the others, one each 50 ms. Returns their dialogs."""
-        out, others = [], [i for i in range(len(self.cluster.nodes)) if i != self.victim]
+        out, others = [], [i for i in range(len(self.cluster.nodes)) if i not in self.homes]
         phones = [self.ex.phone(self.cluster.network.client(1), str(next(self.numbers)), "udp") for _ in range(4)]
 
         def work():
@@ -243,6 +255,9 @@ class Load:
 
     def go_on(self):
         """Everything that callers and agents do with their calls afterwards. Marks what fails."""
+        ours = [c for c in self.calls if not isinstance(c.dialog, Stranger)]
+        foreign = {id(c.dialog): c for c in self.calls if c not in ours}
+
         def of(*states):
             return [c for c in self.calls if c.state in states]
 
@@ -290,14 +305,14 @@ class Load:
             attempt(c, c.dialog.wait, "ended", 15)
         # Those that wait are served, in order.
         waiting = {c.number: c for c in of("waiting")}
-        for c in waiting.values():
+        for c in [*waiting.values(), *foreign.values()]:
             c.ending = time.time()
         served = []
         seen = set(id(d) for d in self.ex.incoming)
         self.log_in(self.servers)
         mine = {self.agents[a][0] for a in self.servers}
         end = time.monotonic() + 20
-        while time.monotonic() < end and len(served) < len(self.order):
+        while time.monotonic() < end and len(served) < len(self.order) + len(self.patient):
             with self.ex.changed:
                 new = [d for d in self.ex.incoming if id(d) not in seen and d.phone in mine]
             for d in new:
@@ -319,14 +334,21 @@ class Load:
             else:
                 attempt(c, c.dialog.wait, "ended", 5)
         # The rest hangs up, one side or the other.
-        rest = [c for c in self.calls if c.ending is None]
+        for group in self.strangers:
+            for s, why in group.end():
+                foreign[id(s)].fail(why)
+        rest = [c for c in ours if c.ending is None]
         for i, c in enumerate(rest):
             c.ending = time.time()
             (c.agent if c.agent and c.agent.answered and i % 2 else c.dialog).bye()
-        for c in [c for c in self.calls if c.state not in ("waiting",)]:
+        for c in [c for c in ours if c.state != "waiting"]:
             for d in (c.dialog, c.agent):
                 if d:
                     attempt(c, d.wait, "ended", 10)
+
+    def close(self):
+        for group in self.strangers:
+            group.close()
 
     def hang_up_rest(self):
         with self.ex.changed:

@@ -118,6 +118,12 @@ class Spaces:
         self.used[net] = self.used.get(net, 0) + 1
         return "%s%d.%d" % (self.prefix, net, self.used[net] % 250 + 2)
 
+    def real_client(self):
+        """One that stands on the interface, for programs that look for it there."""
+        ip = self.client(1)
+        sh("ip", "-n", self.phones, "addr", "add", ip + "/16", "dev", DEVICE)
+        return ip
+
     def ranges(self, net):
         return ["%s%d.0/24" % (self.prefix, net)]
 
