@@ -92,6 +92,8 @@ class Judge:
             if d and not d.call_id and s.m.method == "INVITE" and not tag_of(s.m.get("to")):
                 ip, port = re.search(r"^c=IN IP4 (\S+)", s.m.body, re.M), re.search(r"^m=audio (\d+) ", s.m.body, re.M)
                 d.call_id, d.media = s.m.get("call-id"), (ip.group(1), int(port.group(1)))
+                if d.media not in self.came:  # it speaks from another address of its machine, and is answered there
+                    d.media = next((at for at in self.came if at[1] == d.media[1]), d.media)
                 self.phone_ips.add(s.src[0])
 
     def lost(self, c, why):
