@@ -232,9 +232,9 @@ int core_load(struct core *c, struct err_info *info)
         const char *table;
     } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"}, {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
                  {STORAGE_CONFIG_ALL, config_row, "config"},    {STORAGE_NODE_ALL, node_row, "node"},
-                 {STORAGE_ADDRESS_ALL, address_row, "address"},
-                 {STORAGE_REG_ALL, reg_row, "registration"},    {STORAGE_AGENT_ALL, agent_row, "agent_state"},
-                 {STORAGE_CALL_ALL, call_row, "call"},          {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
+                 {STORAGE_ADDRESS_ALL, address_row, "address"}, {STORAGE_REG_ALL, reg_row, "registration"},
+                 {STORAGE_AGENT_ALL, agent_row, "agent_state"}, {STORAGE_CALL_ALL, call_row, "call"},
+                 {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
     c->feature_level = 1;
     list_init(&c->dirty_calls);
     list_init(&c->dirty_agents);

@@ -66,8 +66,8 @@ void core_addresses_flush(struct core *c)
 {
     list_foreach_safe(it, &c->dirty_addresses) {
         struct address *a = list_entry(it, struct address, dirty);
-        const struct storage_val v[] = {storage_text(a->ip),        storage_text(a->home),     storage_text(a->holder),
-                                        storage_text(a->target),    storage_int(a->pub.epoch), storage_int(a->pub.bound),
+        const struct storage_val v[] = {storage_text(a->ip),     storage_text(a->home),     storage_text(a->holder),
+                                        storage_text(a->target), storage_int(a->pub.epoch), storage_int(a->pub.bound),
                                         storage_text(a->why)};
         storage_run(c->st, STORAGE_ADDRESS_PUT, v, 7);
         list_del(it);

@@ -602,8 +602,7 @@ static void replica_check(uv_timer_t *t)
         replica_found(n);
     if (secrets && repl_id(n->repl) != 0)
         replica_tell_clock(n);
-    if (secrets && !r->announced && !r->announcing && !n->leaving && repl_id(n->repl) != 0 &&
-        !replica_clock_settles(n))
+    if (secrets && !r->announced && !r->announcing && !n->leaving && repl_id(n->repl) != 0 && !replica_clock_settles(n))
         replica_announce(n);
     if (r->leader_ready)
         replica_watch(n);
