@@ -62,7 +62,7 @@ struct media_stream_params {
     const char *ip; /* one of bind_ip; NULL: the first of `family` */
     int family;     /* AF_INET or AF_INET6, used when ip is NULL */
     uint16_t port;  /* this very even port (a call taken over with its address); 0: any. ERR_BUSY when it is taken */
-    uint32_t ssrc;  /* RTP source; 0: random. A new owner has another one (RFC 3550 section 8) and sets the marker once */
+    uint32_t ssrc;  /* RTP source; 0: random. A new owner has another (RFC 3550 section 8) and sets the marker once */
     media_event_cb *cb;
     void *ctx;
 };

@@ -31,7 +31,7 @@
 #define MEDIA_PACKET_MAX 2048u
 #define MEDIA_FRAME_MAX 480u /* samples of the longest ptime, 60 ms */
 #define MEDIA_THREADS_MAX 4u
-#define MEDIA_IPS_MAX 32u /* our own, and those taken over */
+#define MEDIA_IPS_MAX 32u         /* our own, and those taken over */
 #define MEDIA_EVENTS_MAX 1024u    /* ring of each thread to the core; a power of two */
 #define MEDIA_COMMANDS_MAX 16384u /* waiting for one thread */
 #define MEDIA_DIGITS_MAX 32u      /* waiting to be sent on one stream */
@@ -262,7 +262,7 @@ struct media_engine {
     uint32_t next_play_id;
     bool delivering;
     _Atomic uint64_t lease_us; /* monotonic: until then threads may send */
-    uint64_t refused; /* commands not taken because a queue was full or memory short */
+    uint64_t refused;          /* commands not taken because a queue was full or memory short */
     char cname[24];
 };
 
