@@ -499,6 +499,7 @@ class Connection:
             self.closed = True
             self.phone.ex.unwatch(self.sock)
             self.sock.close()
+            self.phone.ex.hung(self.phone, self.peer)
 
     def _ready(self):
         if self.out:
@@ -643,7 +644,7 @@ class Exchange:
     def transact(self, phone, m, to, response):
         """`response` is given each response, None when none came in time."""
         key = (m.branch, m.method)
-        tx = {"response": response, "open": True, "quiet": False, "ack": None, "phone": phone, "to": to, "request": m}
+        tx = {"response": response, "open": True, "quiet": False, "again": 5, "phone": phone, "to": to, "request": m}
         self.transactions[key] = tx
         most = T64 if m.method == "INVITE" else T2
         self.repeat(phone, m.bytes(), to, lambda: tx["open"] and not tx["quiet"], T1, most, time.monotonic() + T64)
@@ -653,6 +654,13 @@ class Exchange:
                 tx["open"] = False
                 response(None)
         self.later(T64, late)
+
+    def hung(self, phone, peer):
+        """A connection broke: what waits for its answer goes out once more, over a new one."""
+        for tx in self.transactions.values():
+            if tx["open"] and tx["phone"] is phone and tx["to"] == peer and tx["again"]:
+                tx["again"] -= 1
+                self.later(0.2, lambda tx=tx: tx["open"] and phone.transmit(tx["request"].bytes(), peer))
 
     def came(self, phone, data, source, conn):
         if not data.strip(b"\r\n\0 "):
