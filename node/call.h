@@ -38,6 +38,8 @@ void calls_forget_address(struct calls *cs, const char *ip);
 /* Every call is forgotten in this way (lease lost); resume: those that are (still) ours are carried on from state. */
 void calls_suspend(struct calls *cs);
 void calls_resume(struct calls *cs);
+/* The lease is held now: what was put off for want of it is done. Cheap when there is nothing. */
+void calls_lease_held(struct calls *cs);
 /* Draining: calls that do not go with an address are forgotten and moved (CallMove), a few at a time. Returns how many this node
  * still owns. */
 size_t calls_give_away(struct calls *cs);

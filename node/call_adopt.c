@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "node/address.h"
 #include "node/call_int.h"
+#include "node/lease.h"
 
 #define ADOPT_UNSURE_US 32000000u /* so long (64 * T1) a 200 or an ACK of the former owner's may be missing */
 #define ADOPT_MOVE_RETRY_MS 1000u
@@ -181,6 +182,10 @@ bool call_adopt(struct call *k, const struct core_call *s)
 {
     if (!call_node(k)->ua || call_node(k)->leaving)
         return false; /* SIP has not begun: calls_reload comes again; or it ends */
+    if (!node_may_act(call_node(k))) {
+        k->cs->resume_due = true; /* catching up: it may be another's by now */
+        return false;
+    }
     if (adopt_waits(k, s)) {
         if (!k->adopting)
             list_push_back(&k->cs->adopting, &k->adopting_link);
@@ -343,8 +348,15 @@ void calls_suspend(struct calls *cs)
     adopt_forget_where(cs, NULL);
 }
 
+void calls_lease_held(struct calls *cs)
+{
+    if (cs->resume_due)
+        calls_resume(cs);
+}
+
 void calls_resume(struct calls *cs)
 {
+    cs->resume_due = false;
     adopt_again(cs, NULL);
     for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
         struct call *k = call_of(cs, s->id);

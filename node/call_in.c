@@ -56,6 +56,9 @@ static void call_in_started(struct call *k, int status, const struct core_answer
         return;
     }
     k->started = true;
+    const struct core_call *now = call_state(k);
+    if (now && !now->answered && k->a.sip)
+        sip_leg_trying(k->a.sip);
 }
 
 static int call_in_propose(struct call *k, const struct sip_invite_info *info, bool answered)

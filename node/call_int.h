@@ -102,6 +102,7 @@ struct calls {
     struct calls_counts counts;
     struct list_node adopting; /* calls that wait for an address */
     unsigned moving;           /* CallMove in flight */
+    bool resume_due;           /* something was not done, or let go of, for want of the lease */
     struct map flows;          /* name -> struct call_flow (parsed, by version of text) */
 };
 

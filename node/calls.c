@@ -270,6 +270,7 @@ bool call_yields(struct call *k)
 {
     if (!k->started || node_may_act(k->cs->n))
         return false;
+    k->cs->resume_due = true;
     call_let_go(k);
     return true;
 }

@@ -67,8 +67,6 @@ static void lease_turn(struct node_lease *l, enum lease_state to, uint64_t age_u
         lease_let_go(n);
     } else if (from == LEASE_DROPPED)
         lease_take_back(n);
-    else if (to == LEASE_HELD && n->calls)
-        calls_resume(n->calls); /* what yielded meanwhile (call_yields) */
 }
 
 static void lease_look(struct node_lease *l)
@@ -83,9 +81,11 @@ static void lease_look(struct node_lease *l)
         if (n->media)
             media_engine_lease(n->media, l->until_us);
     }
-    if (age <= l->span_us)
+    if (age <= l->span_us) {
         lease_turn(l, LEASE_HELD, age);
-    else if (l->state == LEASE_HELD || l->state == LEASE_SILENT)
+        if (n->calls)
+            calls_lease_held(n->calls);
+    } else if (l->state == LEASE_HELD || l->state == LEASE_SILENT)
         lease_turn(l, age <= l->drop_us ? LEASE_SILENT : LEASE_DROPPED, age);
 }
 

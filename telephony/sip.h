@@ -113,7 +113,8 @@ struct sip_handler {
     int (*get_ha1)(void *ctx, const char *user, const char *algorithm, char out[65]);
     /* Before anything new is accepted: 0, or the seconds for Retry-After of a 503 with `*why`. */
     int (*overloaded)(void *ctx, const char **why);
-    /* A new call. 100 goes out when nothing else has after 200 ms. The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
+    /* A new call. No 100 goes out by itself: the peer would not repeat the INVITE to another owner then (RFC 3261 17.2.1 wants one
+     * within 200 ms, unless an answer comes by then: sip_leg_trying). The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
      * rejects, now or later. */
     void (*on_invite)(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info);
     /* Whether requests may be acted on and sent at all: false while the node is cut off (its lease is over). Then every
@@ -174,6 +175,8 @@ void sip_register_reply(struct sip_reg *reg, int status, const char *phrase, int
 
 /* Inbound leg. Each returns 0, ERR_BADSTATE (too late: cancelled, already answered), ERR_NOMEM. */
 void sip_leg_set_cb(struct sip_leg *leg, sip_leg_cb *cb, void *ctx);
+/* 100: what the INVITE said is in the state now, and its answer will take a while. */
+void sip_leg_trying(struct sip_leg *leg);
 /* 18x; sdp may be NULL. Sent reliably (RSeq, PRACK) when the caller requires 100rel, or supports it and sdp is there. */
 ERR_CHECKED int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp);
 /* 200. sdp is the answer, or our offer if the INVITE had none. Sent again until ACKed (RFC 3261 13.3.1.4). */

@@ -396,8 +396,7 @@ static int recv_offer(struct sip_leg *leg, nta_leg_t *nta, nta_incoming_t *irq, 
         free(sdp);
         return reply(leg, irq, 488);
     }
-    /* No 100 before the owner has committed what it says: the peer would not repeat it to another owner then. The library sends one
-     * by itself after 200 ms (RFC 3261 17.2.1). */
+    /* No 100 (sip_leg_trying says why); a commit takes less than the 200 ms that it may take to answer. */
     ask_owner(leg, irq, sdp);
     return 0;
 }

@@ -21,7 +21,7 @@ struct muted {
 /* The endpoints of this thread. */
 static _Thread_local struct {
     struct list_node uas;
-    bool ready;
+    bool ready, trying; /* trying: a 100 may pass now */
 } gate;
 
 typedef tport_t *tsend_fn(tport_t *, msg_t *, tp_name_t const *, tag_type_t, tag_value_t, ...);
@@ -134,6 +134,9 @@ static bool held_back(const tport_t *tp, const sip_t *sip)
     const sip_via_t *via = sip ? sip->sip_via : NULL;
     if (!via || list_empty(&gate.uas))
         return false;
+    /* The library's own, 200 ms after an INVITE that nobody has answered. */
+    if (sip->sip_status && sip->sip_status->st_status == 100 && !gate.trying && owner_of(tp))
+        return true;
     const struct sip_ua *ua = owner_of(tp);
     if (!ua)
         return false;
@@ -145,6 +148,18 @@ static bool held_back(const tport_t *tp, const sip_t *sip)
         return true;
     return sip->sip_cseq && sip->sip_cseq->cs_seq == ORPHAN_CSEQ && sip->sip_call_id && sip->sip_from &&
            sip->sip_from->a_tag && sip_limbo_has(ua, sip->sip_call_id->i_id, sip->sip_from->a_tag);
+}
+
+void sip_gate_trying(nta_incoming_t *irq)
+{
+    sip_gate_pass_100(true);
+    nta_incoming_treply(irq, SIP_100_TRYING, TAG_END());
+    sip_gate_pass_100(false);
+}
+
+void sip_gate_pass_100(bool pass)
+{
+    gate.trying = pass;
 }
 
 tport_t *tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *tpn, tag_type_t tag, tag_value_t value, ...)

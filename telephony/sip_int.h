@@ -292,6 +292,9 @@ bool sip_may_act(const struct sip_ua *ua);
 /* Nothing more of the transaction with this branch leaves. */
 void sip_gate_mute(struct sip_ua *ua, const char *branch, unsigned ms);
 void sip_gate_unmute(struct sip_ua *ua, const char *branch);
+/* Answers 100; the library's own are held back. */
+void sip_gate_trying(nta_incoming_t *irq);
+void sip_gate_pass_100(bool pass); /* while one of somebody else's is forwarded */
 void sip_gate_sweep(struct sip_ua *ua);
 
 /* sip_restore.c */

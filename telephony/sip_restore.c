@@ -461,7 +461,7 @@ static int carry_on(struct sip_leg *leg, const struct sip_restore_params *p)
         if (rc == 0 && nta_incoming_status(leg->invite_in) >= 200)
             leg->state = SIP_IN_ANSWERED; /* this very process had answered */
         else if (rc == 0 && nta_incoming_status(leg->invite_in) == 0)
-            nta_incoming_treply(leg->invite_in, SIP_100_TRYING, TAG_END());
+            sip_gate_trying(leg->invite_in);
         break;
     case SIP_RESTORE_ANSWERED:
         leg->state = SIP_IN_RINGING;

@@ -386,7 +386,6 @@ static int open_leg(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip
     leg->delayed_offer = sdp == NULL;
     leg->remote_sdp = mem_strdup(sdp);
     leg->invite_in = irq;
-    /* No 100 here: see recv_offer in sip_dialog.c. */
     nta_incoming_bind(irq, sip_uas_heard, (nta_incoming_magic_t *)leg);
     mem_ref(leg);
     deliver(leg, sip, src, who, from_user, sdp);
@@ -445,6 +444,12 @@ static int ring_now(struct sip_leg *leg, int status, const char *sdp)
                                    sip_phrase(status, NULL), RING_TAGS);
 #undef RING_TAGS
     return leg->rel ? 0 : ERR_IO;
+}
+
+void sip_leg_trying(struct sip_leg *leg)
+{
+    if (!leg->gone && leg->state == SIP_IN_RINGING && leg->invite_in && nta_incoming_status(leg->invite_in) <= 100)
+        sip_gate_trying(leg->invite_in);
 }
 
 int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp)

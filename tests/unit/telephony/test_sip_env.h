@@ -145,6 +145,7 @@ static void env_on_invite(void *ctx, struct sip_leg *leg, const struct sip_invit
     e->inv_has_auth = info->auth_user != NULL;
     copy_text(e->auth_user, sizeof e->auth_user, info->auth_user);
     sip_leg_set_cb(leg, env_leg_cb, e);
+    sip_leg_trying(leg);
     if (e->on_invite)
         e->on_invite(e, leg);
 }
