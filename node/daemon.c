@@ -203,7 +203,7 @@ static void daemon_stop(struct daemon *d)
     lease_stop(n);
     drain_stop(n);
     /* Cut off, its calls may be another's by now; when it cannot go on they soon will be: they hear nothing from here. */
-    bool may_act = node_may_act(n) && !(n->exit_code && drain_others_go_on(n));
+    bool may_act = node_may_act(n) && !n->removed && !(n->exit_code && drain_others_go_on(n));
     if (n->calls && !may_act)
         calls_suspend(n->calls);
     calls_stop(n->calls);

@@ -41,6 +41,7 @@ struct node {
     su_root_t *root;
     bool stopping, stopped;
     bool leaving; /* SIGTERM: hands over what it has, then stops (node/drain.h) */
+    bool removed; /* no member any more: what it has is the others' */
     int exit_code;
 
     struct storage *st;

@@ -402,6 +402,7 @@ static void replica_fatal(void *ctx, int err, const char *text)
 {
     struct node *n = ctx;
     log_error("node", "cannot go on: %s (%s)", text, err_text(err));
+    n->removed = err == ERR_NOTFOUND;
     node_stop(n, 3);
 }
 

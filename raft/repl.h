@@ -110,7 +110,8 @@ struct repl_handler {
     void (*peer_silent)(void *ctx, uint64_t id, bool silent);
     /* Leadership or membership changed (read repl_status / repl_peers). `ready` on the leader: own-term barrier passed. */
     void (*state_changed)(void *ctx, bool leader_ready);
-    /* This node cannot go on (disk, corrupt log, diverged): plain text for the operator. The process must end. */
+    /* This node cannot go on (disk, corrupt log, diverged; ERR_NOTFOUND: removed): plain text for the operator. The process must
+     * end. */
     void (*fatal)(void *ctx, int err, const char *text);
 };
 

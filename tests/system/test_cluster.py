@@ -254,14 +254,21 @@ class Membership(ClusterCase):
         # The leader itself is removed: it hands over first.
         leader = self.cluster.leader()
         gone = leader if leader is not self.cluster[1] else self.cluster[0]
+        moved, moved_leg = self.talk(gone, "1004")
         self.cluster.must("node", "remove", gone.name)
         wait_for(lambda: not gone.alive(), 20, "the removed node ends")
+        self.hears(moved, moved_leg)
         self.assertRegex(gone.last_words(), "removed|no longer a member")
         rest = sorted(n.name for n in self.cluster if n is not gone)
         self.votes(rest)
         for n in self.cluster.alive():
             wait_for(lambda: sorted(x["name"] for x in n.api("GET", "/v1/nodes").json["items"]) == rest, 10, "%s lists them" % n.name)
         self.undisturbed(call, leg)
+        moved.hangup()
+        moved_leg.wait_ended()
+        self.cluster.must("agent", "logout", "1004")
+        r = self.record(moved.phone.user)
+        self.assertEqual((r["cause"], r["ended_by"], r["agent"], r["taken_over"]), ("normal", "caller", "1004", 1))
         self.call_goes_on(new, "1003")
         self.verified()
         self.trail_tells([("node.add", "node/n2"), ("node.add", "node/n3"), ("node.add", "node/" + new.name), ("node.remove", "node/" + gone.name)])
