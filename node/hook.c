@@ -166,3 +166,22 @@ int hook_run(uv_loop_t *loop, const char *path, const char *verb, const char *ip
         k->drained = true;
     return 0;
 }
+
+static void hook_now_done(void *ctx, int status, const char *why)
+{
+    (void)ctx;
+    if (status)
+        log_warn("hook", "%s", why);
+}
+
+void hook_run_now(const char *path, const char *verb, const char *ip)
+{
+    uv_loop_t loop;
+    char why[HOOK_LINE_MAX] = "";
+    if (uv_loop_init(&loop))
+        return;
+    if (hook_run(&loop, path, verb, ip, hook_now_done, NULL, why, sizeof why))
+        log_warn("hook", "%s", why);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&loop);
+}

@@ -18,4 +18,7 @@ typedef void hook_done_fn(void *ctx, int status, const char *why);
 ERR_CHECKED int hook_run(uv_loop_t *loop, const char *path, const char *verb, const char *ip, hook_done_fn *done,
                          void *ctx, char *why, size_t why_size);
 
+/* Waits for it. For a process that has no loop and nothing else to do; a failure is only logged. */
+void hook_run_now(const char *path, const char *verb, const char *ip);
+
 #endif

@@ -132,7 +132,7 @@ static bool supervisor_crashed(int status)
     return code != 0 && code != 1 && code != 3;
 }
 
-int supervisor_run(int (*child)(void *arg), void *arg)
+int supervisor_run(int (*child)(void *arg), void (*crashed)(void *arg), void *arg)
 {
     supervisor_signals(supervisor_pass_on);
     unsigned pause_ms = 0;
@@ -153,6 +153,7 @@ int supervisor_run(int (*child)(void *arg), void *arg)
         supervisor_child_pid = 0;
         if (supervisor_ending || !supervisor_crashed(status))
             return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        crashed(arg);
         if (clock_mono_now().us - began.us > SUPERVISOR_STEADY_US)
             pause_ms = 0;
         if (WIFSIGNALED(status))

@@ -14,8 +14,9 @@
 #define SUPERVISOR_HUNG_MS 5000u
 #define SUPERVISOR_LAST_MS 60000u /* for an ordered end, which may wait for disks */
 
-/* Runs `child` in a child process under supervision; SIGTERM, SIGINT and SIGHUP are passed on. Returns the exit code. */
-int supervisor_run(int (*child)(void *arg), void *arg);
+/* Runs `child` in a child process under supervision; SIGTERM, SIGINT and SIGHUP are passed on. `crashed` is called here after each
+ * crash, before the child is started again. Returns the exit code. */
+int supervisor_run(int (*child)(void *arg), void (*crashed)(void *arg), void *arg);
 /* In the child, from one thread. Without a supervisor they do nothing. */
 void supervisor_beat(void);
 /* The end has begun: no further beat has to come. */

@@ -189,6 +189,13 @@ class Hook(AddressCase):
         self.wait_at(at[a], c.name)
         self.wait_answers(at[a])
 
+        # A process that crashes leaves it on the interface: its supervisor takes it off, the next process once more before it begins.
+        seen = len(self.record(b))
+        (worker,) = b.workers()
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: self.record(b)[seen:].count(("del", at[b])) >= 2, 20, "taken off by the supervisor and at the start")
+        self.wait_at(at[b], b.name)
+
         # An ordered end takes it off before the next holder puts it on.
         self.assertEqual(c.stop(), 0)
         self.assertIn(("del", at[a]), self.record(c)[-2:])
