@@ -554,6 +554,8 @@ int media_stream_open(struct media_engine *e, const struct media_stream_params *
     s->cmd_open = (struct media_cmd){.type = MEDIA_CMD_OPEN, .embedded = true, .s = s};
     s->cmd_close = (struct media_cmd){.type = MEDIA_CMD_CLOSE, .embedded = true, .s = s};
     media_thread_push(s->thread, &s->cmd_open);
+    if (p->port)
+        s->thread->wake_due = true; /* a call that was taken over: its people wait */
     *out = s;
     return 0;
 }
@@ -574,6 +576,8 @@ static void close_stream(struct media_stream *s, bool silent)
     forget_peer(s);
     s->thread->assigned--;
     media_thread_push(s->thread, &s->cmd_close);
+    if (silent)
+        s->thread->wake_due = true; /* somebody waits for its port */
 }
 
 void media_stream_close(struct media_stream *s)

@@ -141,7 +141,7 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
     } while (!atomic_compare_exchange_weak_explicit(&e->closed, &top, s, memory_order_release, memory_order_relaxed));
     /* The core takes it back at its next turn; it is woken for that only when it has none until the tick after the next. */
     t->gave_back = 2;
-    if (t->n_streams == 0)
+    if (t->n_streams == 0 || s->silent_close)
         t->wake_core = true;
 }
 
