@@ -173,7 +173,6 @@ START_TEST(forgotten_is_silent)
         r.p->cseq++;
         peer_request(r.p, "INVITE", "", SDP_HOLD);
         env_event(r.a, SIP_EV_REOFFER);
-        peer_expect(r.p, "SIP/2.0 100");
         if (r.p->tcp) {
             ck_assert_int_eq(sip_leg_reanswer(r.leg, 200, SDP_B), 0);
             peer_expect(r.p, "SIP/2.0 200");
