@@ -53,12 +53,14 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 FUZZ_REPLAY := $(patsubst %,$(BUILD)/tests/replay_%,$(FUZZ_NAMES))
 FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz_%,$(FUZZ_NAMES))
+SIM_SRC := $(wildcard tests/sim/*.c)
+SIM_BIN := $(BUILD)/tests/sim/sim $(BUILD)/tests/sim/sim-sqlite
 BENCH_SRC := $(wildcard bench/bench_*.c)
 BENCH_BIN := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 LANGUAGES := $(patsubst etc/prompts/%.yaml,%,$(wildcard etc/prompts/*.yaml))
 PROMPTS := $(patsubst %,$(BUILD)/prompts/%/.made,$(LANGUAGES))
 
-.PHONY: help deps build programs prompts run demo check unit system replay bench lint asan tsan fuzz clean all-tests
+.PHONY: help deps build programs prompts run demo check unit system chaos replay bench sim lint asan tsan fuzz clean all-tests
 
 help: ## list the targets
 	@echo "Everline: a call centre that keeps the call when the machine dies."
@@ -91,7 +93,7 @@ check: deps ## build everything and run all tests
 	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang MODE=asan BUILD=$(BUILD)/asan replay-programs
 	@BUILD=$(BUILD) scripts/check
 
-all-tests: $(UNIT_BIN)
+all-tests: $(UNIT_BIN) $(SIM_BIN)
 replay-programs: $(FUZZ_REPLAY)
 
 unit: ## run the unit tests only
@@ -101,6 +103,14 @@ unit: ## run the unit tests only
 system: ## run the whole-system tests only
 	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@BUILD=$(BUILD) scripts/check system
+
+sim: ## simulate clusters under faults: make sim [SEEDS=1-10000] [NODES=3]
+	@$(MAKE) --no-print-directory -j$(JOBS) $(SIM_BIN)
+	@$(BUILD)/tests/sim/sim --kept tests/sim/seeds/kept --seeds $(or $(SEEDS),1-10000) $(if $(NODES),--nodes $(NODES))
+
+chaos: ## break nodes under load: make chaos [ROUNDS=10] [SEED=7] [FAULT=kill,link:leader] [NODES=3]
+	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),$(if $(SEED),1,10)) SEED=$(SEED) FAULT=$(FAULT) NODES=$(NODES) tests/chaos/run
 
 bench: deps ## print the figures, as ratios to references measured in the same run
 	@$(MAKE) --no-print-directory -j$(JOBS) build bench-programs
@@ -182,6 +192,17 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(OWN_A) $(EXTRA_$(
 		$(EXTRA_$(MODE)) $(if $(filter tests/unit/node/%,$<),$(NODE_OBJ)) $(if $(filter tests/unit/cli/%,$<),$(CLI_OBJ)) \
 		$(if $(filter tests/unit/telephony/% tests/unit/node/% tests/unit/api/%,$<),$(GUARD)) $(LIBS_ALL) \
 		$(shell pkg-config --libs libcurl check 2>/dev/null)
+
+# The simulation has a storage of its own in the place of libstorage.a; sim-sqlite has the real one.
+SIM_DEPS := $(SIM_SRC) tests/sim/sim.h $(GEN).h $(BUILD)/libcore.a $(BUILD)/libbase.a
+SIM_LINK = mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(WARN) $(LINK) -o $@
+$(BUILD)/tests/sim/sim: $(SIM_DEPS)
+	$(call say,LINK,$@)
+	$(Q)$(SIM_LINK) $(filter-out %/sim_sqlite.c,$(SIM_SRC)) $(BUILD)/libcore.a $(BUILD)/libbase.a $(PKG_LIBS) -lm -lpthread
+$(BUILD)/tests/sim/sim-sqlite: $(SIM_DEPS) $(BUILD)/libstorage.a
+	$(call say,LINK,$@)
+	$(Q)$(SIM_LINK) $(filter-out %/sim_storage.c,$(SIM_SRC)) $(BUILD)/libcore.a $(BUILD)/libstorage.a \
+		$(BUILD)/libbase.a $(PKG_LIBS) -lm -lpthread
 
 $(BUILD)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay_main.c $(NODE_OBJ) $(OWN_A)
 	@mkdir -p $(@D)

@@ -48,9 +48,10 @@ struct api_config {
 
 /* Cluster operations that are not commands. Arguments and results are JSON objects. */
 enum api_op {
-    /* {} -> {"state": "leader|follower|candidate|idle", "leader": name or null, "term", "has_quorum", "cluster_id": text or null,
-     * "last_index", "commit_index", "applied_index", "snapshot_index", "log_bytes", "peers": [{"name", "node_id", "address",
-     * "role": "voter|standby|spare", "self", "leader", "up", "rtt_us": n or null, "match_index": n or null}]}; local, needs no quorum */
+    /* {} -> {"state": "leader|follower|candidate|idle", "leader": name or null, "term", "has_quorum", "isolated",
+     * "cluster_id": text or null, "last_index", "commit_index", "applied_index", "snapshot_index", "log_bytes",
+     * "peers": [{"name", "node_id", "address", "role": "voter|standby|spare", "self", "leader", "up", "rtt_us": n or null,
+     * "match_index": n or null}]}; local, needs no quorum */
     API_OP_CLUSTER_STATUS,
     /* {} -> {"index", "equal", "nodes": [{"name", "index", "digest": hex or null, "ok", "error": text or null}]} */
     API_OP_CLUSTER_VERIFY,
@@ -67,6 +68,10 @@ enum api_op {
     API_OP_READ_INDEX,
     /* {"call_id": 16 hex digits} -> {}: given to the owner of the call, wherever it is. ERR_NOTFOUND */
     API_OP_HANGUP,
+    /* {"site": name or null, "address": ip or null, "all": whether also nodes that take no calls} -> {"node", "site": name or null,
+     * "own_site", "items": [{"name", "site", "self", "up", "draining", "same_site", "rtt_us": n or null, "calls",
+     * "sip": ["ip:port"], "https", "reason"}]}, best first; without a site that of the network of the address */
+    API_OP_NODES_NEAREST,
 };
 
 /* What became of a ticket. Everything is copied or taken over before api_post_result returns. */

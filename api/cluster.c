@@ -22,11 +22,15 @@ static json_t *or_null(json_t *v)
     return v ? json_incref(v) : json_null();
 }
 
-static int add_peer(json_t *row, const json_t *p)
+/* What replication knows of a member; p: NULL when it is none any more. Only the node that answers knows that it is cut off. */
+static int add_peer(json_t *row, const json_t *status, const json_t *p)
 {
+    bool self = json_is_true(json_object_get(p, "self"));
     int err = json_object_set_new(row, "role", or_null(json_object_get(p, "role")));
     err |= json_object_set_new(row, "leader", json_boolean(json_is_true(json_object_get(p, "leader"))));
-    err |= json_object_set_new(row, "self", json_boolean(json_is_true(json_object_get(p, "self"))));
+    err |= json_object_set_new(row, "self", json_boolean(self));
+    err |=
+        json_object_set_new(row, "isolated", json_boolean(self && json_is_true(json_object_get(status, "isolated"))));
     err |= json_object_set_new(row, "connected", json_boolean(json_is_true(json_object_get(p, "up"))));
     err |= json_object_set_new(row, "rtt_us", or_null(json_object_get(p, "rtt_us")));
     err |= json_object_set_new(row, "match_index", or_null(json_object_get(p, "match_index")));
@@ -37,9 +41,10 @@ static int add_peer(json_t *row, const json_t *p)
 static json_t *bare_row(const json_t *p)
 {
     const char *address = json_string_value(json_object_get(p, "address"));
-    return json_pack("{s:O, s:O, s:s, s:[], s:s, s:s, s:s, s:b, s:n, s:i}", "name", json_object_get(p, "name"),
-                     "node_id", json_object_get(p, "node_id"), "site", "", "sip", "https", "", "peer",
-                     address ? address : "", "version", "", "up", 0, "since", "incarnation", 0);
+    return json_pack("{s:O, s:O, s:s, s:[], s:s, s:s, s:s, s:b, s:n, s:i, s:b, s:i, s:[], s:[]}", "name",
+                     json_object_get(p, "name"), "node_id", json_object_get(p, "node_id"), "site", "", "sip", "https",
+                     "", "peer", address ? address : "", "version", "", "up", 0, "since", "incarnation", 0, "draining",
+                     0, "calls", 0, "home_addresses", "held_addresses");
 }
 
 /* All nodes, known from either side; NULL and answered when it cannot be had. */
@@ -57,7 +62,7 @@ static json_t *all_nodes(struct api_request *q, const json_t *status)
     json_array_foreach(rows, i, row)
     {
         const char *name = json_string_value(json_object_get(row, "name"));
-        err |= add_peer(row, name ? find_peer(status, name) : NULL);
+        err |= add_peer(row, status, name ? find_peer(status, name) : NULL);
     }
     json_array_foreach(json_object_get(status, "peers"), i, p)
     {
@@ -72,7 +77,7 @@ static json_t *all_nodes(struct api_request *q, const json_t *status)
         if (there || !name)
             continue;
         row = bare_row(p);
-        err |= row ? add_peer(row, p) : ERR_NOMEM;
+        err |= row ? add_peer(row, status, p) : ERR_NOMEM;
         err |= json_array_append_new(rows, row);
     }
     if (err) {
@@ -85,9 +90,9 @@ static json_t *all_nodes(struct api_request *q, const json_t *status)
 
 static void on_status(struct api_request *q, const struct api_result *r)
 {
-    static const char *const names[] = {"cluster_id", "state",        "leader",        "term",           "has_quorum",
-                                        "last_index", "commit_index", "applied_index", "snapshot_index", "log_bytes",
-                                        NULL};
+    static const char *const names[] = {"cluster_id",    "state",          "leader",     "term",
+                                        "has_quorum",    "isolated",       "last_index", "commit_index",
+                                        "applied_index", "snapshot_index", "log_bytes",  NULL};
     if (r->code) {
         api_fail_result(q, r);
         return;
@@ -235,6 +240,98 @@ static void on_node_removed(struct api_request *q, const struct api_result *r)
 void api_remove_node(struct api_request *q)
 {
     api_operation(q, API_OP_NODE_REMOVE, json_pack("{s:s}", "name", q->params[0]), on_node_removed);
+}
+
+/* ---- planned moves */
+
+static void on_node_drain(struct api_request *q, const struct api_result *r)
+{
+    struct view_query vq = {.kind = "node", .key = q->params[0]};
+    json_t *node = NULL;
+    if (r->code) {
+        api_fail_result(q, r);
+        return;
+    }
+    if (!api_view(q, &vq, &node))
+        return;
+    json_t *out = json_object();
+    static const char *const names[] = {"name", "draining", "calls", "home_addresses", "held_addresses", NULL};
+    for (size_t i = 0; names[i]; i++)
+        (void)json_object_set(out, names[i], json_object_get(node, names[i]));
+    json_decref(node);
+    api_reply(q, 202, out);
+}
+
+static void set_drain(struct api_request *q, bool on)
+{
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_NODE_DRAIN);
+    Ev__NodeDrain *m = malloc(sizeof *m);
+    if (m) {
+        ev__node_drain__init(m);
+        m->name = strdup(q->params[0]);
+        m->on = on;
+    }
+    if (!cmd || !m || !m->name) {
+        free(cmd);
+        if (m)
+            free(m->name);
+        free(m);
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    cmd->node_drain = m;
+    api_command(q, cmd, on_node_drain);
+}
+
+void api_node_drain(struct api_request *q)
+{
+    set_drain(q, true);
+}
+
+void api_node_undrain(struct api_request *q)
+{
+    set_drain(q, false);
+}
+
+static void on_address_moved(struct api_request *q, const struct api_result *r)
+{
+    struct view_query vq = {.kind = "address", .key = q->params[0]};
+    json_t *out = NULL;
+    if (r->code)
+        api_fail_result(q, r);
+    else if (api_view(q, &vq, &out))
+        api_reply(q, 202, out);
+}
+
+void api_move_address(struct api_request *q)
+{
+    static const char *const names[] = {"to", NULL};
+    const char *values[1] = {NULL};
+    if (!read_texts(q, names, values))
+        return;
+    if (!values[0]) {
+        api_fail_code(q, ERR_INVAL, "to", "is missing");
+        return;
+    }
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_ADDRESS_MOVE);
+    Ev__AddressMove *m = malloc(sizeof *m);
+    if (m) {
+        ev__address_move__init(m);
+        m->ip = strdup(q->params[0]);
+        m->to = strdup(values[0]);
+    }
+    if (!cmd || !m || !m->ip || !m->to) {
+        free(cmd);
+        if (m) {
+            free(m->ip);
+            free(m->to);
+        }
+        free(m);
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    cmd->address_move = m;
+    api_command(q, cmd, on_address_moved);
 }
 
 static void on_node_status(struct api_request *q, const struct api_result *r)

@@ -103,9 +103,9 @@ static int check_top(const json_t *json, size_t *n, struct err_info *info)
         for (size_t i = 0; i < API_KINDS; i++)
             known = known || strcmp(key, api_kinds[i].list) == 0;
         if (!known)
-            return err_set(
-                info, ERR_INVAL, key,
-                "unknown; known are parameters, extensions, agents, queues, trunks, access_numbers, flows, tokens");
+            return err_set(info, ERR_INVAL, key,
+                           "unknown; known are parameters, extensions, agents, queues, trunks, networks, "
+                           "access_numbers, flows, tokens");
         *n += json_array_size(value);
     }
     if (*n > DOCUMENT_OBJECTS_MAX)

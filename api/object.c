@@ -16,6 +16,7 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"agent", "agents", "agents", "number", EV__CONFIG_OBJECT__OBJECT_AGENT},
     {"queue", "queues", "queues", "name", EV__CONFIG_OBJECT__OBJECT_QUEUE},
     {"trunk", "trunks", "trunks", "name", EV__CONFIG_OBJECT__OBJECT_TRUNK},
+    {"network", "networks", "networks", "name", EV__CONFIG_OBJECT__OBJECT_NETWORK},
     {"flow", "flows", "flows", "name", EV__CONFIG_OBJECT__OBJECT_FLOW},
     {"access_number", "access_numbers", "access-numbers", "number", EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER},
     {"token", "tokens", "tokens", "name", EV__CONFIG_OBJECT__OBJECT_TOKEN},

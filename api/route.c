@@ -22,9 +22,15 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/cluster:transfer", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_transfer, NULL},
     {API_GET, "/v1/nodes", API_ROLE_READ, API_BODY_NONE, PAGE, api_list_nodes, "node"},
     {API_POST, "/v1/nodes", API_ROLE_ADMIN, API_BODY_JSON, "", api_add_node, NULL},
+    {API_GET, "/v1/nodes/nearest", API_ROLE_READ, API_BODY_NONE, "site address transport", api_nearest_nodes, NULL},
     {API_GET, "/v1/nodes/{name}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_node, "node"},
     {API_DELETE, "/v1/nodes/{name}", API_ROLE_ADMIN, API_BODY_NONE, "", api_remove_node, NULL},
+    {API_POST, "/v1/nodes/{name}:drain", API_ROLE_ADMIN, API_BODY_NONE, "", api_node_drain, NULL},
+    {API_POST, "/v1/nodes/{name}:undrain", API_ROLE_ADMIN, API_BODY_NONE, "", api_node_undrain, NULL},
     {API_GET, "/v1/nodes/{name}/status", API_ROLE_READ, API_BODY_NONE, "", api_node_status, NULL},
+    CRUD("/v1/addresses", " home holder target state", "address"),
+    {API_GET, "/v1/addresses/{ip}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "address"},
+    {API_POST, "/v1/addresses/{ip}:move", API_ROLE_ADMIN, API_BODY_JSON, "", api_move_address, NULL},
 
     CRUD("/v1/extensions", " site", "extension"),
     ONE("/v1/extensions/{number}", "extension"),
@@ -38,6 +44,8 @@ const struct api_route api_routes[] = {
     {API_GET, "/v1/queues/{name}/status", API_ROLE_READ, API_BODY_NONE, "consistent", api_queue_status, NULL},
     CRUD("/v1/trunks", "", "trunk"),
     ONE("/v1/trunks/{name}", "trunk"),
+    CRUD("/v1/networks", " site takeover", "network"),
+    ONE("/v1/networks/{name}", "network"),
     CRUD("/v1/access-numbers", " flow queue", "access_number"),
     ONE("/v1/access-numbers/{number}", "access_number"),
     CRUD("/v1/flows", "", "flow"),
@@ -57,6 +65,7 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/config:apply", API_ROLE_ADMIN, API_BODY_DOCUMENT, "dry_run prune", api_apply_config, NULL},
     {API_POST, "/v1/config:diff", API_ROLE_ADMIN, API_BODY_DOCUMENT, "prune", api_diff_config, NULL},
     CRUD("/v1/audit", " from to actor origin node action object", "audit"),
+    {API_GET, "/v1/dns/records", API_ROLE_READ, API_BODY_NONE, "domain site ttl", api_dns_records, NULL},
     {API_GET, "/v1/events", API_ROLE_READ, API_BODY_NONE, "after", api_stream_events, NULL},
 
     {API_GET, "/metrics", API_ROLE_NONE, API_BODY_NONE, "", api_get_metrics, NULL},
@@ -82,7 +91,17 @@ const char *api_method_name(enum api_method m)
     return "";
 }
 
-/* One "{name}" of the pattern takes characters up to '/' or ':' (no name has either). */
+/* How much of the path a parameter takes: up to '/' or ':', which no name has; but an address has colons, and takes all but what
+ * follows it in the pattern. */
+static size_t param_length(const char *pattern, const char *path)
+{
+    const char *rest = strchr(pattern, '}') + 1;
+    size_t len = strcspn(path, "/"), tail = strlen(rest);
+    if (strncmp(pattern, "{ip}", 4) != 0)
+        return strcspn(path, "/:");
+    return tail && len > tail && strcmp(path + len - tail, rest) == 0 ? len - tail : tail ? 0 : len;
+}
+
 static bool match(const char *pattern, const char *path, char params[API_PARAMS_MAX][API_PARAM_MAX])
 {
     unsigned n = 0;
@@ -92,8 +111,8 @@ static bool match(const char *pattern, const char *path, char params[API_PARAMS_
                 return false;
             continue;
         }
+        size_t len = param_length(pattern, path);
         pattern = strchr(pattern, '}') + 1;
-        size_t len = strcspn(path, "/:");
         if (len == 0 || len >= API_PARAM_MAX || n == API_PARAMS_MAX)
             return false;
         memcpy(params[n], path, len);

@@ -157,7 +157,11 @@ static int overloaded(void *ctx, const char **why)
 static void our_server(su_root_t *root, int report)
 {
     struct sip_config c = {.listen = {{"127.0.0.1", 0}}, .realm = "r", .product = "Everline/bench", .t1x64_ms = 2000};
-    struct sip_handler h = {NULL, identify, get_ha1, overloaded, on_invite, on_register};
+    struct sip_handler h = {.identify = identify,
+                            .get_ha1 = get_ha1,
+                            .overloaded = overloaded,
+                            .on_invite = on_invite,
+                            .on_register = on_register};
     struct sip_ua *ua = NULL;
     struct err_info info = {0};
     if (sip_ua_start(root, &c, &h, &ua, &info) != 0) {

@@ -125,11 +125,31 @@ static const struct cli_option extension_fields[] = {
     {"password-stdin", 0, CLI_STDIN, NULL, "password", "first line of standard input is the new password", NULL, false},
     END,
 };
+static const struct cli_option drain_options[] = {
+    {"wait", 0, CLI_FLAG, NULL, NULL, "until no calls and no service addresses are left there", NULL, false},
+    END,
+};
+static const struct cli_option address_filters[] = {
+    TEXT("home", "NODE", "home", "only addresses of this node", "@node"),
+    TEXT("holder", "NODE", "holder", "only addresses that are at this node", "@node"),
+    TEXT("state", "STATE", "state", "only in this state", "bound pending moving failed"),
+    LIMIT,
+    END,
+};
+static const struct cli_option network_fields[] = {
+    {"range", 'r', CLI_LIST, "RANGE", "ranges", "all its ranges anew: 192.0.2.0/24; repeat it or separate by commas",
+     NULL, true},
+    TEXT("takeover", "HOW", "takeover", "how calls go on when a node dies: address or reinvite", "address reinvite"),
+    TEXT("site", "NAME", "site", "the site of its telephones", NULL),
+    END,
+};
 static const struct cli_option trunk_fields[] = {
     {"source", 0, CLI_LIST, "RANGE", "sources",
      "addresses whose calls are taken, 192.0.2.0/24; repeat it or separate by commas", NULL, true},
     TEXT("contact", "URI", "contact", "where calls out go: sip:IP:PORT", NULL),
     BOOL("disabled", "disabled", "whether it is switched off"),
+    TEXT("takeover", "HOW", "takeover", "how calls go on when a node dies (default: as its network says)",
+         "address reinvite"),
     END,
 };
 static const struct cli_option number_filters[] = {
@@ -168,6 +188,19 @@ static const struct cli_option apply_options[] = {
 };
 static const struct cli_option transfer_options[] = {
     TEXT("to", "NODE", "to", "to this node (default: the one furthest ahead)", "@node"), END};
+static const struct cli_option nearest_options[] = {
+    TEXT("site", "NAME", "site", "for phones of this site (default: of the network of the address)", NULL),
+    TEXT("address", "IP", "address", "for a phone at this address (default: this computer's)", NULL),
+    TEXT("transport", "NAME", "transport", "udp or tcp (default udp)", "udp tcp"),
+    END,
+};
+static const struct cli_option dns_options[] = {
+    TEXT("domain", "DOMAIN", "domain", "the domain that phones and trunks are given, sip.example.cn", NULL),
+    TEXT("site", "NAME", "site",
+         "only what phones of this site are to get (default: of each site, in domains of their own)", NULL),
+    NUMBER("ttl", "SECONDS", "ttl", "how long the records may be kept (default 300)"),
+    END,
+};
 static const struct cli_option audit_filters[] = {
     TEXT("actor", "WHO", "actor", "only this actor, such as token:admin", NULL),
     TEXT("origin", "ADDRESS", "origin", "only from there", NULL),
@@ -180,10 +213,10 @@ static const struct cli_option audit_filters[] = {
     END,
 };
 
-#define NODE_COLUMNS                                                                                             \
-    "NAME=name STATE=up/up ROLE=role LEADER=leader/yes SITE=site SIP=sip HTTPS=https PEER=peer VERSION=version " \
-    "SINCE=since/age "                                                                                           \
-    "| ID=node_id CONNECTED=connected/yes RTT=rtt_us/us MATCH=match_index INCARNATION=incarnation"
+#define NODE_COLUMNS                                                                                           \
+    "NAME=name STATE=up/up ISOLATED=isolated/yes DRAINING=draining/yes ROLE=role LEADER=leader/yes SITE=site " \
+    "CALLS=calls HELD=held_addresses HOME=home_addresses SIP=sip HTTPS=https PEER=peer VERSION=version "       \
+    "SINCE=since/age | ID=node_id CONNECTED=connected/yes RTT=rtt_us/us MATCH=match_index INCARNATION=incarnation"
 #define AGENT_COLUMNS                                                                                                \
     "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id " \
     "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level LOGIN=login_at/time "       \
@@ -196,7 +229,8 @@ static const struct cli_option audit_filters[] = {
     "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "            \
     "ARRIVED=arrived_at/age "                                                                                    \
     "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension FLOW=flow NODE=flow_node LANGUAGE=language " \
-    "POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time CONNECTED=connected_at/time LEGS=legs/count"
+    "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "           \
+    "CONNECTED=connected_at/time LEGS=legs/count"
 #define CDR_COLUMNS                                                                                                    \
     "CALL=call_id ARRIVED=arrived_at/time CALLER=caller CALLED=called QUEUE=queue AGENT=agent WAIT=wait_ms/ms "        \
     "TALK=talk_ms/ms "                                                                                                 \
@@ -209,8 +243,11 @@ static const struct cli_option audit_filters[] = {
     "NUMBER=number NAME=display_name REGISTERED=registrations/count AT=registrations.node CONTACT=contact " \
     "PASSWORD=has_password/yes DISABLED=disabled/yes | SITE=site URI=registrations.uri "                    \
     "PHONE=registrations.user_agent VERSION=version"
-#define TRUNK_COLUMNS \
-    "NAME=name SOURCES=sources CONTACT=contact DISABLED=disabled/yes | VERSION=version UPDATED=updated_at/time"
+#define TRUNK_COLUMNS                                                                                      \
+    "NAME=name SOURCES=sources CONTACT=contact DISABLED=disabled/yes TAKEOVER=takeover | VERSION=version " \
+    "UPDATED=updated_at/time"
+#define NETWORK_COLUMNS "NAME=name RANGES=ranges TAKEOVER=takeover SITE=site | VERSION=version UPDATED=updated_at/time"
+#define ADDRESS_COLUMNS "ADDRESS=ip STATE=state/state HOLDER=holder HOME=home TARGET=target WHY=why | EPOCH=epoch"
 #define NUMBER_COLUMNS                                                                                                 \
     "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent PRIORITY=priority LANGUAGE=language " \
     "| VERSION=version UPDATED=updated_at/time"
@@ -241,6 +278,11 @@ const struct cli_verb cli_verbs[] = {
       .run = cli_run_list, .example = "node list\nnode list -o wide"),
     V("node", "show", "one node", .args = "NAME", .method = "GET", .path = "/v1/nodes/{NAME}", .run = cli_run_show,
       .example = "node show n2"),
+    V("node", "nearest", "which nodes phones and trunks should use, best first", .method = "GET",
+      .path = "/v1/nodes/nearest", .options = nearest_options,
+      .columns = "NAME=name SITE=site SIP=sip RTT=rtt_us/us CALLS=calls HTTPS=https REASON=reason | URI=uris "
+                 "SAME-SITE=same_site/yes",
+      .run = cli_run_nearest, .example = "node nearest\nnode nearest --site north\nnode nearest --address 192.0.2.77"),
     V("node", "status", "threads, queues, disk and counters of a node, asked there", .args = "NAME", .method = "GET",
       .path = "/v1/nodes/{NAME}/status", .run = cli_run_node_status, .example = "node status n2"),
     V("node", "add", "let a new node join; it votes once it has caught up", .args = "NAME ADDRESS", .method = "POST",
@@ -249,6 +291,21 @@ const struct cli_verb cli_verbs[] = {
       .example = "node add n4 192.0.2.4:7400"),
     V("node", "remove", "take a node out of the cluster", .args = "NAME", .method = "DELETE",
       .path = "/v1/nodes/{NAME}", .done = "node {NAME} removed", .run = cli_run_change, .example = "node remove n4"),
+    V("node", "drain", "no new calls there; its calls and addresses go to other nodes", .args = "NAME",
+      .method = "POST", .path = "/v1/nodes/{NAME}:drain", .options = drain_options, .done = "node {NAME} drains",
+      .run = cli_run_node_drain, .example = "node drain n2 --wait"),
+    V("node", "undrain", "take it into service again; its addresses come home", .args = "NAME", .method = "POST",
+      .path = "/v1/nodes/{NAME}:undrain", .done = "node {NAME} is in service", .run = cli_run_change,
+      .example = "node undrain n2"),
+
+    V("address", "list", "service addresses: whose they are and where they are", .method = "GET",
+      .path = "/v1/addresses", .columns = ADDRESS_COLUMNS, .options = address_filters, .run = cli_run_list,
+      .example = "address list\naddress list --state failed"),
+    V("address", "show", "one service address", .args = "IP", .method = "GET", .path = "/v1/addresses/{IP}",
+      .run = cli_run_show, .example = "address show 192.0.2.1"),
+    V("address", "move", "move a service address, with its calls, to another node", .args = "IP NODE", .method = "POST",
+      .path = "/v1/addresses/{IP}:move", .body = "NODE=to", .done = "address {IP} is on its way to node {NODE}",
+      .run = cli_run_change, .example = "address move 192.0.2.1 n2"),
 
     V("agent", "list", "agents and what they do now", .method = "GET", .path = "/v1/agents", .columns = AGENT_COLUMNS,
       .options = agent_filters, .run = cli_run_list,
@@ -326,6 +383,16 @@ const struct cli_verb cli_verbs[] = {
     V("trunk", "delete", "remove a trunk", .args = "NAME", .method = "DELETE", .path = "/v1/trunks/{NAME}",
       .done = "trunk {NAME} deleted", .run = cli_run_change, .example = "trunk delete carrier"),
 
+    V("network", "list", "where telephones are, and how their calls go on", .method = "GET", .path = "/v1/networks",
+      .columns = NETWORK_COLUMNS, .options = only_limit, .run = cli_run_list, .example = "network list"),
+    V("network", "show", "one network", .args = "NAME", .method = "GET", .path = "/v1/networks/{NAME}",
+      .run = cli_run_show, .example = "network show branch"),
+    V("network", "set", "create a network or change the given fields", .args = "NAME", .method = "PATCH",
+      .path = "/v1/networks/{NAME}", .options = network_fields, .done = "network {NAME} set", .run = cli_run_set,
+      .example = "network set branch --range 192.0.2.0/24 --takeover reinvite --site west"),
+    V("network", "delete", "remove a network", .args = "NAME", .method = "DELETE", .path = "/v1/networks/{NAME}",
+      .done = "network {NAME} deleted", .run = cli_run_change, .example = "network delete branch"),
+
     V("access-number", "list", "numbers that lead somewhere", .method = "GET", .path = "/v1/access-numbers",
       .columns = NUMBER_COLUMNS, .options = number_filters, .run = cli_run_list, .example = "access-number list"),
     V("access-number", "show", "one access number", .args = "NUMBER", .method = "GET",
@@ -369,6 +436,9 @@ const struct cli_verb cli_verbs[] = {
     V("events", "", "what happens, as it happens", .method = "GET", .path = "/v1/events", .options = event_options,
       .run = cli_run_events, .example = "events\nevents --type everline.call --since 0\nevents -o json | jq .data"),
 
+    V("dns", "records", "SRV, NAPTR and address records for a zone file", .method = "GET", .path = "/v1/dns/records",
+      .options = dns_options, .columns = "NAME=name TTL=ttl TYPE=type DATA=data", .run = cli_run_dns,
+      .example = "dns records --domain sip.example.cn\ndns records --domain sip.example.cn --site north --ttl 60"),
     V("config", "apply", "bring the configuration to what a file says, all of it or nothing", .method = "POST",
       .path = "/v1/config:apply", .options = apply_options, .run = cli_run_config_apply,
       .example = "config apply -f site.yaml --dry-run\nconfig apply -f site.yaml --prune"),
@@ -394,17 +464,20 @@ const char *cli_noun_summary(const char *noun)
     } nouns[] = {
         {"cluster", "the nodes together: health, leader, equality of state"},
         {"node", "the machines of the cluster"},
+        {"address", "where phones and trunks find the nodes; they move when a node goes"},
         {"agent", "people who answer: accounts, log-in, state"},
         {"queue", "waiting lines and who serves them"},
         {"call", "calls going on"},
         {"cdr", "records of ended calls"},
         {"extension", "telephones"},
         {"trunk", "lines to carriers and gateways"},
+        {"network", "where telephones are, and how their calls go on when a node dies"},
         {"access-number", "numbers that callers dial, and where they lead"},
         {"flow", "voice menus"},
         {"parameter", "settings of the whole cluster"},
         {"token", "keys of API clients"},
         {"events", "what happens, as it happens"},
+        {"dns", "records by which phones and trunks find the nodes"},
         {"config", "the configuration as one file"},
         {"audit", "who changed what"},
         {"completion", "completion for bash and zsh"},

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/version.h"
 #include "cli/cli_run.h"
@@ -41,7 +42,9 @@ static int print_cluster(struct cli_run *r, const json_t *c)
         fprintf(r->out.to, "leader %s, term %lld, quorum %s, applied %lld of %lld\n", leader ? leader : "?",
                 (long long)int_of(c, "term"), quorum ? "yes" : "NO", (long long)int_of(c, "applied_index"),
                 (long long)int_of(c, "commit_index"));
-        if (!ready)
+        if (json_is_true(json_object_get(c, "isolated")))
+            fprintf(r->out.to, "node %s is cut off from the majority: others carry its calls on\n", text_of(c, "node"));
+        else if (!ready)
             fprintf(r->out.to, "node %s takes no calls: %s\n", text_of(c, "node"), reason ? reason : "?");
         if (down)
             fprintf(r->out.to, "%u of %zu nodes down\n", down, json_array_size(json_object_get(c, "nodes")));
@@ -116,6 +119,81 @@ int cli_run_node_status(struct cli_run *r)
     json_decref(status);
     free(target);
     free(there);
+    return rc;
+}
+
+/* Shows on stderr what is still left there whenever that changes. */
+static int wait_drained(struct cli_run *r)
+{
+    const struct timespec pause = {0, 200000000};
+    json_int_t calls = -1;
+    size_t addresses = 0;
+    char *target = cli_run_target(r, "/v1/nodes/{NAME}");
+    int rc = target ? CLI_EXIT_OK : CLI_EXIT_ERROR;
+    while (rc == CLI_EXIT_OK) {
+        json_t *node = NULL;
+        rc = cli_run_get(r, target, &node, NULL);
+        if (rc)
+            break;
+        size_t held = json_array_size(json_object_get(node, "held_addresses"));
+        bool drains = json_is_true(json_object_get(node, "draining")), up = json_is_true(json_object_get(node, "up"));
+        if (int_of(node, "calls") != calls || held != addresses) {
+            calls = int_of(node, "calls");
+            addresses = held;
+            fprintf(stderr, "%lld calls and %zu addresses left\n", (long long)calls, addresses);
+        }
+        json_decref(node);
+        if ((calls == 0 && addresses == 0) || !up)
+            break;
+        if (!drains) {
+            fprintf(stderr, "ccctl: node %s was taken into service again meanwhile\n", r->args->args[0]);
+            rc = CLI_EXIT_CONFLICT;
+        } else if (nanosleep(&pause, NULL) && r->stop && *r->stop) {
+            rc = CLI_EXIT_OK + 130;
+        }
+    }
+    free(target);
+    return rc;
+}
+
+static bool drains_already(struct cli_run *r)
+{
+    json_t *node = NULL;
+    char *target = cli_run_target(r, "/v1/nodes/{NAME}");
+    bool yes =
+        target && cli_run_get(r, target, &node, NULL) == CLI_EXIT_OK && json_is_true(json_object_get(node, "draining"));
+    json_decref(node);
+    free(target);
+    return yes;
+}
+
+int cli_run_node_drain(struct cli_run *r)
+{
+    bool wait = cli_args_given(r->args, "wait");
+    char *target = cli_run_target(r, r->verb->path);
+    struct cli_reply reply;
+    const struct cli_http_request q = {.method = r->verb->method, .target = target};
+    int rc = target ? CLI_EXIT_OK : CLI_EXIT_ERROR;
+    json_t *node = NULL;
+    if (rc == CLI_EXIT_OK && r->dry_run) {
+        rc = cli_run_would(r, q.method, target, NULL);
+        goto out;
+    }
+    if (rc == CLI_EXIT_OK)
+        rc = cli_run_try(r, &q, &reply);
+    if (rc)
+        goto out;
+    node = cli_run_parse(&reply);
+    if (reply.status >= 300 && !(wait && reply.status == 409 && drains_already(r)))
+        rc = cli_run_refused(r, &reply, NULL);
+    cli_reply_free(&reply);
+    if (rc == CLI_EXIT_OK && wait)
+        rc = wait_drained(r);
+    if (rc == CLI_EXIT_OK)
+        rc = cli_run_done(r, wait ? NULL : node);
+out:
+    json_decref(node);
+    free(target);
     return rc;
 }
 

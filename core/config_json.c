@@ -24,6 +24,7 @@ static const struct {
     [CFG_FLOW] = {"flow", &ev__flow__descriptor, EV__CONFIG_OBJECT__OBJECT_FLOW},
     [CFG_PARAMETER] = {"parameter", &ev__parameter__descriptor, EV__CONFIG_OBJECT__OBJECT_PARAMETER},
     [CFG_TOKEN] = {"token", &ev__token__descriptor, EV__CONFIG_OBJECT__OBJECT_TOKEN},
+    [CFG_NETWORK] = {"network", &ev__network__descriptor, EV__CONFIG_OBJECT__OBJECT_NETWORK},
 };
 
 enum cfg_kind config_kind(const char *name)

@@ -21,6 +21,7 @@ enum cfg_kind {
     CFG_FLOW,
     CFG_PARAMETER,
     CFG_TOKEN,
+    CFG_NETWORK,
     CFG_KINDS
 };
 

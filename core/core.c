@@ -155,6 +155,16 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_offer_failed(c, cmd->offer_failed);
     case EV__COMMAND__BODY_LEG_UPDATE:
         return core_leg_update(c, cmd->leg_update);
+    case EV__COMMAND__BODY_NODE_DRAIN:
+        return core_node_drain(c, cmd->node_drain);
+    case EV__COMMAND__BODY_ADDRESS_MOVE:
+        return core_address_move(c, cmd->address_move);
+    case EV__COMMAND__BODY_ADDRESS_GIVEN:
+        return core_address_given(c, cmd->address_given);
+    case EV__COMMAND__BODY_ADDRESS_STATE:
+        return core_address_state(c, cmd->address_state);
+    case EV__COMMAND__BODY_CALL_MOVE:
+        return core_call_move(c, cmd->call_move);
     case EV__COMMAND__BODY_CALL_END:
         return core_call_end(c, cmd->call_end);
     case EV__COMMAND__BODY__NOT_SET:
@@ -224,10 +234,11 @@ static void flush(struct core *c)
         size_t len;
         uint8_t *body = core_packed(c, &n->msg->base, &len);
         const struct storage_val v[] = {storage_text(n->pub.name), storage_int(n->pub.up), storage_int(n->pub.since_us),
-                                        storage_blob(body, len)};
-        storage_run(c->st, STORAGE_NODE_PUT, v, 4);
+                                        storage_int(n->draining), storage_blob(body, len)};
+        storage_run(c->st, STORAGE_NODE_PUT, v, 5);
         list_del(it);
     }
+    core_addresses_flush(c);
     core_events_flush(c);
     const struct storage_val v[] = {
         storage_int(c->index),       storage_int(c->term),

@@ -55,6 +55,7 @@ enum core_event_type {
     CORE_EV_REGISTRATION, /* extension `name` */
     CORE_EV_CDR,          /* record of `call_id` written */
     CORE_EV_DIGEST,       /* compute the digest for request `name` now */
+    CORE_EV_ADDRESS,      /* service address `name`: its holder or target changed, or it is gone */
 };
 struct core_event {
     enum core_event_type type;
@@ -184,6 +185,11 @@ struct core_offer {
     const char *queue; /* "" outside a queue */
     uint64_t since_us;
     uint32_t ring_time_s;
+    /* Dialogs of this offer carry identifiers made from this epoch. It stays when the call is taken over together with its
+     * address: the INVITE sent again is then taken for a retransmission and the ringing goes on. */
+    uint32_t epoch;
+    /* Not 0: INVITEs of this and later epochs before `epoch` may still be ringing and are to be cancelled. */
+    uint32_t former_epoch;
 };
 struct core_call {
     uint64_t id;
@@ -202,6 +208,8 @@ struct core_call {
     size_t n_legs;
     struct core_leg legs[4];
     uint64_t arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, held_us;
+    uint64_t menu_moved_us; /* when the flow came to flow_node */
+    uint64_t taken_over_us; /* latest change of owner; 0: never */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* for (const struct core_call *k = NULL; (k = core_call_next(c, k, owner)); ) — calls of one owner (NULL: all), by id. */
@@ -211,14 +219,37 @@ const struct core_call *core_call_next(const struct core *c, const struct core_c
 struct core_node {
     const char *name, *site, *https, *peer, *version;
     uint64_t node_id, incarnation;
-    bool up;
+    bool up, draining;
     uint64_t since_us;
     uint64_t clock_us; /* its own clock as it last told it, when that was far ahead of ours; else 0 */
     size_t n_sip;
-    const char *sip[8];
+    const char *sip[8]; /* "ip:port" */
+    size_t n_service;
+    const char *service_ip[8]; /* of these, the ones that may go to another node */
 };
 const struct core_node *core_node(const struct core *c, const char *name);
 const struct core_node *core_node_next(const struct core *c, const struct core_node *after);
+
+/* ---- service addresses: where phones and trunks find a node, and who answers there now */
+struct core_address {
+    const char *ip;
+    const char *home;   /* the node whose it is */
+    const char *holder; /* the node that has to have it bound now */
+    const char *target; /* "" or the node that it is on its way to: the holder lets go (AddressGiven) */
+    uint32_t epoch;     /* grows with each change of holder */
+    bool bound;         /* the holder has it, as far as it said */
+    const char *why;    /* why it could not, "" */
+};
+const struct core_address *core_address(const struct core *c, const char *ip);
+/* In the order of their texts; after NULL: the first. */
+const struct core_address *core_address_next(const struct core *c, const struct core_address *after);
+
+/* How a leg goes on at another node: with its address (nothing is sent), or by a re-INVITE from the new owner's own. By its
+ * trunk, else by the network of the peer's address ("udp:ip:port"); the longest range wins. */
+enum core_takeover { CORE_TAKEOVER_ADDRESS, CORE_TAKEOVER_REINVITE };
+enum core_takeover core_takeover_of(const struct core *c, const char *trunk, const char *flow);
+/* Site of the network that the address is in; NULL none. */
+const char *core_site_of(const struct core *c, const struct sockaddr *peer);
 
 /* ---- numbers for metrics; cheap */
 struct core_counts {

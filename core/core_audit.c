@@ -38,6 +38,14 @@ static const char *action_of(const Ev__Command *m, char object[160])
         (void)snprintf(object, 160, "node/%.64s", m->node_forget->name);
         return "node.forget";
     }
+    if (m->body_case == EV__COMMAND__BODY_NODE_DRAIN) {
+        (void)snprintf(object, 160, "node/%.64s", m->node_drain->name);
+        return m->node_drain->on ? "node.drain" : "node.undrain";
+    }
+    if (m->body_case == EV__COMMAND__BODY_ADDRESS_MOVE) {
+        (void)snprintf(object, 160, "address/%.45s", m->address_move->ip);
+        return "address.move";
+    }
     if (m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION)
         return "cluster.operation";
     if (m->body_case == EV__COMMAND__BODY_FEATURE)

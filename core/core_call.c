@@ -93,7 +93,9 @@ void core_call_publish(struct call *k)
                                    .extension = s->offer_extension,
                                    .queue = s->offer_queue,
                                    .since_us = s->offer_since_us,
-                                   .ring_time_s = s->offer_ring_time_s};
+                                   .ring_time_s = s->offer_ring_time_s,
+                                   .epoch = s->offer_epoch,
+                                   .former_epoch = s->offer_former_epoch};
     p->fail_status = (int)s->fail_status;
     p->fail_cause = s->fail_cause;
     p->n_legs = s->n_legs < CORE_LEGS_MAX ? s->n_legs : CORE_LEGS_MAX;
@@ -114,6 +116,8 @@ void core_call_publish(struct call *k)
     p->offered_us = s->offered_us;
     p->connected_us = s->connected_us;
     p->held_us = s->held_us;
+    p->menu_moved_us = s->menu_moved_us;
+    p->taken_over_us = s->taken_over_us;
 }
 
 void core_call_touch(struct core *c, struct call *k)
@@ -165,6 +169,13 @@ Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const c
     core_pbset(&l->agent, agent);
     s->legs[s->n_legs++] = l;
     return l;
+}
+
+void core_call_acked(struct call *k, bool acked)
+{
+    Ev__Dialog *d = k->st->legs[0]->dialog;
+    if (acked && d)
+        core_pbset(&d->invite_text, "");
 }
 
 /* ---- telephones that take part */
@@ -235,6 +246,10 @@ struct call *core_call_of(struct core *c, uint64_t id)
     }
     if (strcmp(k->st->owner, c->cmd->node) != 0) {
         (void)core_refuse(c, ERR_STALE, "node", "the call is owned by node %.64s", k->st->owner);
+        return NULL;
+    }
+    if (c->cmd->call_epoch && c->cmd->call_epoch != k->st->epoch) {
+        (void)core_refuse(c, ERR_STALE, "call_epoch", "the call has changed hands: epoch %u", k->st->epoch);
         return NULL;
     }
     return k;
@@ -403,6 +418,8 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_pbset(&s->flow, m->flow);
     core_pbset(&s->flow_node, m->node);
     core_pbset(&s->flow_state, m->state);
+    core_call_acked(k, m->caller_acked);
+    s->menu_moved_us = c->now_us;
     if (m->language[0])
         core_pbset(&s->language, m->language);
     s->fail_status = 0; /* the flow has gone on */
@@ -424,6 +441,7 @@ int core_call_queue(struct core *c, const Ev__CallQueue *m)
     if (core_queue_full(c, m->queue))
         return core_refuse(c, ERR_BUSY, "queue", "queue %.64s is full", m->queue);
     core_pbset(&k->st->queue, m->queue);
+    core_call_acked(k, m->caller_acked);
     core_queue_enter(c, k);
     return 0;
 }
@@ -441,6 +459,7 @@ int core_call_dial(struct core *c, const Ev__CallDial *m)
     if (err)
         return core_refuse(c, err, m->agent[0] ? "agent" : "extension", "cannot be called now: %s", cause);
     k->st->from_menu = true;
+    core_call_acked(k, m->caller_acked);
     core_call_touch(c, k);
     return 0;
 }
@@ -506,15 +525,4 @@ int core_call_end(struct core *c, const Ev__CallEnd *m)
         return c->ans->code;
     core_call_finish(c, k, m->by, m->cause, m->sip_status, m->n_quality, m->quality);
     return 0;
-}
-
-void core_calls_of_dead_node(struct core *c, const char *node)
-{
-    size_t n = 0;
-    uint64_t *ids = core_alloc((map_count(&c->calls) + 1) * sizeof *ids);
-    for (const struct core_call *k = NULL; (k = core_call_next(c, k, node)) != NULL;)
-        ids[n++] = k->id;
-    for (size_t i = 0; i < n; i++)
-        core_call_finish(c, core_call_obj(c, ids[i]), "system", "node_down", 0, 0, NULL);
-    free(ids);
 }

@@ -26,6 +26,7 @@
 #define CORE_IDEM_AGE_US (24ull * 3600 * 1000000)
 #define CORE_IDEM_EVERY 1024u /* keyed commands between trims that no tick asked for */
 #define CORE_LEGS_MAX 4u
+#define CORE_IP_MAX 46u
 
 /* ---- small tools (core_util.c) */
 void *core_alloc(size_t bytes); /* zeroed; never NULL */
@@ -128,6 +129,14 @@ struct call {
 struct node {
     struct core_node pub;
     Ev__NodeUp *msg;
+    bool draining;
+    unsigned calls, held; /* while somebody is chosen: calls owned, addresses held */
+    struct list_node dirty;
+};
+
+struct address {
+    struct core_address pub;
+    char ip[CORE_IP_MAX], home[CORE_NAME_MAX], holder[CORE_NAME_MAX], target[CORE_NAME_MAX], why[128];
     struct list_node dirty;
 };
 
@@ -156,6 +165,8 @@ struct core {
     bool sorted_ok;
     struct node **node_list; /* by name */
     size_t n_nodes;
+    struct address **addresses; /* by text */
+    size_t n_addresses;
     struct session *sessions;
     size_t n_sessions;
     struct heap wraps, expiries;
@@ -170,7 +181,7 @@ struct core {
     unsigned n_answers;
     struct core_event *ev;
     unsigned n_ev, cap_ev;
-    struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_nodes;
+    struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_nodes, dirty_addresses;
     struct sbuf events; /* JSON array in the making */
     unsigned n_events;
     uint32_t audit_n;
@@ -247,6 +258,9 @@ int core_cluster_operation(struct core *c, const Ev__ClusterOperation *m);
 void core_node_link(struct core *c, struct node *n);
 void core_node_publish(struct node *n);
 void core_node_free(struct node *n);
+struct node *core_node_obj(const struct core *c, const char *name);
+/* Row, CORE_EV_NODE, and an event of the stream unless it is NULL. */
+void core_node_touch(struct core *c, struct node *n, const char *event);
 
 /* ---- core_reg.c */
 int core_register(struct core *c, const Ev__Register *m);
@@ -288,14 +302,14 @@ struct call *core_call_obj(const struct core *c, uint64_t id);
 void core_call_touch(struct core *c, struct call *k);
 void core_call_publish(struct call *k);
 void core_call_free(struct call *k);
+/* The caller has acknowledged our 200: the text of his INVITE goes. */
+void core_call_acked(struct call *k, bool acked);
 void core_call_set_caller(struct core *c, struct call *k, const char *extension);
 void core_call_set_callee(struct core *c, struct call *k, const char *extension);
 void core_call_fail(struct core *c, struct call *k, uint32_t status, const char *cause);
 /* Writes the record and removes the call; frees k. */
 void core_call_finish(struct core *c, struct call *k, const char *by, const char *cause, uint32_t status,
                       size_t n_quality, Ev__LegQuality *const *quality);
-/* Ends all calls of a node. Moving them to a survivor replaces this function. */
-void core_calls_of_dead_node(struct core *c, const char *node);
 void core_calls_flush(struct core *c);
 Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const char *number, const char *agent);
 bool core_queue_full(const struct core *c, const char *name);
@@ -309,6 +323,23 @@ int core_dial(struct core *c, struct call *k, const char *agent, const char *ext
 void core_decide(struct core *c);
 void core_queue_touch(struct core *c, const char *name);
 struct queue *core_queue_obj(const struct core *c, const char *name);
+
+/* ---- core_takeover.c */
+/* This node is away: its addresses and calls go to the others, as far as there are any. */
+void core_take_over_from(struct core *c, const char *node);
+/* A node comes up: 0 or a refusal; then its addresses; then the calls that nobody looks after. */
+int core_addresses_check(struct core *c, const Ev__NodeUp *m);
+void core_addresses_of(struct core *c, const Ev__NodeUp *m, bool other_process);
+void core_calls_come_back(struct core *c, const char *node, bool other_process);
+void core_addresses_adopt(struct core *c, const char *gone);
+struct address *core_address_add(struct core *c, const char *ip);
+void core_addresses_flush(struct core *c);
+void core_addresses_free(struct core *c);
+int core_node_drain(struct core *c, const Ev__NodeDrain *m);
+int core_address_move(struct core *c, const Ev__AddressMove *m);
+int core_address_given(struct core *c, const Ev__AddressGiven *m);
+int core_address_state(struct core *c, const Ev__AddressState *m);
+int core_call_move(struct core *c, const Ev__CallMove *m);
 
 /* ---- core_cdr.c */
 void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,

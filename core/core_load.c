@@ -87,7 +87,7 @@ static int node_row(void *ctx, const struct storage_row *r)
 {
     struct core *c = ctx;
     size_t len;
-    const void *body = storage_row_blob(r, 3, &len);
+    const void *body = storage_row_blob(r, 4, &len);
     Ev__NodeUp *m = ev__node_up__unpack(NULL, len, body);
     if (!m)
         return ERR_CORRUPT;
@@ -96,8 +96,25 @@ static int node_row(void *ctx, const struct storage_row *r)
     n->msg = m;
     n->pub.up = storage_row_int(r, 1) != 0;
     n->pub.since_us = storage_row_int(r, 2);
+    n->draining = storage_row_int(r, 3) != 0;
     core_node_publish(n);
     core_node_link(c, n);
+    return 0;
+}
+
+static int address_row(void *ctx, const struct storage_row *r)
+{
+    struct core *c = ctx;
+    const char *ip = storage_row_text(r, 0);
+    if (!core_fits(ip, CORE_IP_MAX))
+        return ERR_CORRUPT;
+    struct address *a = core_address_add(c, ip);
+    (void)snprintf(a->home, sizeof a->home, "%s", storage_row_text(r, 1));
+    (void)snprintf(a->holder, sizeof a->holder, "%s", storage_row_text(r, 2));
+    (void)snprintf(a->target, sizeof a->target, "%s", storage_row_text(r, 3));
+    a->pub.epoch = (uint32_t)storage_row_int(r, 4);
+    a->pub.bound = storage_row_int(r, 5) != 0;
+    (void)snprintf(a->why, sizeof a->why, "%s", storage_row_text(r, 6));
     return 0;
 }
 
@@ -215,13 +232,15 @@ int core_load(struct core *c, struct err_info *info)
         const char *table;
     } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"}, {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
                  {STORAGE_CONFIG_ALL, config_row, "config"},    {STORAGE_NODE_ALL, node_row, "node"},
-                 {STORAGE_REG_ALL, reg_row, "registration"},    {STORAGE_AGENT_ALL, agent_row, "agent_state"},
-                 {STORAGE_CALL_ALL, call_row, "call"},          {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
+                 {STORAGE_ADDRESS_ALL, address_row, "address"}, {STORAGE_REG_ALL, reg_row, "registration"},
+                 {STORAGE_AGENT_ALL, agent_row, "agent_state"}, {STORAGE_CALL_ALL, call_row, "call"},
+                 {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
     c->feature_level = 1;
     list_init(&c->dirty_calls);
     list_init(&c->dirty_agents);
     list_init(&c->dirty_queues);
     list_init(&c->dirty_nodes);
+    list_init(&c->dirty_addresses);
     int err = acd_new(&c->acd);
     if (err)
         return err_set(info, err, "", "no memory for the queue engine");
@@ -260,6 +279,7 @@ void core_unload(struct core *c)
     for (size_t it = 0; map_next(&c->nodes, &it, &slot);)
         core_node_free(slot->value);
     map_free(&c->nodes);
+    core_addresses_free(c);
     for (int i = 0; i < CFG_KINDS; i++) {
         for (size_t it = 0; map_next(&c->cfg[i], &it, &slot);)
             core_cfg_free(slot->value);

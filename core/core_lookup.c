@@ -8,10 +8,15 @@
 
 #include "core/core_int.h"
 
-struct trunk_range {
+struct range {
     uint8_t addr[16];
     unsigned prefix;
-    const Ev__Trunk *trunk;
+    const char *name; /* of the object, for a total order */
+    const void *of;   /* Ev__Trunk or Ev__Network */
+};
+struct ranges {
+    struct range *v;
+    size_t n;
 };
 struct contact {
     uint8_t addr[16];
@@ -19,8 +24,7 @@ struct contact {
     const Ev__Extension *ext;
 };
 struct lookup {
-    struct trunk_range *ranges;
-    size_t n_ranges;
+    struct ranges trunks, networks;
     struct contact *contacts;
     size_t n_contacts;
     struct map tokens, bound; /* by hash; extension to agent */
@@ -31,7 +35,8 @@ void core_lookup_drop(struct core *c)
     struct lookup *l = c->lookup;
     if (!l)
         return;
-    free(l->ranges);
+    free(l->trunks.v);
+    free(l->networks.v);
     free(l->contacts);
     map_free(&l->tokens);
     map_free(&l->bound);
@@ -41,10 +46,10 @@ void core_lookup_drop(struct core *c)
 
 static int range_order(const void *a, const void *b)
 {
-    const struct trunk_range *x = a, *y = b;
+    const struct range *x = a, *y = b;
     if (x->prefix != y->prefix)
         return x->prefix > y->prefix ? -1 : 1;
-    return strcmp(x->trunk->name, y->trunk->name);
+    return strcmp(x->name, y->name);
 }
 
 static int contact_order(const void *a, const void *b)
@@ -56,15 +61,35 @@ static int contact_order(const void *a, const void *b)
     return d ? d : strcmp(x->ext->number, y->ext->number);
 }
 
-static void add_trunk(struct lookup *l, const Ev__Trunk *t)
+static void add_ranges(struct ranges *l, char *const *texts, size_t n, const char *name, const void *of)
 {
-    for (size_t i = 0; !t->disabled && i < t->n_sources; i++) {
-        l->ranges = core_grow(l->ranges, (l->n_ranges + 1) * sizeof *l->ranges);
-        struct trunk_range *r = &l->ranges[l->n_ranges];
-        r->trunk = t;
-        if (config_parse_range(t->sources[i], r->addr, &r->prefix) == 0)
-            l->n_ranges++;
+    for (size_t i = 0; i < n; i++) {
+        l->v = core_grow(l->v, (l->n + 1) * sizeof *l->v);
+        struct range *r = &l->v[l->n];
+        r->name = name;
+        r->of = of;
+        if (config_parse_range(texts[i], r->addr, &r->prefix) == 0)
+            l->n++;
     }
+}
+
+/* Trunks and networks, the longest ranges first. */
+static void make_ranges(const struct core *c, struct lookup *l)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&c->cfg[CFG_TRUNK], &it, &slot);) {
+        const Ev__Trunk *t = (const Ev__Trunk *)(const void *)((const struct cfg *)slot->value)->msg;
+        if (!t->disabled)
+            add_ranges(&l->trunks, t->sources, t->n_sources, t->name, t);
+    }
+    for (size_t it = 0; map_next(&c->cfg[CFG_NETWORK], &it, &slot);) {
+        const Ev__Network *n = (const Ev__Network *)(const void *)((const struct cfg *)slot->value)->msg;
+        add_ranges(&l->networks, n->ranges, n->n_ranges, n->name, n);
+    }
+    if (l->trunks.n)
+        qsort(l->trunks.v, l->trunks.n, sizeof *l->trunks.v, range_order);
+    if (l->networks.n)
+        qsort(l->networks.v, l->networks.n, sizeof *l->networks.v, range_order);
 }
 
 static struct lookup *make(const struct core *cc)
@@ -76,8 +101,7 @@ static struct lookup *make(const struct core *cc)
     map_init(&l->tokens);
     map_init(&l->bound);
     const struct map_slot *slot;
-    for (size_t it = 0; map_next(&c->cfg[CFG_TRUNK], &it, &slot);)
-        add_trunk(l, (const Ev__Trunk *)(const void *)((const struct cfg *)slot->value)->msg);
+    make_ranges(c, l);
     size_t n = map_count(&c->cfg[CFG_EXTENSION]);
     l->contacts = core_alloc((n + 1) * sizeof *l->contacts);
     for (size_t it = 0; map_next(&c->cfg[CFG_EXTENSION], &it, &slot);) {
@@ -104,8 +128,6 @@ static struct lookup *make(const struct core *cc)
             map_set(&l->bound, a->extension, (void *)(uintptr_t)a) != 0)
             core_oom();
     }
-    if (l->n_ranges)
-        qsort(l->ranges, l->n_ranges, sizeof *l->ranges, range_order);
     if (l->n_contacts)
         qsort(l->contacts, l->n_contacts, sizeof *l->contacts, contact_order);
     c->lookup = l;
@@ -131,7 +153,7 @@ static bool address(const struct sockaddr *sa, uint8_t addr[16], uint16_t *port)
     return false;
 }
 
-static bool within(const uint8_t addr[16], const struct trunk_range *r)
+static bool within(const uint8_t addr[16], const struct range *r)
 {
     unsigned whole = r->prefix / 8, rest = r->prefix % 8;
     if (memcmp(addr, r->addr, whole) != 0)
@@ -139,18 +161,45 @@ static bool within(const uint8_t addr[16], const struct trunk_range *r)
     return !rest || ((addr[whole] ^ r->addr[whole]) & (0xff << (8 - rest)) & 0xff) == 0;
 }
 
+static const void *find_range(const struct ranges *l, const uint8_t addr[16])
+{
+    for (size_t i = 0; i < l->n; i++) {
+        if (within(addr, &l->v[i]))
+            return l->v[i].of;
+    }
+    return NULL;
+}
+
 const Ev__Trunk *core_trunk_of(const struct core *c, const struct sockaddr *source)
 {
     uint8_t addr[16];
     uint16_t port;
-    if (!address(source, addr, &port))
-        return NULL;
-    const struct lookup *l = make(c);
-    for (size_t i = 0; i < l->n_ranges; i++) {
-        if (within(addr, &l->ranges[i]))
-            return l->ranges[i].trunk;
+    return address(source, addr, &port) ? find_range(&make(c)->trunks, addr) : NULL;
+}
+
+enum core_takeover core_takeover_of(const struct core *c, const char *trunk, const char *flow)
+{
+    const struct cfg *t = trunk && trunk[0] ? core_cfg(c, CFG_TRUNK, trunk) : NULL;
+    const char *how = t ? ((const Ev__Trunk *)(const void *)t->msg)->takeover : "";
+    const char *at = flow ? strchr(flow, ':') : NULL;
+    uint8_t addr[16];
+    uint16_t port;
+    char contact[CORE_IP_MAX + 16];
+    if (!how[0] && at) {
+        (void)snprintf(contact, sizeof contact, "sip:%s", at + 1);
+        const Ev__Network *n =
+            config_parse_contact(contact, addr, &port) == 0 ? find_range(&make(c)->networks, addr) : NULL;
+        how = n ? n->takeover : "";
     }
-    return NULL;
+    return strcmp(how, "reinvite") == 0 ? CORE_TAKEOVER_REINVITE : CORE_TAKEOVER_ADDRESS;
+}
+
+const char *core_site_of(const struct core *c, const struct sockaddr *peer)
+{
+    uint8_t addr[16];
+    uint16_t port;
+    const Ev__Network *n = address(peer, addr, &port) ? find_range(&make(c)->networks, addr) : NULL;
+    return n && n->site[0] ? n->site : NULL;
 }
 
 const Ev__Extension *core_extension_of(const struct core *c, const struct sockaddr *source, const char *from_user)

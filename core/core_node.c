@@ -5,14 +5,14 @@
 
 #include "core/core_int.h"
 
-static struct node *node_obj(const struct core *c, const char *name)
+struct node *core_node_obj(const struct core *c, const char *name)
 {
     return map_get(&c->nodes, name);
 }
 
 const struct core_node *core_node(const struct core *c, const char *name)
 {
-    const struct node *n = node_obj(c, name);
+    const struct node *n = core_node_obj(c, name);
     return n ? &n->pub : NULL;
 }
 
@@ -42,6 +42,10 @@ void core_node_publish(struct node *n)
     p->n_sip = m->n_sip < 8 ? m->n_sip : 8;
     for (size_t i = 0; i < p->n_sip; i++)
         p->sip[i] = m->sip[i];
+    p->n_service = m->n_service_ip < 8 ? m->n_service_ip : 8;
+    for (size_t i = 0; i < p->n_service; i++)
+        p->service_ip[i] = m->service_ip[i];
+    p->draining = n->draining;
 }
 
 void core_node_link(struct core *c, struct node *n)
@@ -62,7 +66,7 @@ void core_node_free(struct node *n)
     free(n);
 }
 
-static void touch(struct core *c, struct node *n, const char *event)
+void core_node_touch(struct core *c, struct node *n, const char *event)
 {
     if (list_empty(&n->dirty))
         list_push_back(&c->dirty_nodes, &n->dirty);
@@ -80,19 +84,19 @@ int core_node_up(struct core *c, const Ev__NodeUp *m)
 {
     if (!core_fits(m->name, CORE_NAME_MAX))
         return core_refuse(c, ERR_INVAL, "name", "a node's name has 1 to %u bytes", CORE_NAME_MAX - 1);
-    struct node *n = node_obj(c, m->name);
+    struct node *n = core_node_obj(c, m->name);
     /* A node that was removed and added again has a higher id, and counts its processes from one. */
     bool older =
         n && (m->node_id < n->msg->node_id || (m->node_id == n->msg->node_id && m->incarnation < n->msg->incarnation));
     bool other = n && (m->node_id != n->msg->node_id || m->incarnation != n->msg->incarnation);
     if (older)
         return core_refuse(c, ERR_STALE, "incarnation", "a newer process of node %.64s is known", m->name);
+    if (core_addresses_check(c, m))
+        return c->ans->code;
     if (!n) {
         n = core_alloc(sizeof *n);
         list_init(&n->dirty);
         n->pub.since_us = c->now_us;
-    } else if (other) {
-        core_calls_of_dead_node(c, m->name);
     }
     bool fresh = !n->msg;
     uint64_t clock_us = fresh ? c->cmd->clock_us : n->msg->clock_us; /* told with this command, or in vain */
@@ -112,33 +116,41 @@ int core_node_up(struct core *c, const Ev__NodeUp *m)
     if (came)
         n->pub.since_us = c->now_us;
     core_node_publish(n);
-    touch(c, n, came ? "node.up" : NULL);
+    core_node_touch(c, n, came ? "node.up" : NULL);
+    core_addresses_of(c, n->msg, other);
+    core_calls_come_back(c, n->msg->name, other);
     return 0;
 }
 
 int core_node_down(struct core *c, const Ev__NodeDown *m)
 {
-    struct node *n = node_obj(c, m->name);
+    struct node *n = core_node_obj(c, m->name);
     if (!n)
         return core_refuse(c, ERR_NOTFOUND, "name", "there is no node %.64s", m->name);
     if (m->incarnation != n->msg->incarnation)
         return core_refuse(c, ERR_STALE, "incarnation", "another process of node %.64s is meant", m->name);
+    if (m->term && m->term != c->term)
+        return core_refuse(c, ERR_STALE, "term", "declared in term %llu by a leader that leads no more",
+                           (unsigned long long)m->term);
     if (!n->pub.up)
         return core_refuse(c, ERR_STALE, "name", "node %.64s is down already", m->name);
     n->pub.up = false;
     n->pub.since_us = c->now_us;
-    touch(c, n, "node.down");
-    core_calls_of_dead_node(c, m->name);
+    core_node_touch(c, n, "node.down");
+    core_take_over_from(c, m->name);
     return 0;
 }
 
 int core_node_forget(struct core *c, const Ev__NodeForget *m)
 {
-    struct node *n = node_obj(c, m->name);
+    struct node *n = core_node_obj(c, m->name);
     if (!n)
         return core_refuse(c, ERR_NOTFOUND, "name", "there is no node %.64s", m->name);
-    core_calls_of_dead_node(c, m->name);
-    touch(c, n, n->pub.up ? "node.down" : NULL);
+    bool was_up = n->pub.up;
+    n->pub.up = false;
+    core_take_over_from(c, m->name);
+    core_addresses_adopt(c, m->name);
+    core_node_touch(c, n, was_up ? "node.down" : NULL);
     const struct storage_val v = storage_text(m->name);
     storage_run(c->st, STORAGE_NODE_DEL, &v, 1);
     (void)map_del(&c->nodes, m->name);

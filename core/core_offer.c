@@ -75,6 +75,8 @@ static void make_offer(struct core *c, struct call *k, enum core_call_phase phas
     s->offer_id = ++c->offer_seq;
     s->offer_since_us = c->now_us;
     s->offer_ring_time_s = ring_s;
+    s->offer_epoch = s->epoch;
+    s->offer_former_epoch = 0;
     if (!s->offered_us)
         s->offered_us = c->now_us;
     s->offers++;
@@ -201,6 +203,7 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     l->answered = true;
     take(&l->dialog, &m->dialog);
     take(&s->legs[0]->dialog, &m->caller_dialog);
+    core_call_acked(k, m->caller_acked);
     bool caller_now = !s->answered;
     if (caller_now) {
         s->answered = s->legs[0]->answered = true;

@@ -16,7 +16,9 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const agent[] = {"number", "name",   "extension",        "group",  "type", "level",
                                         "state",  "reason", "extension_in_use", "queues", NULL};
     static const char *const queue[] = {"name", "display_name", "strategy", "quiet", NULL};
-    static const char *const trunk[] = {"name", "contact", "disabled", NULL};
+    static const char *const trunk[] = {"name", "contact", "disabled", "takeover", NULL};
+    static const char *const network[] = {"name", "takeover", "site", NULL};
+    static const char *const address[] = {"ip", "home", "holder", "target", "state", NULL};
     static const char *const access[] = {"number", "flow", "queue", "app", "extension", "agent", "language", NULL};
     static const char *const by_name[] = {"name", NULL};
     static const char *const token[] = {"name", "role", NULL};
@@ -25,7 +27,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const cdr[] = {"call_id", "direction",   "caller", "called", "trunk", "extension",
                                       "agent",   "answered_by", "queue",  "flow",   "owner", "from",
                                       "to",      "ended_by",    "cause",  NULL};
-    static const char *const node[] = {"name", "site", "up", "version", NULL};
+    static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};
     static const char *const event[] = {"type", "subject", NULL};
     static const char *const audit[] = {"actor", "origin", "node", "action", "object", "from", "to", NULL};
     static const struct view_kind kinds[] = {
@@ -33,6 +35,7 @@ static const struct view_kind *find_kind(const char *name)
         {"agent", view_list_config, agent, false},
         {"queue", view_list_config, queue, false},
         {"trunk", view_list_config, trunk, false},
+        {"network", view_list_config, network, false},
         {"access_number", view_list_config, access, false},
         {"flow", view_list_config, by_name, false},
         {"parameter", view_list_config, by_name, false},
@@ -40,6 +43,7 @@ static const struct view_kind *find_kind(const char *name)
         {"call", view_list_calls, call, false},
         {"cdr", view_list_cdrs, cdr, true},
         {"node", view_list_nodes, node, false},
+        {"address", view_list_addresses, address, false},
         {"event", view_list_events, event, false},
         {"audit", view_list_audit, audit, true},
     };

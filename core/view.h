@@ -5,18 +5,20 @@
  * a view.
  *
  * Rows:
- *  config kinds (extension, agent, queue, trunk, access_number, flow, parameter, token): the object's fields by their names
+ *  config kinds (extension, agent, queue, trunk, network, access_number, flow, parameter, token): the object's fields by their names
  *     in commands.proto, and "version", "updated_at". flow: "definition" is an object. extension also: "has_password",
  *     "registrations": [{uri, node, flow, user_agent, expires_at}].
  *     agent also: "state", "reason", "since", "login_at", "extension_in_use", "call_id", "answered", "queues": [names].
  *     queue also: "waiting", "available", "logged_in", "talking", "longest_wait_ms", "entries": [{call_id, caller, position, queued_at, state}]
  *  call: call_id (16 hex digits), owner, epoch, phase, caller, caller_name, called, trunk, extension, agent, queue, flow, flow_node,
- *     language, position, arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, legs: [{leg_id, role, number, agent,
+ *     language, position, arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, taken_over_at, legs: [{leg_id, role, number, agent,
  *     answered, held, media_address, remote_target}]
  *  cdr: record_id, call_id, direction ("inbound", "internal"), caller, called, trunk, extension, agent, answered_by, queue, flow, owner,
  *     arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, ended_at, duration_ms, talk_ms, wait_ms,
  *     ended_by, cause, sip_status, offers, taken_over, quality: [{leg_id, role, rx_packets, tx_packets, rx_lost, jitter_us, rtt_us, remote_lost}]
- *  node: name, node_id, site, sip, https, peer, version, up, since, incarnation
+ *  node: name, node_id, site, sip, https, peer, version, up, since, incarnation, draining, calls (that it owns), home_addresses,
+ *     held_addresses: [ip]
+ *  address: ip, home, holder, target ("" or where it is on its way to), epoch, bound, why, state ("bound", "pending", "moving", "failed")
  *  event: CloudEvents 1.0 envelope: specversion, id ("INDEX.N"), source, type ("everline.call.started", ...), subject, time, data
  *  audit: index, time, actor, origin, node, action, object, before, after, code
  * Times are RFC 3339 UTC with milliseconds, or null. Lists have a stable order and a cursor. */

@@ -155,6 +155,7 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "queued_at", view_time(s->queued_us));
     view_set(v, o, "offered_at", view_time(s->offered_us));
     view_set(v, o, "connected_at", view_time(s->connected_us));
+    view_set(v, o, "taken_over_at", view_time(s->taken_over_us));
     json_t *legs = json_array();
     for (size_t i = 0; i < s->n_legs; i++) {
         if (json_array_append_new(legs, leg_json(v, s->legs[i])) != 0)
@@ -203,7 +204,69 @@ int view_list_calls(struct view *v)
                                 vals, 1, call_row, v);
 }
 
+/* ---- service addresses */
+
+static int address_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    const char *ip = storage_row_text(r, 0), *target = storage_row_text(r, 3), *why = storage_row_text(r, 6);
+    bool bound = storage_row_int(r, 5) != 0;
+    json_t *o = json_object();
+    view_set(v, o, "ip", view_text(ip));
+    view_set(v, o, "home", view_text(storage_row_text(r, 1)));
+    view_set(v, o, "holder", view_text(storage_row_text(r, 2)));
+    view_set(v, o, "target", view_text(target));
+    view_set(v, o, "epoch", json_integer((json_int_t)storage_row_int(r, 4)));
+    view_set(v, o, "bound", json_boolean(bound));
+    view_set(v, o, "state", json_string(target[0] ? "moving" : bound ? "bound" : why[0] ? "failed" : "pending"));
+    view_set(v, o, "why", view_text(why));
+    char key[64];
+    (void)snprintf(key, sizeof key, "%s", ip);
+    return view_add(v, o, key);
+}
+
+int view_list_addresses(struct view *v)
+{
+    const struct storage_val vals[] = {storage_text(v->q->key ? v->q->key : v->after)};
+    return storage_reader_query(
+        v->r,
+        v->q->key ? "SELECT ip, home, holder, target, epoch, bound, why FROM address WHERE ip=?"
+                  : "SELECT ip, home, holder, target, epoch, bound, why FROM address WHERE ip>? ORDER BY ip",
+        vals, 1, address_row, v);
+}
+
 /* ---- nodes */
+
+static int text_row(void *ctx, const struct storage_row *r)
+{
+    return json_array_append_new(ctx, view_text(storage_row_text(r, 0)));
+}
+
+static int count_row(void *ctx, const struct storage_row *r)
+{
+    *(uint64_t *)ctx = storage_row_int(r, 0);
+    return 0;
+}
+
+/* What a drain waits for. */
+static void add_holdings(struct view *v, json_t *o, const char *name)
+{
+    const struct storage_val val = storage_text(name);
+    uint64_t calls = 0;
+    json_t *home = json_array(), *held = json_array();
+    int err = home && held
+                  ? storage_reader_query(v->r, "SELECT count(*) FROM call WHERE owner=?", &val, 1, count_row, &calls)
+                  : ERR_NOMEM;
+    if (!err)
+        err = storage_reader_query(v->r, "SELECT ip FROM address WHERE home=? ORDER BY ip", &val, 1, text_row, home);
+    if (!err)
+        err = storage_reader_query(v->r, "SELECT ip FROM address WHERE holder=? ORDER BY ip", &val, 1, text_row, held);
+    view_set(v, o, "calls", json_integer((json_int_t)calls));
+    view_set(v, o, "home_addresses", home);
+    view_set(v, o, "held_addresses", held);
+    if (err)
+        v->err = err;
+}
 
 static int node_row(void *ctx, const struct storage_row *r)
 {
@@ -228,6 +291,8 @@ static int node_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "up", json_boolean(storage_row_int(r, 0) != 0));
     view_set(v, o, "since", view_time(storage_row_int(r, 1)));
     view_set(v, o, "incarnation", json_integer((json_int_t)m->incarnation));
+    view_set(v, o, "draining", json_boolean(storage_row_int(r, 3) != 0));
+    add_holdings(v, o, m->name);
     char name[64];
     (void)snprintf(name, sizeof name, "%s", m->name);
     ev__node_up__free_unpacked(m, NULL);
@@ -238,7 +303,7 @@ int view_list_nodes(struct view *v)
 {
     const struct storage_val vals[] = {storage_text(v->q->key ? v->q->key : v->after)};
     return storage_reader_query(v->r,
-                                v->q->key ? "SELECT up, since_us, body FROM node WHERE name=?"
-                                          : "SELECT up, since_us, body FROM node WHERE name>? ORDER BY name",
+                                v->q->key ? "SELECT up, since_us, body, draining FROM node WHERE name=?"
+                                          : "SELECT up, since_us, body, draining FROM node WHERE name>? ORDER BY name",
                                 vals, 1, node_row, v);
 }

@@ -44,6 +44,7 @@ void view_set(struct view *v, json_t *o, const char *key, json_t *value);
 int view_list_config(struct view *v);
 int view_list_calls(struct view *v);
 int view_list_nodes(struct view *v);
+int view_list_addresses(struct view *v);
 int view_list_cdrs(struct view *v);
 int view_list_events(struct view *v);
 int view_list_audit(struct view *v);

@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "node/call.h"
 #include "node/ident.h"
+#include "node/lease.h"
 #include "node/metrics.h"
+#include "node/nearest.h"
 #include "node/replica.h"
 #include "storage/storage.h"
 #include "telephony/media.h"
@@ -84,7 +86,7 @@ static void apiback_submitted(void *ctx, int status, const struct core_answer *a
 /* Cut off, a command would only wait for its time to run out: the client does better to ask another node at once. */
 static int apiback_cut_off(struct node *n)
 {
-    return repl_quorum_age_ms(n->repl) > REPLICA_LEASE_MS ? ERR_NOQUORUM : 0;
+    return lease_gone(n) ? ERR_NOQUORUM : 0;
 }
 
 static void apiback_submit_core(struct node *n, void *ctx)
@@ -150,12 +152,13 @@ static json_t *apiback_cluster_status(struct node *n)
     uint8_t a[32], b[32];
     char cluster[33];
     bool known = core_secrets(n->core, a, b, cluster);
-    bool quorum = s.has_quorum && repl_quorum_age_ms(n->repl) <= REPLICA_LEASE_MS;
-    return json_pack("{s:s,s:o,s:I,s:b,s:o,s:I,s:I,s:I,s:I,s:I,s:o}", "state", apiback_state_name((int)s.state),
-                     "leader", leader, "term", (json_int_t)s.term, "has_quorum", quorum, "cluster_id",
-                     known ? json_string(cluster) : json_null(), "last_index", (json_int_t)s.last_index, "commit_index",
-                     (json_int_t)s.commit_index, "applied_index", (json_int_t)s.applied_index, "snapshot_index",
-                     (json_int_t)s.snapshot_index, "log_bytes", (json_int_t)s.log_bytes, "peers", rows);
+    bool quorum = s.has_quorum && !lease_gone(n);
+    return json_pack("{s:s,s:o,s:I,s:b,s:b,s:o,s:I,s:I,s:I,s:I,s:I,s:o}", "state", apiback_state_name((int)s.state),
+                     "leader", leader, "term", (json_int_t)s.term, "has_quorum", quorum, "isolated", lease_gone(n),
+                     "cluster_id", known ? json_string(cluster) : json_null(), "last_index", (json_int_t)s.last_index,
+                     "commit_index", (json_int_t)s.commit_index, "applied_index", (json_int_t)s.applied_index,
+                     "snapshot_index", (json_int_t)s.snapshot_index, "log_bytes", (json_int_t)s.log_bytes, "peers",
+                     rows);
 }
 
 static json_t *apiback_disk(struct node *n, uint64_t log_bytes)
@@ -323,6 +326,9 @@ static void apiback_call_core(struct node *n, void *ctx)
         break;
     case API_OP_HANGUP:
         rc = apiback_hangup(w);
+        break;
+    case API_OP_NODES_NEAREST:
+        api_work_done(w, nearest_answer(n, w->args));
         break;
     }
     if (rc)

@@ -25,15 +25,31 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
 void calls_changed(struct calls *cs, uint64_t id);
 /* Carries out what the changes ask for; after the entry's answers have been delivered. */
 void calls_reconcile(struct calls *cs);
+/* Core: a node came or went. Phones that are being rung through it are looked at in calls_reconcile. */
+void calls_node_changed(struct calls *cs, const char *name);
 /* All state was replaced (image installed): look at every call. */
 void calls_reload(struct calls *cs);
+
+/* ---- carrying calls on (call_adopt.c) and handing them over */
+/* Address `ip` is bound now, or cannot be had: calls that waited for it go on. */
+void calls_address_ready(struct calls *cs, const char *ip);
+/* All calls with a leg on this address are forgotten: nothing is sent, no record; whoever owns them carries them on. */
+void calls_forget_address(struct calls *cs, const char *ip);
+/* Every call is forgotten in this way (lease lost); resume: those that are (still) ours are carried on from state. */
+void calls_suspend(struct calls *cs);
+void calls_resume(struct calls *cs);
+/* The lease is held now: what was put off for want of it is done. Cheap when there is nothing. */
+void calls_lease_held(struct calls *cs);
+/* Draining: calls that do not go with an address are forgotten and moved (CallMove), a few at a time. Returns how many this node
+ * still owns. */
+size_t calls_give_away(struct calls *cs);
 
 /* Ends a call of this node for an operator. ERR_NOTFOUND. */
 ERR_CHECKED int calls_hang_up(struct calls *cs, uint64_t id);
 
 struct calls_counts {
     uint32_t live;
-    uint64_t started, refused, ended;
+    uint64_t started, refused, ended, taken_over, given_away;
 };
 void calls_get_counts(const struct calls *cs, struct calls_counts *out);
 

@@ -56,6 +56,9 @@ static void call_in_started(struct call *k, int status, const struct core_answer
         return;
     }
     k->started = true;
+    const struct core_call *now = call_state(k);
+    if (now && !now->answered && k->a.sip)
+        sip_leg_trying(k->a.sip);
 }
 
 static int call_in_propose(struct call *k, const struct sip_invite_info *info, bool answered)
@@ -65,8 +68,6 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
     Ev__Dialog dialog;
     char address[64], origin[80] = "", actor[80];
     call_leg_dialog(&k->a, &dialog, address);
-    if (answered)
-        dialog.invite_text = NULL; /* needed only while a final answer is owed */
     snprintf(origin, sizeof origin, "%s", dialog.flow ? dialog.flow : "");
     snprintf(actor, sizeof actor, "node:%s", call_node(k)->cfg.name);
     cmd.actor = actor;
@@ -148,7 +149,12 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
 {
     struct call_leg *l = ctx;
     struct call *k = l->call;
-    (void)leg;
+    if (ev->type == SIP_EV_FAILED || ev->type == SIP_EV_ENDED)
+        l->sip = NULL; /* gone, whatever follows */
+    if (ev->type == SIP_EV_ENDED && !l->bye)
+        l->bye = sip_leg_keep_bye(leg);
+    if (call_yields(k))
+        return;
     mem_ref(k);
     switch (ev->type) {
     case SIP_EV_FAILED:
@@ -169,10 +175,12 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         else
             call_leg_pass_key(l, ev->digit);
         break;
+    case SIP_EV_REANSWERED:
+        call_adopt_on_reanswered(l, ev);
+        break;
     case SIP_EV_PROGRESS:
     case SIP_EV_ANSWERED:
-    case SIP_EV_REANSWERED:
-        break; /* only of legs that we called, or of offers that we do not make */
+        break; /* only of legs that we called */
     }
     mem_unref(k);
 }

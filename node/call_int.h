@@ -13,23 +13,30 @@
 
 #define CALL_SDP_MAX 2048 /* an answer that repeats SDP_MEDIA_MAX usual lines fits */
 #define CALL_KEYS_MAX 16
+#define CALL_INVITE_TEXT_MAX 16384u /* a longer INVITE is not kept: taken over, its call goes on by re-INVITE at once */
 
 /* One party: its dialog, its media, and what was negotiated. */
 struct call_leg {
     struct call *call;
+    uv_timer_t *move_timer; /* a re-INVITE with our address that has to be tried again */
+    unsigned move_tries;
+    bool moving;                /* that re-INVITE is out: an ACK without a description is of an earlier 200 */
     bool callee;                /* else the caller */
     struct sip_leg *sip;        /* NULL: none, or gone */
+    struct sip_bye *bye;        /* the peer has hung up; told so when the end is committed */
     struct media_stream *media; /* NULL: none */
     char media_address[64];     /* "ip:port" of ours */
     struct sdp_local local;     /* our side of the description */
     char local_sdp[CALL_SDP_MAX];
     char *remote_sdp; /* last description of the peer, malloc'ed */
     struct sdp_session_params agreed;
-    bool we_offered; /* our description is an offer that waits for its answer */
-    bool answered;   /* the 200 was sent (caller) or acknowledged (callee) */
-    bool held;       /* the peer put us on hold */
-    bool early;      /* callee: early media is being heard */
-    bool described;  /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
+    bool we_offered;    /* our description is an offer that waits for its answer */
+    bool offered_by_us; /* what is agreed came from an offer of ours */
+    bool answered;      /* the 200 was sent (caller) or acknowledged (callee) */
+    bool acked;         /* caller: the ACK of that 200 has come */
+    bool held;          /* the peer put us on hold */
+    bool early;         /* callee: early media is being heard */
+    bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 
 enum call_shown {
@@ -48,16 +55,20 @@ struct call {
     struct call_leg a, b;
     enum call_shown shown; /* what the caller is being given now */
     bool started;          /* CallStart is committed */
+    bool adopting;         /* waits for its address to be bound here */
+    bool adopted;          /* carried on from state: what follows may have been done by a former owner already */
     bool ending;           /* an end has been decided: legs are released, CallEnd is (being) committed */
     bool gone;             /* out of the table */
     bool dirty;
-    struct list_node dirty_link;
+    struct list_node dirty_link, adopting_link;
 
     /* the offer that leg b serves */
     uint64_t offer_id;
     unsigned attempt; /* which of offer_targets */
     struct flow_target offer_targets[8];
     unsigned n_targets;
+    bool rung;                 /* the phone of this attempt said 18x */
+    bool offer_again;          /* its INVITE may have been sent by a former owner, from the address that is ours now */
     int last_status;           /* final status of the latest attempt */
     bool offer_answer_pending; /* OfferAnswered is in flight */
     uv_timer_t *ring_timer;
@@ -69,7 +80,8 @@ struct call {
     bool ivr_waiting;                 /* a commit is in flight: keys are kept */
     char keys[CALL_KEYS_MAX];
     unsigned n_keys;
-    uint32_t play_id; /* of the list whose end matters; 0 none */
+    uint32_t play_from_ms; /* the next list begins so far in: a prompt that a former owner had begun */
+    uint32_t play_id;      /* of the list whose end matters; 0 none */
     bool hang_up_after_play;
 
     /* the end */
@@ -83,11 +95,15 @@ struct call {
 
 struct calls {
     struct node *n;
-    struct map by_id; /* u64 -> struct call, one reference held */
+    struct map by_id;  /* u64 -> struct call, one reference held */
+    struct map let_go; /* u64 -> its epoch, and one: forgotten here while core still says that it is ours */
     struct list_node dirty;
     struct ident_source ids;
     struct calls_counts counts;
-    struct map flows; /* name -> struct call_flow (parsed, by version of text) */
+    struct list_node adopting; /* calls that wait for an address */
+    unsigned moving;           /* CallMove in flight */
+    bool resume_due;           /* something was not done, or let go of, for want of the lease */
+    struct map flows;          /* name -> struct call_flow (parsed, by version of text) */
 };
 
 /* ---- calls.c */
@@ -98,6 +114,14 @@ const struct core_call *call_state(const struct call *k); /* NULL when core has 
 /* Decides the end once: releases both legs and commits CallEnd until it is done. `by` is static text. */
 void call_end(struct call *k, const char *by, const char *cause, int sip_status);
 void call_forget(struct call *k);
+/* Lets go of a call that another node carries on (or this one later): nothing is sent, nothing is committed. */
+void call_let_go(struct call *k);
+/* Without the lease nothing may be done for a call that is in the state: it is let go of, and carried on by its owner, which
+ * may be this node when the lease is back (calls_resume). True: it was. */
+bool call_yields(struct call *k);
+/* The call's object here, made when there is none; NULL: not ours, or out of memory. */
+struct call *call_of(struct calls *cs, uint64_t id);
+void call_make_dirty(struct call *k);
 /* A timer bound to a call (holds a reference while it runs). */
 void call_timer_set(struct call *k, uv_timer_t **slot, uint64_t ms, void (*fn)(struct call *));
 void call_timer_stop(uv_timer_t **slot);
@@ -106,8 +130,24 @@ typedef void call_done_fn(struct call *k, int status, const struct core_answer *
 ERR_CHECKED int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done);
 int call_sip_status(int err);
 
+/* ---- call_adopt.c */
+/* Builds legs and media from state. False: not yet (its address is being bound), or it has come to an end by that. */
+bool call_adopt(struct call *k, const struct core_call *s);
+/* The answer to the re-INVITE by which a leg was moved to our address. */
+void call_adopt_on_reanswered(struct call_leg *l, const struct sip_event *ev);
+/* Tells the peer our address by a re-INVITE. */
+void call_leg_move(struct call_leg *l);
+
 /* ---- call_leg.c */
 ERR_CHECKED int call_leg_open_media(struct call_leg *l, const char *local_ip, int family);
+/* The same at this port (0: any), which may be in use: ERR_BUSY. */
+ERR_CHECKED int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family, uint16_t port);
+/* Drops both without a word. */
+void call_leg_forget(struct call_leg *l);
+/* Proposes what another node would need to carry this leg on, as it stands now. */
+ERR_CHECKED int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done);
+/* Bridge or music, as the holds of both say. */
+void call_leg_hold_changed(struct call_leg *l);
 void call_leg_close(struct call_leg *l, int reason_status, const char *reason);
 /* The peer's offer: makes our answer in local_sdp. ERR_INVAL, ERR_UNSUPPORTED. */
 ERR_CHECKED int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want,
@@ -115,6 +155,8 @@ ERR_CHECKED int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t 
 /* Our offer into local_sdp; `first` is the codec to prefer. */
 ERR_CHECKED int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir dir);
 ERR_CHECKED int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct err_info *info);
+/* What was agreed, from both descriptions as they are in the state. `ip` and port are where media is now. */
+ERR_CHECKED int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *info);
 /* Tells the media thread what was agreed. */
 void call_leg_apply_media(struct call_leg *l);
 /* Writes the leg's dialog for a command; strings point into the leg, valid until it changes. */

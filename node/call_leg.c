@@ -25,16 +25,20 @@ enum sdp_codec call_first_codec(const struct sdp *s)
     return SDP_PCMA;
 }
 
+/* Where the SIP side stands media stands too, if it can: then both go on together when the address moves. */
 int call_leg_open_media(struct call_leg *l, const char *local_ip, int family)
+{
+    int rc = local_ip ? call_leg_open_media_at(l, local_ip, family, 0) : ERR_NOTFOUND;
+    return rc == ERR_NOTFOUND ? call_leg_open_media_at(l, NULL, family, 0) : rc;
+}
+
+int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family, uint16_t media_port)
 {
     if (l->media)
         return 0;
     struct node *n = call_node(l->call);
-    const char *ip = NULL;
-    for (unsigned i = 0; local_ip && i < n->cfg.n_rtp; i++)
-        if (strcmp(n->cfg.rtp_ip[i], local_ip) == 0)
-            ip = n->cfg.rtp_ip[i];
-    struct media_stream_params p = {.ip = ip, .family = family, .cb = call_on_media, .ctx = l};
+    struct media_stream_params p = {
+        .ip = local_ip, .family = family, .port = media_port, .cb = call_on_media, .ctx = l};
     int rc = media_stream_open(n->media, &p, &l->media);
     if (rc)
         return rc;
@@ -55,6 +59,7 @@ int call_leg_open_media(struct call_leg *l, const char *local_ip, int family)
 
 void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
 {
+    call_timer_stop(&l->move_timer);
     if (l->sip) {
         struct sip_leg *sip = l->sip;
         l->sip = NULL;
@@ -66,7 +71,18 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     }
     free(l->remote_sdp);
     l->remote_sdp = NULL;
-    l->answered = l->held = l->early = l->described = l->we_offered = false;
+    l->moving = l->acked = l->answered = l->held = l->early = l->described = l->we_offered = false;
+}
+
+void call_leg_forget(struct call_leg *l)
+{
+    if (l->sip)
+        sip_leg_forget(l->sip);
+    if (l->media)
+        media_stream_forget(l->media);
+    l->sip = NULL;
+    l->media = NULL;
+    call_leg_close(l, 0, NULL);
 }
 
 static int call_leg_keep_remote(struct call_leg *l, const char *sdp, size_t len)
@@ -111,7 +127,7 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
         return rc;
     l->local = local;
     l->agreed = agreed;
-    l->we_offered = false;
+    l->we_offered = l->offered_by_us = false;
     memcpy(l->local_sdp, text, (size_t)n);
     l->local_sdp[n] = '\0';
     return 0;
@@ -146,6 +162,40 @@ int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct
         return rc;
     l->agreed = agreed;
     l->we_offered = false;
+    l->offered_by_us = true;
+    return 0;
+}
+
+int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *info)
+{
+    struct sdp ours, theirs;
+    struct sdp_session_params agreed;
+    char text[CALL_SDP_MAX];
+    int rc = sdp_parse(d->local_sdp, strlen(d->local_sdp), &ours, info);
+    if (rc == 0 && strlen(d->local_sdp) >= sizeof l->local_sdp)
+        rc = ERR_TOOBIG;
+    if (rc)
+        return rc;
+    l->local.session_id = ours.session_id;
+    l->local.version = ours.session_version;
+    l->local.prefer[0] = call_first_codec(&ours);
+    l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
+    strcpy(l->local_sdp, d->local_sdp);
+    if (!d->remote_sdp[0]) { /* our offer is out, its answer has not come */
+        l->we_offered = true;
+        return 0;
+    }
+    rc = sdp_parse(d->remote_sdp, strlen(d->remote_sdp), &theirs, info);
+    if (rc == 0 && d->offered_by_us)
+        rc = sdp_take_answer(&l->local, &theirs, &agreed);
+    else if (rc == 0)
+        rc = sdp_write_answer(&theirs, &l->local, text, sizeof text, &agreed) < 0 ? ERR_UNSUPPORTED : 0;
+    if (rc == 0)
+        rc = call_leg_keep_remote(l, d->remote_sdp, strlen(d->remote_sdp));
+    if (rc)
+        return rc;
+    l->agreed = agreed;
+    l->offered_by_us = d->offered_by_us;
     return 0;
 }
 
@@ -193,12 +243,16 @@ void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, char local_address[64]
         out->inbound = d.inbound;
         out->session_expires_s = d.session_expires_s;
         out->refresher_is_us = d.refresher_is_us;
+        out->invite_cseq = d.invite_cseq;
+        if (strlen(d.invite_text) > CALL_INVITE_TEXT_MAX)
+            out->invite_text = NULL;
     }
     out->local_address = local_address;
     out->local_sdp = l->local_sdp;
     if (l->remote_sdp)
         out->remote_sdp = l->remote_sdp;
     out->media_address = l->media_address;
+    out->offered_by_us = l->offered_by_us;
 }
 
 void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
@@ -218,7 +272,7 @@ void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
 /* ---- re-INVITE and UPDATE from the peer */
 
 /* Who is held hears music, unless he holds the other one himself; when no hold is left both hear each other again. */
-static void call_leg_hold_changed(struct call_leg *l)
+void call_leg_hold_changed(struct call_leg *l)
 {
     struct call *k = l->call;
     if (k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b.media)
@@ -234,8 +288,7 @@ static void call_leg_hold_changed(struct call_leg *l)
         call_play_music(&k->b);
 }
 
-/* Proposes what another node would need to carry this leg on, as it stands now. */
-static int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done)
+int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done)
 {
     const struct core_call *s = call_state(l->call);
     uint64_t leg_id = 0;
@@ -266,7 +319,8 @@ static void call_leg_answer_kept(struct call *k, int status, const struct core_a
 void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev)
 {
     struct call *k = l->call;
-    if (!l->we_offered || k->ending)
+    l->acked = true;
+    if (!l->we_offered || k->ending || (l->moving && !ev->sdp))
         return;
     struct err_info err = {0};
     if (!ev->sdp || call_leg_take_answer(l, ev->sdp, ev->sdp_len, &err)) {

@@ -100,6 +100,7 @@ static void call_menu_to_queue(struct call *k, const char *queue)
     cmd.call_queue = &q;
     q.call_id = k->id;
     q.queue = (char *)(uintptr_t)queue;
+    q.caller_acked = k->a.acked;
     call_menu_leave_by(k, &cmd);
 }
 
@@ -111,6 +112,7 @@ static void call_menu_to_agent(struct call *k, const char *agent)
     cmd.call_dial = &d;
     d.call_id = k->id;
     d.agent = (char *)(uintptr_t)agent;
+    d.caller_acked = k->a.acked;
     call_menu_leave_by(k, &cmd);
 }
 
@@ -203,6 +205,7 @@ static int call_menu_commit(struct call *k, const struct ivr_action *actions, un
     m.node = (char *)(uintptr_t)ivr_run_node(k->ivr);
     m.language = (char *)(uintptr_t)ivr_run_language(k->ivr);
     m.state = state;
+    m.caller_acked = k->a.acked;
     int rc = call_propose(k, &cmd, call_menu_moved);
     if (rc) {
         free(step);
@@ -238,6 +241,19 @@ void call_menu_event(struct call *k, enum ivr_event_type type, char digit)
     call_menu_run(k, actions, n);
 }
 
+/* A caller whom a former owner had in a menu. A flow that has been changed so that it does not know his place any more begins
+ * anew. */
+static bool call_menu_restore(struct call *k, const struct core_call *s)
+{
+    if (k->ivr || !k->adopted || !s->flow_state || !s->flow_state[0])
+        return false;
+    struct ivr_flow *flow = call_flow_get(k->cs, s->flow);
+    int rc = flow ? ivr_restore(flow, s->flow_state, &k->ivr) : ERR_NOTFOUND;
+    if (rc)
+        log_info("call", "%s: begins flow %s anew: %s", k->text_id, s->flow, err_text(rc));
+    return rc == 0;
+}
+
 void call_menu_begin(struct call *k, const struct core_call *s)
 {
     if (k->shown == CALL_SHOWN_MENU)
@@ -249,9 +265,17 @@ void call_menu_begin(struct call *k, const struct core_call *s)
     if (back)
         call_offer_drop(k, 0, NULL);
     k->shown = CALL_SHOWN_MENU;
+    bool restored = call_menu_restore(k, s);
     if (back && k->ivr) {
         k->ivr_waiting = false;
         call_menu_event(k, IVR_EV_FAILED, 0);
+        return;
+    }
+    if (restored) {
+        uint64_t now = node_time_us(call_node(k)), since = s->menu_moved_us;
+        k->play_from_ms = now > since ? (uint32_t)((now - since) / 1000u) : 0;
+        call_menu_event(k, s->fail_status ? IVR_EV_FAILED : IVR_EV_RESTORED, 0);
+        k->play_from_ms = 0;
         return;
     }
     struct ivr_flow *flow = call_flow_get(k->cs, s->flow);

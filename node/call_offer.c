@@ -101,40 +101,85 @@ static enum sdp_codec call_offer_codec(const struct call *k)
     return SDP_PCMA;
 }
 
-static int call_offer_invite(struct call *k, const struct core_call *s, struct err_info *info)
+/* The phone is rung from where the flow came in, else from the address at which the caller stands: both sides then go on
+ * together when that address moves. NULL: by family. */
+static const char *call_offer_local_ip(const struct call *k, const struct flow_target *target, char buf[64])
 {
-    struct node *n = call_node(k);
-    const struct flow_target *target = &k->offer_targets[k->attempt];
-    int rc = call_leg_open_media(&k->b, NULL, call_target_family(target->uri));
-    if (rc)
-        return rc;
-    rc = call_leg_make_offer(&k->b, call_offer_codec(k), SDP_SENDRECV);
-    if (rc)
-        return rc;
+    struct sip_dialog d;
+    if (target->local_ip[0])
+        return target->local_ip;
+    if (!k->a.sip)
+        return NULL;
+    sip_leg_dialog(k->a.sip, &d);
+    if ((strchr(d.local_ip, ':') ? AF_INET6 : AF_INET) != call_target_family(target->uri))
+        return NULL;
+    snprintf(buf, 64, "%s", d.local_ip);
+    return buf;
+}
+
+/* The INVITE of one attempt. Everything that the phone tells one from another by follows from committed state. */
+static int call_offer_params(struct call *k, const struct core_call *s, unsigned attempt, uint32_t epoch,
+                             struct ident_dialog *ids, struct sip_out_params *out)
+{
+    const struct flow_target *target = &k->offer_targets[attempt];
     uint8_t nonce[32], key[32];
     char cluster[33];
-    if (!core_secrets(n->core, nonce, key, cluster))
+    if (!core_secrets(call_node(k)->core, nonce, key, cluster))
         return ERR_BADSTATE;
-    struct ident_dialog ids;
-    ident_dialog(key, k->id, k->offer_id, k->attempt, &ids);
-    struct sip_out_params p = {
+    ident_dialog(key, k->id, k->offer_id, target->id | epoch << 8, ids);
+    *out = (struct sip_out_params){
         .target = target->uri,
         .flow = target->flow[0] ? target->flow : NULL,
         .route = target->route[0] ? target->route : NULL,
-        .local_ip = target->local_ip[0] ? target->local_ip : NULL,
         .from_user = s->caller[0] ? s->caller : "anonymous",
         .from_display = s->caller_name[0] ? s->caller_name : NULL,
         .to_user = s->offer.extension,
-        .call_id = ids.call_id,
-        .from_tag = ids.tag,
-        .branch = ids.branch,
+        .call_id = ids->call_id,
+        .from_tag = ids->tag,
+        .branch = ids->branch,
         .cseq = 1,
         .sdp = k->b.local_sdp,
         .supports_100rel = true,
         .cb = call_on_callee,
         .ctx = &k->b,
     };
-    return sip_leg_invite(n->ua, &p, &k->b.sip, info);
+    return 0;
+}
+
+static int call_offer_invite(struct call *k, const struct core_call *s, struct err_info *info)
+{
+    const struct flow_target *target = &k->offer_targets[k->attempt];
+    struct ident_dialog ids;
+    struct sip_out_params p;
+    char buf[64];
+    const char *local_ip = call_offer_local_ip(k, target, buf);
+    int rc = call_leg_open_media(&k->b, local_ip, call_target_family(target->uri));
+    if (rc == 0)
+        rc = call_leg_make_offer(&k->b, call_offer_codec(k), SDP_SENDRECV);
+    if (rc == 0)
+        rc = call_offer_params(k, s, k->attempt, s->offer.epoch, &ids, &p);
+    if (rc)
+        return rc;
+    p.local_ip = local_ip;
+    p.again = k->offer_again;
+    k->rung = false;
+    return sip_leg_invite(call_node(k)->ua, &p, &k->b.sip, info);
+}
+
+/* A former owner whose address did not come along may have left phones ringing: they are called off, then rung anew. */
+static void call_offer_cancel_former(struct call *k, const struct core_call *s)
+{
+    const Ev__Dialog *d = s->n_legs ? s->legs[0].dialog : NULL;
+    if (!s->offer.former_epoch || !d || !d->local_address[0])
+        return;
+    for (uint32_t epoch = s->offer.former_epoch; epoch < s->offer.epoch; epoch++) {
+        for (unsigned i = 0; i < k->n_targets; i++) {
+            struct ident_dialog ids;
+            struct sip_out_params p;
+            if (call_offer_params(k, s, i, epoch, &ids, &p) == 0)
+                sip_cancel_former(call_node(k)->ua, &p, d->local_address);
+        }
+    }
 }
 
 /* Rings the next contact that can be rung at all; with none left the offer has failed. */
@@ -154,6 +199,25 @@ static void call_offer_ring_next(struct call *k)
     call_offer_fail(k, k->last_status ? k->last_status : 480);
 }
 
+/* The node that the phone is rung through may have died meanwhile. A connection is gone with it; a phone on UDP can still be
+ * reached where the node's address comes up again, and that is waited for when it rings already or there is no other way. */
+static void call_offer_check_holder(struct call *k)
+{
+    if (!k->offer_id || !k->b.sip || k->offer_answer_pending || k->attempt >= k->n_targets)
+        return;
+    const struct flow_target *t = &k->offer_targets[k->attempt];
+    const struct core_node *holder = t->holder[0] ? core_node(call_node(k)->core, t->holder) : NULL;
+    bool tcp = strstr(t->route, ";transport=tcp") != NULL;
+    if (!t->holder[0] || (holder && holder->up) || (!tcp && (k->rung || k->attempt + 1 >= k->n_targets)))
+        return;
+    log_info("call", "%s: %s was rung through node %s, which is down", k->text_id, t->uri, t->holder);
+    call_leg_close(&k->b, 0, NULL);
+    k->b.local_sdp[0] = '\0';
+    k->last_status = 480;
+    k->attempt++;
+    call_offer_ring_next(k);
+}
+
 static void call_offer_begin(struct call *k, const struct core_call *s)
 {
     call_offer_drop(k, 0, NULL);
@@ -166,6 +230,10 @@ static void call_offer_begin(struct call *k, const struct core_call *s)
     call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
     log_debug("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
               s->offer.agent);
+    /* Taken over with its address: the same INVITE once more, which the phone takes for a retransmission. */
+    k->offer_again = k->adopted && s->offer.epoch < s->epoch;
+    if (k->adopted)
+        call_offer_cancel_former(k, s);
     call_offer_ring_next(k);
 }
 
@@ -205,8 +273,11 @@ static void call_talk_begin(struct call *k)
     if (k->ending)
         return;
     k->shown = CALL_SHOWN_TALK;
-    if (!k->a.held && !k->b.held)
-        call_bridge(k);
+    call_leg_hold_changed(&k->a);
+    if (k->offer_again) { /* the phone has the former owner's description: the port in it was not known here */
+        k->offer_again = false;
+        call_leg_move(&k->b);
+    }
 }
 
 static void call_wait_begin(struct call *k, const struct core_call *s)
@@ -245,12 +316,12 @@ void call_offer_follow(struct call *k, const struct core_call *s)
         call_wait_begin(k, s);
     if (k->ending)
         return;
-    if (s->offer.id != k->offer_id) {
-        if (s->offer.id)
-            call_offer_begin(k, s);
-        else
-            call_offer_drop(k, 0, NULL);
-    }
+    if (s->offer.id == k->offer_id)
+        call_offer_check_holder(k);
+    else if (s->offer.id)
+        call_offer_begin(k, s);
+    else
+        call_offer_drop(k, 0, NULL);
 }
 
 /* ---- the phone that is rung */
@@ -258,6 +329,7 @@ void call_offer_follow(struct call *k, const struct core_call *s)
 static void call_callee_progress(struct call *k, const struct sip_event *ev)
 {
     struct err_info info = {0};
+    k->rung = true;
     bool heard = ev->sdp && call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) == 0;
     k->b.described |= heard;
     if (k->a.answered || k->shown != CALL_SHOWN_DIAL)
@@ -308,9 +380,9 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
     o.call_id = k->id;
     o.offer_id = k->offer_id;
     o.dialog = &callee;
+    o.caller_acked = k->a.acked;
     if (!k->a.answered) {
         call_leg_dialog(&k->a, &caller, caller_at);
-        caller.invite_text = NULL;
         o.caller_dialog = &caller;
     }
     k->offer_answer_pending = true;
@@ -320,19 +392,27 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
     }
 }
 
+/* The way to the phone failed (RFC 5626 section 5.3.1); any other refusal is the phone's own, by whatever way it is asked. */
+static bool call_flow_failed(int status)
+{
+    return status == 408 || status == 430 || (status >= 502 && status <= 504);
+}
+
 static void call_callee_failed(struct call *k, const struct sip_event *ev)
 {
     k->b.sip = NULL;
     k->last_status = ev->status;
     log_info("call", "%s: %s answers %d %s", k->text_id, k->offer_targets[k->attempt].uri, ev->status, ev->phrase);
-    bool next = call_offer_cause(ev->status) == EV__OFFER_FAILED__CAUSE__UNREACHABLE && k->attempt + 1 < k->n_targets;
-    if (!next) {
+    unsigned phone = k->offer_targets[k->attempt].phone, next = k->attempt + 1;
+    while (!call_flow_failed(ev->status) && next < k->n_targets && k->offer_targets[next].phone == phone)
+        next++;
+    if (call_offer_cause(ev->status) != EV__OFFER_FAILED__CAUSE__UNREACHABLE || next >= k->n_targets) {
         call_offer_fail(k, ev->status);
         return;
     }
     call_leg_close(&k->b, 0, NULL);
     k->b.local_sdp[0] = '\0';
-    k->attempt++;
+    k->attempt = next;
     call_offer_ring_next(k);
 }
 
@@ -348,7 +428,12 @@ void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
 {
     struct call_leg *l = ctx;
     struct call *k = l->call;
-    (void)leg;
+    if (ev->type == SIP_EV_FAILED || ev->type == SIP_EV_ENDED)
+        l->sip = NULL; /* gone, whatever follows */
+    if (ev->type == SIP_EV_ENDED && !l->bye)
+        l->bye = sip_leg_keep_bye(leg);
+    if (call_yields(k))
+        return;
     mem_ref(k);
     switch (ev->type) {
     case SIP_EV_PROGRESS:
@@ -373,7 +458,8 @@ void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         call_leg_pass_key(l, ev->digit);
         break;
     case SIP_EV_REANSWERED:
-        break; /* only of offers that we do not make */
+        call_adopt_on_reanswered(l, ev);
+        break;
     }
     mem_unref(k);
 }

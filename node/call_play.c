@@ -13,7 +13,10 @@
 static void call_play_items(struct call_leg *l, struct media_item *items, unsigned n, uint32_t *play_id)
 {
     uint32_t id = 0;
-    int rc = l->media ? media_stream_play(l->media, items, n, 0, &id) : ERR_BADSTATE;
+    uint32_t from_ms = l->callee ? 0 : l->call->play_from_ms;
+    if (!l->callee)
+        l->call->play_from_ms = 0;
+    int rc = l->media ? media_stream_play(l->media, items, n, from_ms, &id) : ERR_BADSTATE;
     if (rc)
         log_warn("call", "%s: cannot play: %s", l->call->text_id, err_text(rc));
     if (play_id)
@@ -127,7 +130,8 @@ void call_on_media(void *ctx, struct media_stream *s, const struct media_event *
     case MEDIA_EV_DEAD: {
         struct media_stats st;
         media_stream_stats(l->media, &st);
-        if (st.rx_packets > 0 && !l->held)
+        bool spoke = st.rx_packets > 0 || (k->adopted && k->shown == CALL_SHOWN_TALK);
+        if (spoke && !l->held)
             call_end(k, "system", "media_timeout", 0);
         break;
     }

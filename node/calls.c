@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "node/call_int.h"
+#include "node/lease.h"
 
 #define CALL_END_RETRY_MS 500u
 #define CALL_RETRY_AFTER_S 2
@@ -91,6 +92,8 @@ int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done)
     struct call_proposal *p = malloc(sizeof *p);
     if (!p)
         return ERR_NOMEM;
+    const struct core_call *s = call_state(k);
+    cmd->call_epoch = s ? s->epoch : 0;
     p->call = mem_ref(k);
     p->done = done;
     int rc = node_propose(k->cs->n, cmd, 0, call_proposal_done, p);
@@ -148,6 +151,7 @@ static struct call *call_new(struct calls *cs, uint64_t id)
     k->a.call = k->b.call = k;
     k->b.callee = true;
     list_init(&k->dirty_link);
+    list_init(&k->adopting_link);
     if (map_set_u64(&cs->by_id, id, k)) {
         mem_unref(k);
         return NULL;
@@ -155,21 +159,54 @@ static struct call *call_new(struct calls *cs, uint64_t id)
     return k;
 }
 
+/* Who hung up is told that it is done, or nothing: then he says it again, to the owner. */
+static void call_byes_done(struct call *k, bool answer)
+{
+    struct call_leg *legs[] = {&k->a, &k->b};
+    for (size_t i = 0; i < 2; i++) {
+        struct sip_bye *bye = legs[i]->bye;
+        legs[i]->bye = NULL;
+        sip_bye_done(bye, answer);
+    }
+}
+
+static void call_leave_table(struct call *k)
+{
+    k->gone = k->ending = true; /* whoever is in the middle of something sees it */
+    call_timer_stop(&k->ring_timer);
+    call_timer_stop(&k->ivr_timer);
+    call_timer_stop(&k->end_timer);
+    list_del(&k->dirty_link);
+    list_del(&k->adopting_link);
+    k->dirty = k->adopting = false;
+    map_del_u64(&k->cs->by_id, k->id);
+    mem_unref(k);
+}
+
 void call_forget(struct call *k)
 {
     if (k->gone)
         return;
-    k->gone = true;
-    call_timer_stop(&k->ring_timer);
-    call_timer_stop(&k->ivr_timer);
-    call_timer_stop(&k->end_timer);
     call_leg_close(&k->a, 0, NULL);
     call_leg_close(&k->b, 0, NULL);
-    list_del(&k->dirty_link);
-    k->dirty = false;
-    map_del_u64(&k->cs->by_id, k->id);
+    call_byes_done(k, true);
     k->cs->counts.ended++;
-    mem_unref(k);
+    call_leave_table(k);
+}
+
+void call_let_go(struct call *k)
+{
+    if (k->gone)
+        return;
+    const struct core_call *s = call_state(k);
+    call_leg_forget(&k->a);
+    call_leg_forget(&k->b);
+    call_byes_done(k, false);
+    k->cs->counts.given_away++;
+    if (s && strcmp(s->owner, k->cs->n->cfg.name) == 0 &&
+        map_set_u64(&k->cs->let_go, k->id, (void *)((uintptr_t)s->epoch + 1)))
+        log_warn("call", "%s: out of memory", k->text_id);
+    call_leave_table(k);
 }
 
 static void call_end_propose(struct call *k);
@@ -178,8 +215,13 @@ static void call_end_done(struct call *k, int status, const struct core_answer *
 {
     if (k->gone)
         return;
-    if (status == 0 && (a->code == 0 || !call_state(k))) {
+    const struct core_call *s = call_state(k);
+    if (status == 0 && (a->code == 0 || !s)) {
         call_forget(k);
+        return;
+    }
+    if (s && strcmp(s->owner, k->cs->n->cfg.name) != 0) {
+        call_let_go(k); /* its new owner finds the legs gone, and ends it */
         return;
     }
     log_warn("call", "%s: end not committed yet: %s", k->text_id, status ? err_text(status) : a->text);
@@ -224,9 +266,18 @@ static void call_refuse_caller(struct call *k, int status)
     sip_leg_reject(leg, status, NULL, status == 503 ? CALL_RETRY_AFTER_S : 0);
 }
 
+bool call_yields(struct call *k)
+{
+    if (!k->started || node_may_act(k->cs->n))
+        return false;
+    k->cs->resume_due = true;
+    call_let_go(k);
+    return true;
+}
+
 void call_end(struct call *k, const char *by, const char *cause, int sip_status)
 {
-    if (k->ending || k->gone)
+    if (k->ending || k->gone || call_yields(k))
         return;
     k->ending = true;
     k->end_by = by;
@@ -255,8 +306,10 @@ int calls_start(struct node *n, struct calls **out)
         return ERR_NOMEM;
     cs->n = n;
     map_init(&cs->by_id);
+    map_init(&cs->let_go);
     map_init(&cs->flows);
     list_init(&cs->dirty);
+    list_init(&cs->adopting);
     *out = cs;
     return 0;
 }
@@ -269,26 +322,54 @@ void calls_stop(struct calls *cs)
     for (size_t it = 0; map_next(&cs->by_id, &it, &slot);)
         call_forget(slot->value);
     map_free(&cs->by_id);
+    map_free(&cs->let_go);
     call_flows_free(cs);
     free(cs);
 }
 
+/* What was proposed for a call before it was let go of may be committed after: it must not be begun anew here, for it is on its way
+ * to another owner. A new epoch tells that it came to one, even if that is us again. */
+static bool calls_left(struct calls *cs, uint64_t id)
+{
+    uintptr_t epoch = (uintptr_t)map_get_u64(&cs->let_go, id);
+    const struct core_call *s = epoch ? core_call(cs->n->core, id) : NULL;
+    if (s && strcmp(s->owner, cs->n->cfg.name) == 0 && (uintptr_t)s->epoch + 1 == epoch)
+        return true;
+    if (epoch)
+        (void)map_del_u64(&cs->let_go, id);
+    return cs->n->leaving;
+}
+
 void calls_changed(struct calls *cs, uint64_t id)
 {
+    if (calls_left(cs, id))
+        return;
+    struct call *k = call_of(cs, id);
+    if (k)
+        call_make_dirty(k);
+}
+
+struct call *call_of(struct calls *cs, uint64_t id)
+{
     struct call *k = map_get_u64(&cs->by_id, id);
-    if (!k) {
-        const struct core_call *s = core_call(cs->n->core, id);
-        if (!s || strcmp(s->owner, cs->n->cfg.name) != 0)
-            return;
-        /* Owned by us but unknown here: its start was given up when the commit came too late. */
-        k = call_new(cs, id);
-        if (!k)
-            return;
-        k->started = true;
-    }
+    const struct core_call *s = k ? NULL : core_call(cs->n->core, id);
+    if (!s || strcmp(s->owner, cs->n->cfg.name) != 0)
+        return k;
+    k = call_new(cs, id);
+    if (!k)
+        return NULL;
+    k->started = true;
+    /* Owned by us but unknown here. By change of owner: to be carried on. From its beginning: its start was given up when the
+     * commit came too late, and its caller was refused. */
+    k->adopted = s->epoch > 1;
+    return k;
+}
+
+void call_make_dirty(struct call *k)
+{
     if (!k->dirty) {
         k->dirty = true;
-        list_push_back(&cs->dirty, &k->dirty_link);
+        list_push_back(&k->cs->dirty, &k->dirty_link);
     }
 }
 
@@ -311,7 +392,16 @@ static void call_reconcile(struct call *k)
         }
         return;
     }
+    if (strcmp(s->owner, k->cs->n->cfg.name) != 0) {
+        if (k->started && !k->ending)
+            log_info("call", "%s: carried on by node %s", k->text_id, s->owner);
+        if (k->started)
+            call_let_go(k);
+        return;
+    }
     if (k->ending || !k->started)
+        return;
+    if (!k->a.sip && k->adopted && !call_adopt(k, s))
         return;
     if (!k->a.sip) {
         call_end(k, "system", "lost", 0);
@@ -346,6 +436,16 @@ void calls_reconcile(struct calls *cs)
         mem_ref(k);
         call_reconcile(k);
         mem_unref(k);
+    }
+}
+
+void calls_node_changed(struct calls *cs, const char *name)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&cs->by_id, &it, &slot);) {
+        struct call *k = slot->value;
+        if (k->offer_id && k->attempt < k->n_targets && strcmp(k->offer_targets[k->attempt].holder, name) == 0)
+            call_make_dirty(k);
     }
 }
 

@@ -16,6 +16,7 @@
 #include "base/yaml.h"
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_RTP_PORTS_LEAST = 10, CONFIG_MEDIA_THREADS_MAX = 64, CONFIG_TOKEN_LEAST = 16 };
+enum { CONFIG_DETECT_MS = 300, CONFIG_DETECT_MS_MAX = 10000 };
 enum { CONFIG_SNAPSHOT_ENTRIES = 8192, CONFIG_SNAPSHOT_ENTRIES_MIN = 256, CONFIG_SNAPSHOT_ENTRIES_MAX = 1000000 };
 
 struct config_raw_rtp {
@@ -37,11 +38,13 @@ struct config_raw_log {
     bool json;
 };
 struct config_raw {
-    char *name, *site, *data, *prompts, *join, *admin_token_file;
+    char *name, *site, *data, *prompts, *join, *admin_token_file, *address_hook;
+    char **service_addresses;
+    unsigned service_addresses_count;
     struct config_raw_listen listen;
     struct config_raw_tls tls;
     struct config_raw_log log;
-    unsigned media_threads, snapshot_entries;
+    unsigned media_threads, snapshot_entries, detect_ms;
 };
 
 /* Everything is optional to libcyaml: it would name a missing field without its place. NULL tells us. */
@@ -87,8 +90,11 @@ static const cyaml_schema_field_t config_schema_top[] = {
     CYAML_FIELD_MAPPING("listen", CYAML_FLAG_OPTIONAL, struct config_raw, listen, config_schema_listen),
     CYAML_FIELD_MAPPING("tls", CYAML_FLAG_OPTIONAL, struct config_raw, tls, config_schema_tls),
     CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct config_raw, log, config_schema_log),
+    CONFIG_LIST("service_addresses", struct config_raw, service_addresses),
+    CONFIG_STRING("address_hook", struct config_raw, address_hook),
     CYAML_FIELD_UINT("media_threads", CYAML_FLAG_OPTIONAL, struct config_raw, media_threads),
     CYAML_FIELD_UINT("snapshot_entries", CYAML_FLAG_OPTIONAL, struct config_raw, snapshot_entries),
+    CYAML_FIELD_UINT("detect_ms", CYAML_FLAG_OPTIONAL, struct config_raw, detect_ms),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t config_schema = {
@@ -477,6 +483,72 @@ static int config_token(struct config_reader *r)
     return rc;
 }
 
+/* ---- addresses that another node takes over ---- */
+
+/* It is run with the rights of this process: nobody else may be able to change what it does. */
+static int config_hook(struct config_reader *r)
+{
+    struct stat st;
+    if (!r->raw->address_hook)
+        return 0;
+    int rc = config_path(r, "address_hook", r->raw->address_hook, &r->out->address_hook);
+    if (rc)
+        return rc;
+    const char *path = r->out->address_hook;
+    if (stat(path, &st))
+        return err_set(r->info, err_from_errno(errno), "address_hook", "%.180s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return err_set(r->info, ERR_INVAL, "address_hook", "%.200s is not a file", path);
+    if (st.st_mode & 0022)
+        return err_set(r->info, ERR_DENIED, "address_hook", "%.160s can be changed by others: chmod go-w it", path);
+    if (access(path, X_OK))
+        return err_set(r->info, ERR_DENIED, "address_hook", "%.180s cannot be run: chmod +x it", path);
+    return 0;
+}
+
+static bool config_sip_has(const struct node_config *c, const char *ip)
+{
+    for (unsigned i = 0; i < c->n_sip; i++)
+        if (strcmp(c->sip[i].ip, ip) == 0)
+            return true;
+    return false;
+}
+
+static int config_service(struct config_reader *r)
+{
+    struct node_config *c = r->out;
+    if (r->raw->service_addresses_count > NODE_SERVICE_MAX)
+        return err_set(r->info, ERR_INVAL, "service_addresses", "must list at most %u addresses", NODE_SERVICE_MAX);
+    for (unsigned i = 0; i < r->raw->service_addresses_count; i++) {
+        char field[40], ip[NODE_IP_TEXT_MAX];
+        bool ipv6;
+        snprintf(field, sizeof field, "service_addresses[%u]", i);
+        if (config_ip(r->raw->service_addresses[i], ip, &ipv6))
+            return err_set(r->info, ERR_INVAL, field, "must be one numeric IP address, without a port");
+        if (!config_sip_has(c, ip))
+            return err_set(r->info, ERR_INVAL, field, "is not among the addresses of listen.sip");
+        if (node_config_service(c, ip))
+            return err_set(r->info, ERR_INVAL, field, "listed twice");
+        memcpy(c->service_ip[c->n_service++], ip, sizeof ip);
+    }
+    int rc = config_hook(r);
+    if (rc || !c->address_hook)
+        return rc;
+    bool peer = node_config_service(c, c->peer.ip), https = node_config_service(c, c->https.ip);
+    if (peer || https)
+        return err_set(r->info, ERR_INVAL, peer ? "listen.peer" : "listen.https",
+                       "the hook takes this address off while it is elsewhere: give one that stays");
+    return 0;
+}
+
+bool node_config_service(const struct node_config *c, const char *ip)
+{
+    for (unsigned i = 0; i < c->n_service; i++)
+        if (strcmp(c->service_ip[i], ip) == 0)
+            return true;
+    return false;
+}
+
 /* ---- putting it together ---- */
 
 static int config_no_nulls(json_t *v, const char *path, struct err_info *info)
@@ -529,6 +601,9 @@ static int config_types(struct config_reader *r, json_t *tree)
     if (!rc)
         rc = config_number(r, tree, "snapshot_entries", CONFIG_SNAPSHOT_ENTRIES_MIN, CONFIG_SNAPSHOT_ENTRIES_MAX,
                            &r->out->snapshot_entries);
+    r->out->detect_ms = CONFIG_DETECT_MS;
+    if (!rc)
+        rc = config_number(r, tree, "detect_ms", CONFIG_DETECT_MS, CONFIG_DETECT_MS_MAX, &r->out->detect_ms);
     return rc;
 }
 
@@ -543,6 +618,8 @@ static int config_validate(struct config_reader *r, json_t *tree)
         rc = config_path(r, "prompts", r->raw->prompts, &r->out->prompts);
     if (!rc)
         rc = config_listen(r);
+    if (!rc)
+        rc = config_service(r);
     if (!rc)
         rc = config_log_level(r);
     if (!rc)
@@ -623,5 +700,6 @@ void node_config_free(struct node_config *c)
     free(c->tls_ca);
     free(c->tls_cert);
     free(c->tls_key);
+    free(c->address_hook);
     explicit_bzero(c, sizeof *c);
 }

@@ -18,6 +18,11 @@
  *       addresses: ["192.0.2.1"]       default: those of sip, each once
  *       ports: "20000-29999"           default; at least 10 ports, from 1024 up
  *   tls: {ca: ca.pem, cert: cert.pem, key: key.pem}    key not readable by others
+ *   service_addresses: ["192.0.2.1"] optional: of the sip addresses, those that another node takes over while this one is away
+ *   address_hook: /etc/everline/address optional: program run as `HOOK add|del IP` to put such an address on or off an interface;
+ *                                    without one it is only bound. Must be executable and not writable by others; listen.peer
+ *                                    and listen.https then need addresses that stay
+ *   detect_ms: 300                   optional; 300 to 10000: silence after which a node counts as gone; the same on all nodes
  *   join: "192.0.2.2:7400"             optional: peer address of a member of the cluster to join
  *   admin_token_file: admin.token      one line of 16 to 256 visible characters; not readable by others
  *   log: {level: info, json: false}    optional; debug, info, notice, warn, error
@@ -38,6 +43,7 @@
 
 #define NODE_NAME_MAX 32u
 #define NODE_ADDRESSES_MAX 16u
+#define NODE_SERVICE_MAX 8u    /* as many are told to the cluster */
 #define NODE_IP_TEXT_MAX 46u   /* INET6_ADDRSTRLEN */
 #define NODE_ADDR_TEXT_MAX 64u /* "[ip]:port" */
 #define NODE_TOKEN_MAX 256u
@@ -61,6 +67,10 @@ struct node_config {
     unsigned n_rtp;                      /* at least 1 */
     uint16_t rtp_port_min, rtp_port_max; /* both usable */
     char *tls_ca, *tls_cert, *tls_key;
+    char service_ip[NODE_SERVICE_MAX][NODE_IP_TEXT_MAX]; /* each of them among sip */
+    unsigned n_service;
+    char *address_hook; /* NULL: none */
+    unsigned detect_ms;
     struct node_addr join;                /* port 0: none */
     char admin_token[NODE_TOKEN_MAX + 1]; /* secret: never logged */
     enum log_level log_level;
@@ -76,6 +86,8 @@ ERR_CHECKED int node_config_load(const char *path, struct node_config *out, stru
 ERR_CHECKED int node_config_parse(const char *text, size_t len, const char *folder, struct node_config *out,
                                   struct err_info *info);
 void node_config_free(struct node_config *c);
+/* Whether `ip` is one of its service addresses. */
+bool node_config_service(const struct node_config *c, const char *ip);
 
 /* `ccnode --check FILE`: loads, looks into the certificates (readable, cert signed by ca, valid now, CN is the name,
  * key belongs to cert) and into the folders, and writes to `to` one line for each fault, as "FILE:LINE:COLUMN: FIELD: TEXT", or

@@ -10,11 +10,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/address.h"
 #include "node/apiback.h"
 #include "node/call.h"
+#include "node/drain.h"
 #include "node/edge.h"
+#include "node/lease.h"
 #include "node/metrics.h"
 #include "node/replica.h"
+#include "node/supervisor.h"
 #include "telephony/media.h"
 #include "telephony/prompt.h"
 #include "telephony/sip.h"
@@ -28,7 +32,7 @@ struct daemon {
     su_wait_t uv_wait;
     int uv_index;
     uv_signal_t on_term, on_int;
-    uv_timer_t edge;
+    uv_timer_t edge, beat;
     bool handles;
     bool uv_ready; /* libuv's descriptor woke Sofia's loop */
 };
@@ -70,11 +74,21 @@ static void daemon_turn(struct daemon *d)
     su_root_step(d->n.root, ms < 0 || ms > 1000 ? 1000 : ms);
 }
 
+/* SIGTERM: this node goes, the cluster goes on. SIGINT (Ctrl-C): it ends with all that it has. */
 static void daemon_signal(uv_signal_t *s, int number)
 {
     struct daemon *d = s->data;
     log_notice("node", "%s: stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    node_stop(&d->n, 0);
+    if (number == SIGTERM)
+        drain_leave(&d->n);
+    else
+        node_stop(&d->n, 0);
+}
+
+static void daemon_beat(uv_timer_t *t)
+{
+    (void)t;
+    supervisor_beat();
 }
 
 /* SIP begins when the node is announced: before that it could not take a call. */
@@ -91,9 +105,12 @@ static void daemon_edge(uv_timer_t *t)
         return;
     }
     uv_timer_stop(t);
+    address_changed(n, "");
+    address_reconcile(n);
     calls_reload(n->calls);
     metrics_refresh(n);
-    log_notice("node", "takes calls at %s", n->cfg.sip[0].text);
+    log_notice("node", "takes calls%s%s", node_config_service(&n->cfg, n->cfg.sip[0].ip) ? "" : " at ",
+               node_config_service(&n->cfg, n->cfg.sip[0].ip) ? "" : n->cfg.sip[0].text);
 }
 
 static int daemon_make_folder(const char *path, struct err_info *info)
@@ -111,8 +128,9 @@ static int daemon_media_start(struct node *n, struct err_info *info)
         .threads = n->cfg.media_threads,
         .dead_ms = (unsigned)strtoul(core_parameter(n->core, "media_dead_ms", "60000"), NULL, 10),
     };
-    for (unsigned i = 0; i < n->cfg.n_rtp && i < 4; i++)
-        cfg.bind_ip[i] = n->cfg.rtp_ip[i];
+    for (unsigned i = 0, used = 0; i < n->cfg.n_rtp && used < 4; i++)
+        if (!node_config_service(&n->cfg, n->cfg.rtp_ip[i]))
+            cfg.bind_ip[used++] = n->cfg.rtp_ip[i];
     return media_engine_start(&n->loop, &cfg, &n->media, info);
 }
 
@@ -122,10 +140,12 @@ static void daemon_handles(struct daemon *d)
     uv_signal_init(&d->n.loop, &d->on_term);
     uv_signal_init(&d->n.loop, &d->on_int);
     uv_timer_init(&d->n.loop, &d->edge);
-    d->on_term.data = d->on_int.data = d->edge.data = d;
+    uv_timer_init(&d->n.loop, &d->beat);
+    d->on_term.data = d->on_int.data = d->edge.data = d->beat.data = d;
     uv_signal_start(&d->on_term, daemon_signal, SIGTERM);
     uv_signal_start(&d->on_int, daemon_signal, SIGINT);
     uv_timer_start(&d->edge, daemon_edge, 0, DAEMON_EDGE_CHECK_MS);
+    uv_timer_start(&d->beat, daemon_beat, 0, SUPERVISOR_BEAT_MS);
 }
 
 static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
@@ -144,6 +164,12 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
         rc = replica_start(n, bootstrap, info);
     if (rc == 0)
         rc = daemon_media_start(n, info);
+    if (rc == 0)
+        rc = lease_start(n);
+    if (rc == 0)
+        rc = address_start(n);
+    if (rc == 0)
+        rc = drain_start(n);
     if (rc == 0)
         rc = metrics_start(n);
     if (rc == 0)
@@ -168,14 +194,21 @@ void node_stop(struct node *n, int exit_code)
     n->exit_code = exit_code;
 }
 
-/* Order: nobody new (SIP, API), then calls, then replication, then the state. */
+/* Order: nobody new (SIP, API), then calls, then replication, then the addresses, then the state. */
 static void daemon_stop(struct daemon *d)
 {
     struct node *n = &d->n;
+    supervisor_beat_last();
     apiback_stop(n);
+    lease_stop(n);
+    drain_stop(n);
+    /* Cut off, its calls may be another's by now; when it cannot go on they soon will be: they hear nothing from here. */
+    bool may_act = node_may_act(n) && !n->removed && !(n->exit_code && drain_others_go_on(n));
+    if (n->calls && !may_act)
+        calls_suspend(n->calls);
     calls_stop(n->calls);
     n->calls = NULL;
-    sip_ua_stop(n->ua, true);
+    sip_ua_stop(n->ua, may_act);
     n->ua = NULL;
     metrics_stop(n);
     if (n->repl) {
@@ -183,6 +216,7 @@ static void daemon_stop(struct daemon *d)
         while (!n->stopped)
             daemon_turn(d);
     }
+    address_stop(n);
     replica_close(n);
     if (n->media)
         media_engine_stop(n->media);
@@ -193,6 +227,7 @@ static void daemon_stop(struct daemon *d)
         uv_close((uv_handle_t *)&d->on_term, NULL);
         uv_close((uv_handle_t *)&d->on_int, NULL);
         uv_close((uv_handle_t *)&d->edge, NULL);
+        uv_close((uv_handle_t *)&d->beat, NULL);
     }
     uv_run(&n->loop, UV_RUN_NOWAIT);
     if (n->root) {

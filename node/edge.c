@@ -91,11 +91,16 @@ int edge_start(struct node *n, struct err_info *info)
     char cluster[33];
     if (!core_secrets(n->core, cfg.nonce_key, identifier_key, cluster))
         return err_set(info, ERR_BADSTATE, "", "the cluster's secrets are not known yet");
-    size_t room = sizeof cfg.listen / sizeof *cfg.listen;
-    for (unsigned i = 0; i < n->cfg.n_sip && i < room; i++)
-        cfg.listen[i] = (struct sip_listen){n->cfg.sip[i].ip, n->cfg.sip[i].port};
-    if (n->cfg.n_sip > room)
-        log_warn("sip", "only the first %zu of %u SIP addresses are used", room, n->cfg.n_sip);
+    size_t room = sizeof cfg.listen / sizeof *cfg.listen, used = 0;
+    for (unsigned i = 0; i < n->cfg.n_sip; i++) {
+        const struct node_addr *at = &n->cfg.sip[i];
+        if (node_config_service(&n->cfg, at->ip))
+            continue; /* when the cluster says that it is here (address.c) */
+        if (used < room)
+            cfg.listen[used++] = (struct sip_listen){at->ip, at->port};
+        else
+            log_warn("sip", "%s is not used: there is room for %zu addresses", at->text, room);
+    }
     struct sip_handler handler = {
         .ctx = n,
         .identify = edge_identify,

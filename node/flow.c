@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/address.h"
 #include "node/ident.h"
 
 #define FLOW_MAC_HEX 32u
@@ -160,24 +161,42 @@ static bool flow_of_binding(struct node *n, const struct core_binding *b, char r
     return flow_open_token(n, token, local, flow, sizeof flow) == 0 && strcmp(flow, b->flow) == 0;
 }
 
+/* The node through which this flow is reached now. A connection lives and dies with the node that took it; the mapping of a NAT
+ * is one between the phone and an address, so whoever holds that address reaches the phone. NULL: nobody does. */
+static const char *flow_holder(struct node *n, const struct core_binding *b, const char *local)
+{
+    char ip[80];
+    const bool v6 = local[0] == '[';
+    snprintf(ip, sizeof ip, "%s", local + v6);
+    char *end = v6 ? strchr(ip, ']') : strrchr(ip, ':');
+    if (end)
+        *end = '\0';
+    const struct core_address *a = strncmp(b->flow, "udp:", 4) == 0 ? core_address(n->core, ip) : NULL;
+    const char *name = a ? a->holder : b->node;
+    if (strcmp(name, n->cfg.name) == 0)
+        return a && address_here(n, ip) != ADDRESS_BOUND ? NULL : name;
+    const struct core_node *holder = core_node(n->core, name);
+    return holder && holder->up ? name : NULL;
+}
+
 static void flow_add_binding(struct node *n, struct flow_list *l, const struct core_binding *b)
 {
     char route[FLOW_ROUTE_MAX], local[80];
-    const struct core_node *holder = core_node(n->core, b->node);
-    bool mine = strcmp(b->node, n->cfg.name) == 0;
+    const char *holder = flow_of_binding(n, b, route, local) ? flow_holder(n, b, local) : NULL;
     struct flow_target *t = NULL;
-    if (!flow_of_binding(n, b, route, local) || !holder || (!mine && !holder->up)) {
+    if (!holder) {
         /* Its Contact is all there is. */
         t = flow_add(l, b->uri);
-        if (t && mine && strncmp(b->flow, "tcp:", 4) == 0)
+        if (t && strcmp(b->node, n->cfg.name) == 0 && strncmp(b->flow, "tcp:", 4) == 0)
             snprintf(t->flow, sizeof t->flow, "%s", b->flow);
         return;
     }
     t = flow_add(l, b->uri);
     if (!t)
         return;
-    if (!mine) {
+    if (strcmp(holder, n->cfg.name) != 0) {
         strcpy(t->route, route);
+        snprintf(t->holder, sizeof t->holder, "%s", holder);
         return;
     }
     snprintf(t->flow, sizeof t->flow, "%s", b->flow);
@@ -201,6 +220,46 @@ static bool flow_may_listen(const struct core_binding *b)
     return strncmp(said, host, strlen(host)) == 0 && strchr(":;", said[strlen(host)]) != NULL;
 }
 
+/* Whether its flow, if it needs one, is at a node that lives. */
+static bool flow_lives(struct node *n, const struct core_binding *b)
+{
+    char route[FLOW_ROUTE_MAX], local[80];
+    return !b->path || !b->path[0] || strcmp(b->node, n->cfg.name) == 0 ||
+           (flow_of_binding(n, b, route, local) && flow_holder(n, b, local));
+}
+
+/* Those whose flow lives before the others; otherwise as they are. order: places in rows. */
+static void flow_order(struct node *n, const struct core_binding *rows, size_t count, size_t *order)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++)
+        if (flow_lives(n, &rows[i]))
+            order[at++] = i;
+    for (size_t i = 0; i < count; i++)
+        if (!flow_lives(n, &rows[i]))
+            order[at++] = i;
+}
+
+/* The first binding of the same instance, counted from 1 (RFC 5626 section 5.3: no two of them at once). */
+static unsigned flow_phone(const struct core_binding *rows, size_t i)
+{
+    size_t k = 0;
+    while (k < i && (!rows[i].instance || !rows[i].instance[0] || !rows[k].instance ||
+                     strcmp(rows[k].instance, rows[i].instance) != 0))
+        k++;
+    return (unsigned)k + 1;
+}
+
+/* The same phone, reached in the same way. */
+static bool flow_known(const struct flow_target *out, size_t n, const struct flow_target *t)
+{
+    for (size_t i = 0; i < n; i++)
+        if (out[i].phone == t->phone && strcmp(out[i].uri, t->uri) == 0 && strcmp(out[i].flow, t->flow) == 0 &&
+            strcmp(out[i].route, t->route) == 0)
+            return true;
+    return false;
+}
+
 size_t flow_targets(struct node *n, const char *extension, struct flow_target *out, size_t max)
 {
     struct flow_list l = {.out = out, .max = max};
@@ -210,14 +269,30 @@ size_t flow_targets(struct node *n, const char *extension, struct flow_target *o
     struct core_binding rows[FLOW_BINDINGS_MAX];
     size_t count = core_bindings(n->core, extension, rows, FLOW_BINDINGS_MAX);
     size_t first = l.n;
-    for (size_t i = 0; i < count && i < FLOW_BINDINGS_MAX; i++)
-        flow_add_binding(n, &l, &rows[i]);
+    if (count > FLOW_BINDINGS_MAX)
+        count = FLOW_BINDINGS_MAX;
+    size_t order[FLOW_BINDINGS_MAX];
+    flow_order(n, rows, count, order);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = l.n;
+        flow_add_binding(n, &l, &rows[order[i]]);
+        if (l.n == at)
+            continue;
+        out[at].id = (unsigned)(first + order[i]);
+        out[at].phone = flow_phone(rows, order[i]);
+        if (flow_known(out + first, at - first, &out[at]))
+            l.n = at;
+    }
     size_t through = l.n;
-    for (size_t i = 0; i < count && i < FLOW_BINDINGS_MAX; i++)
+    for (size_t i = 0; i < count; i++)
         for (size_t k = first; k < through; k++)
             if ((out[k].flow[0] || out[k].route[0]) && strcmp(out[k].uri, rows[i].uri) == 0 &&
                 flow_may_listen(&rows[i])) {
-                flow_add(&l, rows[i].uri);
+                struct flow_target *t = flow_add(&l, rows[i].uri);
+                if (t) {
+                    t->id = (unsigned)(first + count + i);
+                    t->phone = flow_phone(rows, i);
+                }
                 break;
             }
     return l.n;

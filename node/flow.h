@@ -24,9 +24,14 @@ struct flow_target {
     char flow[FLOW_TEXT_MAX];   /* of this node, or "" */
     char route[FLOW_ROUTE_MAX]; /* the node that holds the flow, or "" */
     char local_ip[64];          /* where the flow came in, or "" */
+    char holder[64];            /* the node whose flow `route` leads to, or "" */
+    unsigned id;                /* the same on every node while the registrations are, whatever the order */
+    unsigned phone; /* targets of one phone have the same: its flows (one instance, several reg-id) are alternatives */
 };
-/* How an extension is reached from this node, best first: its fixed contact; then each registration, the newest first,
- * through its flow; last the Contacts of those whose flow may be broken. Returns how many. */
+/* How an extension is reached from this node, best first: its fixed contact; then each registration, the newest first but
+ * those whose flow died with its node after all others, through its flow; last the Contacts of those whose flow may be
+ * broken. One after another: a phone that registered at two nodes is never sent two INVITEs of a call at once. Returns
+ * how many. */
 size_t flow_targets(struct node *n, const char *extension, struct flow_target *out, size_t max);
 
 /* For the endpoint. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "node/config.h"
 #include "node/daemon.h"
+#include "node/hook.h"
 #include "node/node.h"
 #include "node/supervisor.h"
 
@@ -47,6 +48,20 @@ static int main_child(void *arg)
     }
     log_setup(cfg.log_level, cfg.log_json, cfg.name);
     return daemon_run(&cfg, a->bootstrap);
+}
+
+/* The dead process has left its addresses on the interface, and this machine still answers for them: taken off at once, for another
+ * node has them now. */
+static void main_crashed(void *arg)
+{
+    const struct main_args *a = arg;
+    struct node_config cfg;
+    struct err_info info = {0};
+    if (node_config_load(a->file, &cfg, &info))
+        return; /* the next start says what is wrong */
+    for (unsigned i = 0; cfg.address_hook && i < cfg.n_service; i++)
+        hook_run_now(cfg.address_hook, "del", cfg.service_ip[i]);
+    node_config_free(&cfg);
 }
 
 static int main_options(int argc, char **argv, struct main_args *a)
@@ -96,5 +111,5 @@ int main(int argc, char **argv)
     umask(077); /* the database holds what passwords are checked with */
     if (a.check)
         return node_config_check(a.file, stdout) ? 1 : 0;
-    return a.alone ? main_child(&a) : supervisor_run(main_child, &a);
+    return a.alone ? main_child(&a) : supervisor_run(main_child, main_crashed, &a);
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "node/call.h"
+#include "node/lease.h"
 #include "node/replica.h"
 #include "telephony/media.h"
 #include "telephony/sip.h"
@@ -47,6 +48,7 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         media_engine_get_stats(n->media, &md);
     if (n->ua)
         sip_ua_get_stats(n->ua, &s);
+    uint64_t age = repl_lease_age_us(n->repl);
     const struct metric rows[] = {
         {"everline_calls", "gauge", "Live calls in the cluster.", c.calls},
         {"everline_calls_waiting", "gauge", "Calls that wait in queues.", c.waiting},
@@ -67,6 +69,11 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         {"everline_raft_applied_index", "counter", "Last applied index.", (double)r.applied_index},
         {"everline_raft_quorum_age_seconds", "gauge", "Time since a majority was last heard.",
          (double)repl_quorum_age_ms(n->repl) / 1000.0},
+        {"everline_lease_age_seconds", "gauge", "Age of this node's lease to act on calls.",
+         age == UINT64_MAX ? -1.0 : (double)age / 1e6},
+        {"everline_lease_lost_total", "counter", "How often the lease was lost.", (double)lease_lost_total(n)},
+        {"everline_node_isolated", "gauge", "1 while this node is cut off from the majority and takes no calls.",
+         !node_may_act(n)},
         {"everline_raft_pending_commands", "gauge", "Own commands not yet applied.", (double)r.pending},
         {"everline_raft_refused_commands_total", "counter", "Commands refused because the queue was full.",
          (double)r.refused},

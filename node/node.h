@@ -19,7 +19,10 @@
 
 struct api_server;
 struct media_engine;
+struct node_addresses;
 struct node_api;
+struct node_drain;
+struct node_lease;
 struct node_replica;
 struct node_metrics;
 struct node_post;
@@ -37,6 +40,8 @@ struct node {
     uv_loop_t loop;
     su_root_t *root;
     bool stopping, stopped;
+    bool leaving; /* SIGTERM: hands over what it has, then stops (node/drain.h) */
+    bool removed; /* no member any more: what it has is the others' */
     int exit_code;
 
     struct storage *st;
@@ -47,6 +52,9 @@ struct node {
     struct media_engine *media;
     struct sip_ua *ua; /* NULL until the cluster's secrets are known */
     struct calls *calls;
+    struct node_addresses *addresses;
+    struct node_lease *lease;
+    struct node_drain *drain;
     struct node_api *api;
     struct node_metrics *metrics;
     struct node_post *post;
@@ -86,6 +94,9 @@ uint64_t node_clock_us(const struct node *n);
 
 /* 0, or the number of seconds after which a refused client may come again, with the reason in *why (static text). */
 int node_refusal(struct node *n, const char **why);
+/* Whether it could take calls if it were asked to: announced, SIP is up, the majority is heard. Draining, or having no address at
+ * the moment, is another matter. */
+bool node_fit(struct node *n);
 
 /* Events up to `index` are in the database (node/apiback.c). */
 void node_api_notify(struct node *n, uint64_t index);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "node/lease.h"
 #include "node/node.h"
 
 struct proposal {
@@ -18,10 +19,17 @@ static void proposal_finished(struct repl_req *req, int status, const void *answ
     free(p);
 }
 
+static bool proposal_is_call(const Ev__Command *cmd)
+{
+    return cmd->body_case >= EV__COMMAND__BODY_CALL_START && cmd->body_case <= EV__COMMAND__BODY_CALL_MOVE;
+}
+
 int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_done_fn *done, void *ctx)
 {
     if (!n->repl || n->stopping)
         return ERR_CLOSED;
+    if (proposal_is_call(cmd) && (cmd->body_case == EV__COMMAND__BODY_CALL_START ? !node_may_act(n) : lease_gone(n)))
+        return ERR_NOQUORUM;
     char actor[NODE_NAME_MAX + 8];
     snprintf(actor, sizeof actor, "node:%s", n->cfg.name);
     char *old_actor = cmd->actor, *old_origin = cmd->origin, *old_node = cmd->node;

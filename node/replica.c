@@ -8,24 +8,29 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/address.h"
 #include "node/call.h"
+#include "node/drain.h"
 #include "node/ident.h"
+#include "node/lease.h"
 #include "storage/storage.h"
 
 #define REPLICA_CHECK_MS 100u
 #define REPLICA_PEERS_MAX 64u
+#define REPLICA_WATCH_MS 10u
 #define REPLICA_CLOCK_WAIT_US 1000000u
 
 struct node_replica {
     struct node *n;
     uv_timer_t check; /* every REPLICA_CHECK_MS */
     uv_timer_t due;   /* leader: when the replicated state wants a Tick */
+    uv_timer_t watch; /* leader: when a node may be declared down that may not be yet */
     bool leader_ready, announced, announcing, initialising, tick_pending;
     bool clock_pending, clock_warned;
     uint64_t clock_told_us;         /* monotonic: when a clock far ahead was first told; 0: never */
     uint64_t core_us, core_mono_us; /* the replicated clock when it was last moved, and the monotonic one then */
-    struct map silent_since;        /* peer name -> monotonic ms as pointer value; leader's view */
-    struct map refused;             /* peer name -> non-NULL when its process is known dead */
+    struct map refused;             /* peer name -> incarnation of the process that is known dead */
+    struct map declaring;           /* peer name -> non-NULL while its NodeDown is on its way */
     struct verify *verify;
 };
 
@@ -44,15 +49,24 @@ bool replica_leader_ready(const struct node *n)
     return n->replica && n->replica->leader_ready;
 }
 
+bool node_fit(struct node *n)
+{
+    return replica_announced(n) && n->ua && node_may_act(n);
+}
+
 int node_refusal(struct node *n, const char **why)
 {
     *why = NULL;
-    if (n->stopping)
+    if (n->stopping || n->leaving)
         *why = "this node is stopping";
     else if (!replica_announced(n) || !n->ua)
         *why = "this node is starting";
-    else if (repl_quorum_age_ms(n->repl) > REPLICA_LEASE_MS)
+    else if (!node_may_act(n))
         *why = "this node is cut off from the majority";
+    else if (drain_active(n))
+        *why = "this node is draining";
+    else if (!address_any(n))
+        *why = "this node's addresses are at other nodes";
     else {
         struct repl_status s;
         repl_get_status(n->repl, &s);
@@ -69,6 +83,9 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
     struct node *n = ctx;
     (void)index;
     switch (ev->type) {
+    case CORE_EV_ADDRESS:
+        address_changed(n, ev->name);
+        break;
     case CORE_EV_CALL:
         if (n->calls)
             calls_changed(n->calls, ev->call_id);
@@ -77,10 +94,13 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
         verify_on_mark(n->replica->verify, ev->name);
         break;
     case CORE_EV_NODE:
+        address_changed(n, "");
+        if (n->calls)
+            calls_node_changed(n->calls, ev->name);
         if (strcmp(ev->name, n->cfg.name) == 0) {
             const struct core_node *me = core_node(n->core, n->cfg.name);
             if (me && !me->up && me->incarnation == repl_incarnation(n->repl))
-                n->replica->announced = false; /* declared down while alive: announce again */
+                n->replica->announced = n->leaving; /* declared down while alive: announce again */
         }
         break;
     case CORE_EV_AGENT:
@@ -239,6 +259,8 @@ static void replica_apply_done(void *ctx, uint64_t index)
     struct node *n = ctx;
     replica_clock_note(n);
     core_apply_done(n->core);
+    address_reconcile(n);
+    drain_reconcile(n);
     if (n->calls)
         calls_reconcile(n->calls);
     if (n->api)
@@ -298,6 +320,17 @@ static int replica_snapshot_take(void *ctx, const char *dir, repl_image_cb *cb, 
     return rc;
 }
 
+/* In a worker thread, so that the core thread goes on serving calls meanwhile. */
+static int replica_snapshot_prepare(void *ctx, const struct repl_image *image)
+{
+    const struct node *n = ctx;
+    struct err_info info = {0};
+    int rc = storage_image_prepare(n->st, image->path, &info);
+    if (rc)
+        log_warn("node", "snapshot at index %llu cannot be prepared: %s", (unsigned long long)image->index, info.text);
+    return rc;
+}
+
 static int replica_snapshot_install(void *ctx, const struct repl_image *image)
 {
     struct node *n = ctx;
@@ -312,11 +345,16 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     }
     replica_clock_note(n);
     log_notice("node", "state replaced by the snapshot at index %llu", (unsigned long long)image->index);
+    address_changed(n, "");
+    address_reconcile(n);
+    drain_reconcile(n);
     if (n->calls)
         calls_reload(n->calls);
     replica_arm_due(n);
     return 0;
 }
+
+static void replica_watch(struct node *n);
 
 static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
 {
@@ -326,17 +364,28 @@ static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
     for (size_t i = 0; i < count && i < REPLICA_PEERS_MAX; i++) {
         if (peers[i].id != id)
             continue;
+        const struct core_node *node = core_node(n->core, peers[i].name);
+        bool never_up = !node; /* added, and not started yet */
         if (up || !refused)
             map_del(&n->replica->refused, peers[i].name);
-        else if (map_set(&n->replica->refused, peers[i].name, n))
+        else if (node && map_set(&n->replica->refused, peers[i].name, (void *)(uintptr_t)node->incarnation))
             log_warn("node", "out of memory");
-        bool never_up = !core_node(n->core, peers[i].name); /* added, and not started yet */
         log_notice("node", "node %s is %s", peers[i].name,
                    up         ? "connected"
                    : never_up ? "not running yet"
                    : refused  ? "dead: it refuses connections"
                               : "not reachable");
     }
+    if (!up)
+        replica_watch(n);
+}
+
+static void replica_peer_silent(void *ctx, uint64_t id, bool silent)
+{
+    struct node *n = ctx;
+    (void)id;
+    if (silent)
+        replica_watch(n);
 }
 
 static void replica_state_changed(void *ctx, bool leader_ready)
@@ -345,14 +394,15 @@ static void replica_state_changed(void *ctx, bool leader_ready)
     if (leader_ready != n->replica->leader_ready)
         log_notice("node", leader_ready ? "this node leads" : "this node no longer leads");
     n->replica->leader_ready = leader_ready;
-    map_free(&n->replica->silent_since);
     replica_arm_due(n);
+    replica_watch(n);
 }
 
 static void replica_fatal(void *ctx, int err, const char *text)
 {
     struct node *n = ctx;
     log_error("node", "cannot go on: %s (%s)", text, err_text(err));
+    n->removed = err == ERR_NOTFOUND;
     node_stop(n, 3);
 }
 
@@ -374,9 +424,11 @@ static void replica_announce(struct node *n)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeUp up = EV__NODE_UP__INIT;
-    char *sip[NODE_ADDRESSES_MAX];
+    char *sip[NODE_ADDRESSES_MAX], *service[NODE_SERVICE_MAX];
     for (unsigned i = 0; i < n->cfg.n_sip; i++)
         sip[i] = n->cfg.sip[i].text;
+    for (unsigned i = 0; i < n->cfg.n_service; i++)
+        service[i] = n->cfg.service_ip[i];
     cmd.body_case = EV__COMMAND__BODY_NODE_UP;
     cmd.node_up = &up;
     up.name = n->cfg.name;
@@ -385,6 +437,8 @@ static void replica_announce(struct node *n)
     up.site = n->cfg.site;
     up.sip = sip;
     up.n_sip = n->cfg.n_sip;
+    up.service_ip = service;
+    up.n_service_ip = n->cfg.n_service;
     up.https = n->cfg.https.text;
     up.peer = n->cfg.peer.text;
     up.version = (char *)(uintptr_t)EVERLINE_VERSION;
@@ -421,9 +475,55 @@ static void replica_found(struct node *n)
     OPENSSL_cleanse(raw, sizeof raw);
 }
 
+struct replica_declared {
+    struct node *n;
+    uint64_t id;
+    char name[NODE_NAME_MAX + 1];
+};
+
+static void replica_declare_done(void *ctx, int status, const struct core_answer *a)
+{
+    struct replica_declared *d = ctx;
+    struct node_replica *r = d->n->replica;
+    if (status)
+        log_warn("node", "node %s is not declared down yet: %s", d->name, err_text(status));
+    else if (a->code)
+        log_info("node", "node %s is not declared down: %s", d->name, a->text);
+    if (r)
+        map_del(&r->declaring, d->name);
+    if (status == 0 && !d->n->stopping)
+        repl_unfence(d->n->repl, d->id);
+    free(d);
+}
+
+static struct replica_declared *replica_declared_new(struct node *n, const struct core_node *node)
+{
+    struct replica_declared *d = calloc(1, sizeof *d);
+    if (!d || map_set(&n->replica->declaring, node->name, n)) {
+        log_warn("node", "out of memory");
+        free(d);
+        return NULL;
+    }
+    *d = (struct replica_declared){.n = n, .id = node->node_id};
+    snprintf(d->name, sizeof d->name, "%s", node->name);
+    return d;
+}
+
+static void replica_declare(struct node *n, Ev__Command *cmd, struct replica_declared *d)
+{
+    int rc = d ? node_propose(n, cmd, 0, replica_declare_done, d) : 0;
+    if (rc) {
+        log_warn("node", "node %s cannot be declared down yet: %s", d->name, err_text(rc));
+        map_del(&n->replica->declaring, d->name);
+        free(d);
+    }
+}
+
 static void replica_declare_down(struct node *n, const struct core_node *node, const char *why)
 {
-    log_notice("node", "declares node %s down: %s", node->name, why);
+    struct replica_declared *d = replica_declared_new(n, node);
+    struct repl_status s;
+    repl_get_status(n->repl, &s);
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeDown down = EV__NODE_DOWN__INIT;
     cmd.body_case = EV__COMMAND__BODY_NODE_DOWN;
@@ -431,17 +531,20 @@ static void replica_declare_down(struct node *n, const struct core_node *node, c
     down.name = (char *)(uintptr_t)node->name;
     down.incarnation = node->incarnation;
     down.why = (char *)(uintptr_t)why;
-    node_propose_quietly(n, &cmd, "node down");
+    down.term = s.term;
+    log_notice("node", "declares node %s down: %s", node->name, why);
+    replica_declare(n, &cmd, d);
 }
 
-static void replica_forget(struct node *n, const char *name)
+static void replica_forget(struct node *n, const struct core_node *node)
 {
+    struct replica_declared *d = replica_declared_new(n, node);
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeForget forget = EV__NODE_FORGET__INIT;
     cmd.body_case = EV__COMMAND__BODY_NODE_FORGET;
     cmd.node_forget = &forget;
-    forget.name = (char *)(uintptr_t)name;
-    node_propose_quietly(n, &cmd, "node forgotten");
+    forget.name = (char *)(uintptr_t)node->name;
+    replica_declare(n, &cmd, d);
 }
 
 static const struct repl_peer_info *replica_find(const struct repl_peer_info *peers, size_t count, const char *name)
@@ -452,42 +555,35 @@ static const struct repl_peer_info *replica_find(const struct repl_peer_info *pe
     return NULL;
 }
 
-/* As leader: nodes that died, fell silent, or are no longer members. One proposal a turn is enough: the next turn looks again. */
+static void replica_watch_timer(uv_timer_t *t)
+{
+    replica_watch(t->data);
+}
+
+/* As leader: nodes that died, fell silent, or are no longer members. Nobody is declared down while a lease that it got may still
+ * hold: repl_fence knows. */
 static void replica_watch(struct node *n)
 {
     struct node_replica *r = n->replica;
     struct repl_peer_info peers[REPLICA_PEERS_MAX];
+    if (!r->leader_ready || n->stopping || !n->repl)
+        return;
     size_t count = repl_peers(n->repl, peers, REPLICA_PEERS_MAX);
-    uintptr_t now_ms = (uintptr_t)(clock_mono_now().us / 1000u);
     for (const struct core_node *c = NULL; (c = core_node_next(n->core, c));) {
-        if (strcmp(c->name, n->cfg.name) == 0)
+        if (strcmp(c->name, n->cfg.name) == 0 || map_get(&r->declaring, c->name))
             continue;
         const struct repl_peer_info *p = replica_find(peers, count, c->name);
-        if (p && p->up) {
-            map_del(&r->silent_since, c->name);
-            continue;
-        }
         if (!p && !c->up) {
-            replica_forget(n, c->name);
+            replica_forget(n, c);
             return;
         }
-        if (!c->up)
+        if (!c->up || (p && p->up && !p->silent))
             continue;
-        uintptr_t since = (uintptr_t)map_get(&r->silent_since, c->name);
-        if (!since) {
-            since = now_ms;
-            if (map_set(&r->silent_since, c->name, (void *)since))
-                return;
-        }
-        const char *why = !p                                     ? "no longer a member"
-                          : map_get(&r->refused, c->name)        ? "its process is dead"
-                          : now_ms - since >= REPLICA_SILENCE_MS ? "not reachable"
-                                                                 : NULL;
-        if (why) {
-            map_del(&r->silent_since, c->name);
-            replica_declare_down(n, c, why);
-            return;
-        }
+        bool dead = (uintptr_t)map_get(&r->refused, c->name) == c->incarnation;
+        if (repl_fence(n->repl, c->node_id, dead))
+            replica_declare_down(n, c, dead ? "its process is dead" : p ? "not reachable" : "no longer a member");
+        else if (!uv_is_active((uv_handle_t *)&r->watch))
+            uv_timer_start(&r->watch, replica_watch_timer, REPLICA_WATCH_MS, 0);
     }
 }
 
@@ -507,7 +603,7 @@ static void replica_check(uv_timer_t *t)
         replica_found(n);
     if (secrets && repl_id(n->repl) != 0)
         replica_tell_clock(n);
-    if (secrets && !r->announced && !r->announcing && repl_id(n->repl) != 0 && !replica_clock_settles(n))
+    if (secrets && !r->announced && !r->announcing && !n->leaving && repl_id(n->repl) != 0 && !replica_clock_settles(n))
         replica_announce(n);
     if (r->leader_ready)
         replica_watch(n);
@@ -583,12 +679,13 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
     if (!r)
         return ERR_NOMEM;
     r->n = n;
-    map_init(&r->silent_since);
     map_init(&r->refused);
+    map_init(&r->declaring);
     n->replica = r;
     uv_timer_init(&n->loop, &r->check);
     uv_timer_init(&n->loop, &r->due);
-    r->check.data = r->due.data = n;
+    uv_timer_init(&n->loop, &r->watch);
+    r->check.data = r->due.data = r->watch.data = n;
     r->verify = verify_new(n);
     if (!r->verify)
         return ERR_NOMEM;
@@ -608,6 +705,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
         .key_file = n->cfg.tls_key,
         .join = n->cfg.join.port ? n->cfg.join.text : NULL,
         .bootstrap = bootstrap,
+        .detect_ms = n->cfg.detect_ms,
         .snapshot_threshold = n->cfg.snapshot_entries,
         .snapshot_trailing = n->cfg.snapshot_entries / 4,
     };
@@ -617,8 +715,10 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
         .apply_done = replica_apply_done,
         .applied_index = replica_applied,
         .snapshot_take = replica_snapshot_take,
+        .snapshot_prepare = replica_snapshot_prepare,
         .snapshot_install = replica_snapshot_install,
         .peer_up = replica_peer_up,
+        .peer_silent = replica_peer_silent,
         .state_changed = replica_state_changed,
         .fatal = replica_fatal,
     };
@@ -637,10 +737,11 @@ void replica_close(struct node *n)
         return;
     uv_close((uv_handle_t *)&r->check, NULL);
     uv_close((uv_handle_t *)&r->due, NULL);
+    uv_close((uv_handle_t *)&r->watch, NULL);
     uv_run(&n->loop, UV_RUN_NOWAIT); /* the timers' memory may go once they are closed */
     verify_free(r->verify);
-    map_free(&r->silent_since);
     map_free(&r->refused);
+    map_free(&r->declaring);
     core_close(n->core);
     storage_close(n->st);
     n->core = NULL;

@@ -7,11 +7,6 @@
 
 #include "node/node.h"
 
-/* A node acts on calls only while it has heard from a majority within this time. */
-#define REPLICA_LEASE_MS 1000u
-/* A peer that is silent for so long, without its process being known dead, is declared down. */
-#define REPLICA_SILENCE_MS 1000u
-
 /* Opens database and core (a database that fails its check is thrown away and rebuilt from snapshot and log) and starts
  * replication. `bootstrap`: found a new cluster if the data folder is empty. */
 ERR_CHECKED int replica_start(struct node *n, bool bootstrap, struct err_info *info);

@@ -11,6 +11,8 @@
 #include "raft/wire.h"
 
 #define MESH_LATE_TICK_US 500000u
+#define MESH_FIRST_RETRIES 3u /* after a loss these follow at once */
+#define MESH_FIRST_RETRY_MS 5u
 
 int mesh_address_parse(const char *text, struct sockaddr_storage *out)
 {
@@ -48,6 +50,8 @@ struct mesh_peer *mesh_peer_find(const struct mesh *m, uint64_t id)
 }
 
 /* ---- dialling ---- */
+
+static void mesh_tick_cb(uv_timer_t *t);
 
 static void mesh_dial(struct mesh_peer *p, struct mesh *m)
 {
@@ -141,7 +145,35 @@ void mesh_greeted(struct mesh_conn *c)
     p->retry_ms = MESH_RETRY_MIN_MS;
     p->refused_told = false;
     log_info("mesh", "connected with %s (%s)", p->name, c->remote);
-    m->ev.link(m->ev.ctx, p->id, true, false);
+    uint64_t id = p->id;
+    m->ev.link(m->ev.ctx, id, true, false);
+    if (c->state != MESH_UP)
+        return;
+    mesh_heard(p, clock_mono_now().us);
+    if (c->state == MESH_UP)
+        mesh_conn_ping(c);
+}
+
+void mesh_heard(struct mesh_peer *p, uint64_t now_us)
+{
+    struct mesh *m = p->mesh;
+    p->heard_us = now_us;
+    if (!p->silent)
+        return;
+    p->silent = false;
+    m->ev.silent(m->ev.ctx, p->id, false);
+}
+
+/* Called when everything has been read that came before now. */
+static void mesh_judge(struct mesh *m, uint64_t now)
+{
+    list_foreach_safe(it, &m->peers) {
+        struct mesh_peer *p = list_entry(it, struct mesh_peer, link);
+        if (p->silent || now - p->heard_us < m->detect_ms * 1000ull || now < p->heard_us)
+            continue;
+        p->silent = true;
+        m->ev.silent(m->ev.ctx, p->id, true);
+    }
 }
 
 void mesh_lost(struct mesh_conn *c, int dial_status)
@@ -163,6 +195,7 @@ void mesh_lost(struct mesh_conn *c, int dial_status)
         p->conn = NULL;
         p->rtt_us = 0;
         p->retry_ms = MESH_RETRY_MIN_MS;
+        p->quick_dials = MESH_FIRST_RETRIES;
         p->next_dial_us = 0;
         uint64_t id = p->id;
         if (!m->closing)
@@ -176,6 +209,11 @@ void mesh_lost(struct mesh_conn *c, int dial_status)
     if (dial_status == UV_ECONNREFUSED && !p->refused_told && !p->conn && !m->closing) {
         p->refused_told = true;
         m->ev.link(m->ev.ctx, p->id, false, true);
+    } else if (p->quick_dials && !p->conn && !m->closing) {
+        /* A process that dies closes its sockets one by one: the dial may have met one that still listened. */
+        p->quick_dials--;
+        p->next_dial_us = clock_mono_now().us + MESH_FIRST_RETRY_MS * 1000u;
+        uv_timer_start(&m->timer, mesh_tick_cb, MESH_FIRST_RETRY_MS, m->tick_ms);
     }
 }
 
@@ -207,6 +245,8 @@ int mesh_peer_put(struct mesh *m, uint64_t id, const char *name, const char *add
         if (!p)
             return ERR_NOMEM;
         p->id = id;
+        p->mesh = m;
+        p->heard_us = clock_mono_now().us;
         p->retry_ms = MESH_RETRY_MIN_MS;
         p->next_dial_us = id > m->self.id ? 0 : clock_mono_now().us + MESH_HIGHER_WAITS_MS * 1000u;
         list_push_back(&m->peers, &p->link);
@@ -244,6 +284,7 @@ bool mesh_peer_state(const struct mesh *m, uint64_t id, struct mesh_peer_state *
     if (!p)
         return false;
     *out = (struct mesh_peer_state){.up = p->conn != NULL,
+                                    .silent = p->silent,
                                     .rtt_us = p->rtt_us,
                                     .contact_us = p->contact_us,
                                     .out_bytes = p->conn ? p->conn->out.end - p->conn->out.start : 0};
@@ -287,29 +328,56 @@ void mesh_flush(struct mesh *m)
 
 /* ---- timer, opening, closing ---- */
 
+static uint64_t mesh_give_up_us(const struct mesh *m)
+{
+    return 1000ull * (m->detect_ms > MESH_SILENCE_MS / 3u ? m->detect_ms * 3u : MESH_SILENCE_MS);
+}
+
 static void mesh_tick_cb(uv_timer_t *t)
 {
     struct mesh *m = t->data;
     uint64_t now = clock_mono_now().us;
-    uint8_t ping[8];
+    uint64_t since = m->last_tick_us ? now - m->last_tick_us : 0;
     /* after a pause of ours the silence is not the peers' fault: what they sent is still to be read */
-    bool late = m->last_tick_us && now - m->last_tick_us > m->tick_ms * 1000u + MESH_LATE_TICK_US;
+    bool late = since > m->tick_ms * 1000u + MESH_LATE_TICK_US;
     m->last_tick_us = now;
-    wire_put64(ping, now);
     list_foreach_safe(it, &m->conns) {
         struct mesh_conn *c = list_entry(it, struct mesh_conn, link);
         if (late)
             c->last_rx_us = now;
         if (c->state == MESH_UP) {
-            if (now - c->last_rx_us > MESH_SILENCE_MS * 1000u && now > c->last_rx_us)
+            if (now > c->last_rx_us && now - c->last_rx_us > mesh_give_up_us(m))
                 mesh_conn_close(c, "silent for too long");
             else
-                mesh_conn_send(c, MESH_PING, ping, sizeof ping);
+                mesh_conn_ping(c);
         } else if (now > c->deadline_us)
             mesh_conn_close(c, c->state == MESH_DRAIN ? NULL : "no hello in time");
     }
+    /* A tick that comes late runs before the sockets are read: then silence is judged by one that follows at once. */
+    if (since > m->tick_ms * 2000ull)
+        uv_timer_start(&m->timer, mesh_tick_cb, 1, m->tick_ms);
+    else
+        mesh_judge(m, now);
     mesh_dial_due(m, now);
     mesh_flush(m);
+}
+
+void mesh_ping(struct mesh *m)
+{
+    list_foreach(it, &m->peers) {
+        struct mesh_peer *p = list_entry(it, struct mesh_peer, link);
+        if (p->conn)
+            mesh_conn_ping(p->conn);
+    }
+}
+
+void mesh_tell(struct mesh *m)
+{
+    list_foreach(it, &m->peers) {
+        struct mesh_peer *p = list_entry(it, struct mesh_peer, link);
+        if (p->conn)
+            mesh_conn_pong(p->conn, 0);
+    }
 }
 
 static void mesh_listen_cb(uv_stream_t *s, int status)
@@ -374,6 +442,7 @@ int mesh_open(uv_loop_t *loop, const struct mesh_config *cfg, const struct mesh_
     m->loop = loop;
     m->ev = *events;
     m->tick_ms = cfg->tick_ms;
+    m->detect_ms = cfg->detect_ms;
     list_init(&m->peers);
     list_init(&m->conns);
     snprintf(m->self.name, sizeof m->self.name, "%s", cfg->name);

@@ -24,7 +24,9 @@
 #define MESH_RETRY_MIN_MS 50u
 #define MESH_RETRY_MAX_MS 500u
 #define MESH_HANDSHAKE_MS 5000u
-#define MESH_SILENCE_MS 2000u /* a connection without any frame for so long is given up */
+#define MESH_SILENCE_MS \
+    2000u /* a connection without any frame for so long is given up, or thrice detect_ms if that is more */
+#define MESH_ANSWER_MAX 64u
 
 struct mesh;
 
@@ -44,12 +46,19 @@ struct mesh_events {
     void (*refused)(void *ctx, uint64_t peer, int code, const char *text);
     /* Last index of our log, for the hello. */
     uint64_t (*last_index)(void *ctx);
+    /* What travels beside the answer to a ping of this peer (asked), or by mesh_tell: at most MESH_ANSWER_MAX bytes. */
+    size_t (*answer)(void *ctx, uint64_t peer, bool asked, uint8_t *out);
+    /* The same at the other side. sent_us: when the ping left that is answered, 0 when none is. Non-zero: malformed. */
+    int (*answered)(void *ctx, uint64_t peer, uint64_t sent_us, const uint8_t *data, size_t len);
+    /* Nothing came from a peer for detect_ms, connected or not; or something came again. */
+    void (*silent)(void *ctx, uint64_t peer, bool silent);
 };
 
 struct mesh_config {
     const char *name, *listen;
     const char *ca_file, *cert_file, *key_file;
-    unsigned tick_ms; /* between pings */
+    unsigned tick_ms;   /* between two looks at connections; pings go out at every look */
+    unsigned detect_ms; /* silence that is told */
     uint64_t incarnation;
 };
 
@@ -69,6 +78,7 @@ void mesh_join_ask(struct mesh *m, const char *address);
 
 struct mesh_peer_state {
     bool up;
+    bool silent;
     uint32_t rtt_us;
     uint64_t contact_us; /* send time of the last ping that was answered: it was alive then or later; 0 never */
     uint64_t out_bytes;  /* waiting to be sent */
@@ -77,6 +87,10 @@ struct mesh_peer_state {
 };
 /* False when there is no such peer. */
 bool mesh_peer_state(const struct mesh *m, uint64_t id, struct mesh_peer_state *out);
+/* A ping to everybody now, besides those of the clock. */
+void mesh_ping(struct mesh *m);
+/* An answer that nobody asked for to everybody. */
+void mesh_tell(struct mesh *m);
 
 /* Room for a frame's payload of exactly len bytes; the caller fills it and calls mesh_end before anything else of the
  * mesh. NULL when the peer is not connected (*err ERR_CLOSED), too much waits for it (ERR_BUSY) or ERR_NOMEM. */

@@ -351,14 +351,42 @@ static void mesh_conn_on_join_reply(struct mesh_conn *c, const uint8_t *data, si
     m->ev.joined(m->ev.ctx, &reply);
 }
 
+void mesh_conn_ping(struct mesh_conn *c)
+{
+    uint8_t ping[8];
+    wire_put64(ping, clock_mono_now().us);
+    mesh_conn_send(c, MESH_PING, ping, sizeof ping);
+}
+
+void mesh_conn_pong(struct mesh_conn *c, uint64_t sent_us)
+{
+    uint8_t out[8 + MESH_ANSWER_MAX];
+    struct mesh *m = c->mesh;
+    uint8_t *p = wire_put64(out, sent_us);
+    mesh_conn_send(c, MESH_PONG, out, 8 + m->ev.answer(m->ev.ctx, c->peer->id, sent_us != 0, p));
+}
+
+static void mesh_conn_on_pong(struct mesh_conn *c, uint64_t sent_us, const uint8_t *data, size_t len)
+{
+    struct mesh *m = c->mesh;
+    if (sent_us > clock_mono_now().us) {
+        mesh_conn_close(c, "answer to a ping that was not sent");
+        return;
+    }
+    if (sent_us)
+        mesh_ponged(c, sent_us);
+    if (m->ev.answered(m->ev.ctx, c->peer->id, sent_us, data, len))
+        mesh_conn_close(c, "malformed answer to a ping");
+}
+
 static void mesh_conn_on_ping(struct mesh_conn *c, uint8_t type, const uint8_t *data, size_t len)
 {
-    if (len != 8)
+    if (type == MESH_PING ? len != 8 || !wire_load(data, 8) : len < 8)
         mesh_conn_close(c, "malformed ping");
     else if (type == MESH_PING)
-        mesh_conn_send(c, MESH_PONG, data, 8);
+        mesh_conn_pong(c, wire_load(data, 8));
     else
-        mesh_ponged(c, wire_load(data, 8));
+        mesh_conn_on_pong(c, wire_load(data, 8), data + 8, len - 8);
 }
 
 static void mesh_conn_dispatch(struct mesh_conn *c, const struct mesh_frame *f, const uint8_t *data)
@@ -463,6 +491,10 @@ static void mesh_conn_read_cb(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
         return;
     }
     c->last_rx_us = clock_mono_now().us;
+    if (c->state == MESH_UP)
+        mesh_heard(c->peer, c->last_rx_us);
+    if (c->state == MESH_CLOSED)
+        return;
     if (BIO_write(c->rbio, buf->base, (int)n) != (int)n) {
         mesh_conn_close(c, "out of memory");
         return;

@@ -23,7 +23,7 @@ enum mesh_frame_type {
     MESH_REFUSED = 2,    /* u32 code, text: why the connection ends */
     MESH_JOIN_REPLY = 3, /* answer to a hello of a node without an id */
     MESH_PING = 4,       /* u64 sender's time */
-    MESH_PONG = 5,       /* the same back */
+    MESH_PONG = 5,       /* the same back (0: unasked), then what the owner adds */
     MESH_RAFT = 6,       /* a message of libraft, see raft_msg.h */
     MESH_COMMIT = 7,     /* leader: term, commit index, told at once */
     MESH_FORWARD = 8,    /* commands for the leader */

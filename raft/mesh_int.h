@@ -27,7 +27,11 @@ struct mesh_peer {
     struct mesh_conn *dialing; /* our attempt */
     uint64_t next_dial_us;
     unsigned retry_ms;
+    struct mesh *mesh;
+    unsigned quick_dials;
     bool refused_told; /* since the last time it was up */
+    bool silent;
+    uint64_t heard_us; /* when something last came */
     uint32_t rtt_us;
     uint64_t contact_us;
 };
@@ -59,7 +63,7 @@ struct mesh {
     SSL_CTX *tls;
     uv_tcp_t listener;
     uv_timer_t timer;
-    unsigned tick_ms;
+    unsigned tick_ms, detect_ms;
     uint64_t last_tick_us;
     struct mesh_hello self;
     struct sockaddr_storage listen_addr;
@@ -89,6 +93,9 @@ void mesh_conn_flush(struct mesh_conn *c);
 /* Room for a frame in the connection's queue; see mesh_begin. */
 uint8_t *mesh_conn_begin(struct mesh_conn *c, uint8_t type, uint16_t flags, size_t len, int *err);
 void mesh_conn_send(struct mesh_conn *c, uint8_t type, const void *data, size_t len);
+void mesh_conn_ping(struct mesh_conn *c);
+/* Answers a ping that left there at sent_us; 0: unasked. */
+void mesh_conn_pong(struct mesh_conn *c, uint64_t sent_us);
 /* Says why and lets the connection run out. */
 void mesh_conn_refuse(struct mesh_conn *c, int code, const char *text);
 void mesh_conn_drain(struct mesh_conn *c);
@@ -100,6 +107,7 @@ void mesh_greeted(struct mesh_conn *c);
 /* A connection is gone; dial_status is the result of a failed connect, else 0. */
 void mesh_lost(struct mesh_conn *c, int dial_status);
 void mesh_ponged(struct mesh_conn *c, uint64_t sent_us);
+void mesh_heard(struct mesh_peer *p, uint64_t now_us);
 void mesh_handle_closed(struct mesh *m);
 
 #endif

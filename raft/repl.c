@@ -94,6 +94,7 @@ static void repl_barrier_cb(struct raft_barrier *req, int status)
     if (status || !repl_leading(r) || r->leader_ready)
         return;
     r->leader_ready = true;
+    mesh_tell(r->mesh);
     r->h.state_changed(r->h.ctx, true);
 }
 
@@ -137,9 +138,12 @@ static void repl_watch_state(struct repl *r)
         repl_read_reset(r);
         for (unsigned i = 0; i < r->n_members; i++)
             r->members[i].told_commit = r->members[i].tell_us = 0;
-        if (state == RAFT_LEADER)
+        if (state == RAFT_LEADER) {
+            r->lead_since_us = r->now_us;
             repl_ask_barrier(r);
+        }
     }
+    mesh_ping(r->mesh); /* leases are renewed by the new leader at once */
     repl_propose_rewind(r);
     r->h.state_changed(r->h.ctx, r->leader_ready);
 }
@@ -148,6 +152,7 @@ void repl_pump(struct repl *r)
 {
     r->now_us = clock_mono_now().us;
     if (r->raft_up && !r->raft_closing && !r->dead) {
+        repl_elect_pump(r);
         repl_watch_state(r);
         repl_member_pump(r);
         repl_propose_pump(r);
@@ -229,6 +234,11 @@ static int repl_frame(void *ctx, uint64_t peer, uint8_t type, uint16_t flags, co
 static void repl_link(void *ctx, uint64_t peer, bool up, bool refused)
 {
     struct repl *r = ctx;
+    struct repl_watch *w = repl_watch_get(r, peer);
+    if (w) {
+        w->refused = refused;
+        w->told = w->told && up;
+    }
     if (up)
         repl_propose_rewind(r); /* what was on the old connection may be lost */
     else
@@ -267,6 +277,10 @@ static int repl_check_config(struct repl *r, const struct repl_config *c, struct
         return err_set(info, ERR_INVAL, "join", "\"%s\" is not ip:port", c->join);
     r->election_ms = c->election_ms ? c->election_ms : 300;
     r->heartbeat_ms = c->heartbeat_ms ? c->heartbeat_ms : 50;
+    r->detect_ms = c->detect_ms ? c->detect_ms : 300;
+    r->plain_elections = c->plain_elections;
+    if (r->detect_ms < 60 || r->detect_ms > 60000)
+        return err_set(info, ERR_RANGE, "detect_ms", "60 to 60000");
     r->snapshot_threshold = c->snapshot_threshold ? c->snapshot_threshold : 8192;
     r->snapshot_trailing = c->snapshot_trailing ? c->snapshot_trailing : 2048;
     if (r->heartbeat_ms < 10 || r->election_ms < 2 * r->heartbeat_ms)
@@ -426,8 +440,9 @@ static int repl_open_loop(struct repl *r)
     uv_timer_init(r->loop, &r->timer);
     r->prepare.data = r->check.data = r->timer.data = r;
     uv_timer_init(r->loop, &r->tell);
-    r->tell.data = r;
-    r->open_handles = 4;
+    uv_timer_init(r->loop, &r->elect.timer);
+    r->tell.data = r->elect.timer.data = r;
+    r->open_handles = 5;
     uv_prepare_start(&r->prepare, repl_prepare_cb);
     uv_check_start(&r->check, repl_check_cb);
     return uv_timer_start(&r->timer, repl_timer_cb, REPL_TIMER_MS, REPL_TIMER_MS);
@@ -461,10 +476,25 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
         rc = repl_open_identity(r, cfg, info);
     r->next_token = (r->ident.incarnation << 32) + 1; /* never one of a former process: members may still hold those */
     if (!rc) {
-        struct mesh_config mc = {r->name,       r->listen,       cfg->ca_file,        cfg->cert_file,
-                                 cfg->key_file, r->heartbeat_ms, r->ident.incarnation};
-        struct mesh_events ev = {r,          repl_member_admit, repl_member_join,    repl_member_joined,
-                                 repl_frame, repl_link,         repl_member_refused, repl_last_index};
+        struct mesh_config mc = {.name = r->name,
+                                 .listen = r->listen,
+                                 .ca_file = cfg->ca_file,
+                                 .cert_file = cfg->cert_file,
+                                 .key_file = cfg->key_file,
+                                 .tick_ms = r->detect_ms / REPL_PINGS,
+                                 .detect_ms = r->detect_ms,
+                                 .incarnation = r->ident.incarnation};
+        struct mesh_events ev = {.ctx = r,
+                                 .admit = repl_member_admit,
+                                 .join = repl_member_join,
+                                 .joined = repl_member_joined,
+                                 .frame = repl_frame,
+                                 .link = repl_link,
+                                 .refused = repl_member_refused,
+                                 .last_index = repl_last_index,
+                                 .answer = repl_lease_answer,
+                                 .answered = repl_lease_answered,
+                                 .silent = repl_lease_silent};
         rc = mesh_open(loop, &mc, &ev, &r->mesh, info);
         r->mesh_closed = rc != 0;
     }
@@ -524,6 +554,7 @@ static void repl_close_handles(struct repl *r)
     uv_close((uv_handle_t *)&r->check, repl_handle_close_cb);
     uv_close((uv_handle_t *)&r->timer, repl_handle_close_cb);
     uv_close((uv_handle_t *)&r->tell, repl_handle_close_cb);
+    uv_close((uv_handle_t *)&r->elect.timer, repl_handle_close_cb);
 }
 
 static void repl_mesh_closed_cb(void *arg)
@@ -660,6 +691,7 @@ size_t repl_peers(const struct repl *r, struct repl_peer_info *out, size_t max)
         p->up = p->self;
         if (!p->self && mesh_peer_state(r->mesh, m->id, &state)) {
             p->up = state.up;
+            p->silent = state.silent;
             p->rtt_us = state.rtt_us;
         }
         if (repl_leading(r) && !raft_match_index(&r->raft, m->id, &match))

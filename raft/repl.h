@@ -69,6 +69,7 @@ struct repl_peer_info {
     enum { REPL_SPARE, REPL_STANDBY, REPL_VOTER } role;
     bool self, leader;
     bool up;         /* a live mesh connection (always true for self) */
+    bool silent;     /* nothing came from it for detect_ms (never for self) */
     uint32_t rtt_us; /* smoothed round trip on the mesh, 0 when unknown */
     uint64_t match;  /* last index known to be on its disk; 0 when unknown (only the leader knows) */
 };
@@ -97,13 +98,20 @@ struct repl_handler {
     uint64_t (*applied_index)(void *ctx);
     /* Writes an image of the state as it is now into `dir`, without blocking the loop; cb on the core thread. */
     int (*snapshot_take)(void *ctx, const char *dir, repl_image_cb *cb, void *arg);
+    /* May be NULL. In a worker thread, before snapshot_install of the same image, which has passed its hash: what takes long of the
+     * installation and does not touch the state. One at a time; often no installation follows. On an error the
+     * image is dropped and asked for anew, except ERR_CORRUPT and ERR_UNSUPPORTED, which are the installation's to tell. */
+    int (*snapshot_prepare)(void *ctx, const struct repl_image *image);
     /* Replaces the whole state by a checked image file. Non-zero is fatal to this node. */
     int (*snapshot_install)(void *ctx, const struct repl_image *image);
     /* A peer's mesh connection came up or went down; `refused`: the reconnect was refused, its process is dead. */
     void (*peer_up)(void *ctx, uint64_t id, bool up, bool refused);
+    /* Nothing came from a peer for detect_ms (silent), or something came again. */
+    void (*peer_silent)(void *ctx, uint64_t id, bool silent);
     /* Leadership or membership changed (read repl_status / repl_peers). `ready` on the leader: own-term barrier passed. */
     void (*state_changed)(void *ctx, bool leader_ready);
-    /* This node cannot go on (disk, corrupt log, diverged): plain text for the operator. The process must end. */
+    /* This node cannot go on (disk, corrupt log, diverged; ERR_NOTFOUND: removed): plain text for the operator. The process must
+     * end. */
     void (*fatal)(void *ctx, int err, const char *text);
 };
 
@@ -113,9 +121,11 @@ struct repl_config {
     const char *listen;                         /* "ip:port" of the mesh, as peers reach it */
     const char *ca_file, *cert_file, *key_file; /* PEM; key never logged */
     const char *join;                           /* "ip:port" of any member, or NULL */
+    unsigned detect_ms;    /* silence after which a peer counts as gone; pings go out six times in it. 0: 300 */
     bool bootstrap;        /* become the first and only voter if the folder is empty (guarded by a fsynced marker) */
     unsigned election_ms;  /* default 300 */
     unsigned heartbeat_ms; /* default 50 */
+    bool plain_elections;  /* a leader that is gone is replaced after the election time-out only (to measure against) */
     unsigned snapshot_threshold; /* entries between snapshots, default 8192 */
     unsigned snapshot_trailing;  /* default 2048 */
 };
@@ -169,8 +179,21 @@ size_t repl_peers(const struct repl *r, struct repl_peer_info *out, size_t max);
 /* This node's id (0 before it joined) and the incarnation of this process. */
 uint64_t repl_id(const struct repl *r);
 uint64_t repl_incarnation(const struct repl *r);
-/* Milliseconds of monotonic time since a majority (counting ourselves) was last heard on the mesh; the base of a node's
- * lease to act on calls. */
+/* The base of a node's lease to act on calls: microseconds of monotonic time since this node is known to have been part of a
+ * majority that follows the present leader. As leader: since the send time of the pings that a majority has answered. Else:
+ * since the send time of the ping that the leader answered, plus the age that the leader had of its own when it answered. A
+ * node of which a leader has heard nothing for detect_ms has thus an age above detect_ms, whoever else it can still hear.
+ * UINT64_MAX: never. The argument is in node/README.md. */
+uint64_t repl_lease_age_us(const struct repl *r);
+/* Leader, before it proposes to give away what a node owns: that node gets no more lease from us, in this term, until
+ * repl_unfence. True once no lease that it ever got can be younger than detect_ms: the last one we gave, or any that a leader
+ * before us gave (so never sooner than detect_ms after our election). `dead`: its process is known dead, no need to wait.
+ * False: nothing has changed, too early, or not a ready leader that hears a majority. The command must be void in any term but this one
+ * (repl_status.term): another leader's leases know nothing of the fence. */
+bool repl_fence(struct repl *r, uint64_t id, bool dead);
+/* That command is applied here, or was refused; not when its outcome is unknown. */
+void repl_unfence(struct repl *r, uint64_t id);
+/* Milliseconds since a majority (counting ourselves) was last heard on the mesh. */
 uint64_t repl_quorum_age_ms(const struct repl *r);
 
 /* A small message to one peer over the mesh (not replicated, may be lost): ERR_CLOSED when it is not connected. Used

@@ -5,6 +5,8 @@
  *   repl_propose.c  commands: own pending list, forwarding, the leader's queue and batches
  *   repl_member.c   who is in, joining, adding, removing, handing over
  *   repl_read.c     read index
+ *   repl_lease.c    the age of the lease, who may be declared down
+ *   repl_elect.c    standing for election at once when the leader is gone
  *   repl_snapshot.c images: taking, fetching, installing
  *
  * Rule: libraft is called from repl_pump, from a received frame, and from its own callbacks, never from an API function
@@ -33,6 +35,9 @@
 #define REPL_DEFAULT_TIMEOUT_MS 5000u
 #define REPL_RESEND_MS 1000u /* an own command sent and not applied for so long is sent again */
 #define REPL_MESSAGE_MAX 65536u
+#define REPL_WATCHES_MAX (2u * REPL_MEMBERS_MAX)
+#define REPL_RENEWALS_MAX 8u
+#define REPL_PINGS 6u /* in detect_ms: a thread that was held up for long still finds its lease young */
 
 /* A command that this node proposed, until it is applied here. It outlives its request: once sent it keeps its place in
  * the sequence even if the caller was told ERR_TIMEOUT. */
@@ -66,6 +71,23 @@ struct repl_member {
     uint64_t tell_us;     /* leader: when it is to be told of a commit it does not wait for; 0 none */
     struct raft_append_entries_result heard; /* leader: its latest acceptance, */
     uint64_t heard_us;                       /* and when it came; 0 none */
+};
+
+/* What is known of another node for leases and elections; kept for a while after it was removed. */
+struct repl_watch {
+    uint64_t id;
+    uint64_t renewed_us;       /* leader: when its lease was last renewed by us */
+    uint64_t fenced_term;      /* leader: not renewed in this term */
+    uint64_t led_us, led_term; /* leader: the newest ping of ours that it answered in this term of ours */
+    uint32_t detect_ms;        /* these as it last told: */
+    bool told, hears;
+    uint64_t leader;
+    bool refused; /* its process is dead */
+};
+
+/* A renewal of our lease, valid once this much is applied. */
+struct repl_renewal {
+    uint64_t since_us, commit;
 };
 
 enum repl_member_op_kind { REPL_OP_ADD = 1, REPL_OP_REMOVE = 2, REPL_OP_TRANSFER = 3 };
@@ -102,9 +124,10 @@ struct repl {
 
     /* configuration */
     char name[64], listen[64], join[64], dir[400], log_dir[420], image_dir[420];
-    unsigned election_ms, heartbeat_ms, snapshot_threshold, snapshot_trailing;
+    unsigned election_ms, heartbeat_ms, detect_ms, snapshot_threshold, snapshot_trailing;
 
     struct identity ident;
+    bool plain_elections;
     int lock_fd;
     struct disk_guard *guard;
     struct mesh *mesh;
@@ -190,6 +213,20 @@ struct repl {
     uint64_t read_acks[REPL_MEMBERS_MAX];
     unsigned n_read_acks;
 
+    /* lease and election */
+    struct repl_watch watches[REPL_WATCHES_MAX];
+    struct repl_renewal renewals[REPL_RENEWALS_MAX];
+    unsigned next_renewal;
+    uint64_t lease_us;      /* monotonic time since which we have a lease; 0 never */
+    uint64_t lead_since_us; /* leader: not before we were elected */
+    struct {
+        uv_timer_t timer;
+        uint64_t told_leader; /* and whether we hear it, as told to all */
+        bool told_hears;
+        uint64_t leader, since_us, term; /* the leader that is gone, since when, the term then */
+        uint64_t stood_term;
+    } elect;
+
     struct repl_snapshot *snap;
 
     /* stopping */
@@ -251,6 +288,18 @@ void repl_read_pump(struct repl *r);
 void repl_read_fail_all(struct repl *r, int status);
 void repl_read_reset(struct repl *r); /* another leadership: all questions are asked anew */
 int repl_read_frame(struct repl *r, uint64_t peer, uint8_t type, const uint8_t *data, size_t len);
+
+/* repl_lease.c */
+struct repl_watch *repl_watch_find(struct repl *r, uint64_t id);
+struct repl_watch *repl_watch_get(struct repl *r, uint64_t id);
+size_t repl_lease_answer(void *ctx, uint64_t peer, bool asked, uint8_t *out);
+int repl_lease_answered(void *ctx, uint64_t peer, uint64_t sent_us, const uint8_t *data, size_t len);
+void repl_lease_silent(void *ctx, uint64_t peer, bool silent);
+
+/* repl_elect.c */
+void repl_elect_pump(struct repl *r);
+/* Whether something comes from this leader; true when it is this node, false for 0. */
+bool repl_elect_hears(const struct repl *r, uint64_t leader);
 
 /* repl_snapshot.c */
 ERR_CHECKED int repl_snapshot_open(struct repl *r, struct err_info *info);

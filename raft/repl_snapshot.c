@@ -5,7 +5,8 @@
  *          manifest is filled in and the call goes on. Only after it returns does libraft drop the log behind it.
  * Getting. An InstallSnapshot is held while the image it names is fetched in pieces, at most FETCH_WINDOW of them on
  *          the way so that heartbeats are not delayed, from the sender or any member that has it; it is checked in a
- *          worker, then the message goes to libraft, which calls fsm->restore.
+ *          worker, which also lets the owner prepare (snapshot_prepare); then the message goes to libraft, which calls
+ *          fsm->restore.
  *
  * Crash: an image is complete and fsynced before a manifest names it; images of the two newest manifests stay, as
  * libraft keeps two snapshots. Files that no manifest names are removed at the next snapshot. */
@@ -350,14 +351,30 @@ static void repl_get_checked_cb(uv_work_t *w, int status)
     repl_free_if_closed(s->r);
 }
 
+/* In the worker. What the owner says about the image itself has its place in the installation. */
+static int repl_get_prepare(struct repl_snapshot *s)
+{
+    const struct repl_handler *h = &s->r->h;
+    struct repl_image image = {.index = s->want.index, .bytes = s->want.bytes};
+    if (!h->snapshot_prepare)
+        return 0;
+    memcpy(image.sha256, s->want.sha256, sizeof image.sha256);
+    snprintf(image.path, sizeof image.path, "%s/%s", s->r->image_dir, s->want_name);
+    int rc = h->snapshot_prepare(h->ctx, &image);
+    return rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED ? 0 : rc;
+}
+
 static void repl_get_check_cb(uv_work_t *w)
 {
     struct repl_snapshot *s = w->data;
     s->check_rc = image_check(s->want_path, s->want.bytes, s->want.sha256);
-    if (!s->check_rc)
-        s->check_rc = image_settle(s->want_path, s->r->image_dir, s->want_name);
-    else
+    if (s->check_rc) {
         (void)unlink(s->want_path);
+        return;
+    }
+    s->check_rc = image_settle(s->want_path, s->r->image_dir, s->want_name);
+    if (!s->check_rc)
+        s->check_rc = repl_get_prepare(s);
 }
 
 static void repl_get_check(struct repl_snapshot *s)

@@ -42,6 +42,10 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "CREATE TABLE audit(idx INTEGER NOT NULL, n INTEGER NOT NULL, time_us INTEGER NOT NULL, actor TEXT NOT NULL,"
     " origin TEXT NOT NULL, node TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL, before TEXT, after TEXT,"
     " code INTEGER NOT NULL, PRIMARY KEY(idx, n)) WITHOUT ROWID;",
+    /* 1 -> 2 */
+    "ALTER TABLE node ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE address(ip TEXT PRIMARY KEY, home TEXT NOT NULL, holder TEXT NOT NULL, target TEXT NOT NULL,"
+    " epoch INTEGER NOT NULL, bound INTEGER NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 const struct storage_table storage_tables[] = {
@@ -50,7 +54,8 @@ const struct storage_table storage_tables[] = {
     {"cluster", "id, cluster_id, nonce_key, identifier_key", "id"},
     {"idempotency", "id, key, body_hash, idx, code, text, field, version, json, time_us", "id"},
     {"config", "kind, name, key, version, updated_us, body", "kind, name"},
-    {"node", "name, up, since_us, body", "name"},
+    {"node", "name, up, since_us, draining, body", "name"},
+    {"address", "ip, home, holder, target, epoch, bound, why", "ip"},
     {"registration",
      "extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq, expires_us",
      "extension, binding"},
@@ -90,9 +95,13 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         "INSERT OR REPLACE INTO config(kind, name, key, version, updated_us, body) VALUES(?,?,?,?,?,?)",
     [STORAGE_CONFIG_DEL] = "DELETE FROM config WHERE kind=? AND name=?",
     [STORAGE_CONFIG_ALL] = "SELECT kind, name, key, version, updated_us, body FROM config ORDER BY kind, name",
-    [STORAGE_NODE_PUT] = "INSERT OR REPLACE INTO node(name, up, since_us, body) VALUES(?,?,?,?)",
+    [STORAGE_NODE_PUT] = "INSERT OR REPLACE INTO node(name, up, since_us, draining, body) VALUES(?,?,?,?,?)",
     [STORAGE_NODE_DEL] = "DELETE FROM node WHERE name=?",
-    [STORAGE_NODE_ALL] = "SELECT name, up, since_us, body FROM node ORDER BY name",
+    [STORAGE_NODE_ALL] = "SELECT name, up, since_us, draining, body FROM node ORDER BY name",
+    [STORAGE_ADDRESS_PUT] = "INSERT OR REPLACE INTO address(ip, home, holder, target, epoch, bound, why)"
+                            " VALUES(?,?,?,?,?,?,?)",
+    [STORAGE_ADDRESS_DEL] = "DELETE FROM address WHERE ip=?",
+    [STORAGE_ADDRESS_ALL] = "SELECT ip, home, holder, target, epoch, bound, why FROM address ORDER BY ip",
     [STORAGE_REG_PUT] =
         "INSERT OR REPLACE INTO registration(extension, binding, id, uri, instance, reg_id, node, flow, path,"
         " user_agent, call_id, cseq, expires_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",

@@ -271,6 +271,7 @@ int storage_open(const char *dir, struct storage **out, struct err_info *info)
     (void)strcpy(st->dir, dir);
     (void)snprintf(sh->path, sizeof sh->path, "%s/state.db", dir);
     list_init(&st->jobs);
+    st->replaced_fd = -1;
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         err = err_set(info, err_from_errno(errno), "", "cannot make folder %s", dir);
         goto fail;

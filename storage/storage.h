@@ -4,7 +4,8 @@
  *   index; read-only connections for other threads; images of the whole state for snapshots; digests to compare nodes.
  *   What the tables mean is core's business; this folder owns their schema, statements and files.
  * Files in DIR: state.db, state.db-wal, state.db-shm; state.clean (the last stop was orderly); state.db.new (an image
- *   that is being installed; an interrupted installation is finished at the next open).
+ *   that is being installed; an interrupted installation is finished at the next open), state.db.ready (a copy of an image
+ *   that is not decided upon: removed at open).
  * Threads: struct storage belongs to one thread (the core thread). Checkpoints run in a thread of its own, images and
  *   digests in another, each on its own connection. A struct storage_reader belongs to one thread at a time and may outlive
  *   neither a change of process nor be used after storage_close.
@@ -25,7 +26,7 @@
 struct storage;
 struct storage_reader;
 
-#define STORAGE_SCHEMA_VERSION 1
+#define STORAGE_SCHEMA_VERSION 2
 #define STORAGE_PATH_MAX 512
 #define STORAGE_TABLES_MAX 24
 
@@ -94,6 +95,9 @@ enum storage_sql {
     STORAGE_NODE_PUT,
     STORAGE_NODE_DEL,
     STORAGE_NODE_ALL,
+    STORAGE_ADDRESS_PUT,
+    STORAGE_ADDRESS_DEL,
+    STORAGE_ADDRESS_ALL,
     STORAGE_REG_PUT,
     STORAGE_REG_DEL,
     STORAGE_REG_ALL,
@@ -151,7 +155,12 @@ typedef void storage_image_fn(void *arg, int status, const struct storage_image 
 /* Pins the state as it is now (outside a transaction) and writes it in the background to TO_DIR/image-INDEX.db, synced.
  * ERR_BUSY: one is being made. On an error fn is not called. */
 ERR_CHECKED int storage_image_begin(struct storage *st, const char *to_dir, storage_image_fn *fn, void *arg);
+/* Does the slow part of storage_install ahead of it, on any thread, while the storage is in use: checks the image and makes a synced
+ * copy beside the database. One copy is kept, the latest; nothing else changes. ERR_BUSY: another is being made. Must
+ * have returned before storage_close. */
+ERR_CHECKED int storage_image_prepare(struct storage *st, const char *image_path, struct err_info *info);
 /* Checks the image (pages, schema) and puts a copy of it in the place of the database, atomically; the image file stays.
+ * After storage_image_prepare of the same, unchanged file only the swap is left to do; otherwise it takes its time.
  * ERR_CORRUPT, ERR_UNSUPPORTED: the present state is untouched. Afterwards core_reload. Waits for an image or digest that runs. */
 ERR_CHECKED int storage_install(struct storage *st, const char *image_path, struct err_info *info);
 

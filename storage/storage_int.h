@@ -47,6 +47,12 @@ struct storage_shared {
     struct storage_group group; /* under writer */
 };
 
+/* A file as it was: another one, or one written to since, differs. */
+struct storage_file_id {
+    uint64_t device, inode, size;
+    int64_t changed_s, changed_ns;
+};
+
 struct storage {
     char dir[STORAGE_PATH_MAX - 32];
     struct storage_shared *shared;
@@ -69,6 +75,10 @@ struct storage {
     bool image_busy;       /* under lock */
     unsigned digest_busy;  /* under lock */
     struct list_node jobs; /* core thread: started, not yet joined */
+    int replaced_fd; /* of the file that an installation replaced, -1 none: the checkpoint worker closes it first of all */
+    /* install.c */
+    bool preparing;                       /* under lock */
+    struct storage_file_id prepared_from; /* under lock: the image that state.db.ready is a copy of; size 0: none */
 };
 
 int storage_err(int sqlite_rc);

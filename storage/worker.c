@@ -30,6 +30,9 @@ static void *ckpt_main(void *arg)
     struct storage *st = arg;
     sqlite3 *db = NULL;
     struct err_info info = {0};
+    if (st->replaced_fd >= 0)
+        (void)close(st->replaced_fd); /* gives the room of a large file back: 80 ms for 200 MB */
+    st->replaced_fd = -1;
     if (storage_connect(st->shared->path, SQLITE_OPEN_READWRITE, &db, &info) != 0) {
         log_error("storage", "no connection for checkpoints: %s", info.text);
         return NULL;

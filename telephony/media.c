@@ -79,7 +79,7 @@ static int bind_pair(const struct media_engine *e, unsigned ip, uint16_t port, i
 
 /* Next fit from a random start: a port rests as long as it can before it serves another call, so that late packets of the
  * old call find nobody. Ports that other programs hold are passed over. */
-static int reserve_ports(struct media_engine *e, struct media_stream *s)
+static int reserve_next(struct media_engine *e, struct media_stream *s)
 {
     struct media_ports *ports = &e->ports[s->ip_index];
     for (unsigned k = 0; k < e->n_pairs; k++) {
@@ -101,10 +101,48 @@ static int reserve_ports(struct media_engine *e, struct media_stream *s)
     return ERR_BUSY;
 }
 
+/* Its place in the table; n_pairs when another node's range was wider than ours. */
+static unsigned pair_of(const struct media_engine *e, uint16_t port)
+{
+    unsigned pair = port < e->port_min ? e->n_pairs : (unsigned)(port - e->port_min) / 2;
+    return pair < e->n_pairs ? pair : e->n_pairs;
+}
+
+static int reserve_this(struct media_engine *e, struct media_stream *s, uint16_t port)
+{
+    unsigned pair = pair_of(e, port);
+    if ((port & 1) || port == UINT16_MAX - 1)
+        return ERR_INVAL;
+    if (pair < e->n_pairs && e->ports[s->ip_index].used[pair])
+        return ERR_BUSY;
+    if (bind_pair(e, s->ip_index, port, s->fd) != 0)
+        return errno == EADDRINUSE ? ERR_BUSY : err_from_errno(errno);
+    if (pair < e->n_pairs) {
+        e->ports[s->ip_index].used[pair] = 1;
+        e->n_free--;
+    }
+    s->port = port;
+    return 0;
+}
+
+static int reserve_ports(struct media_engine *e, struct media_stream *s, uint16_t port)
+{
+    int rc = port ? reserve_this(e, s, port) : reserve_next(e, s);
+    if (rc == 0)
+        e->ports[s->ip_index].users++;
+    return rc;
+}
+
 static void release_ports(struct media_engine *e, struct media_stream *s)
 {
-    e->ports[s->ip_index].used[(s->port - e->port_min) / 2] = 0;
-    e->n_free++;
+    struct media_ports *ports = &e->ports[s->ip_index];
+    unsigned pair = pair_of(e, s->port);
+    ports->users--;
+    if (pair == e->n_pairs)
+        return;
+    ports->used[pair] = 0;
+    if (!ports->gone)
+        e->n_free++;
 }
 
 /* ---- events and closed streams ---- */
@@ -164,6 +202,70 @@ static int parse_ip(const char *text, struct media_addr *out)
     return ERR_INVAL;
 }
 
+static int add_address(struct media_engine *e, const char *ip)
+{
+    struct media_addr addr;
+    uint32_t start;
+    unsigned k = 0;
+    if (strlen(ip) >= sizeof e->ip[0] || parse_ip(ip, &addr) != 0)
+        return ERR_INVAL;
+    for (unsigned i = 0; i < e->n_ips; i++) {
+        if (strcmp(e->ip[i], ip) == 0 && !e->ports[i].gone)
+            return ERR_EXISTS;
+    }
+    while (k < e->n_ips && !(e->ports[k].gone && e->ports[k].users == 0))
+        k++;
+    if (k == MEDIA_IPS_MAX)
+        return ERR_TOOBIG;
+    int probe = bound_socket(&addr, 0);
+    if (probe < 0)
+        return err_from_errno(errno);
+    (void)close(probe);
+    if (!e->ports[k].used && !(e->ports[k].used = calloc(e->n_pairs, 1)))
+        return ERR_NOMEM;
+    random_bytes(&start, sizeof start);
+    memcpy(e->ip[k], ip, strlen(ip) + 1);
+    e->bind[k] = addr;
+    e->ports[k].next = start % e->n_pairs;
+    e->ports[k].gone = false;
+    e->n_free += e->n_pairs;
+    if (k == e->n_ips)
+        e->n_ips++;
+    return 0;
+}
+
+int media_engine_add_ip(struct media_engine *e, const char *ip)
+{
+    int rc = add_address(e, ip);
+    return rc == ERR_IO && errno == EADDRNOTAVAIL ? ERR_NOTFOUND : rc;
+}
+
+void media_engine_drop_ip(struct media_engine *e, const char *ip)
+{
+    for (unsigned i = 0; i < e->n_ips; i++) {
+        if (strcmp(e->ip[i], ip) != 0 || e->ports[i].gone)
+            continue;
+        e->ports[i].gone = true;
+        for (unsigned k = 0; k < e->n_pairs; k++)
+            e->n_free -= !e->ports[i].used[k];
+    }
+}
+
+unsigned media_engine_users(const struct media_engine *e, const char *ip)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < e->n_ips; i++) {
+        if (strcmp(e->ip[i], ip) == 0)
+            n += e->ports[i].users;
+    }
+    return n;
+}
+
+void media_engine_lease(struct media_engine *e, uint64_t until_mono_us)
+{
+    atomic_store_explicit(&e->lease_us, until_mono_us, memory_order_relaxed);
+}
+
 static int set_up_addresses(struct media_engine *e, const struct media_config *cfg, struct err_info *info)
 {
     uint16_t first = (uint16_t)(cfg->port_min + (cfg->port_min & 1));
@@ -172,25 +274,17 @@ static int set_up_addresses(struct media_engine *e, const struct media_config *c
                        cfg->port_max);
     e->port_min = first;
     e->n_pairs = ((unsigned)cfg->port_max - first + 1) / 2;
-    for (unsigned k = 0; k < MEDIA_IPS_MAX && cfg->bind_ip[k]; k++) {
-        uint32_t start;
-        if (strlen(cfg->bind_ip[k]) >= sizeof e->ip[k] || parse_ip(cfg->bind_ip[k], &e->bind[k]) != 0)
-            return err_set(info, ERR_INVAL, "media.bind_ip", "'%.60s' is not an IPv4 or IPv6 address", cfg->bind_ip[k]);
-        int probe = bound_socket(&e->bind[k], 0);
-        if (probe < 0)
-            return err_set(info, err_from_errno(errno), "media.bind_ip", "cannot bind to %s: %s", cfg->bind_ip[k],
-                           strerror(errno));
-        (void)close(probe);
-        memcpy(e->ip[k], cfg->bind_ip[k], strlen(cfg->bind_ip[k]) + 1);
-        e->ports[k].used = calloc(e->n_pairs, 1);
-        if (!e->ports[k].used)
-            return err_set(info, ERR_NOMEM, "", "no memory for the port table");
-        random_bytes(&start, sizeof start);
-        e->ports[k].next = start % e->n_pairs;
-        e->n_free += e->n_pairs;
-        e->n_ips++;
+    for (unsigned k = 0; k < sizeof cfg->bind_ip / sizeof cfg->bind_ip[0] && cfg->bind_ip[k]; k++) {
+        int rc = add_address(e, cfg->bind_ip[k]);
+        if (rc == ERR_INVAL)
+            return err_set(info, rc, "media.bind_ip", "'%.60s' is not an IPv4 or IPv6 address", cfg->bind_ip[k]);
+        if (rc == ERR_NOMEM)
+            return err_set(info, rc, "", "no memory for the port table");
+        if (rc)
+            return err_set(info, rc, "media.bind_ip", "cannot bind to %s: %s", cfg->bind_ip[k],
+                           rc == ERR_EXISTS ? "it is named twice" : strerror(errno));
     }
-    return e->n_ips ? 0 : err_set(info, ERR_INVAL, "media.bind_ip", "needs at least one address");
+    return 0;
 }
 
 static unsigned thread_count(unsigned wanted)
@@ -372,6 +466,7 @@ int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct m
 
     list_init(&e->streams);
     e->dead_ms = cfg->dead_ms;
+    atomic_init(&e->lease_us, UINT64_MAX);
     g711_setup();
     (void)media_tone_step(1000); /* builds its table before threads need it */
     random_bytes(&name, sizeof name);
@@ -414,6 +509,8 @@ void media_engine_get_stats(struct media_engine *e, struct media_engine_stats *o
 static int find_ip(const struct media_engine *e, const struct media_stream_params *p, unsigned *out)
 {
     for (unsigned k = 0; k < e->n_ips; k++) {
+        if (e->ports[k].gone)
+            continue;
         if (p->ip ? strcmp(p->ip, e->ip[k]) == 0 : e->bind[k].u.sa.sa_family == p->family) {
             *out = k;
             return 0;
@@ -440,11 +537,12 @@ int media_stream_open(struct media_engine *e, const struct media_stream_params *
     s->e = e;
     int rc = find_ip(e, p, &s->ip_index);
     if (rc == 0)
-        rc = reserve_ports(e, s);
+        rc = reserve_ports(e, s, p->port);
     if (rc) {
         free(s);
         return rc;
     }
+    s->given_ssrc = p->ssrc;
     s->cb = p->cb;
     s->ctx = p->ctx;
     s->thread = least_loaded(e);
@@ -456,6 +554,8 @@ int media_stream_open(struct media_engine *e, const struct media_stream_params *
     s->cmd_open = (struct media_cmd){.type = MEDIA_CMD_OPEN, .embedded = true, .s = s};
     s->cmd_close = (struct media_cmd){.type = MEDIA_CMD_CLOSE, .embedded = true, .s = s};
     media_thread_push(s->thread, &s->cmd_open);
+    if (p->port)
+        s->thread->wake_due = true; /* a call that was taken over: its people wait */
     *out = s;
     return 0;
 }
@@ -467,14 +567,27 @@ static void forget_peer(struct media_stream *s)
     s->core_peer = NULL;
 }
 
-void media_stream_close(struct media_stream *s)
+static void close_stream(struct media_stream *s, bool silent)
 {
     if (!s || s->closed)
         return;
     s->closed = true;
+    s->silent_close = silent;
     forget_peer(s);
     s->thread->assigned--;
     media_thread_push(s->thread, &s->cmd_close);
+    if (silent)
+        s->thread->wake_due = true; /* somebody waits for its port */
+}
+
+void media_stream_close(struct media_stream *s)
+{
+    close_stream(s, false);
+}
+
+void media_stream_forget(struct media_stream *s)
+{
+    close_stream(s, true);
 }
 
 uint16_t media_stream_port(const struct media_stream *s)

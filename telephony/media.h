@@ -61,6 +61,8 @@ typedef void media_event_cb(void *ctx, struct media_stream *s, const struct medi
 struct media_stream_params {
     const char *ip; /* one of bind_ip; NULL: the first of `family` */
     int family;     /* AF_INET or AF_INET6, used when ip is NULL */
+    uint16_t port;  /* this very even port (a call taken over with its address); 0: any. ERR_BUSY when it is taken */
+    uint32_t ssrc;  /* RTP source; 0: random. A new owner has another (RFC 3550 section 8) and sets the marker once */
     media_event_cb *cb;
     void *ctx;
 };
@@ -70,8 +72,20 @@ ERR_CHECKED int media_stream_open(struct media_engine *e, const struct media_str
                                   struct media_stream **out);
 /* At once for the caller; the thread says farewell by RTCP and gives the ports back a little later. NULL is fine. */
 void media_stream_close(struct media_stream *s);
+/* The same without a farewell: the stream goes on elsewhere, the far end shall not notice. */
+void media_stream_forget(struct media_stream *s);
 uint16_t media_stream_port(const struct media_stream *s);
 const char *media_stream_ip(const struct media_stream *s);
+
+/* Addresses that come and go while it runs (takeover). add: ERR_EXISTS, ERR_NOTFOUND (not an address of this host), ERR_TOOBIG.
+ * drop: streams on it are forgotten first by their owner. */
+ERR_CHECKED int media_engine_add_ip(struct media_engine *e, const char *ip);
+void media_engine_drop_ip(struct media_engine *e, const char *ip);
+/* Streams whose sockets are still open on this address: closing takes a turn of a thread and one of the loop. */
+unsigned media_engine_users(const struct media_engine *e, const char *ip);
+/* Nothing is sent by any thread once the monotonic clock (base/clock.h) has passed this, until it is set anew: a node that was
+ * halted, or is cut off, falls silent by itself. UINT64_MAX at the start: no limit. From any thread. */
+void media_engine_lease(struct media_engine *e, uint64_t until_mono_us);
 
 struct media_remote {
     struct sdp_session_params sdp; /* where to and how to send */

@@ -31,7 +31,7 @@
 #define MEDIA_PACKET_MAX 2048u
 #define MEDIA_FRAME_MAX 480u /* samples of the longest ptime, 60 ms */
 #define MEDIA_THREADS_MAX 4u
-#define MEDIA_IPS_MAX 4u
+#define MEDIA_IPS_MAX 32u         /* our own, and those taken over */
 #define MEDIA_EVENTS_MAX 1024u    /* ring of each thread to the core; a power of two */
 #define MEDIA_COMMANDS_MAX 16384u /* waiting for one thread */
 #define MEDIA_DIGITS_MAX 32u      /* waiting to be sent on one stream */
@@ -136,6 +136,8 @@ struct media_stream {
     int fd[2]; /* RTP, RTCP */
     unsigned ip_index;
     uint16_t port;
+    uint32_t given_ssrc; /* 0: none */
+    bool silent_close;   /* no farewell; set before the command that closes */
 
     /* Core thread. */
     struct list_node node;
@@ -232,7 +234,8 @@ struct media_thread {
 
 struct media_ports {
     uint8_t *used; /* one byte a pair */
-    unsigned next;
+    unsigned next, users;
+    bool gone; /* dropped: the slot is free once users is 0 */
 };
 
 /* Its handles on the core's loop. They outlive the engine by one loop turn. */
@@ -258,7 +261,8 @@ struct media_engine {
     unsigned n_streams, n_free;
     uint32_t next_play_id;
     bool delivering;
-    uint64_t refused; /* commands not taken because a queue was full or memory short */
+    _Atomic uint64_t lease_us; /* monotonic: until then threads may send */
+    uint64_t refused;          /* commands not taken because a queue was full or memory short */
     char cname[24];
 };
 

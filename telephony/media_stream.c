@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "telephony/g711.h"
 #include "telephony/media_int.h"
 
@@ -112,10 +113,17 @@ static bool source_ok(struct media_stream *s, const struct media_addr *from)
     return true;
 }
 
+/* Asked for each packet, with the clock of now: a process that was halted in the middle of a batch must not go on with it. */
+static bool lease_over(const struct media_stream *s)
+{
+    uint64_t until = atomic_load_explicit(&s->e->lease_us, memory_order_relaxed);
+    return until != UINT64_MAX && clock_mono_now().us > until;
+}
+
 static void transmit(struct media_stream *s, const uint8_t *packet, size_t len)
 {
     /* A full socket buffer or an unreachable host loses the packet, as the network would. */
-    if (sendto(s->fd[0], packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, &s->to.u.sa, s->to.len) < 0)
+    if (lease_over(s) || sendto(s->fd[0], packet, len, MSG_DONTWAIT | MSG_NOSIGNAL, &s->to.u.sa, s->to.len) < 0)
         return;
     s->t->count.packets_out++;
     s->stats.tx_packets++;
@@ -416,7 +424,7 @@ void media_stream_send_rtcp(struct media_stream *s, bool bye)
     struct media_thread *t = s->t;
     uint8_t out[RTCP_BYTES_MAX];
 
-    if (!s->have_remote || !s->sdp.active || s->rtcp_to.len == 0 || addr_any(&s->rtcp_to))
+    if (!s->have_remote || !s->sdp.active || s->rtcp_to.len == 0 || addr_any(&s->rtcp_to) || lease_over(s))
         return;
     struct rtcp_report r = {
         .ssrc = s->tx.ssrc,

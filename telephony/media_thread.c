@@ -115,7 +115,7 @@ static void unbridge(struct media_stream *s)
 
 static void open_stream(struct media_thread *t, struct media_stream *s)
 {
-    s->tx.ssrc = (uint32_t)(media_thread_random(t) >> 16);
+    s->tx.ssrc = s->given_ssrc ? s->given_ssrc : (uint32_t)(media_thread_random(t) >> 16);
     s->tx.last_ts = (uint32_t)(media_thread_random(t) >> 16);
     /* The first sequence number stays low: a wrap in the first seconds upsets some receivers (RFC 3711 section 3.3.1). */
     s->tx.next_seq = (uint16_t)(media_thread_random(t) & 0x7fff);
@@ -127,7 +127,8 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
 {
     struct media_engine *e = s->e;
     unbridge(s);
-    media_stream_send_rtcp(s, true);
+    if (!s->silent_close)
+        media_stream_send_rtcp(s, true);
     unwatch(t, s);
     (void)close(s->fd[0]);
     (void)close(s->fd[1]);
@@ -140,7 +141,7 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
     } while (!atomic_compare_exchange_weak_explicit(&e->closed, &top, s, memory_order_release, memory_order_relaxed));
     /* The core takes it back at its next turn; it is woken for that only when it has none until the tick after the next. */
     t->gave_back = 2;
-    if (t->n_streams == 0)
+    if (t->n_streams == 0 || s->silent_close)
         t->wake_core = true;
 }
 

@@ -113,9 +113,16 @@ struct sip_handler {
     int (*get_ha1)(void *ctx, const char *user, const char *algorithm, char out[65]);
     /* Before anything new is accepted: 0, or the seconds for Retry-After of a 503 with `*why`. */
     int (*overloaded)(void *ctx, const char **why);
-    /* A new call. 100 is sent by the endpoint. The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
+    /* A new call. No 100 goes out by itself: the peer would not repeat the INVITE to another owner then (RFC 3261 17.2.1 wants one
+     * within 200 ms, unless an answer comes by then: sip_leg_trying). The owner sets its callback at once (sip_leg_set_cb) and then rings, answers or
      * rejects, now or later. */
     void (*on_invite)(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info);
+    /* Whether requests may be acted on and sent at all: false while the node is cut off (its lease is over). Then every
+     * request, inside a dialog too, gets 503 with Retry-After, and no request of ours leaves, not even once more. Session
+     * refreshes, re-INVITEs, answers to a ringing call, and what an ACK or CANCEL means, wait; sip_leg_release and sip_leg_reject
+     * then let go of the leg without a word, because the call may be another node's when the lease is back. What is only
+     * forwarded (sip_ua_set_edge) goes on. Asked for each message: it must be cheap. NULL: always. */
+    bool (*may_act)(void *ctx);
     void (*on_register)(void *ctx, struct sip_reg *reg, const struct sip_register_info *info);
 };
 
@@ -124,7 +131,7 @@ struct sip_listen {
     uint16_t port;
 };
 struct sip_config {
-    struct sip_listen listen[8]; /* ip NULL ends the list; UDP and TCP on each */
+    struct sip_listen listen[8]; /* ip NULL ends the list, which may be empty; UDP and TCP on each */
     const char *realm;           /* "everline" */
     const char *product;         /* User-Agent / Server, such as "Everline/0.1" */
     uint8_t nonce_key[32];       /* shared by all nodes: a nonce given by one is valid at every other */
@@ -156,7 +163,8 @@ struct sip_edge_handler {
     bool (*is_node)(void *ctx, const struct sockaddr *sa, bool with_port);
 };
 void sip_ua_set_edge(struct sip_ua *ua, const struct sip_edge_handler *handler);
-/* Port that listen[i] is bound to (config port 0 picks a free one, the same for UDP and TCP); 0 when there is no such. */
+/* Port that listen[i] is bound to (config port 0 picks a free one, the same for UDP and TCP); 0 when there is no such. Addresses
+ * added later take the first index that is free. */
 uint16_t sip_ua_port(const struct sip_ua *ua, size_t i);
 /* Ends all legs without callbacks (BYE is sent for answered ones if `bye`), closes transports. */
 void sip_ua_stop(struct sip_ua *ua, bool bye);
@@ -167,6 +175,8 @@ void sip_register_reply(struct sip_reg *reg, int status, const char *phrase, int
 
 /* Inbound leg. Each returns 0, ERR_BADSTATE (too late: cancelled, already answered), ERR_NOMEM. */
 void sip_leg_set_cb(struct sip_leg *leg, sip_leg_cb *cb, void *ctx);
+/* 100: what the INVITE said is in the state now, and its answer will take a while. */
+void sip_leg_trying(struct sip_leg *leg);
 /* 18x; sdp may be NULL. Sent reliably (RSeq, PRACK) when the caller requires 100rel, or supports it and sdp is there. */
 ERR_CHECKED int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp);
 /* 200. sdp is the answer, or our offer if the INVITE had none. Sent again until ACKed (RFC 3261 13.3.1.4). */
@@ -190,9 +200,13 @@ struct sip_out_params {
     const char *headers;  /* further header lines, "Name: value\r\n"..., or NULL */
     bool supports_100rel; /* Supported: 100rel; default true in practice */
     const char *local_ip; /* which of our addresses to use, or NULL: by family */
+    /* A former owner has sent this very INVITE (same identifiers, same address): the peer takes it for a retransmission and
+     * says again how far it is, even with its 200. */
+    bool again;
     sip_leg_cb *cb;
     void *ctx;
 };
+/* ERR_NOQUORUM: handler.may_act says no. */
 ERR_CHECKED int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip_leg **out,
                                struct err_info *info);
 /* ACK for the 2xx of SIP_EV_ANSWERED (or of a re-INVITE: done by the endpoint itself). */
@@ -211,16 +225,77 @@ struct sip_dialog {
     const char *call_id, *local_uri, *remote_uri, *local_tag, *remote_tag, *remote_target;
     const char *route_set; /* comma separated, in route order; "" none */
     uint32_t local_cseq, remote_cseq;
+    uint32_t invite_cseq; /* outbound: of our INVITE */
     enum sip_transport transport;
     const char *flow; /* "udp:ip:port" last source of the peer */
     const char *local_ip;
     uint16_t local_port;
     bool inbound;
-    const char *invite_text; /* the unanswered INVITE as received (inbound, before the answer), else "" */
+    const char *invite_text; /* the INVITE as received (inbound, until its ACK), else "" */
     uint32_t session_expires_s;
     bool refresher_is_us;
 };
 void sip_leg_dialog(const struct sip_leg *leg, struct sip_dialog *out);
+
+/* ---- a dialog that another node began (or an earlier process of this one) is carried on here.
+ *
+ * Nothing of the former owner's transactions is known but what is in the dialog and what follows from it. Local CSeq goes on
+ * from local_cseq + SIP_RESTORE_CSEQ_JUMP (gaps are legal, RFC 3261 12.2.1.1); the peer's CSeq may be anything above remote_cseq.
+ * What the peer retransmits to an address that is ours now is answered like a first request. */
+#define SIP_RESTORE_CSEQ_JUMP 1000u
+enum sip_restore_as {
+    SIP_RESTORE_UP, /* confirmed, both sides know it */
+    SIP_RESTORE_ANSWERED, /* inbound, the 200 is committed; whether it left, or its ACK came, is not known: invite_text is needed.
+                           * The 200 with local_sdp is sent (again) and again until ACK or a request of the dialog comes, or
+                           * 64*T1 pass: then the leg counts as UP, for the ACK may have gone to the former owner */
+    SIP_RESTORE_ACK, /* outbound, the peer's 200 was taken and committed, the ACK may not have left: it is sent, then UP */
+    SIP_RESTORE_RINGING, /* inbound, no final answer yet: the server transaction is built again from invite_text */
+};
+struct sip_restore_params {
+    enum sip_restore_as as;
+    const char *call_id, *local_uri, *remote_uri, *local_tag, *remote_tag, *remote_target, *route_set, *flow;
+    uint32_t local_cseq, remote_cseq, invite_cseq; /* invite_cseq: of our INVITE (ACK) */
+    enum sip_transport transport;
+    bool inbound;
+    const char *invite_text;            /* as received; RINGING, ANSWERED */
+    const char *local_sdp, *remote_sdp; /* last agreed; what an ANSWERED leg's 200 carries */
+    uint32_t session_expires_s;
+    bool refresher_is_us;
+    const char
+        *local_ip; /* which of our addresses carries it on; must be listened to. NULL: any of the peer's family */
+    sip_leg_cb *cb;
+    void *ctx;
+};
+/* ERR_INVAL: the dialog lacks what it takes, or it is damaged. ERR_NOTFOUND: local_ip is not listened to. ERR_EXISTS: the dialog is
+ * a leg here already. Without a connection to the peer a TCP leg is built all the same: requests dial. sip_leg_reinvite is allowed
+ * at once, for an ANSWERED leg too: it leaves with the ACK or after 100 ms. A RINGING leg sends no more reliable 18x: the numbers of
+ * the former owner's are not known (RFC 3262 section 3); if the caller requires 100rel, sip_leg_ring sends nothing. */
+ERR_CHECKED int sip_leg_restore(struct sip_ua *ua, const struct sip_restore_params *p, struct sip_leg **out,
+                                struct err_info *info);
+/* Lets go of a leg that is no longer ours: nothing is sent, no callback comes, the pointer is dead. For 64*T1 requests of its
+ * peer that still come here get 503, and retransmissions of what was in progress no answer. If the same dialog is restored here
+ * in that time (or its INVITE sent `again`), what was in progress goes on. */
+void sip_leg_forget(struct sip_leg *leg);
+/* CANCEL for an INVITE that a former owner sent and nobody here has a transaction of: made from its params (branch, CSeq, tags,
+ * target) and the "ip:port" that stood in its Via. Once, over the present address; what it answers is of no interest. */
+void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address);
+
+/* ---- the end of a dialog that is told only once it is in the state */
+struct sip_bye;
+/* Inside the callback of SIP_EV_ENDED: the 200 to the peer's BYE waits for sip_bye_done, and the peer repeats the BYE meanwhile: to
+ * whoever carries the call on, should this node die before. NULL: it was no BYE, or out of memory (answered at once). */
+struct sip_bye *sip_leg_keep_bye(struct sip_leg *leg);
+/* answer: the 200 goes out. Else nothing is ever said here. Frees it; NULL is fine. Not after sip_ua_stop. */
+void sip_bye_done(struct sip_bye *bye, bool answer);
+
+/* ---- listen addresses that come and go while it runs */
+/* Port 0 picks a free one. ERR_EXISTS: listened to already; ERR_BUSY: in use by another process; ERR_NOTFOUND: not an address of
+ * this host; ERR_TOOBIG: more than 24; ERR_INVAL. A 2xx for an INVITE that nobody here knows is ACKed and ended by BYE, though not in
+ * the first second after the address has come: restore the legs that stand on it in that time. */
+ERR_CHECKED int sip_ua_add_listen(struct sip_ua *ua, const char *ip, uint16_t port, struct err_info *info);
+/* Closes its sockets and connections; the port is free when it returns. Legs that stand on it are forgotten (sip_leg_forget)
+ * first. Not from inside a callback of the endpoint. */
+void sip_ua_drop_listen(struct sip_ua *ua, const char *ip);
 /* The tag that our answers to this inbound leg carry (fixed from the first moment). */
 const char *sip_leg_local_tag(const struct sip_leg *leg);
 

@@ -6,6 +6,7 @@
 #include "telephony/sip_int.h"
 
 #define CONTACT_SIZE (SIP_HOST_SIZE + 40)
+#define OFFER_GUARD_MS 100 /* a re-INVITE waits so long for the ACK of a 200 that was sent again */
 
 /* ---- where requests go ---- */
 
@@ -64,8 +65,8 @@ const char *sip_dialog_hop(struct sip_leg *leg, char *buf, size_t size)
 void sip_dialog_bye(struct sip_leg *leg, int status, const char *text)
 {
     char hop[SIP_FLOW_SIZE + 24];
-    if (!leg->nta)
-        return;
+    if (!leg->nta || !sip_may_act(leg->ua))
+        return; /* a BYE that is held back could meet a call that is another node's by then */
     char *reason = sip_reason_value(status, text);
     nta_outgoing_t *bye = nta_outgoing_tcreate(
         leg->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_BYE, NULL,
@@ -98,16 +99,26 @@ static int send_offer(struct sip_leg *leg)
     return 0;
 }
 
+/* A restored leg whose ACK is still to come may offer all the same: the ACK may have gone to the former owner. */
+static bool may_send_offer(const struct sip_leg *leg)
+{
+    return !leg->gone && (leg->state == SIP_UP || (leg->restored && leg->state == SIP_IN_ANSWERED));
+}
+
 int sip_dialog_offer(struct sip_leg *leg, const char *sdp)
 {
-    if (leg->gone || leg->state != SIP_UP)
+    if (!may_send_offer(leg))
         return ERR_BADSTATE;
     if (leg->offer_out || leg->offer_out_sdp || leg->offer_in || leg->ack_in)
         return ERR_BUSY;
     leg->offer_out_refresh = sdp == NULL;
-    leg->offer_out_update = sdp == NULL && leg->peer_update;
+    leg->offer_out_update = sdp == NULL && (leg->peer_update || !leg->local_sdp);
     leg->offer_tries = 0;
     leg->offer_out_sdp = mem_strdup(sdp ? sdp : leg->local_sdp ? leg->local_sdp : "");
+    if (leg->offer_out_sdp && (leg->state != SIP_UP || !sip_may_act(leg->ua))) {
+        sip_timer_retry(leg, OFFER_GUARD_MS);
+        return 0;
+    }
     int rc = leg->offer_out_sdp ? send_offer(leg) : ERR_NOMEM;
     if (rc) {
         free(leg->offer_out_sdp);
@@ -120,16 +131,16 @@ int sip_leg_reinvite(struct sip_leg *leg, const char *sdp)
 {
     if (!sdp || !*sdp)
         return ERR_INVAL;
-    if (!leg->gone && (leg->state == SIP_IN_ANSWERED || leg->state == SIP_OUT_ANSWERED))
+    if (!leg->gone && (leg->state == SIP_IN_ANSWERED || leg->state == SIP_OUT_ANSWERED) && !may_send_offer(leg))
         return ERR_BUSY; /* the INVITE's ACK is still to come */
     return sip_dialog_offer(leg, sdp);
 }
 
 void sip_dialog_retry(struct sip_leg *leg)
 {
-    if (leg->gone || leg->state != SIP_UP || !leg->offer_out_sdp || leg->offer_out)
+    if (!may_send_offer(leg) || !leg->offer_out_sdp || leg->offer_out)
         return;
-    if (leg->offer_in || leg->ack_in || send_offer(leg) != 0)
+    if (leg->offer_in || leg->ack_in || !sip_may_act(leg->ua) || send_offer(leg) != 0)
         sip_timer_retry(leg, 200);
 }
 
@@ -174,8 +185,16 @@ static void offer_accepted(struct sip_leg *leg, nta_outgoing_t *orq, const sip_t
     free(sdp);
 }
 
+/* How long a 481 may mean that; later it means that the peer has hung up. */
+#define FRESH_US 2000000u
+
 static void offer_refused(struct sip_leg *leg, const sip_t *sip, int status, const char *phrase)
 {
+    bool fresh = leg->restored && clock_mono_now().us - leg->restored_at.us < FRESH_US;
+    if (status == 481 && leg->state == SIP_IN_ANSWERED && fresh) { /* it has not got our 200 yet, which is sent again */
+        sip_timer_retry(leg, leg->ua->cfg.t1_ms);
+        return;
+    }
     if (status == 481 || status == 408) {
         if (status == 408)
             sip_dialog_bye(leg, 408, "No answer inside the dialog");
@@ -215,6 +234,8 @@ static int recv_offer_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, c
         sip_source_of_response(orq, &src);
         if (src.addr.ss_family != AF_UNSPEC)
             sip_dialog_source(leg, &src);
+        if (leg->state == SIP_IN_ANSWERED)
+            sip_uas_confirmed(leg, NULL);
         leg->offer_out = NULL;
         offer_accepted(leg, orq, sip);
         nta_outgoing_destroy(orq); /* after the ACK, which looks for it */
@@ -375,8 +396,7 @@ static int recv_offer(struct sip_leg *leg, nta_leg_t *nta, nta_incoming_t *irq, 
         free(sdp);
         return reply(leg, irq, 488);
     }
-    if (invite)
-        nta_incoming_treply(irq, SIP_100_TRYING, TAG_END());
+    /* No 100 (sip_leg_trying says why); a commit takes less than the 200 ms that it may take to answer. */
     ask_owner(leg, irq, sdp);
     return 0;
 }
@@ -468,15 +488,16 @@ static int recv_bye(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
         snprintf(text, sizeof text, "%s", sip->sip_reason->re_text ? sip->sip_reason->re_text : "");
         cause = sip->sip_reason->re_cause ? atoi(sip->sip_reason->re_cause) : 0;
     }
-    reply(leg, irq, 200);
     if (leg->state == SIP_IN_RINGING) { /* the caller may end an early dialog so */
+        reply(leg, irq, 200);
         sip_leg_end(leg, SIP_EV_FAILED, 487, text);
         return 200;
     }
     if (leg->state == SIP_OUT_CALLING || leg->state == SIP_OUT_CANCELLED)
-        return 200; /* not allowed to the callee; its INVITE answer still comes */
+        return reply(leg, irq, 200); /* not allowed to the callee; its INVITE answer still comes */
+    leg->bye_in = irq;
     sip_leg_end(leg, SIP_EV_ENDED, cause, text);
-    return 200;
+    return leg->bye_in ? reply(leg, irq, 200) : 0;
 }
 
 static int recv_options(struct sip_leg *leg, nta_incoming_t *irq)
@@ -499,8 +520,8 @@ static int dispatch(struct sip_leg *leg, nta_leg_t *nta, nta_incoming_t *irq, co
         return recv_info(leg, irq, sip);
     case sip_method_options:
         return recv_options(leg, irq);
-    case sip_method_prack:
-        return reply(leg, irq, 481);
+    case sip_method_prack: /* of a provisional answer of the former owner */
+        return reply(leg, irq, leg->restored && leg->state == SIP_IN_RINGING ? 200 : 481);
     case sip_method_unknown:
         return reply(leg, irq, 501);
     default:
@@ -515,11 +536,15 @@ int sip_dialog_recv(nta_leg_magic_t *magic, nta_leg_t *nta, nta_incoming_t *irq,
     sip_method_t method = sip->sip_request->rq_method;
     if (method == sip_method_ack || method == sip_method_cancel)
         return 481; /* of no transaction of ours; an ACK is never answered */
+    if (sip_uas_silent(leg->port, irq))
+        return 503;
     bool early = leg->state == SIP_OUT_CALLING || leg->state == SIP_OUT_CANCELLED;
     if (!early) { /* forks count for themselves; they only send UPDATE and BYE here */
-        if (leg->remote_cseq && sip->sip_cseq->cs_seq <= leg->remote_cseq)
+        uint32_t cseq = sip->sip_cseq->cs_seq;
+        if (leg->remote_cseq && cseq <= leg->remote_cseq && !(leg->remote_cseq_at && cseq == leg->remote_cseq))
             return reply(leg, irq, 500);
-        leg->remote_cseq = sip->sip_cseq->cs_seq;
+        leg->remote_cseq = cseq;
+        leg->remote_cseq_at = false;
     }
     if (leg->gone && method != sip_method_bye)
         return 481;
@@ -527,7 +552,13 @@ int sip_dialog_recv(nta_leg_magic_t *magic, nta_leg_t *nta, nta_incoming_t *irq,
     sip_source_of_request(leg->port, irq, &src);
     sip_dialog_source(leg, &src);
     mem_ref(leg);
-    int status = dispatch(leg, nta, irq, sip);
+    if (leg->restored && leg->state == SIP_IN_ANSWERED && !leg->gone && method != sip_method_prack)
+        sip_uas_confirmed(leg, NULL);
+    int status = 481;
+    if (leg->state != SIP_OVER)
+        status = dispatch(leg, nta, irq, sip);
+    else if (sip_restore_forgotten(leg->port, irq, sip)) /* the owner let go of it just now */
+        status = 503;
     mem_unref(leg);
     return status;
 }

@@ -225,6 +225,8 @@ bool sip_edge_response(struct sip_port *port, msg_t *msg)
     branch_of(port->ua, top->v_next, branch);
     if (strcmp(branch, top->v_branch) != 0)
         return false;
+    sip_gate_pass_100(true);
     nta_msg_tsend(port->agent, msg, NULL, TAG_END());
+    sip_gate_pass_100(false);
     return true;
 }

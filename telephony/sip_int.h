@@ -4,9 +4,13 @@
  * sip_uas.c      inbound legs until they are confirmed
  * sip_uac.c      outbound legs until they are confirmed
  * sip_leg.c      life of a leg, events to the owner, export
+ * sip_listen.c   listen addresses, also while it runs
+ * sip_restore.c  dialogs that another node began, and those that another node carries on
+ * sip_gate.c     what may leave at all
  * sip_dialog.c   requests inside a confirmed or early dialog, both directions
  * sip_timer.c    session timers (RFC 4028) and other timers of a leg
  * sip_register.c REGISTER
+ * sip_bye.c      BYEs whose 200 waits
  * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
  * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
  * sip_util.c     addresses, headers, random tokens
@@ -47,7 +51,8 @@
 #define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER"
 #define SIP_SUPPORTED "100rel, timer, path, outbound"
 #define SIP_ACCEPT "application/sdp, application/dtmf-relay, application/dtmf"
-#define SIP_LISTEN_MAX 8
+#define SIP_LISTEN_MAX 24
+#define SIP_MUTED_BUCKETS 256
 #define SIP_FORKS_MAX 8     /* early dialogs of one INVITE; more are not followed */
 #define SIP_CONTACTS_MAX 10 /* in one REGISTER */
 #define SIP_TAG_SIZE 20     /* room for a tag of 16 hex digits */
@@ -62,18 +67,24 @@ struct sip_port { /* one listen address: an nta agent with UDP and TCP */
     int family;
     uint16_t port;
     char ip[SIP_HOST_SIZE];
+    struct clock_mono since; /* when it was opened */
 };
 
 struct sip_ua {
+    struct list_node link; /* sip_gate.c */
     su_root_t *root;
     struct sip_config cfg; /* strings below, listen[] emptied */
     char *realm, *product;
     struct sip_handler handler;
     struct sip_edge_handler edge;
-    uint8_t edge_key[32]; /* of this process: branches of forwarded requests */
-    struct sip_port ports[SIP_LISTEN_MAX];
-    size_t n_ports;
-    struct list_node legs, regs;
+    uint8_t edge_key[32];                   /* of this process: branches of forwarded requests */
+    struct sip_port *ports[SIP_LISTEN_MAX]; /* slots, NULL: free. A port stays where it is while it is listened to */
+    struct list_node legs, regs, byes;
+    struct list_node limbo;                    /* legs that were forgotten, for 64*T1 (sip_restore.c) */
+    struct list_node muted[SIP_MUTED_BUCKETS]; /* sip_gate.c */
+    size_t n_muted;
+    struct clock_mono stray_since;
+    unsigned strays; /* late answers ended in the present second */
     struct digest_replay *replay;
     struct sip_stats stats;
     su_timer_t *sweep; /* idle TCP connections */
@@ -148,18 +159,32 @@ struct sip_leg {
     int offer_tries;
 
     /* timers */
-    su_timer_t *timer_session, *timer_retry, *timer_guard;
+    su_timer_t *timer_session, *timer_retry, *timer_guard, *timer_confirm;
     uint32_t se_s;   /* agreed session interval, 0 none */
     uint32_t se_min; /* least the peer accepts, from Min-SE */
     bool refresher_is_us;
     struct clock_mono se_since; /* when the present interval began */
     bool se_refreshed;          /* our refresh of this interval is on its way or done */
+
+    /* carried on (sip_restore.c) */
+    bool restored;       /* the former owner may have done things that are not known here */
+    bool remote_cseq_at; /* remote_cseq itself has not been seen here: a request with it is taken */
+    unsigned held;       /* enum sip_held: what waits for may_act */
+    char *held_sdp;
+    struct sip_leg *former,
+        *heir; /* a forgotten leg whose INVITE transaction goes on for this one, and the other way round */
+    struct clock_mono forgotten;
+    nta_incoming_t *bye_in; /* while its BYE is being told of */
+    struct clock_mono restored_at;
 };
+
+enum sip_held { SIP_HELD_ACK = 1, SIP_HELD_CANCEL = 2, SIP_HELD_ANSWER = 4, SIP_HELD_RING = 8, SIP_HELD_TIMEOUT = 16 };
 
 struct sip_reg {
     struct list_node link;
     struct sip_ua *ua;
-    nta_incoming_t *irq;
+    struct sip_port *port;
+    nta_incoming_t *irq; /* NULL: its address was dropped */
     char *path;
     bool supports_path, outbound;
 };
@@ -208,6 +233,21 @@ int sip_uas_invite(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 int sip_uas_overloaded(struct sip_port *port, nta_incoming_t *irq);
 int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip);
 
+/* What an inbound INVITE's transaction hears: ACK, CANCEL, or (sip NULL) neither in time. */
+int sip_uas_heard(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip);
+void sip_uas_resume(struct sip_leg *leg);
+void sip_uas_answer(struct sip_leg *leg, const char *sdp);
+/* The peer knows of our 200: the leg is UP. sip: the ACK, or NULL when it is known otherwise. */
+void sip_uas_confirmed(struct sip_leg *leg, const sip_t *sip);
+/* 503 when nothing may be done now (handler.may_act): answered, true. */
+bool sip_uas_silent(struct sip_port *port, nta_incoming_t *irq);
+
+/* sip_bye.c */
+/* Those kept back on a port that closes (NULL: all): their transactions go with the agent. */
+void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port);
+/* Ends a transaction without a word. */
+void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq);
+
 /* sip_uac.c */
 void sip_uac_ack_bye(struct sip_leg *leg);
 int sip_uac_send_ack(struct sip_leg *leg, nta_leg_t *dialog, uint32_t cseq, const char *branch);
@@ -236,7 +276,45 @@ int sip_leg_target(struct sip_leg *leg, const sip_contact_t *m);
 void sip_leg_learn(struct sip_leg *leg, const sip_t *sip);
 int sip_leg_routes(struct sip_leg *leg);
 
+/* sip_ua.c */
+int sip_ua_recv(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip);
+
+/* sip_listen.c */
+struct sip_port *sip_port_find(const struct sip_ua *ua, const char *local_ip, int family);
+struct sip_port *sip_port_open(struct sip_ua *ua, const char *ip, uint16_t number, const char *field,
+                               struct err_info *info);
+void sip_port_close(struct sip_ua *ua, size_t slot);
+
+/* sip_gate.c */
+void sip_gate_add(struct sip_ua *ua);
+void sip_gate_remove(struct sip_ua *ua);
+bool sip_may_act(const struct sip_ua *ua);
+/* Nothing more of the transaction with this branch leaves. */
+void sip_gate_mute(struct sip_ua *ua, const char *branch, unsigned ms);
+void sip_gate_unmute(struct sip_ua *ua, const char *branch);
+/* Answers 100; the library's own are held back. */
+void sip_gate_trying(nta_incoming_t *irq);
+void sip_gate_pass_100(bool pass); /* while one of somebody else's is forwarded */
+void sip_gate_sweep(struct sip_ua *ua);
+
+/* sip_restore.c */
+/* A response that belongs to no transaction: true when it was dealt with (msg is not taken). */
+void sip_restore_stray(struct sip_port *port, const msg_t *msg, const sip_t *sip);
+/* A request inside a dialog that is no longer ours. */
+bool sip_restore_forgotten(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip);
+/* Like sip_leg_forget, also for a leg that the owner has released or that is being torn down. */
+void sip_leg_abandon(struct sip_leg *leg);
+bool sip_limbo_has(const struct sip_ua *ua, const char *call_id, const char *local_tag);
+void sip_limbo_sweep(struct sip_ua *ua, const struct sip_port *port, bool all);
+/* The transaction of an INVITE of a forgotten leg with the same identifiers goes on for this one. */
+bool sip_limbo_adopt_invite(struct sip_leg *leg);
+/* The dialog of a leg with both tags. */
+nta_leg_t *sip_leg_make_dialog(struct sip_leg *leg);
+
 /* sip_timer.c */
+/* Like sip_timer_start for an interval that began somewhere else at an unknown time. */
+void sip_timer_resume(struct sip_leg *leg);
+void sip_timer_confirm(struct sip_leg *leg, unsigned ms);
 /* Session-Expires for an answer of ours (NULL: none); fills the leg. Returns 422 when the peer asks for too little. */
 int sip_timer_offered(struct sip_leg *leg, const sip_t *sip);
 void sip_timer_accepted(struct sip_leg *leg, const sip_t *sip); /* a 2xx to a request of ours */

@@ -13,10 +13,11 @@ static void leg_destroy(void *obj)
         leg->route_set,    leg->invite_text,   leg->local_tag,     leg->local_addr,  leg->remote_addr,
         leg->local_sdp,    leg->remote_sdp,    leg->next_ring_sdp, leg->next_answer, leg->delayed_answer,
         leg->target,       leg->out_route,     leg->out_headers,   leg->branch,      leg->release_text,
-        leg->offer_in_sdp, leg->offer_out_sdp,
+        leg->offer_in_sdp, leg->offer_out_sdp, leg->held_sdp,
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
+    mem_unref(leg->former);
 }
 
 struct sip_leg *sip_leg_new(struct sip_port *port)
@@ -137,6 +138,8 @@ void sip_leg_learn(struct sip_leg *leg, const sip_t *sip)
 }
 
 /* An answered leg may not be ended by BYE before its ACK has come (RFC 3261 15): it waits without callbacks. */
+#define RESTORED_ACK_US 1000000u
+
 static void release_answered(struct sip_leg *leg, int status, const char *text)
 {
     leg->gone = true;
@@ -158,6 +161,10 @@ void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int ret
 {
     if (leg->gone || leg->state != SIP_IN_RINGING || !leg->invite_in)
         return;
+    if (!sip_may_act(leg->ua)) {
+        sip_leg_abandon(leg);
+        return;
+    }
     leg->gone = true;
     refuse(leg, status < 300 || status > 699 ? 500 : status, phrase, retry_after_s, NULL);
     sip_leg_drop(leg);
@@ -167,6 +174,10 @@ void sip_leg_release(struct sip_leg *leg, int reason_status, const char *reason_
 {
     if (leg->gone)
         return;
+    if (!sip_may_act(leg->ua)) {
+        sip_leg_abandon(leg); /* what was kept back now could meet a call that is another node's by then */
+        return;
+    }
     leg->gone = true;
     char *reason;
     switch (leg->state) {
@@ -177,7 +188,12 @@ void sip_leg_release(struct sip_leg *leg, int reason_status, const char *reason_
         sip_leg_drop(leg);
         break;
     case SIP_IN_ANSWERED:
-        release_answered(leg, reason_status, reason_text);
+        if (leg->restored && clock_mono_now().us - leg->restored_at.us > RESTORED_ACK_US) {
+            sip_dialog_bye(leg, reason_status, reason_text); /* its ACK has gone to the former owner, or never comes */
+            sip_leg_drop(leg);
+        } else {
+            release_answered(leg, reason_status, reason_text);
+        }
         break;
     case SIP_OUT_CALLING:
         release_answered(leg, reason_status, reason_text);
@@ -210,7 +226,7 @@ static const char *or_empty(const char *s)
 
 void sip_leg_dialog(const struct sip_leg *leg, struct sip_dialog *out)
 {
-    bool unanswered = leg->inbound && leg->state == SIP_IN_RINGING;
+    bool unanswered = leg->inbound && (leg->state == SIP_IN_RINGING || leg->state == SIP_IN_ANSWERED);
     *out = (struct sip_dialog){
         .call_id = or_empty(leg->call_id),
         .local_uri = or_empty(leg->local_uri),
@@ -221,6 +237,7 @@ void sip_leg_dialog(const struct sip_leg *leg, struct sip_dialog *out)
         .route_set = or_empty(leg->route_set),
         .local_cseq = leg->local_cseq,
         .remote_cseq = leg->remote_cseq,
+        .invite_cseq = leg->invite_cseq,
         .transport = leg->transport,
         .flow = leg->flow,
         .local_ip = leg->port->ip,

@@ -92,7 +92,8 @@ static int parse_contacts(const sip_t *sip, struct contacts *out, const char **w
 void sip_reg_free(struct sip_reg *reg)
 {
     list_del(&reg->link);
-    nta_incoming_destroy(reg->irq);
+    if (reg->irq)
+        nta_incoming_destroy(reg->irq);
     free(reg->path);
     free(reg);
 }
@@ -162,6 +163,7 @@ static int take(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip, co
         status = 500;
     if (reg) {
         reg->ua = port->ua;
+        reg->port = port;
         reg->irq = irq;
         list_push_back(&port->ua->regs, &reg->link);
         reg->supports_path = sip->sip_supported && sip_has_feature(sip->sip_supported, "path");
@@ -230,6 +232,10 @@ static char *binding_text(const struct sip_binding *b, size_t n)
 void sip_register_reply(struct sip_reg *reg, int status, const char *phrase, int retry_after_s,
                         const struct sip_binding *bindings, size_t n)
 {
+    if (!reg->irq) {
+        sip_reg_free(reg);
+        return;
+    }
     char *contact = status == 200 && n ? binding_text(bindings, n) : NULL;
     if (status == 200 && n && !contact)
         status = 500;

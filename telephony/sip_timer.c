@@ -94,6 +94,10 @@ static void session_fired(su_root_magic_t *magic, su_timer_t *timer, su_timer_ar
     (void)magic;
     (void)timer;
     uint32_t left = session_left_ms(leg);
+    if (!sip_may_act(leg->ua)) {
+        arm(leg, &leg->timer_session, BUSY_RETRY_MS, session_fired);
+        return;
+    }
     if (left <= 1) {
         mem_ref(leg);
         sip_dialog_bye(leg, 408, "Session timer expired");
@@ -121,9 +125,23 @@ void sip_timer_start(struct sip_leg *leg)
     arm(leg, &leg->timer_session, leg->refresher_is_us ? smaller(left, leg->se_s * 500u) : left, session_fired);
 }
 
+void sip_timer_resume(struct sip_leg *leg)
+{
+    sip_timer_start(leg);
+    if (leg->se_s == 0 || !leg->refresher_is_us)
+        return;
+    /* The former owner refreshed at half the interval at the latest, and the peer lets go a margin before its end: what is
+     * certainly left is half of it less that margin. Not all legs of a node at the same moment. */
+    uint32_t sure = leg->se_s * 500u - smaller(END_MARGIN_S, leg->se_s / 3) * 1000u;
+    uint8_t r = 0;
+    if (sip_random(&r, sizeof r) != 0)
+        r = 128;
+    arm(leg, &leg->timer_session, larger(1, sure / 4 + sure / 512 * r), session_fired);
+}
+
 void sip_timer_stop(struct sip_leg *leg)
 {
-    su_timer_t **all[] = {&leg->timer_session, &leg->timer_retry, &leg->timer_guard};
+    su_timer_t **all[] = {&leg->timer_session, &leg->timer_retry, &leg->timer_guard, &leg->timer_confirm};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (*all[i]) {
             su_timer_destroy(*all[i]);
@@ -141,6 +159,18 @@ static void retry_fired(su_root_magic_t *magic, su_timer_t *timer, su_timer_arg_
 void sip_timer_retry(struct sip_leg *leg, unsigned ms)
 {
     arm(leg, &leg->timer_retry, ms, retry_fired);
+}
+
+static void confirm_fired(su_root_magic_t *magic, su_timer_t *timer, su_timer_arg_t *arg)
+{
+    (void)magic;
+    (void)timer;
+    sip_uas_resume((struct sip_leg *)arg);
+}
+
+void sip_timer_confirm(struct sip_leg *leg, unsigned ms)
+{
+    arm(leg, &leg->timer_confirm, ms, confirm_fired);
 }
 
 static void guard_fired(su_root_magic_t *magic, su_timer_t *timer, su_timer_arg_t *arg)

@@ -11,14 +11,9 @@
 #include "telephony/sip_int.h"
 
 #define REPLAY_NONCES 65536
-#define UDP_RMEM_BYTES (4u << 20)
 #define MESSAGE_MAX (64u << 10)
 /* Log handles of the library; no header declares them. */
 extern su_log_t nta_log[], tport_log[];
-
-/* Requests go on the transport that the target or the flow names: a phone behind NAT cannot be reached by TCP just because a
- * request grew (RFC 3261 18.1.1 would try TCP above 1300 bytes). */
-#define UDP_MTU 65000
 
 static int recv_options(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 {
@@ -55,8 +50,10 @@ static int recv_request(struct sip_port *port, nta_incoming_t *irq, const sip_t 
     sip_method_t method = sip->sip_request->rq_method;
     if (method == sip_method_ack)
         return 481; /* never sent: nta answers no ACK */
+    if (sip_uas_silent(port, irq))
+        return 503;
     if (sip->sip_to->a_tag && sip->sip_to->a_tag[0])
-        return 481;
+        return sip_restore_forgotten(port, irq, sip) ? 503 : 481;
     const url_t *target = sip->sip_request->rq_url;
     if (!sip_url_is_sip(target) && target->url_type != url_tel)
         return 416;
@@ -99,7 +96,7 @@ static void serve(struct sip_port *port, msg_t *msg)
 
 /* Messages that belong to no transaction and no dialog of ours. The agent is stateless as to these, because a server
  * transaction would keep what has to be forwarded. */
-static int recv_message(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+int sip_ua_recv(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
     struct sip_port *port = (struct sip_port *)magic;
     if (sip && sip->sip_request) {
@@ -109,6 +106,8 @@ static int recv_message(nta_agent_magic_t *magic, nta_agent_t *agent, msg_t *msg
             serve(port, msg);
     } else if (!sip_edge_response(port, msg)) {
         port->ua->stats.malformed++;
+        if (sip && sip->sip_status)
+            sip_restore_stray(port, msg, sip);
         nta_msg_discard(agent, msg);
     }
     return 0;
@@ -131,58 +130,6 @@ static void silence_library(void)
     }
 }
 
-static int port_bound(struct sip_port *port)
-{
-    for (tport_t *tp = tport_primaries(nta_agent_tports(port->agent)); tp; tp = tport_next(tp)) {
-        const su_addrinfo_t *ai = tport_get_address(tp);
-        if (!ai || !ai->ai_addr)
-            continue;
-        const struct sockaddr *sa = ai->ai_addr;
-        port->port = ntohs(sa->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port
-                                                     : ((const struct sockaddr_in *)(const void *)sa)->sin_port);
-        if (port->port)
-            return 0;
-    }
-    return ERR_IO;
-}
-
-static bool wildcard(const char *ip, int family)
-{
-    struct in6_addr a6;
-    struct in_addr a4;
-    return family == AF_INET6 ? inet_pton(AF_INET6, ip, &a6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&a6)
-                              : inet_pton(AF_INET, ip, &a4) == 1 && a4.s_addr == htonl(INADDR_ANY);
-}
-
-static int port_open(struct sip_ua *ua, const struct sip_listen *l, size_t i, struct err_info *info)
-{
-    struct sip_port *port = &ua->ports[ua->n_ports];
-    char field[40], url[SIP_HOST_SIZE + 40], number[8] = "*";
-    snprintf(field, sizeof field, "listen[%zu].ip", i);
-    port->ua = ua;
-    if (!sip_numeric_host(l->ip, port->ip, &port->family) || wildcard(port->ip, port->family))
-        return err_set(info, ERR_INVAL, field,
-                       "not an address: \"%s\"; give one numeric IPv4 or IPv6 address of this machine", l->ip);
-    if (l->port)
-        snprintf(number, sizeof number, "%u", l->port);
-    snprintf(url, sizeof url, port->family == AF_INET6 ? "sip:[%s]:%s" : "sip:%s:%s", port->ip, number);
-    const struct sip_config *c = &ua->cfg;
-    port->agent = nta_agent_create(
-        ua->root, URL_STRING_MAKE(url), recv_message, (nta_agent_magic_t *)port, NTATAG_UA(1), NTATAG_STATELESS(1),
-        NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_MERGE_482(1), NTATAG_CANCEL_487(0), NTATAG_PASS_100(1),
-        NTATAG_TIMEOUT_408(1), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1), NTATAG_MAXSIZE((usize_t)c->message_max),
-        NTATAG_UDP_MTU(UDP_MTU), NTATAG_SIP_T1(c->t1_ms), NTATAG_SIP_T1X64(c->t1x64_ms),
-        TPTAG_IDLE(c->tcp_idle_s * 1000), TPTAG_UDP_RMEM(UDP_RMEM_BYTES), TPTAG_REUSE(1), TAG_END());
-    if (!port->agent)
-        return err_set(info, ERR_IO, field,
-                       "cannot listen on %s port %s (UDP and TCP): is it an address of this machine, "
-                       "and is the port free?",
-                       port->ip, number);
-    ua->n_ports++;
-    int rc = port_bound(port);
-    return rc ? err_set(info, rc, field, "cannot learn the port of %s", port->ip) : 0;
-}
-
 static void set_defaults(struct sip_config *c)
 {
     memset(c->listen, 0, sizeof c->listen);
@@ -200,8 +147,12 @@ static void set_defaults(struct sip_config *c)
 
 static void ua_free(struct sip_ua *ua)
 {
-    for (size_t i = 0; i < ua->n_ports; i++)
-        nta_agent_destroy(ua->ports[i].agent);
+    for (size_t i = 0; i < SIP_LISTEN_MAX; i++)
+        if (ua->ports[i])
+            sip_port_close(ua, i);
+    sip_limbo_sweep(ua, NULL, true);
+    sip_byes_drop(ua, NULL);
+    sip_gate_remove(ua);
     if (ua->sweep)
         su_timer_destroy(ua->sweep);
     digest_replay_free(ua->replay);
@@ -217,6 +168,8 @@ static void sweep_fired(su_root_magic_t *magic, su_timer_t *timer, su_timer_arg_
     (void)magic;
     (void)timer;
     sip_accept_sweep(ua->cfg.tcp_idle_s * 1000u);
+    sip_limbo_sweep(ua, NULL, false);
+    sip_gate_sweep(ua);
 }
 
 /* A quarter of the idle time, at most 5 s, between looks at idle connections. */
@@ -238,6 +191,9 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     ua->handler = *handler;
     list_init(&ua->legs);
     list_init(&ua->regs);
+    list_init(&ua->byes);
+    list_init(&ua->limbo);
+    sip_gate_add(ua);
     set_defaults(&ua->cfg);
     ua->realm = mem_strdup(cfg->realm ? cfg->realm : "everline");
     ua->product = mem_strdup(cfg->product ? cfg->product : "Everline");
@@ -249,10 +205,16 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     sip_resolve_guard(true);
     sip_clock_coarse();
     sip_accept_guard(ua->cfg.tcp_per_source);
-    for (size_t i = 0; rc == 0 && i < SIP_LISTEN_MAX && cfg->listen[i].ip; i++)
-        rc = port_open(ua, &cfg->listen[i], i, info);
-    if (rc == 0 && ua->n_ports == 0)
-        rc = err_set(info, ERR_INVAL, "listen", "no address to listen on");
+    for (size_t i = 0; rc == 0 && i < sizeof cfg->listen / sizeof *cfg->listen && cfg->listen[i].ip; i++) {
+        char field[40];
+        snprintf(field, sizeof field, "listen[%zu].ip", i);
+        struct err_info why = {0};
+        if (!sip_port_open(ua, cfg->listen[i].ip, cfg->listen[i].port, field, &why)) {
+            rc = why.code == ERR_BUSY || why.code == ERR_NOTFOUND ? ERR_IO : why.code;
+            if (info)
+                *info = why;
+        }
+    }
     if (rc == 0 && start_sweep(ua) != 0)
         rc = err_set(info, ERR_NOMEM, "", "out of memory");
     if (rc) {
@@ -265,7 +227,7 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
 
 uint16_t sip_ua_port(const struct sip_ua *ua, size_t i)
 {
-    return i < ua->n_ports ? ua->ports[i].port : 0;
+    return i < SIP_LISTEN_MAX && ua->ports[i] ? ua->ports[i]->port : 0;
 }
 
 void sip_ua_stop(struct sip_ua *ua, bool bye)
@@ -288,9 +250,11 @@ void sip_ua_stop(struct sip_ua *ua, bool bye)
 void sip_ua_get_stats(const struct sip_ua *ua, struct sip_stats *out)
 {
     *out = ua->stats;
-    for (size_t i = 0; i < ua->n_ports; i++) {
+    for (size_t i = 0; i < SIP_LISTEN_MAX; i++) {
+        if (!ua->ports[i])
+            continue;
         usize_t bad = 0, responses = 0;
-        nta_agent_get_stats(ua->ports[i].agent, NTATAG_S_BAD_MESSAGE_REF(bad), NTATAG_S_RECV_RESPONSE_REF(responses),
+        nta_agent_get_stats(ua->ports[i]->agent, NTATAG_S_BAD_MESSAGE_REF(bad), NTATAG_S_RECV_RESPONSE_REF(responses),
                             TAG_END());
         out->malformed += bad;
         out->responses_in += responses;

@@ -227,9 +227,11 @@ static bool retry_longer(struct sip_leg *leg, const sip_t *sip)
         return false;
     leg->retried_422 = true;
     leg->se_min = (uint32_t)(sip->sip_min_se->min_delta > 86400 ? 86400 : sip->sip_min_se->min_delta);
-    char branch[40] = "z9hG4bK";
-    if (sip_token(branch + 7, 24) != 0 || mem_strset(&leg->branch, branch) != 0)
+    char *branch = sip_format("%s-422", leg->branch); /* another node can compute it again */
+    if (!branch)
         return false;
+    free(leg->branch);
+    leg->branch = branch;
     sip_uac_drop_forks(leg, NULL);
     leg->invite_cseq = leg->local_cseq + 1;
     return send_invite(leg, leg->local_sdp) == 0;
@@ -261,6 +263,8 @@ static int recv_invite_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, 
 {
     struct sip_leg *leg = (struct sip_leg *)magic;
     int status = sip ? sip->sip_status->st_status : nta_outgoing_status(orq);
+    while (leg->heir)
+        leg = leg->heir;
     if (orq != leg->invite_out || (leg->state != SIP_OUT_CALLING && leg->state != SIP_OUT_CANCELLED))
         return 0;
     mem_ref(leg);
@@ -298,14 +302,6 @@ int sip_leg_ack(struct sip_leg *leg)
 }
 
 /* ---- a new leg ---- */
-
-static struct sip_port *choose_port(struct sip_ua *ua, const char *local_ip, int family)
-{
-    for (size_t i = 0; i < ua->n_ports; i++)
-        if (local_ip ? strcmp(ua->ports[i].ip, local_ip) == 0 : ua->ports[i].family == family)
-            return &ua->ports[i];
-    return NULL;
-}
 
 /* "user" percent-encoded for a URI, with @. */
 static char *user_part(const char *user)
@@ -373,13 +369,13 @@ static int first_hop(const struct sip_out_params *p, const url_t *target, int *f
     return rc;
 }
 
-static int fill_leg(struct sip_leg *leg, const struct sip_out_params *p, const url_t *target)
+static int fill_leg(struct sip_leg *leg, const struct sip_out_params *p, const url_t *target, const char *ip)
 {
-    const char *open = leg->port->family == AF_INET6 ? "[" : "", *close = *open ? "]" : "";
+    const char *open = strchr(ip, ':') ? "[" : "", *close = *open ? "]" : "";
     char *from_user = user_part(p->from_user), *to_user = user_part(p->to_user),
          *display = quoted_display(p->from_display);
     if (from_user && to_user && display) {
-        leg->local_uri = sip_format("sip:%s%s%s%s", from_user, open, leg->port->ip, close);
+        leg->local_uri = sip_format("sip:%s%s%s%s", from_user, open, ip, close);
         leg->remote_uri = sip_format("sip:%s%s", to_user, target->url_host);
         leg->local_addr = sip_format("%s<%s>;tag=%s", display, leg->local_uri ? leg->local_uri : "", p->from_tag);
         leg->remote_addr = sip_format("<%s>", leg->remote_uri ? leg->remote_uri : "");
@@ -420,7 +416,9 @@ static int check_params(const struct sip_out_params *p, struct err_info *info)
     return 0;
 }
 
-int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip_leg **out, struct err_info *info)
+/* Checks the target, chooses hop and address and fills a leg that has sent nothing yet. from_ip: in From, NULL: that address. */
+static int prepare(struct sip_ua *ua, const struct sip_out_params *p, const char *from_ip, struct sip_leg **out,
+                   struct err_info *info)
 {
     int rc = check_params(p, info), family = AF_INET;
     if (rc)
@@ -434,7 +432,7 @@ int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip
         rc = err_set(info, ERR_INVAL, "target", "not a SIP URI: \"%s\"", p->target);
     if (rc == 0)
         rc = first_hop(p, target, &family, flow, &transport, info);
-    struct sip_port *port = rc == 0 ? choose_port(ua, p->local_ip, family) : NULL;
+    struct sip_port *port = rc == 0 ? sip_port_find(ua, p->local_ip, family) : NULL;
     if (rc == 0 && !port)
         rc = err_set(info, ERR_UNSUPPORTED, "target", "no listen address of its family (or not the local_ip named)");
     if (rc == 0 && p->flow && transport != SIP_UDP && !sip_flow_alive(port, flow))
@@ -446,16 +444,75 @@ int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip
         leg->transport = transport;
         memcpy(leg->flow, flow, sizeof leg->flow);
         leg->natted = p->flow != NULL; /* its Contact may be an address behind NAT: stay on the flow */
-        rc = fill_leg(leg, p, target);
-        if (rc == 0)
-            rc = send_invite(leg, p->sdp);
-        if (rc) {
-            sip_leg_drop(leg);
-            err_set(info, rc, "", "cannot build the INVITE");
-        }
+        rc = fill_leg(leg, p, target, from_ip ? from_ip : port->ip);
+        if (rc)
+            err_set(info, rc, "", "out of memory");
     }
     su_home_deinit(home);
+    if (rc && leg)
+        sip_leg_drop(leg);
     if (rc == 0)
         *out = leg;
     return rc;
+}
+
+int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip_leg **out, struct err_info *info)
+{
+    struct sip_leg *leg = NULL;
+    int rc = prepare(ua, p, NULL, &leg, info);
+    if (rc)
+        return rc;
+    if (!sip_may_act(ua)) {
+        sip_leg_drop(leg);
+        return err_set(info, ERR_NOQUORUM, "", "nothing may be sent now");
+    }
+    if (!p->again || !sip_limbo_adopt_invite(leg)) {
+        sip_gate_unmute(leg->ua, leg->branch);
+        rc = send_invite(leg, p->sdp);
+    }
+    if (rc) {
+        sip_leg_drop(leg);
+        return err_set(info, rc, "", "cannot build the INVITE");
+    }
+    if (p->again) /* PRACKs of the former owner have used some */
+        leg->local_cseq = leg->invite_cseq + SIP_RESTORE_CSEQ_JUMP;
+    *out = leg;
+    return 0;
+}
+
+void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address)
+{
+    char hop[SIP_FLOW_SIZE + 24], cseq[32], via[SIP_FLOW_SIZE + 16], ip[SIP_HOST_SIZE];
+    int family;
+    struct sip_leg *leg = NULL;
+    snprintf(via, sizeof via, "udp:%s", via_address ? via_address : "");
+    if (!via_address || strlen(via_address) >= SIP_FLOW_SIZE || sip_flow_uri(via, hop, sizeof hop) != 0)
+        return;
+    snprintf(hop, sizeof hop, "%s", via_address);
+    *strrchr(hop, ':') = '\0';
+    struct err_info info = {0};
+    struct sip_out_params bare = *p;
+    bare.sdp = "-"; /* an INVITE needs one, a CANCEL carries none */
+    if (!sip_numeric_host(hop, ip, &family) || prepare(ua, &bare, ip, &leg, &info) != 0) {
+        log_info("sip", "no CANCEL for %s: %s", p->call_id ? p->call_id : "", info.text);
+        return;
+    }
+    snprintf(cseq, sizeof cseq, "%u CANCEL", p->cseq);
+    char *line = sip_format("SIP/2.0/%s %s;rport;branch=%s", leg->transport == SIP_UDP ? "UDP" : "TCP", via_address,
+                            leg->branch);
+    nta_leg_t *base = NULL;
+    if (line && sip_flow_uri(leg->flow, hop, sizeof hop) == 0)
+        base = nta_leg_tcreate(leg->port->agent, NULL, NULL, SIPTAG_CALL_ID_STR(leg->call_id),
+                               SIPTAG_FROM_STR(leg->local_addr), SIPTAG_TO_STR(leg->remote_addr), TAG_END());
+    if (base) {
+        sip_gate_unmute(leg->ua, leg->branch);
+        (void)nta_outgoing_tcreate(base, NULL, NULL, URL_STRING_MAKE(hop), SIP_METHOD_CANCEL,
+                                   URL_STRING_MAKE(leg->target), NTATAG_STATELESS(1), NTATAG_USER_VIA(1),
+                                   NTATAG_BRANCH_KEY(leg->branch), SIPTAG_VIA_STR(line), SIPTAG_CSEQ_STR(cseq),
+                                   TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)),
+                                   SIPTAG_USER_AGENT_STR(ua->product), TAG_END());
+        nta_leg_destroy(base);
+    }
+    free(line);
+    sip_leg_drop(leg);
 }

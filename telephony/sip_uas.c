@@ -22,6 +22,15 @@ int sip_uas_overloaded(struct sip_port *port, nta_incoming_t *irq)
     return 503;
 }
 
+bool sip_uas_silent(struct sip_port *port, nta_incoming_t *irq)
+{
+    if (sip_may_act(port->ua))
+        return false;
+    nta_incoming_treply(irq, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR("1"),
+                        SIPTAG_SERVER_STR(port->ua->product), TAG_END());
+    return true;
+}
+
 /* 420 with Unsupported for option tags we do not know (RFC 3261 8.2.2.3). */
 int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 {
@@ -63,7 +72,6 @@ static char *request_text(nta_incoming_t *irq)
     return copy;
 }
 
-static void answer_now(struct sip_leg *leg, const char *sdp);
 static int ring_now(struct sip_leg *leg, int status, const char *sdp);
 
 /* What waited for the PRACK goes out. */
@@ -72,7 +80,7 @@ static void flush_held(struct sip_leg *leg)
     if (leg->next_answer) {
         char *sdp = leg->next_answer;
         leg->next_answer = NULL;
-        answer_now(leg, sdp);
+        sip_uas_answer(leg, sdp);
         free(sdp);
     } else if (leg->next_ring) {
         int status = leg->next_ring;
@@ -95,6 +103,13 @@ static int recv_prack(nta_reliable_magic_t *magic, nta_reliable_t *rel, nta_inco
         return 200; /* never acknowledged, or overtaken by a final answer */
     mem_ref(leg);
     leg->ua->stats.requests_in++;
+    if (sip_uas_silent(leg->port, irq)) {
+        nta_incoming_destroy(irq);
+        leg->held |= SIP_HELD_ANSWER;
+        sip_timer_confirm(leg, 50);
+        mem_unref(leg);
+        return 200;
+    }
     char *sdp = NULL;
     int status = sip_body_sdp(sip, &sdp);
     if (sip->sip_cseq->cs_seq > leg->remote_cseq)
@@ -121,26 +136,43 @@ static int recv_prack(nta_reliable_magic_t *magic, nta_reliable_t *rel, nta_inco
 
 static void cancelled(struct sip_leg *leg, const sip_t *sip)
 {
-    const char *text = sip->sip_reason && sip->sip_reason->re_text ? sip->sip_reason->re_text : "";
+    const char *text = sip && sip->sip_reason && sip->sip_reason->re_text ? sip->sip_reason->re_text : "";
     nta_incoming_treply(leg->invite_in, SIP_487_REQUEST_CANCELLED, SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
     sip_leg_end(leg, SIP_EV_FAILED, 487, text);
 }
 
-static void acked(struct sip_leg *leg, const sip_t *sip)
+/* Ends the transaction of a 200 whose ACK went elsewhere: it would be sent again and again. */
+static void end_invite(struct sip_leg *leg, bool acked)
 {
-    char *sdp = NULL;
     nta_incoming_t *irq = leg->invite_in;
     leg->invite_in = NULL;
+    if (!irq)
+        return;
     nta_incoming_bind(irq, NULL, NULL);
+    msg_t *msg = acked ? NULL : nta_incoming_getrequest(irq);
+    const sip_t *sip = msg ? sip_object(msg) : NULL;
+    if (sip && sip->sip_via)
+        sip_gate_mute(leg->ua, sip->sip_via->v_branch, 2 * leg->ua->cfg.t1x64_ms);
+    msg_destroy(msg);
     nta_incoming_destroy(irq);
+}
+
+void sip_uas_confirmed(struct sip_leg *leg, const sip_t *sip)
+{
+    char *sdp = NULL;
+    end_invite(leg, sip != NULL);
+    free(leg->invite_text);
+    leg->invite_text = NULL;
     leg->state = SIP_UP;
     if (leg->gone) { /* released between our 200 and its ACK */
         sip_dialog_bye(leg, leg->release_status, leg->release_text);
         sip_leg_drop(leg);
         return;
     }
-    if (leg->delayed_offer && sip_body_sdp(sip, &sdp) != 0)
+    if (leg->delayed_offer && sip && sip_body_sdp(sip, &sdp) != 0)
         sdp = NULL;
+    if (leg->delayed_offer && !sdp && leg->held_sdp)
+        sdp = mem_strdup(leg->held_sdp);
     if (leg->delayed_offer && !sdp && leg->delayed_answer)
         sdp = mem_strdup(leg->delayed_answer);
     if (sdp && mem_strset(&leg->remote_sdp, sdp) != 0)
@@ -148,22 +180,13 @@ static void acked(struct sip_leg *leg, const sip_t *sip)
     struct sip_event ev = {.type = SIP_EV_ACKED, .sdp = sdp};
     sip_leg_emit(leg, &ev);
     free(sdp);
+    sip_dialog_retry(leg); /* a re-INVITE may have waited for this */
 }
 
-/* ACK, CANCEL, or (sip NULL) no PRACK or no ACK in time. */
-static int recv_ack_cancel(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip)
+static void no_answer_in_time(struct sip_leg *leg)
 {
-    struct sip_leg *leg = (struct sip_leg *)magic;
-    (void)irq;
-    mem_ref(leg);
-    if (sip && sip->sip_request->rq_method == sip_method_cancel) {
-        leg->ua->stats.requests_in++;
-        if (leg->state == SIP_IN_RINGING)
-            cancelled(leg, sip);
-    } else if (sip) {
-        leg->ua->stats.requests_in++;
-        if (leg->state == SIP_IN_ANSWERED)
-            acked(leg, sip);
+    if (leg->state == SIP_IN_ANSWERED && leg->restored && !leg->gone) {
+        sip_uas_confirmed(leg, NULL); /* the ACK went to the former owner */
     } else if (leg->state == SIP_IN_ANSWERED) {
         sip_dialog_bye(leg, 408, "ACK not received");
         sip_leg_end(leg, SIP_EV_FAILED, 408, "ACK not received");
@@ -171,8 +194,60 @@ static int recv_ack_cancel(nta_incoming_magic_t *magic, nta_incoming_t *irq, con
         nta_incoming_treply(leg->invite_in, 504, "PRACK Not Received", SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
         sip_leg_end(leg, SIP_EV_FAILED, 504, "PRACK not received");
     }
+}
+
+/* While nothing may be done: kept until it may. */
+static void hold(struct sip_leg *leg, const sip_t *sip)
+{
+    bool cancel = sip && sip->sip_request->rq_method == sip_method_cancel;
+    leg->held |= !sip ? SIP_HELD_TIMEOUT : cancel ? SIP_HELD_CANCEL : SIP_HELD_ACK;
+    free(leg->held_sdp);
+    leg->held_sdp = NULL;
+    if (sip && sip_body_sdp(sip, &leg->held_sdp) != 0)
+        leg->held_sdp = NULL;
+    sip_timer_confirm(leg, 50);
+}
+
+int sip_uas_heard(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip)
+{
+    struct sip_leg *leg = (struct sip_leg *)magic;
+    (void)irq;
+    mem_ref(leg);
+    if (sip)
+        leg->ua->stats.requests_in++;
+    if (!sip_may_act(leg->ua))
+        hold(leg, sip);
+    else if (!sip)
+        no_answer_in_time(leg);
+    else if (sip->sip_request->rq_method == sip_method_cancel && leg->state == SIP_IN_RINGING)
+        cancelled(leg, sip);
+    else if (sip->sip_request->rq_method == sip_method_ack && leg->state == SIP_IN_ANSWERED)
+        sip_uas_confirmed(leg, sip);
     mem_unref(leg);
     return 0;
+}
+
+/* What was heard while nothing might be done. */
+void sip_uas_resume(struct sip_leg *leg)
+{
+    unsigned held = leg->held;
+    if (!held)
+        return;
+    if (!sip_may_act(leg->ua)) {
+        sip_timer_confirm(leg, 50);
+        return;
+    }
+    leg->held = 0;
+    mem_ref(leg);
+    if (leg->state == SIP_IN_RINGING && (held & SIP_HELD_CANCEL))
+        cancelled(leg, NULL);
+    else if (leg->state == SIP_IN_ANSWERED && (held & SIP_HELD_ACK))
+        sip_uas_confirmed(leg, NULL);
+    else if (held & SIP_HELD_TIMEOUT)
+        no_answer_in_time(leg);
+    else if (leg->state == SIP_IN_RINGING && leg->invite_in && !leg->rel)
+        flush_held(leg);
+    mem_unref(leg);
 }
 
 /* Dialog state of a new INVITE. 0, or the status to refuse with. */
@@ -311,8 +386,7 @@ static int open_leg(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip
     leg->delayed_offer = sdp == NULL;
     leg->remote_sdp = mem_strdup(sdp);
     leg->invite_in = irq;
-    nta_incoming_bind(irq, recv_ack_cancel, (nta_incoming_magic_t *)leg);
-    nta_incoming_treply(irq, SIP_100_TRYING, TAG_END());
+    nta_incoming_bind(irq, sip_uas_heard, (nta_incoming_magic_t *)leg);
     mem_ref(leg);
     deliver(leg, sip, src, who, from_user, sdp);
     mem_unref(leg);
@@ -372,14 +446,27 @@ static int ring_now(struct sip_leg *leg, int status, const char *sdp)
     return leg->rel ? 0 : ERR_IO;
 }
 
+void sip_leg_trying(struct sip_leg *leg)
+{
+    if (!leg->gone && leg->state == SIP_IN_RINGING && leg->invite_in && nta_incoming_status(leg->invite_in) <= 100)
+        sip_gate_trying(leg->invite_in);
+}
+
 int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp)
 {
     if (leg->gone || leg->state != SIP_IN_RINGING || !leg->invite_in || leg->next_answer)
         return ERR_BADSTATE;
     if (status <= 100 || status > 199)
         return ERR_RANGE;
-    if (!leg->rel)
+    if (leg->restored && leg->require_100rel)
+        return 0; /* it would have to be reliable, and the former owner has counted (RFC 3262 section 3) */
+    bool may = sip_may_act(leg->ua);
+    if (!leg->rel && may)
         return ring_now(leg, status, sdp);
+    if (!may) {
+        leg->held |= SIP_HELD_RING;
+        sip_timer_confirm(leg, 50);
+    }
     /* One reliable answer at a time (RFC 3262 section 3): the newest waits. */
     if (mem_strset(&leg->next_ring_sdp, sdp) != 0)
         return ERR_NOMEM;
@@ -387,14 +474,12 @@ int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp)
     return 0;
 }
 
-static void answer_now(struct sip_leg *leg, const char *sdp)
+void sip_uas_answer(struct sip_leg *leg, const char *sdp)
 {
     char contact[SIP_HOST_SIZE + 40], se[64];
     sip_contact_value(leg->port, leg->transport, contact, sizeof contact);
     const char *expires = sip_timer_answer(leg, se, sizeof se);
     leg->state = SIP_IN_ANSWERED;
-    free(leg->invite_text);
-    leg->invite_text = NULL;
     nta_incoming_treply(leg->invite_in, SIP_200_OK, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW),
                         SIPTAG_SUPPORTED_STR(SIP_SUPPORTED), TAG_IF(expires, SIPTAG_SESSION_EXPIRES_STR(expires)),
                         TAG_IF(expires && leg->peer_timer, SIPTAG_REQUIRE_STR("timer")),
@@ -411,11 +496,16 @@ int sip_leg_answer(struct sip_leg *leg, const char *sdp)
         return ERR_INVAL;
     if (mem_strset(&leg->local_sdp, sdp) != 0)
         return ERR_NOMEM;
-    if (leg->rel && leg->rel_sdp) {
+    bool may = sip_may_act(leg->ua);
+    if (!may) {
+        leg->held |= SIP_HELD_ANSWER;
+        sip_timer_confirm(leg, 50);
+    }
+    if (!may || (leg->rel && leg->rel_sdp)) {
         /* RFC 3262 section 3: no 2xx while an offer or answer in a provisional answer waits for its PRACK. */
         leg->next_answer = mem_strdup(sdp);
         return leg->next_answer ? 0 : ERR_NOMEM;
     }
-    answer_now(leg, sdp);
+    sip_uas_answer(leg, sdp);
     return 0;
 }

@@ -165,7 +165,11 @@ static void start(void)
     su_root_threading(rig.root, 0);
     struct sip_config c = {
         .listen = {{"127.0.0.1", 0}}, .realm = "everline", .product = "fuzz", .t1_ms = 20, .t1x64_ms = 60};
-    struct sip_handler h = {NULL, identify, get_ha1, overloaded, on_invite, on_register};
+    struct sip_handler h = {.identify = identify,
+                            .get_ha1 = get_ha1,
+                            .overloaded = overloaded,
+                            .on_invite = on_invite,
+                            .on_register = on_register};
     if (sip_ua_start(rig.root, &c, &h, &rig.ua, NULL) != 0)
         abort();
     struct sip_edge_handler flows = {NULL, open_token, is_node};

@@ -34,7 +34,7 @@ _SEEN = set()
 
 def _pattern(path):
     parts = re.split(r"(\{[^}]+\})", path)
-    return re.compile("^" + "".join("[^/:]+" if p.startswith("{") else re.escape(p) for p in parts) + "$")
+    return re.compile("^" + "".join("[0-9A-Fa-f.:]+" if p == "{ip}" else "[^/:]+" if p.startswith("{") else re.escape(p) for p in parts) + "$")
 
 
 _PATHS = [(_pattern(p), p, item) for p, item in DOC["paths"].items()]

@@ -208,6 +208,8 @@ class Node:
         if join:
             conf["join"] = "%s:%d" % (join.ip, PEER)
         conf.update(extra)
+        if any(a.startswith(self.ip + ":") for a in conf["listen"]["sip"]):
+            conf.setdefault("service_addresses", [self.ip])
         with open(self.conf, "w") as f:
             yaml.safe_dump(conf, f, sort_keys=False)
 
@@ -292,9 +294,9 @@ class Node:
 class Cluster:
     """`with Cluster(3) as c:` gives three nodes that are ready. `start=False` only writes certificates and node files."""
 
-    def __init__(self, nodes=3, start=True, conf=None):
+    def __init__(self, nodes=3, start=True, conf=None, network=None):
         self.dir = tempfile.mkdtemp(prefix="everline-")
-        self.network = Network()
+        self.network = network or Network()
         self.conf_extra = conf or {}
         self.token = secrets.token_hex(24)
         self._write("admin.token", self.token + "\n")
@@ -335,10 +337,13 @@ class Cluster:
                    "ca": "certs/ca/cert.pem", "token_file": "admin.token"}
         self._write("ccctl.yaml", yaml.safe_dump({"contexts": [context], "current": "test"}))
 
+    def make_node(self, name, i):
+        return Node(self, name, self.network.node(i))
+
     def new_node(self):
         """Certificate and name for one more node; configure() and start() are the caller's."""
         i = len(self.nodes)
-        node = Node(self, "n%d" % (i + 1), self.network.node(i))
+        node = self.make_node("n%d" % (i + 1), i)
         done = subprocess.run([os.path.join(ROOT, "scripts", "make-certs"), self.path("certs"), node.name, node.ip],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:

@@ -15,7 +15,7 @@ import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-from everline import HTTPS, PEER, Cluster, Events, wait_for
+from everline import HTTPS, PEER, SIP, Cluster, Events, wait_for
 from sip_phone import SipPhone
 from sipua import Ua
 
@@ -84,6 +84,21 @@ class ClusterCase(unittest.TestCase):
             self.assertEqual(len(r), 1, r)
         return rows[0][0]
 
+    @staticmethod
+    def kept(agent, node):
+        row = node.api("GET", "/v1/agents/" + agent).json
+        return {k: row[k] for k in ("state", "since", "login_at", "answered", "call_id", "extension_in_use")}
+
+    @staticmethod
+    def call_of(caller, node):
+        (row,) = node.api("GET", "/v1/calls?caller=" + caller).json["items"]
+        return row
+
+    def at_home(self):
+        """Each service address is at its own node again."""
+        wait_for(lambda: all(a["holder"] == a["home"] and a["bound"] for n in self.cluster.alive()
+                             for a in n.api("GET", "/v1/addresses").json["items"]), 30, "addresses are at home")
+
     def call_goes_on(self, node, number):
         """A new call there, to an agent and back; and a command."""
         call, leg = self.talk(node, number)
@@ -121,20 +136,36 @@ class Death(ClusterCase):
         third = others[1]
         living = [n for n in self.cluster if n is not victim]
         call, leg = self.talk(third, "1001")
-        lost, lost_leg = self.talk(victim, "1002")
-        waits = self.phone(victim).invite("10001").wait_answered()
+        moved, moved_leg = self.talk(victim, "1002")
+        echo = self.phone(victim, tone=400).invite("10001").wait_answered()
+        echo.rtp.wait_tone(400)
+        agents = [self.kept(a, living[0]) for a in ("1001", "1002")]
         kill(victim)
-        # The caller's own agent is free again, and a record says why.
-        for p in (lost.phone, waits.phone):
-            r = self.record(p.user, living)
-            self.assertEqual((r["cause"], r["ended_by"], r["owner"]), ("node_down", "system", victim.name))
-        self.assertEqual(self.record(lost.phone.user, living)["agent"], "1002")
+        # They are heard again, by an owner of a later epoch; their telephones have not been told of anything.
+        for p in (moved.phone, echo.phone):
+            wait_for(lambda: self.call_of(p.user, living[0])["epoch"] > 1, 10, "the call of %s is taken over" % p.user)
+        self.hears(moved, moved_leg)
+        echo.rtp.wait_tone(400, after=echo.rtp.mark())
+        self.assertEqual([c.reinvites for c in (moved, moved_leg, echo)], [[], [], []])
+        # Their agents are what they were, with times and counters.
         for n in living:
-            wait_for(lambda: self.state("1002", n) in ("idle", "wrap_up"), 5, "agent 1002 is released at %s" % n.name)
-            self.assertEqual(self.state("1001", n), "talking")
-        self.cluster.must("agent", "logout", "1002")
+            self.assertEqual([self.kept(a, n) for a in ("1001", "1002")], agents, n.name)
         for i, n in enumerate(living):
             self.call_goes_on(n, "%d" % (1003 + i))
+        moved.hangup()
+        moved_leg.wait_ended()
+        echo.hangup()
+        for c, agent in ((moved, "1002"), (echo, "")):
+            r = self.record(c.phone.user, living)
+            self.assertEqual((r["cause"], r["ended_by"], r["agent"]), ("normal", "caller", agent))
+            # Once, unless the victim has come back already and has them again.
+            self.assertGreaterEqual(r["taken_over"], 1)
+            if not victim.alive():
+                self.assertEqual(r["taken_over"], 1)
+                self.assertIn(r["owner"], [n.name for n in living])
+        for n in living:
+            wait_for(lambda: self.state("1002", n) in ("idle", "wrap_up"), 5, "agent 1002 is released at %s" % n.name)
+        self.cluster.must("agent", "logout", "1002")
         self.undisturbed(call, leg)
         r = self.record(call.phone.user, living)
         self.assertEqual((r["cause"], r["ended_by"], r["agent"], r["owner"], r["taken_over"]), ("normal", "caller", "1001", third.name, 0))
@@ -223,14 +254,21 @@ class Membership(ClusterCase):
         # The leader itself is removed: it hands over first.
         leader = self.cluster.leader()
         gone = leader if leader is not self.cluster[1] else self.cluster[0]
+        moved, moved_leg = self.talk(gone, "1004")
         self.cluster.must("node", "remove", gone.name)
         wait_for(lambda: not gone.alive(), 20, "the removed node ends")
+        self.hears(moved, moved_leg)
         self.assertRegex(gone.last_words(), "removed|no longer a member")
         rest = sorted(n.name for n in self.cluster if n is not gone)
         self.votes(rest)
         for n in self.cluster.alive():
             wait_for(lambda: sorted(x["name"] for x in n.api("GET", "/v1/nodes").json["items"]) == rest, 10, "%s lists them" % n.name)
         self.undisturbed(call, leg)
+        moved.hangup()
+        moved_leg.wait_ended()
+        self.cluster.must("agent", "logout", "1004")
+        r = self.record(moved.phone.user)
+        self.assertEqual((r["cause"], r["ended_by"], r["agent"], r["taken_over"]), ("normal", "caller", "1004", 1))
         self.call_goes_on(new, "1003")
         self.verified()
         self.trail_tells([("node.add", "node/n2"), ("node.add", "node/n3"), ("node.add", "node/" + new.name), ("node.remove", "node/" + gone.name)])
@@ -417,6 +455,17 @@ class Minority(ClusterCase):
     def test_cut_off_node_refuses_and_comes_back(self):
         alone = next(n for n in self.cluster if n is not self.cluster.leader())
         others = [n for n in self.cluster if n is not alone]
+        # Its service address is no place to say no from: it lets go of that. It has another one, which is its own for ever.
+        fixed = self.cluster.network.client()
+        self.assertEqual(alone.stop(), 0)
+        alone.configure(join=others[0], listen={"sip": [alone.sip, "%s:%d" % (fixed, SIP)], "https": "%s:%d" % (alone.ip, HTTPS),
+                                                "peer": "%s:%d" % (alone.ip, PEER), "rtp": {"ports": "20000-29999"}})
+        alone.start().wait_ready()
+        self.votes(["n1", "n2", "n3"])
+        self.at_home()
+        with Ua(self.cluster.network.client(), fixed) as ua:
+            self.assertEqual(ua.request("OPTIONS", "sip:" + fixed).status, 200)
+        self.assertEqual(self.isolated(alone), (False, False, []))
         for n in others:
             n.sigstop()
         try:
@@ -424,11 +473,16 @@ class Minority(ClusterCase):
             r = alone.api("GET", "/readyz", token=None)
             self.assertIn("cut off from the majority", r.text)
             self.assertEqual(alone.api("GET", "/healthz", token=None).status, 200)
-            ua = Ua(self.cluster.network.client(), alone.ip)
+            wait_for(lambda: self.isolated(alone) == (True, True, [alone.name]), 10, "it says that it is cut off")
+            wait_for(lambda: free(alone.ip, SIP), 10, "it has let go of its service address")
+            ua = Ua(self.cluster.network.client(), fixed)
             self.addCleanup(ua.close)
             answer = ua.invite("10001").final()
             self.assertEqual(answer.status, 503)
             self.assertGreater(int(answer.get("retry-after")), 0)
+            shown = self.cluster.ccctl("cluster", "status", node=self.cluster.nodes.index(alone))
+            self.assertEqual(shown.code, 6, shown)
+            self.assertIn("node %s is cut off from the majority" % alone.name, shown.out)
             r = alone.api("PUT", "/v1/extensions/7700", {"display_name": "x"}, timeout=20)
             self.assertIn(r.status, (503, 504), r)
             # What it knows it still tells.
@@ -440,31 +494,62 @@ class Minority(ClusterCase):
         for n in self.cluster:
             n.wait_ready()
         self.votes(["n1", "n2", "n3"])
+        self.at_home()
+        self.assertEqual(self.isolated(alone), (False, False, []))
         self.call_goes_on(alone, "1001")
         self.verified()
 
-    def test_frozen_node_finds_its_calls_ended(self):
-        """The others take it for dead: when it wakes it has to learn so, hang up, and take part again."""
+    def isolated(self, node):
+        """As it tells itself: in the cluster's status, in its metrics, in the list of nodes."""
+        figures = node.api("GET", "/metrics").text
+        rows = json.loads(self.cluster.must("node", "list", "-o", "json", node=self.cluster.nodes.index(node)).out)
+        return (node.api("GET", "/v1/cluster").json["isolated"], "\neverline_node_isolated 1\n" in figures,
+                [n["name"] for n in rows if n["isolated"]])
+
+    def test_frozen_node_finds_its_calls_elsewhere(self):
+        """The others take it for dead and carry its calls on; when it wakes it has to learn so, without a word to the telephones, and
+        take part again. Its address cannot move while it has it: the telephones are told of another."""
         frozen = next(n for n in self.cluster if n is not self.cluster.leader())
         living = [n for n in self.cluster if n is not frozen]
         call, leg = self.talk(frozen, "1001")
         frozen.sigstop()
         try:
-            r = self.record(call.phone.user, living)
-            self.assertEqual(r["cause"], "node_down")
+            wait_for(lambda: self.call_of(call.phone.user, living[0])["owner"] != frozen.name, 10, "the call has another owner")
+            for c in (call, leg):
+                c.wait_reinvite()
+            self.hears(call, leg)
             for n in living:
-                self.assertNotEqual(self.state("1001", n), "talking")
-            self.cluster.must("agent", "logout", "1001")
+                self.assertEqual(self.state("1001", n), "talking")
+            before = [len(c.phone.log) for c in (call, leg)]
+            for c in (call, leg):
+                c.rtp.sources.clear()
         finally:
             frozen.sigcont()
-        call.wait_ended()
-        leg.wait_ended()
-        self.assertEqual((call.by, leg.by), ("them", "them"))
         frozen.wait_ready()
         self.votes(["n1", "n2", "n3"])
+        self.at_home()
         self.call_goes_on(frozen, "1002")
+        # Nothing came from it: no request, no sound.
+        self.hears(call, leg)
+        self.assertEqual([[x for _, way, x in c.phone.log[n:] if way == "<"] for c, n in zip((call, leg), before)], [[], []])
+        for c in (call, leg):
+            self.assertEqual({ip for ip, _ in c.rtp.sources} & {frozen.ip}, set())
+        leg.hangup()
+        call.wait_ended()
+        r = self.record(call.phone.user)
+        self.assertEqual((r["cause"], r["ended_by"], r["taken_over"]), ("normal", "agent", 1))
+        self.assertNotEqual(r["owner"], frozen.name)
         self.verified()
-        self.assertEqual(self.record(call.phone.user)["cause"], "node_down")
+
+
+def free(ip, port):
+    """Whether nobody has this UDP port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.bind((ip, port))
+        except OSError:
+            return False
+    return True
 
 
 if __name__ == "__main__":

@@ -349,15 +349,61 @@ class Broken(FlowCase):
 
 
 class HolderDead(FlowCase):
-    @classmethod
-    def ends_cleanly(cls):
-        pass
+    """The node that a telephone registered at is dead."""
+
+    def setUp(self):
+        self.addCleanup(self.come_back)
+
+    def come_back(self):
+        if not self.b.alive():
+            self.b.start().wait_ready()
+        wait_for(lambda: self.holder_of_b() == self.b.name, 20, "node B has its address again")
+
+    def holder_of_b(self):
+        """The node that has node B's address now."""
+        row = next(a for a in self.a.api("GET", "/v1/addresses").json["items"] if a["ip"] == self.b.ip)
+        return row["holder"] if row["bound"] else None
+
+    def kill(self):
+        self.b.kill9()
+        holder = wait_for(lambda: self.holder_of_b() in (self.a.name, self.c.name) and self.holder_of_b(), 15, "another has node B's address")
+        return self.cluster.node(holder)
+
+    def known(self, number, node):
+        for n in self.cluster.alive():
+            wait_for(lambda: any(b["node"] == node.name for b in n.api("GET", "/v1/extensions/" + number).json["registrations"]), 5,
+                     "%s knows where %s is" % (n.name, number))
+
+    def rings_through_the_address(self, phone, caller, node, holder):
+        """The INVITE comes from the address that the telephone registered at: only that passes its NAT."""
+        count = len(phone.incoming) + 1
+        call = self.extension(caller, node, tone=CALLER_HZ).invite(phone.user).wait_answered()
+        other = phone.wait_call(count)
+        self.assertEqual(other.request.source[0], self.b.ip)
+        if node is holder:
+            self.assertEqual(other.request.all("record-route"), [])
+        else:
+            self.through(other)
+        self.hear(call, other)
+        self.assertEqual(other.reinvite("sendrecv").status, 200)
+        other.hangup()
+        call.wait_ended()
+
+    def test_nat(self):
+        phone = self.phone(NatPhone, "8005")
+        holder = self.kill()
+        for caller, node in (("8006", holder), ("8007", next(n for n in (self.a, self.c) if n is not holder))):
+            self.rings_through_the_address(phone, caller, node, holder)
+        # Home again, the same.
+        self.come_back()
+        for caller, node in (("8008", self.b), ("8009", self.a)):
+            self.rings_through_the_address(phone, caller, node, self.b)
 
     def test_contact_is_tried(self):
-        """The node that holds the flow is dead: the Contact is all there is."""
+        """The connection died with its node: the Contact is all there is."""
         stand_in = SipPhone(self.cluster.network.client(), "8001", self.a.ip, tone=AGENT_HZ)
         self.addCleanup(stand_in.close)
-        phone = SipPhone(self.cluster.network.client(), "8001", self.b.ip, self.passwords["8001"])
+        phone = TcpPhone(self.cluster.network.client(), "8001", self.b.ip, self.passwords["8001"], tone=AGENT_HZ)
         self.addCleanup(phone.close)
         phone.contact = stand_in.contact
         phone.register()
@@ -369,8 +415,7 @@ class HolderDead(FlowCase):
         call.hangup()
         phone.wait_call().wait_ended()
         self.assertEqual(stand_in.incoming, [])
-        self.b.kill9()
-        wait_for(lambda: not next(n for n in self.cluster.status(0)["nodes"] if n["name"] == self.b.name)["up"], 15, "node B is down")
+        self.kill()
         call = p.invite("8001").wait_answered()
         other = stand_in.wait_call()
         self.assertEqual(tag_of(other.request.get("to")), "")

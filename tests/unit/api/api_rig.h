@@ -46,21 +46,21 @@ struct rig {
     bool silent;           /* under lock: never answer */
     int op_code;           /* under lock: what operations answer */
     bool busy;             /* under lock: refuse at once */
-    bool not_ready;
+    bool not_ready, isolated;
     char last_actor[80], last_key[256]; /* under lock: of the last command */
     char last_op[256];     /* under lock: arguments of the last operation */
 };
 
 /* ---- the node's part */
 
-RIG json_t *rig_op_answer(const struct rig_job *j)
+RIG json_t *rig_op_answer(const struct rig *r, const struct rig_job *j)
 {
     switch (j->op) {
     case API_OP_CLUSTER_STATUS:
-        return json_pack("{s:s, s:s, s:i, s:b, s:n, s:i, s:i, s:i, s:i, s:i, s:[{s:s, s:i, s:s, s:s, s:b, s:b, s:b, s:n, s:i},"
+        return json_pack("{s:s, s:s, s:i, s:b, s:b, s:n, s:i, s:i, s:i, s:i, s:i, s:[{s:s, s:i, s:s, s:s, s:b, s:b, s:b, s:n, s:i},"
                          "{s:s, s:i, s:s, s:s, s:b, s:b, s:b, s:i, s:n}]}",
-                         "state", "leader", "leader", "n1", "term", 3, "has_quorum", 1, "cluster_id", "last_index", 9, "commit_index",
-                         9, "applied_index", 9, "snapshot_index", 0, "log_bytes", 4096, "peers", "name", "n1", "node_id", 1,
+                         "state", "leader", "leader", "n1", "term", 3, "has_quorum", 1, "isolated", r->isolated,
+                         "cluster_id", "last_index", 9, "commit_index", 9, "applied_index", 9, "snapshot_index", 0, "log_bytes", 4096, "peers", "name", "n1", "node_id", 1,
                          "address", "127.0.0.1:7400", "role", "voter", "self", 1, "leader", 1, "up", 1, "rtt_us", "match_index", 9,
                          "name", "n2", "node_id", 2, "address", "127.0.0.2:7400", "role", "spare", "self", 0, "leader", 0, "up", 0,
                          "rtt_us", 120, "match_index");
@@ -76,6 +76,14 @@ RIG json_t *rig_op_answer(const struct rig_job *j)
                          "version", "0.1.0", "uptime_s", 5, "threads", "name", "core", "cpu_us", 10, "queues", "name", "api",
                          "length", 0, "capacity", 10, "refused", 0, "disk", "data_bytes", 1, "free_bytes", 2, "log_bytes", 3,
                          "database_bytes", 4, "counters", "calls", 0);
+    case API_OP_NODES_NEAREST:
+        return json_pack("{s:s, s:O, s:s, s:[{s:s, s:s, s:b, s:b, s:b, s:b, s:i, s:i, s:[s], s:s, s:s},"
+                         "{s:s, s:s, s:b, s:b, s:b, s:b, s:n, s:i, s:[s], s:s, s:s}]}",
+                         "node", "n1", "site", json_object_get(j->args, "site"), "own_site", "north", "items", "name", "n1", "site",
+                         "north", "self", 1, "up", 1, "draining", 0, "same_site", 1, "rtt_us", 0, "calls", 3, "sip", "192.0.2.1:5060",
+                         "https", "192.0.2.1:8443", "reason", "same site", "name", "n2", "site", "south", "self", 0, "up", 1,
+                         "draining", 0, "same_site", 0, "rtt_us", "calls", 0, "sip", "[2001:db8::2]:5060", "https", "[2001:db8::2]:8443",
+                         "reason", "another site");
     case API_OP_NODE_REMOVE:
     case API_OP_READ_INDEX:
     case API_OP_HANGUP:
@@ -126,7 +134,7 @@ RIG void *rig_main(void *arg)
         if (j->cmd && !code)
             (void)rig_apply(r, j->cmd, &res, &json);
         else if (!j->cmd && !code)
-            res.json = rig_op_answer(j);
+            res.json = rig_op_answer(r, j);
         uint64_t index = core_applied_index(r->core);
         if (silent)
             json_decref(res.json);

@@ -462,6 +462,23 @@ START_TEST(cluster_operations_go_to_the_node)
     ck_assert_uint_eq(json_array_size(nodes), 3); /* n1 from both sides, n3 from the state, n2 from replication */
     ck_assert_str_eq(json_string_value(json_object_get(json_array_get(nodes, 0), "role")), "voter");
     ck_assert(json_is_null(json_object_get(json_array_get(nodes, 1), "role")));
+    /* Cut off from the others the node says so: of itself, and of nobody else. */
+    for (int cut = 0; cut < 2; cut++) {
+        R.isolated = cut;
+        a = rig_get(&R, "/v1/cluster");
+        ck_assert(json_object_get(a->json, "isolated") == json_boolean(cut));
+        json_t *rows = json_object_get(a->json, "nodes");
+        size_t i;
+        json_t *row;
+        json_array_foreach(rows, i, row)
+        {
+            bool self = strcmp(json_string_value(json_object_get(row, "name")), "n1") == 0;
+            ck_assert(json_object_get(row, "isolated") == json_boolean(cut && self));
+        }
+        a = rig_get(&R, "/v1/nodes/n1");
+        ck_assert(json_object_get(a->json, "isolated") == json_boolean(cut));
+    }
+    R.isolated = false;
     a = rig_get(&R, "/v1/nodes/n2");
     ck_status(a, 200);
     ck_assert_int_eq(rig_int(a, "rtt_us"), 120);

@@ -27,7 +27,8 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "quiet": False,
                                  "members": [], "max_waiting": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
-    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False}),
+    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": ""}),
+    "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0, "quiet": False,
                                                   "language": ""}),
     "flows": ("Flow", "name", {}),
@@ -41,7 +42,7 @@ class Contract:
     def __init__(self):
         with open(os.path.join(ROOT, "api", "openapi.yaml")) as f:
             self.doc = yaml.load(f, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        self.paths = [(re.compile("^" + re.sub(r"\\\{[^}]*\\\}", "[^/:]+", re.escape(p)) + "$"), p, o) for p, o in self.doc["paths"].items()]
+        self.paths = [(re.compile("^" + re.sub(r"\\\{[^}]*\\\}", "[^/:]+", re.escape(p).replace(r"\{ip\}", "[0-9A-Fa-f.:]+")) + "$"), p, o) for p, o in self.doc["paths"].items()]
 
     def resolve(self, x):
         while isinstance(x, dict) and "$ref" in x:
@@ -130,6 +131,7 @@ class State:
         self.nodes = []
         self.verify_equal = True
         self.has_quorum = True
+        self.isolated = False
         self.log = []        # (method, path with query, headers, body)
         self.breaches = []
         self.events = []     # (id, event)
@@ -140,7 +142,8 @@ class State:
     def node(self, name, up=True, https="127.0.0.1:8443", leader=False):
         self.nodes.append({"name": name, "node_id": len(self.nodes) + 1, "site": "default", "sip": ["127.0.0.1:5060"], "https": https,
                            "peer": "127.0.0.1:7400", "version": "0.1.0", "up": up, "since": NOW, "incarnation": 1, "role": "voter",
-                           "leader": leader, "self": leader, "connected": up, "rtt_us": 120, "match_index": 40})
+                           "draining": False, "calls": 0, "home_addresses": ["127.0.0.1"], "held_addresses": ["127.0.0.1"],
+                           "leader": leader, "self": leader, "isolated": False, "connected": up, "rtt_us": 120, "match_index": 40})
 
     def put(self, path, key, body, merge=False):
         kind, keyname, defaults = KINDS[path]
@@ -236,7 +239,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = self.path_only.split("/")[2:]
         if parts[0] == "cluster":
             return 200, {"cluster_id": "ab" * 16, "node": "n1", "state": "leader", "leader": "n1" if s.has_quorum else None, "term": 3,
-                         "has_quorum": s.has_quorum, "ready": s.has_quorum, "reason": "" if s.has_quorum else "no quorum", "last_index": 40,
+                         "has_quorum": s.has_quorum, "isolated": s.isolated, "ready": s.has_quorum, "reason": "" if s.has_quorum else "no quorum", "last_index": 40,
                          "commit_index": 40, "applied_index": 40, "snapshot_index": 0, "log_bytes": 4096, "nodes": s.nodes}
         if parts[0] == "cluster:verify":
             rows = [{"name": n["name"], "index": 40, "digest": ("%064x" % (1 if s.verify_equal else i)), "ok": True, "error": None, "different_tables": []}
@@ -244,8 +247,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return 200, {"index": 40, "equal": s.verify_equal, "nodes": rows}
         if parts[0] == "cluster:transfer":
             return 200, {"leader": body.get("to", "n2")}
+        if parts[0] == "nodes" and parts[1:] == ["nearest"]:
+            tail = ";transport=tcp" if self.query.get("transport") == "tcp" else ""
+            rows = [{"name": n["name"], "site": n["site"], "self": not i, "same_site": n["site"] == self.query.get("site"),
+                     "rtt_us": i * 900 or (0 if not i else None), "calls": n["calls"], "sip": n["sip"], "https": n["https"],
+                     "uris": ["sip:" + a + tail for a in n["sip"]], "reason": "same site"} for i, n in enumerate(s.nodes) if n["up"]]
+            return 200, {"node": "n1", "site": self.query.get("site"), "address": self.query.get("address", "127.0.0.1"), "items": rows}
+        if parts == ["dns", "records"]:
+            if "_" in self.query["domain"]:
+                raise Problem(400, "invalid", "must have labels of letters", field="domain")
+            ttl, name = int(self.query.get("ttl", 300)), "n1." + self.query["domain"]
+            return 200, {"domain": self.query["domain"], "site": self.query.get("site"), "ttl": ttl,
+                         "records": [{"name": name, "ttl": ttl, "type": "A", "data": "127.0.0.1"}],
+                         "zone": "; SIP servers\n%s.\t%d\tIN\tA\t127.0.0.1\x1b\n" % (name, ttl)}
         if parts[0] == "nodes":
             return self.nodes(parts, body)
+        if parts[0] == "addresses":
+            return self.addresses(parts, body)
         if parts[0] == "calls":
             if len(parts) == 1:
                 return self.page(self.filtered(list(s.calls.values())))
@@ -276,7 +294,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise Problem(409, "exists", "node %s is a member already" % body["name"], field="name")
             s.node(body["name"], up=False)
             return 202, {"name": body["name"], "node_id": len(s.nodes), "detail": "start it now"}
-        node = self.find(by_name, parts[1])
+        name, _, verb = parts[1].partition(":")
+        node = self.find(by_name, name)
+        if verb:
+            if node["draining"] == (verb == "drain"):
+                raise Problem(409, "stale", "node %s %s" % (name, "drains already" if node["draining"] else "does not drain"))
+            node["draining"] = verb == "drain"
+            return 202, {k: node[k] for k in ("name", "draining", "calls", "home_addresses", "held_addresses")}
+        if node["draining"] and self.command == "GET":  # each look finds less
+            node["calls"], node["held_addresses"] = max(0, node["calls"] - 1), node["held_addresses"] if node["calls"] else []
         if len(parts) == 3:
             if node["name"] != self.server.node_name:
                 raise Problem(421, "invalid", "ask %s" % node["https"])
@@ -287,6 +313,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             s.nodes.remove(node)
             return 204, None
         return 200, node
+
+    def addresses(self, parts, body):
+        rows = {ip: {"ip": ip, "home": n["name"], "holder": n["name"], "target": "", "epoch": 1, "bound": True, "state": "bound", "why": ""}
+                for n in self.state.nodes for ip in n["home_addresses"]}
+        if len(parts) == 1:
+            return self.page(list(rows.values()))
+        ip = parts[1][:-len(":move")] if parts[1].endswith(":move") else parts[1]
+        row = self.find(rows, ip)
+        if parts[1].endswith(":move"):
+            return 202, dict(row, target=body["to"], state="moving")
+        return 200, row
 
     def config(self, what, body):
         dry = what == "config:diff" or self.query.get("dry_run") == "true"

@@ -50,7 +50,7 @@ FX void fx_remove(const char *dir)
 
 FX void fx_on_event(void *ctx, uint64_t index, const struct core_event *ev)
 {
-    static const char *const names[] = {"call", "agent", "queue", "node", "config", "registration", "cdr", "digest"};
+    static const char *const names[] = {"call", "agent", "queue", "node", "config", "registration", "cdr", "digest", "address"};
     struct fx *f = ctx;
     char one[200];
     ck_assert_uint_eq(index, storage_applied_index(f->st));

@@ -92,6 +92,7 @@ START_TEST(defaults)
     ck_assert(!c.log_json);
     ck_assert_uint_eq(c.media_threads, 0);
     ck_assert_uint_eq(c.snapshot_entries, 8192);
+    ck_assert_uint_eq(c.detect_ms, 300);
     node_config_free(&c);
     ck_assert_ptr_null(c.data);
     ck_assert_str_eq(c.admin_token, "");
@@ -110,7 +111,7 @@ START_TEST(everything)
                    "  rtp: {addresses: [10.0.0.2, \"2001:db8::2\"], ports: \"1024-1033\"}\n"
                    "tls:\n  ca: ca.pem\n  cert: cert.pem\n  key: key.pem\n"
                    "join: \"10.0.0.9:7400\"\nadmin_token_file: token\n"
-                   "log: {level: debug, json: true}\nmedia_threads: 4\nsnapshot_entries: 256\n",
+                   "log: {level: debug, json: true}\nmedia_threads: 4\nsnapshot_entries: 256\ndetect_ms: 1000\n",
                    &c, &info);
     ck_assert_msg(rc == 0, "%u:%u %s: %s", info.line, info.column, info.field, info.text);
     ck_assert_str_eq(c.name, "n-1_A");
@@ -130,6 +131,7 @@ START_TEST(everything)
     ck_assert(c.log_json);
     ck_assert_uint_eq(c.media_threads, 4);
     ck_assert_uint_eq(c.snapshot_entries, 256);
+    ck_assert_uint_eq(c.detect_ms, 1000);
     node_config_free(&c);
 }
 END_TEST
@@ -237,6 +239,7 @@ START_TEST(refusals)
         {"admin", "admin_token_file: token\nlog: {json: 1}", 10, 7, "log.json", "true or false"},
         {"admin", "admin_token_file: token\nmedia_threads: 65", 10, 1, "media_threads", "0 to 64"},
         {"admin", "admin_token_file: token\nsnapshot_entries: 255", 10, 1, "snapshot_entries", "256 to 1000000"},
+        {"admin", "admin_token_file: token\ndetect_ms: 299", 10, 1, "detect_ms", "300 to 10000"},
         {"admin", "admin_token_file: token\nmedia_threads: -1", 10, 1, "media_threads", "-1"},
         {"admin", "admin_token_file: token\nmedia_threads: 3x", 10, 1, "media_threads", "0 to 64"},
         {"admin", "admin_token_file: token\nmedia_threads: \"2\"", 10, 1, "media_threads", "0 to 64"},
@@ -481,6 +484,97 @@ START_TEST(check_looks_into_certificates)
 }
 END_TEST
 
+static int parse_more(const char *more, struct node_config *c, struct err_info *info)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s", LEAST, more);
+    return parse(text, c, info);
+}
+
+START_TEST(service_addresses)
+{
+    struct node_config c;
+    struct err_info info;
+    ck_assert_int_eq(parse(LEAST, &c, &info), 0);
+    ck_assert_uint_eq(c.n_service, 0);
+    ck_assert_ptr_null(c.address_hook);
+    ck_assert(!node_config_service(&c, "127.0.0.1"));
+    node_config_free(&c);
+
+    ck_assert_int_eq(parse_more("service_addresses: [127.0.0.1]\n", &c, &info), 0);
+    ck_assert_uint_eq(c.n_service, 1);
+    ck_assert_str_eq(c.service_ip[0], "127.0.0.1");
+    ck_assert(node_config_service(&c, "127.0.0.1"));
+    ck_assert(!node_config_service(&c, "127.0.0.2"));
+    node_config_free(&c);
+
+    static const struct {
+        const char *more, *field, *text;
+    } bad[] = {
+        {"service_addresses: [127.0.0.2]\n", "service_addresses[0]", "not among"},
+        {"service_addresses: [\"127.0.0.1:5060\"]\n", "service_addresses[0]", "without a port"},
+        {"service_addresses: [127.0.0.1, 127.0.0.1]\n", "service_addresses[1]", "listed twice"},
+        {"service_addresses: [host]\n", "service_addresses[0]", "numeric"},
+        {"service_addresses: 127.0.0.1\n", "service_addresses", "must be a list"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_ne(parse_more(bad[i].more, &c, &info), 0);
+        ck_assert_str_eq(info.field, bad[i].field);
+        ck_assert_msg(strstr(info.text, bad[i].text) != NULL, "%s", info.text);
+        ck_assert_uint_eq(info.line, 10);
+    }
+}
+END_TEST
+
+START_TEST(a_service_address_has_to_be_one_that_is_told)
+{
+    struct node_config c;
+    struct err_info info;
+    ck_assert_int_eq(parse_more("service_addresses: [a, b, c, d, e, f, g, h, i]\n", &c, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "service_addresses");
+    ck_assert_msg(strstr(info.text, "at most 8") != NULL, "%s", info.text);
+}
+END_TEST
+
+START_TEST(address_hook)
+{
+    struct node_config c;
+    struct err_info info;
+    char path[160];
+    static const struct {
+        mode_t mode;
+        int code;
+        const char *text;
+    } cases[] = {
+        {0700, 0, NULL},
+        {0755, 0, NULL},
+        {0600, ERR_DENIED, "chmod +x"},
+        {0775, ERR_DENIED, "chmod go-w"},
+        {0757, ERR_DENIED, "chmod go-w"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_file("hook", "#!/bin/sh\n", cases[i].mode);
+        int rc = parse_more("address_hook: hook\n", &c, &info);
+        ck_assert_int_eq(rc, cases[i].code);
+        path_of(path, "hook");
+        if (rc == 0) {
+            ck_assert_str_eq(c.address_hook, path);
+            node_config_free(&c);
+        } else {
+            ck_assert_str_eq(info.field, "address_hook");
+            ck_assert_msg(strstr(info.text, cases[i].text) != NULL, "%s", info.text);
+        }
+    }
+    /* What the hook takes away must not be what the others reach this node at. */
+    write_file("hook", "#!/bin/sh\n", 0700);
+    ck_assert_int_eq(parse_more("address_hook: hook\nservice_addresses: [127.0.0.1]\n", &c, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "listen.peer");
+    ck_assert_int_eq(parse_more("address_hook: none\n", &c, &info), ERR_NOTFOUND);
+    ck_assert_int_eq(parse_more("address_hook: .\n", &c, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "address_hook");
+}
+END_TEST
+
 START_TEST(the_sample_is_good)
 {
     struct node_config c;
@@ -512,6 +606,9 @@ int main(void)
     tcase_add_test(t, addresses);
     tcase_add_test(t, check_says_ok_or_why_not);
     tcase_add_test(t, check_looks_into_certificates);
+    tcase_add_test(t, service_addresses);
+    tcase_add_test(t, a_service_address_has_to_be_one_that_is_told);
+    tcase_add_test(t, address_hook);
     tcase_add_test(t, the_sample_is_good);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

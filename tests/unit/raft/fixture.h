@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ struct fx_node {
     uint64_t answers[4096]; /* index of each item, as the answer */
     bool lose_state;        /* the next start begins with an empty state */
     /* what it was told */
-    unsigned fatals, installs, takes, ups, downs, refusals, changes, stopped, messages;
+    unsigned fatals, installs, takes, ups, downs, refusals, changes, stopped, messages, silent, heard_again;
     int fatal_err;
     char fatal_text[256];
     char message[64];
@@ -53,6 +54,10 @@ struct fx_node {
     repl_image_cb *held_cb;
     void *held_arg;
     struct repl_image held;
+    unsigned prepares, prepare_errs; /* the first so many say prepare_err */
+    int prepare_err;
+    pthread_t prepared_by;
+    struct repl_image prepared, installed;
 };
 
 struct fx {
@@ -62,7 +67,11 @@ struct fx {
     char dir[128], ca[256];
     struct fx_node nodes[FX_NODES];
     unsigned threshold, trailing, timeout_ms;
-    unsigned cut; /* bit i: every connection of node i is shut down as soon as it is there */
+    unsigned election_ms, detect_ms;
+    unsigned cut;    /* bit i: every connection of node i is shut down as soon as it is there */
+    unsigned island; /* likewise those between nodes in this set and nodes outside */
+    unsigned pair;   /* likewise those between nodes of this set */
+    void (*each_turn)(struct fx *fx);
 };
 
 struct fx_req {
@@ -262,6 +271,22 @@ FX_FN void fx_release(struct fx_node *n)
         cb(n->held_arg, 0, &n->held);
 }
 
+/* In a worker; the loop looks at the node again only after it. */
+static int fx_snapshot_prepare(void *ctx, const struct repl_image *image)
+{
+    struct fx_node *n = ctx;
+    n->prepares++;
+    n->prepared_by = pthread_self();
+    n->prepared = *image;
+    if (access(image->path, R_OK) != 0)
+        return ERR_NOTFOUND;
+    if (n->prepare_err && n->prepare_errs > 0) {
+        n->prepare_errs--;
+        return n->prepare_err;
+    }
+    return 0;
+}
+
 static int fx_snapshot_install(void *ctx, const struct repl_image *image)
 {
     struct fx_node *n = ctx;
@@ -273,6 +298,7 @@ static int fx_snapshot_install(void *ctx, const struct repl_image *image)
     ck_assert_uint_eq(fread(n->commands, 4, head.n, f), head.n);
     fclose(f);
     ck_assert_uint_eq(head.applied, image->index);
+    n->installed = *image;
     n->applied = head.applied;
     n->n = head.n;
     n->n_last = head.n_last;
@@ -288,6 +314,14 @@ static void fx_peer_up(void *ctx, uint64_t id, bool up, bool refused)
     n->ups += up;
     n->downs += !up && !refused;
     n->refusals += refused;
+}
+
+static void fx_peer_silent(void *ctx, uint64_t id, bool silent)
+{
+    struct fx_node *n = ctx;
+    (void)id;
+    n->silent += silent;
+    n->heard_again += !silent;
 }
 
 static void fx_state_changed(void *ctx, bool leader_ready)
@@ -386,6 +420,8 @@ FX_FN int fx_start(struct fx *fx, unsigned i, bool bootstrap, int join, struct e
         .key_file = n->key,
         .join = join >= 0 ? fx->nodes[join].listen : NULL,
         .bootstrap = bootstrap,
+        .detect_ms = fx->detect_ms,
+        .election_ms = fx->election_ms,
         .snapshot_threshold = fx->threshold,
         .snapshot_trailing = fx->trailing,
     };
@@ -394,8 +430,10 @@ FX_FN int fx_start(struct fx *fx, unsigned i, bool bootstrap, int join, struct e
         .apply = fx_apply,
         .applied_index = fx_applied_index,
         .snapshot_take = fx_snapshot_take,
+        .snapshot_prepare = fx_snapshot_prepare,
         .snapshot_install = fx_snapshot_install,
         .peer_up = fx_peer_up,
+        .peer_silent = fx_peer_silent,
         .state_changed = fx_state_changed,
         .fatal = fx_fatal,
     };
@@ -429,14 +467,17 @@ static int fx_owner_of(const struct fx *fx, const struct sockaddr_in *a)
 
 static void fx_cut_now(const struct fx *fx)
 {
-    for (int fd = 3; fx->cut && fd < 256; fd++) {
+    for (int fd = 3; (fx->cut || fx->island || fx->pair) && fd < 256; fd++) {
         struct sockaddr_in a, b;
         socklen_t la = sizeof a, lb = sizeof b;
         if (getsockname(fd, (struct sockaddr *)&a, &la) || getpeername(fd, (struct sockaddr *)&b, &lb) ||
             a.sin_family != AF_INET || b.sin_family != AF_INET)
             continue;
         int x = fx_owner_of(fx, &a), y = fx_owner_of(fx, &b);
-        if (x >= 0 && y >= 0 && x != y && ((fx->cut >> x & 1) || (fx->cut >> y & 1)))
+        if (x < 0 || y < 0 || x == y)
+            continue;
+        if ((fx->cut >> x & 1) || (fx->cut >> y & 1) || (fx->island >> x & 1) != (fx->island >> y & 1) ||
+            ((fx->pair >> x & 1) && (fx->pair >> y & 1)))
             (void)shutdown(fd, SHUT_RDWR);
     }
 }
@@ -445,6 +486,8 @@ FX_FN void fx_turn(struct fx *fx)
 {
     fx_cut_now(fx);
     uv_run(&fx->loop, UV_RUN_ONCE);
+    if (fx->each_turn)
+        fx->each_turn(fx);
 }
 
 FX_FN bool fx_until(struct fx *fx, bool (*cond)(struct fx *fx, void *arg), void *arg)

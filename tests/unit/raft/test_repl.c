@@ -414,6 +414,11 @@ START_TEST(test_snapshot_reaches_new_node)
     ck_assert(fx_until(fx, node0_took, NULL));
     fx_join(fx, 1, 2);
     ck_assert_uint_gt(fx->nodes[2].installs, 0);
+    ck_assert_uint_ge(fx->nodes[2].prepares, fx->nodes[2].installs);
+    ck_assert(!pthread_equal(fx->nodes[2].prepared_by, pthread_self()));
+    ck_assert_str_eq(fx->nodes[2].prepared.path, fx->nodes[2].installed.path);
+    ck_assert_uint_eq(fx->nodes[2].prepared.bytes, fx->nodes[2].installed.bytes);
+    ck_assert_mem_eq(fx->nodes[2].prepared.sha256, fx->nodes[2].installed.sha256, 32);
     ck_assert_int_eq(fx_commit(fx, 2, 300), 0);
     ck_assert(fx_wait_same(fx, 301));
     /* and restarts from its own disk */
@@ -445,6 +450,33 @@ START_TEST(test_snapshot_under_load_with_lagging_follower)
     ck_assert_uint_gt(fx->nodes[lag].installs, 0);
     for (unsigned i = 0; i < 3; i++)
         ck_assert_uint_eq(fx->nodes[i].fatals, 0);
+    fx_free(fx);
+}
+END_TEST
+
+static const struct {
+    int err;
+    unsigned times, prepares; /* so often it is said; so often it is asked at least */
+} refusals[] = {{ERR_NOSPACE, 2, 3}, {ERR_CORRUPT, 1, 1}};
+
+/* Room that is missing for a while costs another try; what is wrong with an image is said by its installation. */
+START_TEST(test_snapshot_that_cannot_be_prepared)
+{
+    struct fx *fx = fx_new();
+    fx->threshold = 64;
+    fx->trailing = 16;
+    fx->nodes[1].prepare_err = refusals[_i].err;
+    fx->nodes[1].prepare_errs = refusals[_i].times;
+    fx_cluster(fx, 1);
+    for (uint32_t i = 0; i < 300; i++)
+        ck_assert_int_eq(fx_commit(fx, 0, i), 0);
+    ck_assert(fx_until(fx, node0_took, NULL));
+    fx_join(fx, 0, 1);
+    ck_assert(fx_wait_same(fx, 300));
+    ck_assert_uint_eq(fx->nodes[1].fatals, 0);
+    ck_assert_uint_eq(fx->nodes[1].prepare_errs, 0);
+    ck_assert_uint_ge(fx->nodes[1].prepares, refusals[_i].prepares);
+    ck_assert_uint_gt(fx->nodes[1].installs, 0);
     fx_free(fx);
 }
 END_TEST
@@ -565,6 +597,7 @@ int main(void)
     tcase_add_test(tc, test_wiped_voter_is_refused);
     tcase_add_test(tc, test_snapshot_reaches_new_node);
     tcase_add_test(tc, test_snapshot_under_load_with_lagging_follower);
+    tcase_add_loop_test(tc, test_snapshot_that_cannot_be_prepared, 0, 2);
     tcase_add_test(tc, test_snapshot_refused_by_a_busy_follower);
     tcase_add_test(tc, test_death_of_a_peer_is_told);
     tcase_add_test(tc, test_small_messages);

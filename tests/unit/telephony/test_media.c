@@ -734,8 +734,6 @@ START_TEST(refuses_bad_configuration)
     ck_assert_str_eq(info.field, "media.bind_ip");
     cfg = (struct media_config){.bind_ip = {"127.0.0.1"}, .port_min = 20001, .port_max = 20001};
     ck_assert_int_eq(media_engine_start(&loop, &cfg, &e, &info), ERR_RANGE);
-    cfg = (struct media_config){.port_min = 20000, .port_max = 20100};
-    ck_assert_int_eq(media_engine_start(&loop, &cfg, &e, &info), ERR_INVAL);
     while (uv_run(&loop, UV_RUN_NOWAIT) != 0) {
     }
     ck_assert_int_eq(uv_loop_close(&loop), 0);

@@ -40,7 +40,7 @@ START_TEST(a_timer_costs_few_turns)
 }
 END_TEST
 
-START_TEST(the_time_stays_the_wall_clocks)
+START_TEST(the_time_begins_as_the_wall_clocks)
 {
     sip_clock_coarse();
     su_time_t now = su_now();
@@ -58,7 +58,7 @@ int main(void)
     Suite *s = suite_create("sip clock");
     TCase *c = tcase_create("clock");
     tcase_add_test(c, a_timer_costs_few_turns);
-    tcase_add_test(c, the_time_stays_the_wall_clocks);
+    tcase_add_test(c, the_time_begins_as_the_wall_clocks);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

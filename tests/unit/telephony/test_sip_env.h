@@ -50,6 +50,7 @@ struct env {
     struct sip_config cfg;
     enum sip_identity identity;
     int overload;
+    bool silent; /* may_act says no */
     /* last INVITE and REGISTER */
     struct sip_leg *leg;
     int invites, registers;
@@ -144,6 +145,7 @@ static void env_on_invite(void *ctx, struct sip_leg *leg, const struct sip_invit
     e->inv_has_auth = info->auth_user != NULL;
     copy_text(e->auth_user, sizeof e->auth_user, info->auth_user);
     sip_leg_set_cb(leg, env_leg_cb, e);
+    sip_leg_trying(leg);
     if (e->on_invite)
         e->on_invite(e, leg);
 }
@@ -170,6 +172,29 @@ static void env_on_register(void *ctx, struct sip_reg *reg, const struct sip_reg
         sip_register_reply(reg, 200, NULL, 0, b, info->n_contacts);
 }
 
+static bool env_may_act(void *ctx)
+{
+    const struct env *e = ctx;
+    return !e->silent;
+}
+
+/* Starts the endpoint on e->root. */
+static void env_open(struct env *e)
+{
+    struct sip_handler h = {.ctx = e,
+                            .identify = env_identify,
+                            .get_ha1 = env_get_ha1,
+                            .overloaded = env_overloaded,
+                            .on_invite = env_on_invite,
+                            .may_act = env_may_act,
+                            .on_register = env_on_register};
+    struct err_info info = {0};
+    int rc = sip_ua_start(e->root, &e->cfg, &h, &e->ua, &info);
+    ck_assert_msg(rc == 0, "%s: %s", info.field, info.text);
+    e->port = sip_ua_port(e->ua, 0);
+    ck_assert_uint_ne(e->port, 0);
+}
+
 static UNUSED void env_start_at(struct env *e, const char *ip)
 {
     e->cfg.listen[0].ip = ip;
@@ -180,12 +205,7 @@ static UNUSED void env_start_at(struct env *e, const char *ip)
     e->root = su_root_create(NULL);
     ck_assert_ptr_nonnull(e->root);
     su_root_threading(e->root, 0);
-    struct sip_handler h = {e, env_identify, env_get_ha1, env_overloaded, env_on_invite, env_on_register};
-    struct err_info info = {0};
-    int rc = sip_ua_start(e->root, &e->cfg, &h, &e->ua, &info);
-    ck_assert_msg(rc == 0, "%s: %s", info.field, info.text);
-    e->port = sip_ua_port(e->ua, 0);
-    ck_assert_uint_ne(e->port, 0);
+    env_open(e);
 }
 
 static UNUSED void env_start(struct env *e)
@@ -254,6 +274,7 @@ struct peer {
     char buf[MSG_MAX]; /* TCP: what is not yet taken */
     size_t len;
     char msg[MSG_MAX]; /* last message read */
+    char sent[8192];   /* last request sent, when it fits */
 };
 
 static UNUSED unsigned peer_serial;
@@ -320,7 +341,15 @@ static void peer_text(struct peer *p, const char *body, const char *fmt, ...)
     va_end(ap);
     n += snprintf(out + n, sizeof out - (size_t)n, "Content-Length: %zu\r\n\r\n%s", body ? strlen(body) : 0,
                   body ? body : "");
+    if (strncmp(out, "SIP/2.0", 7) != 0)
+        copy_text(p->sent, sizeof p->sent, out);
     peer_raw(p, out, (size_t)n);
+}
+
+/* The last request once more, as it was. */
+static UNUSED void peer_again(struct peer *p)
+{
+    peer_raw(p, p->sent, strlen(p->sent));
 }
 
 /* A request of the peer. extra: header lines or "". The branch is new unless keep_branch was asked by an equal name. */

@@ -143,6 +143,28 @@ START_TEST(stale_nonce)
 }
 END_TEST
 
+/* The address goes while the REGISTER waits for its commit: the owner's answer leads nowhere, and does no harm. */
+START_TEST(address_goes)
+{
+    struct env *e = phones();
+    e->hold_register = true;
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    for (int i = 0; i < 2; i++) {
+        reg(p, with_contact(""));
+        peer_expect(p, "SIP/2.0 401");
+        reg(p, with_contact(credentials(p, "MD5", "secret", "REGISTER", "8001", 1)));
+        env_until(e, e->registers == i + 1);
+        sip_ua_drop_listen(e->ua, "127.0.0.1");
+        if (i == 0)
+            sip_register_reply(e->reg, 200, NULL, 0, NULL, 0);
+        ck_assert_int_eq(sip_ua_add_listen(e->ua, "127.0.0.1", e->port, NULL), 0);
+    }
+    peer_free(p);
+    env_stop(e); /* the second was never answered */
+}
+END_TEST
+
 START_TEST(replayed_count)
 {
     struct env *e = phones();
@@ -306,6 +328,7 @@ int main(void)
     tcase_add_test(t, sha256);
     tcase_add_test(t, wrong_password_and_unknown_user);
     tcase_add_test(t, stale_nonce);
+    tcase_add_test(t, address_goes);
     tcase_add_test(t, replayed_count);
     tcase_add_test(t, other_from_user);
     tcase_add_test(t, contacts);

@@ -1,0 +1,447 @@
+/* Calls carried on from state: after their owner died, gave them away, or this node itself had lost its lease.
+ *
+ * Each leg either keeps its address (the SIP address that its peer knows is bound here, with the same RTP port: nothing is sent, the
+ * peer notices nothing), or is moved: it is rebuilt at our own address and the peer is told by a re-INVITE. Media is sent to the
+ * peer at once in both cases. What the caller is being given then follows from the phase, as for any call (calls.c). */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/address.h"
+#include "node/call_int.h"
+#include "node/lease.h"
+
+#define ADOPT_UNSURE_US 32000000u /* so long (64 * T1) a 200 or an ACK of the former owner's may be missing */
+#define ADOPT_MOVE_RETRY_MS 1000u
+#define ADOPT_MOVE_TRIES 30u
+#define ADOPT_VERSIONS 16u /* descriptions that a former owner may have sent and not committed */
+#define ADOPT_GIVE_MAX 16u
+
+/* ---- addresses */
+
+static uint16_t adopt_split(const char *at, char ip[64])
+{
+    const char *colon = at ? strrchr(at, ':') : NULL;
+    ip[0] = '\0';
+    if (!colon)
+        return 0;
+    const char *from = at[0] == '[' ? at + 1 : at, *end = at[0] == '[' ? strchr(at, ']') : colon;
+    if (!end || (size_t)(end - from) >= 64)
+        return 0;
+    memcpy(ip, from, (size_t)(end - from));
+    ip[end - from] = '\0';
+    unsigned long port = strtoul(colon + 1, NULL, 10);
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+/* Whether SIP is at home on this address here: one of our own that never moves, or one that we hold. */
+static enum address_here adopt_where(const struct node *n, const char *ip)
+{
+    enum address_here here = address_here(n, ip);
+    if (here != ADDRESS_OTHER)
+        return here;
+    for (unsigned i = 0; i < n->cfg.n_service; i++)
+        if (strcmp(n->cfg.service_ip[i], ip) == 0)
+            return ADDRESS_OTHER; /* ours to serve, held by another now */
+    for (unsigned i = 0; i < n->cfg.n_sip; i++)
+        if (strcmp(n->cfg.sip[i].ip, ip) == 0)
+            return ADDRESS_BOUND;
+    return ADDRESS_OTHER;
+}
+
+static enum address_here adopt_where_leg(struct call *k, const struct core_call *s, const struct core_leg *leg)
+{
+    char ip[64];
+    const Ev__Dialog *d = leg->dialog;
+    if (!d || !adopt_split(d->local_address, ip))
+        return ADDRESS_OTHER;
+    const char *trunk = leg->role == CORE_LEG_CALLER ? s->trunk : NULL;
+    enum address_here here = adopt_where(call_node(k), ip);
+    if (here != ADDRESS_OTHER && address_here(call_node(k), ip) != ADDRESS_OTHER &&
+        core_takeover_of(call_node(k)->core, trunk, d->flow) == CORE_TAKEOVER_REINVITE && s->taken_over_us)
+        return ADDRESS_OTHER; /* its network wants to be told */
+    return here;
+}
+
+/* ---- media */
+
+/* The same port, or any: true when it is the one that the peer knows. */
+static int adopt_media(struct call_leg *l, const Ev__Dialog *d, bool *same)
+{
+    char ip[64];
+    uint16_t port = adopt_split(d->media_address, ip);
+    int family = strchr(ip, ':') ? AF_INET6 : AF_INET, rc = ERR_NOTFOUND;
+    if (*same && port)
+        rc = call_leg_open_media_at(l, ip, family, port);
+    if (rc == 0)
+        return 0;
+    *same = false;
+    return call_leg_open_media(l, NULL, family);
+}
+
+/* ---- one leg */
+
+static enum sip_transport adopt_transport(const char *text)
+{
+    return strcmp(text, "tcp") == 0 ? SIP_TCP : strcmp(text, "tls") == 0 ? SIP_TLS : SIP_UDP;
+}
+
+static enum sip_restore_as adopt_as(struct call *k, const struct core_call *s, const struct core_leg *leg)
+{
+    uint64_t now = node_time_us(call_node(k));
+    uint64_t since = leg->role == CORE_LEG_CALLEE ? s->connected_us : s->answered_us;
+    bool unsure = now < since + ADOPT_UNSURE_US;
+    if (leg->role == CORE_LEG_CALLEE)
+        return unsure ? SIP_RESTORE_ACK : SIP_RESTORE_UP;
+    if (!s->answered)
+        return SIP_RESTORE_RINGING;
+    return unsure && leg->dialog->invite_text[0] ? SIP_RESTORE_ANSWERED : SIP_RESTORE_UP;
+}
+
+static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct core_leg *leg, bool same,
+                     struct err_info *info)
+{
+    const Ev__Dialog *d = leg->dialog;
+    char ip[64];
+    adopt_split(d->local_address, ip);
+    struct sip_restore_params p = {
+        .as = adopt_as(l->call, s, leg),
+        .call_id = d->call_id,
+        .local_uri = d->local_uri,
+        .remote_uri = d->remote_uri,
+        .local_tag = d->local_tag,
+        .remote_tag = d->remote_tag,
+        .remote_target = d->remote_target,
+        .route_set = d->route_set,
+        .flow = d->flow,
+        /* each owner before us has begun at a jump of its own */
+        .local_cseq = d->local_cseq + SIP_RESTORE_CSEQ_JUMP * (s->epoch > 2 ? s->epoch - 2 : 0),
+        .remote_cseq = d->remote_cseq,
+        .invite_cseq = d->invite_cseq,
+        .transport = adopt_transport(d->transport),
+        .inbound = d->inbound,
+        .invite_text = d->invite_text,
+        .local_sdp = d->local_sdp,
+        .remote_sdp = d->remote_sdp,
+        .session_expires_s = d->session_expires_s,
+        .refresher_is_us = d->refresher_is_us,
+        .local_ip = same ? ip : NULL,
+        .cb = l->callee ? call_on_callee : call_on_caller,
+        .ctx = l,
+    };
+    return sip_leg_restore(call_node(l->call)->ua, &p, &l->sip, info);
+}
+
+/* What a caller will be answered names where his sound is to go: here, not where it was. */
+static int adopt_describe(struct call_leg *l, const Ev__Dialog *d, struct err_info *info)
+{
+    if (d->remote_sdp[0])
+        return call_leg_take_offer(l, d->remote_sdp, strlen(d->remote_sdp), SDP_SENDRECV, info);
+    return call_leg_make_offer(l, SDP_PCMA, SDP_SENDRECV);
+}
+
+static int adopt_leg(struct call_leg *l, const struct core_call *s, const struct core_leg *leg)
+{
+    struct err_info info = {0};
+    bool bound = adopt_where_leg(l->call, s, leg) == ADDRESS_BOUND, same = bound;
+    int rc = leg->dialog ? adopt_media(l, leg->dialog, &same) : ERR_INVAL;
+    if (rc == 0)
+        rc = call_leg_recall(l, leg->dialog, &info);
+    if (rc == 0 && !leg->answered && !same)
+        rc = adopt_describe(l, leg->dialog, &info);
+    if (rc == 0)
+        rc = adopt_sip(l, s, leg, bound, &info);
+    if (rc) {
+        log_warn("call", "%s: its %s cannot be carried on: %s %s", l->call->text_id, l->callee ? "callee" : "caller",
+                 err_text(rc), info.text);
+        return rc;
+    }
+    l->local.version += ADOPT_VERSIONS * (s->epoch - 1);
+    l->answered = leg->answered;
+    l->held = leg->held;
+    if (leg->answered && !l->we_offered)
+        call_leg_apply_media(l);
+    if (leg->answered && !same)
+        call_leg_move(l);
+    return 0;
+}
+
+/* ---- the call */
+
+/* Whether a leg's address is still being bound here. */
+static bool adopt_waits(struct call *k, const struct core_call *s)
+{
+    for (size_t i = 0; i < s->n_legs; i++)
+        if (adopt_where_leg(k, s, &s->legs[i]) == ADDRESS_PENDING)
+            return true;
+    return false;
+}
+
+bool call_adopt(struct call *k, const struct core_call *s)
+{
+    if (!call_node(k)->ua || call_node(k)->leaving)
+        return false; /* SIP has not begun: calls_reload comes again; or it ends */
+    if (!node_may_act(call_node(k))) {
+        k->cs->resume_due = true; /* catching up: it may be another's by now */
+        return false;
+    }
+    if (adopt_waits(k, s)) {
+        if (!k->adopting)
+            list_push_back(&k->cs->adopting, &k->adopting_link);
+        k->adopting = true;
+        return false;
+    }
+    list_del(&k->adopting_link);
+    k->adopting = false;
+    k->cs->counts.taken_over++;
+    int rc = s->n_legs ? 0 : ERR_INVAL;
+    for (size_t i = 0; i < s->n_legs && rc == 0; i++)
+        rc = adopt_leg(s->legs[i].role == CORE_LEG_CALLER ? &k->a : &k->b, s, &s->legs[i]);
+    if (rc) {
+        call_end(k, "system", "lost", 0);
+        return false;
+    }
+    log_info("call", "%s: carried on here, %s, epoch %u", k->text_id, core_call_phase_name(s->phase), s->epoch);
+    return true;
+}
+
+static bool adopt_stands_there(const struct core_call *s, const char *ip)
+{
+    for (size_t i = 0; i < s->n_legs; i++) {
+        char at[64];
+        if (s->legs[i].dialog && (adopt_split(s->legs[i].dialog->local_address, at), strcmp(at, ip) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The address was to go, and stays: so do the calls that were let go of with it. */
+static void adopt_again(struct calls *cs, const char *ip)
+{
+    for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
+        if ((ip && !adopt_stands_there(s, ip)) || !map_del_u64(&cs->let_go, s->id))
+            continue;
+        struct call *k = call_of(cs, s->id);
+        if (!k)
+            continue;
+        k->adopted |= !k->a.sip;
+        call_make_dirty(k);
+    }
+}
+
+void calls_address_ready(struct calls *cs, const char *ip)
+{
+    adopt_again(cs, ip);
+    /* those that wait for another one are put back */
+    list_foreach_safe(it, &cs->adopting) {
+        struct call *k = list_entry(it, struct call, adopting_link);
+        list_del(&k->adopting_link);
+        k->adopting = false;
+        call_make_dirty(k);
+    }
+    calls_reconcile(cs);
+}
+
+/* ---- telling a peer our address */
+
+static void adopt_move_again(struct call *k, struct call_leg *l)
+{
+    if (!k->ending && !k->gone && l->sip)
+        call_leg_move(l);
+}
+
+static void adopt_move_again_a(struct call *k)
+{
+    adopt_move_again(k, &k->a);
+}
+
+static void adopt_move_again_b(struct call *k)
+{
+    adopt_move_again(k, &k->b);
+}
+
+static void adopt_move_later(struct call_leg *l)
+{
+    struct call *k = l->call;
+    if (++l->move_tries > ADOPT_MOVE_TRIES)
+        call_end(k, "system", "lost", 0);
+    else
+        call_timer_set(k, &l->move_timer, ADOPT_MOVE_RETRY_MS, l->callee ? adopt_move_again_b : adopt_move_again_a);
+}
+
+void call_leg_move(struct call_leg *l)
+{
+    enum sdp_codec codec = l->agreed.active ? l->agreed.codec : SDP_PCMA;
+    int rc = call_leg_make_offer(l, codec, SDP_SENDRECV);
+    if (rc == 0)
+        rc = sip_leg_reinvite(l->sip, l->local_sdp);
+    l->moving = rc == 0;
+    if (rc) {
+        log_debug("call", "%s: re-INVITE has to wait: %s", l->call->text_id, err_text(rc));
+        adopt_move_later(l);
+    }
+}
+
+static void adopt_moved(struct call *k, int status, const struct core_answer *a)
+{
+    if ((status || a->code) && !k->ending && !k->gone)
+        log_warn("call", "%s: its new address is not in the state: %s", k->text_id,
+                 err_text(status ? status : a->code));
+}
+
+void call_adopt_on_reanswered(struct call_leg *l, const struct sip_event *ev)
+{
+    struct call *k = l->call;
+    struct err_info info = {0};
+    l->moving = false;
+    if (k->ending)
+        return;
+    if (ev->status != 200 || !ev->sdp || call_leg_take_answer(l, ev->sdp, ev->sdp_len, &info)) {
+        log_info("call", "%s: re-INVITE answered %d %s%s", k->text_id, ev->status, ev->phrase, info.text);
+        adopt_move_later(l);
+        return;
+    }
+    l->move_tries = 0;
+    call_leg_apply_media(l);
+    call_leg_hold_changed(l);
+    int rc = call_leg_commit(l, l->held, adopt_moved);
+    if (rc)
+        log_warn("call", "%s: its new address is not in the state: %s", k->text_id, err_text(rc));
+}
+
+/* ---- letting go */
+
+static bool adopt_stands_on(const struct call_leg *l, const char *ip)
+{
+    struct sip_dialog d;
+    if (l->media && strcmp(media_stream_ip(l->media), ip) == 0)
+        return true;
+    if (!l->sip)
+        return false;
+    sip_leg_dialog(l->sip, &d);
+    return strcmp(d.local_ip, ip) == 0;
+}
+
+static void adopt_forget_where(struct calls *cs, const char *ip)
+{
+    const struct map_slot *slot;
+    size_t n = 0, cap = map_count(&cs->by_id);
+    struct call **all = calloc(cap + 1, sizeof *all);
+    for (size_t it = 0; all && map_next(&cs->by_id, &it, &slot);) {
+        struct call *k = slot->value;
+        if (!ip || adopt_stands_on(&k->a, ip) || adopt_stands_on(&k->b, ip))
+            all[n++] = k;
+    }
+    for (size_t i = 0; i < n; i++)
+        call_let_go(all[i]);
+    free(all);
+}
+
+void calls_forget_address(struct calls *cs, const char *ip)
+{
+    adopt_forget_where(cs, ip);
+}
+
+void calls_suspend(struct calls *cs)
+{
+    adopt_forget_where(cs, NULL);
+}
+
+void calls_lease_held(struct calls *cs)
+{
+    if (cs->resume_due)
+        calls_resume(cs);
+}
+
+void calls_resume(struct calls *cs)
+{
+    cs->resume_due = false;
+    adopt_again(cs, NULL);
+    for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
+        struct call *k = call_of(cs, s->id);
+        if (!k)
+            continue;
+        k->adopted |= !k->a.sip;
+        call_make_dirty(k);
+    }
+    calls_reconcile(cs);
+}
+
+/* ---- giving away */
+
+struct adopt_give {
+    struct node *n; /* its calls may have gone when the outcome comes */
+    uint64_t id;
+};
+
+static void adopt_given(void *ctx, int status, const struct core_answer *a)
+{
+    struct adopt_give *g = ctx;
+    struct calls *cs = g->n->calls;
+    struct call *k = NULL;
+    if (cs)
+        cs->moving--;
+    if (cs && (status || a->code)) {
+        (void)map_del_u64(&cs->let_go, g->id);
+        k = call_of(cs, g->id);
+    }
+    if (k) { /* nobody takes it: it stays */
+        k->adopted = true;
+        call_make_dirty(k);
+        calls_reconcile(cs);
+    }
+    free(g);
+}
+
+static int adopt_give(struct call *k)
+{
+    struct calls *cs = k->cs;
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallMove m = EV__CALL_MOVE__INIT;
+    struct adopt_give *g = malloc(sizeof *g);
+    if (!g)
+        return ERR_NOMEM;
+    *g = (struct adopt_give){cs->n, k->id};
+    const struct core_call *s = call_state(k);
+    cmd.call_epoch = s ? s->epoch : 0;
+    cmd.body_case = EV__COMMAND__BODY_CALL_MOVE;
+    cmd.call_move = &m;
+    m.call_id = k->id;
+    /* silent before it is proposed: nobody may answer for the call any more once another may */
+    call_let_go(k);
+    int rc = node_propose(cs->n, &cmd, 0, adopt_given, g);
+    if (rc) {
+        free(g);
+        (void)map_del_u64(&cs->let_go, m.call_id);
+        k = call_of(cs, m.call_id);
+        if (k) {
+            k->adopted = true;
+            call_make_dirty(k);
+        }
+        return rc;
+    }
+    cs->moving++;
+    return 0;
+}
+
+size_t calls_give_away(struct calls *cs)
+{
+    size_t left = 0;
+    uint64_t give[ADOPT_GIVE_MAX];
+    size_t n = 0;
+    for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
+        struct call *k = map_get_u64(&cs->by_id, s->id);
+        left++;
+        if (k && k->started && !k->ending && cs->moving + n < ADOPT_GIVE_MAX)
+            give[n++] = s->id;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct call *k = map_get_u64(&cs->by_id, give[i]);
+        if (k && adopt_give(k))
+            break;
+    }
+    if (n)
+        calls_reconcile(cs);
+    return left;
+}

@@ -1,0 +1,815 @@
+/* Call control of a node, modelled: reacts to CORE_EV_CALL as node/calls.c does, with one struct for each call that it looks
+ * after. Every act on a telephone goes through act(): it happens only under the lease, and is checked. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+#define END_RETRY_US (300 * SIM_MS)
+#define MEDIA_TIMEOUT_US (3 * SIM_S)
+
+static struct sim_ocall *of(struct sim *s, struct sim_node *n, uint64_t id)
+{
+    for (unsigned i = 0; i < s->n_calls; i++)
+        if (s->calls[i].id == id)
+            return &n->calls[i];
+    return NULL;
+}
+
+static unsigned at(const struct sim_node *n, const struct sim_ocall *k)
+{
+    return (unsigned)(k - n->calls);
+}
+
+static bool act(struct sim *s, struct sim_node *n, struct sim_ocall *k, enum sim_msg_type type, int dialog, uint64_t a)
+{
+    if (dialog < 0 || !lease_held(s, n))
+        return false;
+    check_act(s, n, k);
+    struct sim_msg m = {.type = type, .dialog = (unsigned)dialog, .a = a, .b = k->id};
+    /* where the leg stands: with its address if that is here, else on an address of our own */
+    int place = s->dialogs[dialog].place;
+    bool keeps = place < SIM_NODES_MAX && n->bound[place] && type != MSG_RENEW;
+    m.place = keeps ? place : SIM_NODES_MAX + n->i;
+    sim_send_phone(s, n->i, m);
+    return true;
+}
+
+static void forget(struct sim_ocall *k)
+{
+    memset(k, 0, sizeof *k);
+    k->a = k->b = -1;
+}
+
+/* ---- proposals about calls */
+
+static void propose(struct sim *s, struct sim_node *n, struct sim_ocall *k, Ev__Command *cmd, enum sim_what what)
+{
+    raft_propose(s, n, cmd, what, at(n, k), k->epoch);
+}
+
+static void release(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    if (!k->a_released)
+        k->a_released = act(s, n, k, MSG_RELEASE, k->a, 0) || k->a < 0;
+    if (!k->b_released)
+        k->b_released = act(s, n, k, MSG_RELEASE, k->b, 0) || k->b < 0;
+}
+
+static void propose_end(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallEnd m = EV__CALL_END__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CALL_END;
+    cmd.call_end = &m;
+    m.call_id = k->id;
+    m.by = (char *)(uintptr_t)k->by;
+    m.cause = (char *)(uintptr_t)k->cause;
+    k->end_at = UINT64_MAX; /* on its way */
+    sim_maybe_strike(s, n, 1);
+    propose(s, n, k, &cmd, SIM_P_END);
+}
+
+static void end(struct sim *s, struct sim_node *n, struct sim_ocall *k, const char *by, const char *cause)
+{
+    if (k->ending)
+        return;
+    sim_say(s, "%s ends call %u: %s, %s", n->name, at(n, k), by, cause);
+    k->ending = true;
+    k->by = by;
+    k->cause = cause;
+    k->timer++;
+    release(s, n, k);
+    if (k->started)
+        propose_end(s, n, k);
+}
+
+static void offer_failed(struct sim *s, struct sim_node *n, struct sim_ocall *k, Ev__OfferFailed__Cause cause)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__OfferFailed m = EV__OFFER_FAILED__INIT;
+    if (!k->offer || k->ending)
+        return;
+    cmd.body_case = EV__COMMAND__BODY_OFFER_FAILED;
+    cmd.offer_failed = &m;
+    m.call_id = k->id;
+    m.offer_id = k->offer;
+    m.cause = cause;
+    (void)act(s, n, k, MSG_RELEASE, k->b, 0);
+    k->offer = 0;
+    k->b = -1;
+    k->timer++;
+    propose(s, n, k, &cmd, SIM_P_CALL);
+}
+
+static void fill_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, char text[4][32])
+{
+    int place = s->dialogs[dialog].place;
+    int trunk = s->dialogs[dialog].trunk;
+    ev__dialog__init(d);
+    (void)snprintf(text[0], 32, "d%d", dialog);
+    if (place < SIM_NODES_MAX && n->bound[place])
+        (void)snprintf(text[1], 32, "10.0.0.%d:5060", place + 1);
+    else
+        (void)snprintf(text[1], 32, "10.1.0.%d:5060", n->i + 1);
+    (void)snprintf(text[2], 32, "udp:10.9.%d.%d:5060", trunk ? trunk : 3, dialog % 250);
+    d->call_id = text[0];
+    d->local_address = text[1];
+    d->flow = text[2];
+    d->local_cseq = 1;
+}
+
+static void offer_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__OfferAnswered m = EV__OFFER_ANSWERED__INIT;
+    Ev__Dialog d;
+    char text[4][32];
+    if (k->answer_pending || !k->offer || k->ending || !lease_held(s, n))
+        return;
+    cmd.body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
+    cmd.offer_answered = &m;
+    fill_dialog(&d, s, n, k->b, text);
+    m.call_id = k->id;
+    m.offer_id = k->offer;
+    m.dialog = &d;
+    k->answer_pending = true;
+    sim_maybe_strike(s, n, 2);
+    raft_propose(s, n, &cmd, SIM_P_ANSWERED, at(n, k), (uint64_t)k->b << 32 | k->epoch);
+}
+
+/* ---- what the committed phase asks for */
+
+static const struct core_call *state(struct sim_node *n, const struct sim_ocall *k)
+{
+    return core_call(n->c, k->id);
+}
+
+static void answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    if (s->dialogs[k->a].state == D_CALLING)
+        (void)act(s, n, k, MSG_ANSWER, k->a, 0);
+}
+
+static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
+{
+    if (k->offer == c->offer.id && k->offer_epoch == c->offer.epoch)
+        return;
+    if (k->b >= 0 && k->offer != c->offer.id)
+        (void)act(s, n, k, MSG_RELEASE, k->b, 0);
+    int ext = atoi(c->offer.extension) - 8001;
+    k->offer = c->offer.id;
+    k->offer_epoch = c->offer.epoch;
+    k->answer_pending = false;
+    k->b = -1;
+    /* the same identifiers: the same dialog at the telephone */
+    for (unsigned i = 0; i < s->n_dialogs; i++) {
+        struct sim_dialog *d = &s->dialogs[i];
+        if (d->offer == k->offer && d->epoch == k->offer_epoch)
+            k->b = (int)i;
+        else if (d->offer == k->offer && c->offer.former_epoch && d->epoch >= c->offer.former_epoch)
+            (void)act(s, n, k, MSG_RELEASE, (int)i, 0); /* what the former owner may have left ringing */
+    }
+    if (k->b < 0) {
+        if (s->n_dialogs == SIM_DIALOGS_MAX) {
+            sim_fail(s, "model: too many dialogs");
+            return;
+        }
+        k->b = (int)s->n_dialogs++;
+        struct sim_dialog *d = &s->dialogs[k->b];
+        *d = (struct sim_dialog){.state = D_NONE, .ext = ext, .call = (int)at(n, k), .offer = k->offer};
+        d->epoch = k->offer_epoch;
+        d->place = k->a >= 0 && s->dialogs[k->a].place < SIM_NODES_MAX && n->bound[s->dialogs[k->a].place]
+                       ? s->dialogs[k->a].place
+                       : SIM_NODES_MAX + n->i;
+    }
+    sim_maybe_strike(s, n, 1);
+    sim_say(s, "%s rings 800%d for call %u, offer %llu", n->name, ext + 1, at(n, k), (unsigned long long)k->offer);
+    (void)act(s, n, k, MSG_CALL_YOU, k->b, 0);
+    uint64_t due = c->offer.since_us + c->offer.ring_time_s * SIM_S, now = raft_wall_us(s, n);
+    struct sim_event ev = {.type = EV_RING_OVER, .node = n->i, .life = n->life, .a = at(n, k), .b = ++k->timer};
+    sim_at(s, s->now + (due > now ? due - now : 0), ev);
+}
+
+static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    answer_caller(s, n, k);
+    if (k->shown == SHOWN_TALK)
+        return;
+    k->shown = SHOWN_TALK;
+    k->offer = 0;
+    k->timer++;
+    if (k->b < 0) {
+        end(s, n, k, "system", "lost");
+        return;
+    }
+    (void)act(s, n, k, MSG_ACK, k->b, 0);
+    k->joined = true;
+}
+
+static void menu(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    answer_caller(s, n, k);
+    if (k->menu_busy)
+        return;
+    k->menu_busy = true;
+    struct sim_event ev = {.type = EV_MENU, .node = n->i, .life = n->life, .a = at(n, k), .b = ++k->timer};
+    sim_at(s, s->now + sim_between(s, 50, 1500) * SIM_MS, ev);
+}
+
+static void reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    const struct core_call *c = state(n, k);
+    if (!c) {
+        if (k->started && !k->ending) {
+            release(s, n, k); /* ended elsewhere */
+            forget(k);
+        }
+        return;
+    }
+    if (strcmp(c->owner, n->name) != 0) {
+        if (k->started) {
+            sim_say(s, "%s forgets call %u: it is %s's", n->name, at(n, k), c->owner);
+            forget(k); /* nothing is sent */
+        }
+        return;
+    }
+    if (k->ending || !k->started || k->waits)
+        return;
+    k->epoch = c->epoch;
+    if (c->phase != CORE_CALL_OFFERED && c->phase != CORE_CALL_DIALLING && c->phase != CORE_CALL_TALKING) {
+        if (k->b >= 0)
+            (void)act(s, n, k, MSG_RELEASE, k->b, 0);
+        k->b = -1;
+        k->offer = 0;
+        k->answer_pending = false;
+    }
+    switch (c->phase) {
+    case CORE_CALL_APP:
+        answer_caller(s, n, k);
+        break;
+    case CORE_CALL_MENU:
+        menu(s, n, k);
+        break;
+    case CORE_CALL_WAITING:
+        answer_caller(s, n, k);
+        k->timer++;
+        break;
+    case CORE_CALL_OFFERED:
+        answer_caller(s, n, k);
+        ring(s, n, k, c);
+        break;
+    case CORE_CALL_DIALLING:
+        ring(s, n, k, c);
+        break;
+    case CORE_CALL_TALKING:
+        talk(s, n, k);
+        break;
+    case CORE_CALL_FAILED:
+        end(s, n, k, "system", "failed");
+        break;
+    }
+}
+
+/* ---- carrying on what another began */
+
+static int place_of(const struct core_leg *l)
+{
+    int node = atoi(l->dialog->local_address + 7) - 1;
+    return strncmp(l->dialog->local_address, "10.0.0.", 7) == 0 ? node : SIM_NODES_MAX + node;
+}
+
+static bool stands_here(struct sim_node *n, int place)
+{
+    return place < SIM_NODES_MAX ? n->bound[place] : place == SIM_NODES_MAX + n->i;
+}
+
+/* Whether the leg's address is on its way here: then the call waits for it. */
+static bool comes_here(struct sim_node *n, int place)
+{
+    char ip[16];
+    if (place >= SIM_NODES_MAX)
+        return false;
+    (void)snprintf(ip, sizeof ip, "10.0.0.%d", place + 1);
+    const struct core_address *a = core_address(n->c, ip);
+    return a && strcmp(a->holder, n->name) == 0 && !n->bound[place] && !n->cannot[place];
+}
+
+static bool by_address(struct sim_node *n, const struct core_call *c, unsigned leg)
+{
+    return core_takeover_of(n->c, leg ? NULL : c->trunk, c->legs[leg].dialog->flow) == CORE_TAKEOVER_ADDRESS;
+}
+
+/* re-INVITE from an address of ours: committed first, so that whoever comes next knows where the telephone sends to. */
+static void renew(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c, unsigned i, int d)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__LegUpdate m = EV__LEG_UPDATE__INIT;
+    Ev__Dialog dialog;
+    char text[4][32];
+    cmd.body_case = EV__COMMAND__BODY_LEG_UPDATE;
+    cmd.leg_update = &m;
+    fill_dialog(&dialog, s, n, d, text);
+    (void)snprintf(text[1], 32, "10.1.0.%d:5060", n->i + 1);
+    m.call_id = k->id;
+    m.leg_id = c->legs[i].id;
+    m.dialog = &dialog;
+    m.held = c->legs[i].held;
+    raft_propose(s, n, &cmd, SIM_P_RENEW, at(n, k), (uint64_t)(d == k->a ? 1 : 2) << 32 | k->epoch);
+}
+
+static void carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
+{
+    bool wait = false;
+    k->a = atoi(c->legs[0].dialog->call_id + 1);
+    k->b = -1;
+    for (unsigned i = 0; i < c->n_legs; i++) {
+        int d = atoi(c->legs[i].dialog->call_id + 1);
+        if (c->legs[i].role == CORE_LEG_CALLEE)
+            k->b = d;
+        wait = wait || (by_address(n, c, i) && comes_here(n, place_of(&c->legs[i])));
+    }
+    k->waits = wait;
+    if (wait)
+        return;
+    for (unsigned i = 0; i < c->n_legs; i++) {
+        int d = c->legs[i].role == CORE_LEG_CALLEE ? k->b : k->a;
+        if (!stands_here(n, place_of(&c->legs[i])))
+            renew(s, n, k, c, i, d);
+    }
+    if (c->phase == CORE_CALL_TALKING) {
+        k->shown = SHOWN_TALK;
+        if (k->b >= 0)
+            (void)act(s, n, k, MSG_ACK, k->b, 0);
+        answer_caller(s, n, k);
+        k->joined = true;
+    }
+    k->adopted_at = s->now;
+    reconcile(s, n, k);
+}
+
+static void adopt(struct sim *s, struct sim_node *n, const struct core_call *c)
+{
+    struct sim_ocall *k = of(s, n, c->id);
+    if (k->used)
+        return;
+    sim_say(s, "%s carries call %u on, %s, epoch %u", n->name, at(n, k), core_call_phase_name(c->phase), c->epoch);
+    forget(k);
+    k->used = k->started = true;
+    k->id = c->id;
+    k->epoch = c->epoch;
+    s->count.takeovers++;
+    s->count.phases[c->phase]++;
+    carry_on(s, n, k, c);
+}
+
+/* What is still ours of it goes on from an address of our own. */
+void owner_address_lost(struct sim *s, struct sim_node *n, int ip)
+{
+    for (unsigned i = 0; i < s->n_calls; i++) {
+        struct sim_ocall *k = &n->calls[i];
+        const struct core_call *c = k->used && k->started && !k->ending ? state(n, k) : NULL;
+        if (c && strcmp(c->owner, n->name) == 0 && s->dialogs[k->a].place == ip)
+            carry_on(s, n, k, c);
+    }
+}
+
+void owner_address_ready(struct sim *s, struct sim_node *n)
+{
+    for (unsigned i = 0; i < s->n_calls; i++) {
+        struct sim_ocall *k = &n->calls[i];
+        const struct core_call *c = k->used && k->waits ? state(n, k) : NULL;
+        if (c && strcmp(c->owner, n->name) == 0)
+            carry_on(s, n, k, c);
+    }
+}
+
+void owner_resume(struct sim *s, struct sim_node *n)
+{
+    for (const struct core_call *c = NULL; n->announced && (c = core_call_next(n->c, c, n->name)) != NULL;)
+        if (!n->let_go[at(n, of(s, n, c->id))])
+            adopt(s, n, c);
+}
+
+void owner_forget_all(struct sim_node *n)
+{
+    for (unsigned i = 0; i < SIM_CALLS_MAX; i++)
+        forget(&n->calls[i]);
+}
+
+/* Forgotten on purpose: not carried on before it is known what became of the command that gives it away. */
+static void let_go(struct sim_node *n, struct sim_ocall *k, uint8_t why)
+{
+    n->let_go[at(n, k)] = why;
+    forget(k);
+}
+
+void owner_forget_address(struct sim *s, struct sim_node *n, int ip)
+{
+    for (unsigned i = 0; i < s->n_calls; i++) {
+        struct sim_ocall *k = &n->calls[i];
+        if (k->used && k->a >= 0 && s->dialogs[k->a].place == ip)
+            let_go(n, k, (uint8_t)(ip + 1));
+    }
+}
+
+/* Draining: what does not go with an address. */
+size_t owner_give_away(struct sim *s, struct sim_node *n)
+{
+    size_t left = 0;
+    for (const struct core_call *c = NULL; (c = core_call_next(n->c, c, n->name)) != NULL;) {
+        struct sim_ocall *k = of(s, n, c->id);
+        left++;
+        if (!k->used || k->ending || k->answer_pending)
+            continue;
+        char ip[CORE_IP_MAX];
+        (void)snprintf(ip, sizeof ip, "%.*s", (int)strcspn(c->legs[0].dialog->local_address, ":"),
+                       c->legs[0].dialog->local_address);
+        const struct core_address *a = core_address(n->c, ip);
+        bool goes = a && strcmp(a->holder, n->name) == 0 && by_address(n, c, 0);
+        if (goes)
+            continue;
+        Ev__Command cmd = EV__COMMAND__INIT;
+        Ev__CallMove m = EV__CALL_MOVE__INIT;
+        cmd.body_case = EV__COMMAND__BODY_CALL_MOVE;
+        cmd.call_move = &m;
+        m.call_id = c->id;
+        sim_say(s, "%s gives call %u away", n->name, at(n, k));
+        unsigned i = at(n, k);
+        let_go(n, k, 255);
+        raft_propose(s, n, &cmd, SIM_P_MOVE, i, c->epoch);
+    }
+    return left;
+}
+
+/* ---- from core */
+
+void owner_event(struct sim *s, struct sim_node *n, const struct core_event *ev)
+{
+    if (ev->type != CORE_EV_CALL && ev->type != CORE_EV_CDR)
+        return;
+    struct sim_ocall *k = of(s, n, ev->call_id);
+    if (!k) {
+        sim_fail(s, "%s: an event of a call that nobody began", n->name);
+        return;
+    }
+    if (ev->type == CORE_EV_CDR) {
+        if (++n->cdrs[at(n, k)] > 1)
+            sim_fail(s, "%s: call %u has more than one record", n->name, at(n, k));
+        return;
+    }
+    if (!n->dirty[at(n, k)]) {
+        n->dirty[at(n, k)] = true;
+        n->dirty_list[n->n_dirty++] = at(n, k);
+    }
+}
+
+void owner_applied(struct sim *s, struct sim_node *n)
+{
+    for (unsigned i = 0; i < n->n_dirty; i++) {
+        struct sim_ocall *k = &n->calls[n->dirty_list[i]];
+        n->dirty[n->dirty_list[i]] = false;
+        const struct core_call *c = core_call(n->c, s->calls[n->dirty_list[i]].id);
+        if (k->used)
+            reconcile(s, n, k);
+        else if (c && strcmp(c->owner, n->name) == 0 && n->announced && lease_held(s, n) && !n->dropped &&
+                 !n->let_go[n->dirty_list[i]])
+            adopt(s, n, c);
+    }
+    n->n_dirty = 0;
+}
+
+static void start_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_answer *a)
+{
+    if (a->code) {
+        if (k->a >= 0)
+            (void)act(s, n, k, MSG_REJECT, k->a, 0);
+        forget(k);
+        return;
+    }
+    k->started = true;
+    if (k->ending)
+        propose_end(s, n, k); /* the caller left meanwhile */
+}
+
+void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, const struct core_answer *a)
+{
+    struct sim_ocall *k = &n->calls[p->arg % SIM_CALLS_MAX];
+    switch (p->what) {
+    case SIM_P_NODE_UP:
+        n->announcing = false;
+        n->announced = a->code == 0;
+        if (n->announced) {
+            sim_say(s, "%s is announced", n->name);
+            if (lease_held(s, n) && !n->dropped)
+                owner_resume(s, n);
+        }
+        return;
+    case SIM_P_NODE_DOWN:
+        if (n->role == ROLE_LEADER && n->term == p->arg2)
+            n->declaring[p->arg] = false;
+        s->count.downs += a->code == 0;
+        return;
+    case SIM_P_TICK:
+        n->tick_pending = false;
+        return;
+    case SIM_P_ADDRESS_GIVEN:
+        for (unsigned i = 0; i < s->n_calls; i++)
+            if (n->let_go[i] == p->arg + 1)
+                n->let_go[i] = 0;
+        address_answer(n, p);
+        return;
+    case SIM_P_ADDRESS_STATE:
+    case SIM_P_ADDRESS_MOVE:
+        address_answer(n, p);
+        return;
+    case SIM_P_DRAIN:
+        return;
+    case SIM_P_CLIENT:
+        client_answer(s, p, a);
+        return;
+    case SIM_P_MOVE:
+        n->let_go[p->arg] = 0;
+        return;
+    case SIM_P_RENEW:
+        if (k->used && k->started && !k->ending && a->code == 0 && k->epoch == (uint32_t)p->arg2)
+            (void)act(s, n, k, MSG_RENEW, (p->arg2 >> 32) == 1 ? k->a : k->b, 0);
+        return;
+    case SIM_P_CALL_START:
+        s->calls[p->arg].started = a->code == 0;
+        s->count.calls += a->code == 0;
+        if (k->used)
+            start_answered(s, n, k, a);
+        return;
+    case SIM_P_CALL:
+        if (k->used) {
+            const struct core_call *c = state(n, k);
+            k->menu_busy = false;
+            if (c && c->phase == CORE_CALL_MENU && !k->ending && !k->waits && strcmp(c->owner, n->name) == 0)
+                menu(s, n, k);
+        }
+        return;
+    case SIM_P_ANSWERED:
+        if (!k->used || k->epoch != (uint32_t)p->arg2 || k->b != (int)(p->arg2 >> 32))
+            return;
+        k->answer_pending = false;
+        if (a->code && !k->ending) {
+            (void)act(s, n, k, MSG_RELEASE, k->b, 0);
+            k->b = -1;
+        }
+        return;
+    case SIM_P_END:
+        if (!k->used || !k->ending)
+            return;
+        if (a->code == 0 || !state(n, k) || strcmp(state(n, k)->owner, n->name) != 0) {
+            release(s, n, k);
+            if (a->code == 0 && (!k->a_released || !k->b_released))
+                return; /* without a lease now: the legs are released with the next turn that has it */
+            forget(k);
+        } else {
+            k->end_at = s->now + END_RETRY_US;
+        }
+        return;
+    }
+}
+
+/* ---- from telephones */
+
+static void refuse_invite(struct sim *s, struct sim_node *n, const struct sim_msg *m)
+{
+    struct sim_msg r = {.type = MSG_REJECT, .dialog = m->dialog, .place = SIM_NODES_MAX + n->i, .a = 503};
+    sim_send_phone(s, n->i, r);
+}
+
+static const struct core_call *known(struct sim *s, struct sim_node *n, unsigned dialog)
+{
+    int call = s->dialogs[dialog].call;
+    return call >= 0 ? core_call(n->c, s->calls[call].id) : NULL;
+}
+
+static void start(struct sim *s, struct sim_node *n, const struct sim_msg *m)
+{
+    struct sim_dialog *d = &s->dialogs[m->dialog];
+    for (unsigned i = 0; i < s->n_calls; i++)
+        if (n->calls[i].used && n->calls[i].a == (int)m->dialog)
+            return; /* sent again */
+    if (known(s, n, m->dialog))
+        return; /* somebody's already */
+    const struct core_node *me = core_node(n->c, n->name);
+    if (!n->announced || !me || me->draining || s->n_calls == SIM_CALLS_MAX) {
+        refuse_invite(s, n, m);
+        return;
+    }
+    struct sim_call *w = &s->calls[s->n_calls];
+    struct sim_ocall *k = &n->calls[s->n_calls++];
+    char text[4][32], caller[8];
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallStart cs = EV__CALL_START__INIT;
+    Ev__Dialog dialog;
+    w->id = (uint64_t)(n->i + 1) << 40 | s->n_calls;
+    w->act_node = -1;
+    w->caller = (int)m->dialog;
+    d->call = (int)at(n, k);
+    forget(k);
+    k->used = true;
+    k->id = w->id;
+    k->epoch = 1;
+    k->a = (int)m->dialog;
+    fill_dialog(&dialog, s, n, k->a, text);
+    (void)snprintf(caller, sizeof caller, "%d", d->ext >= 0 ? 8001 + d->ext : 555);
+    cmd.body_case = EV__COMMAND__BODY_CALL_START;
+    cmd.call_start = &cs;
+    cs.call_id = w->id;
+    cs.caller = caller;
+    cs.called = d->called;
+    char trunks[3][8] = {"", "moves", "stays"};
+    if (d->ext >= 0)
+        cs.extension = caller;
+    else
+        cs.trunk = trunks[d->trunk];
+    cs.answered = d->called[0] == '1' || d->called[0] == '2';
+    cs.dialog = &dialog;
+    sim_say(s, "%s starts call %u: %s to %s, dialog %u", n->name, at(n, k), caller, d->called, m->dialog);
+    propose(s, n, k, &cmd, SIM_P_CALL_START);
+}
+
+static void hung_up(struct sim *s, struct sim_node *n, const struct sim_msg *m)
+{
+    bool found = false;
+    for (unsigned i = 0; i < s->n_calls; i++) {
+        struct sim_ocall *k = &n->calls[i];
+        if (!k->used || (k->a != (int)m->dialog && k->b != (int)m->dialog))
+            continue;
+        found = true;
+        bool caller = k->a == (int)m->dialog;
+        if (k->waits || (!caller && k->answer_pending))
+            return; /* the telephone says it again */
+        if (!caller && !k->joined) {
+            offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__REJECTED);
+            continue;
+        }
+        end(s, n, k, caller ? "caller" : "callee", "normal");
+    }
+    if (!found && known(s, n, m->dialog))
+        return; /* its owner hears it, from here or from where it will be told to send to */
+    struct sim_msg r = {.type = MSG_BYE_OK, .dialog = m->dialog};
+    sim_send_phone(s, n->i, r);
+}
+
+void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
+{
+    if (!lease_held(s, n) || n->dropped) {
+        if (m->type == MSG_INVITE)
+            refuse_invite(s, n, m);
+        return;
+    }
+    if (m->type == MSG_INVITE) {
+        start(s, n, m);
+        return;
+    }
+    if (m->type == MSG_BYE || m->type == MSG_CANCEL) {
+        hung_up(s, n, m);
+        return;
+    }
+    for (unsigned i = 0; i < s->n_calls; i++) {
+        struct sim_ocall *k = &n->calls[i];
+        bool a = k->used && k->a == (int)m->dialog, b = k->used && k->b == (int)m->dialog;
+        if (!a && !b)
+            continue;
+        if (m->type == MSG_ANSWERED && b) {
+            if (k->shown == SHOWN_TALK)
+                (void)act(s, n, k, MSG_ACK, k->b, 0);
+            else
+                offer_answered(s, n, k);
+        } else if (m->type == MSG_REFUSED && b && k->offer && !k->answer_pending) {
+            k->b = -1;
+            offer_failed(s, n, k, m->a == 486 ? EV__OFFER_FAILED__CAUSE__BUSY : EV__OFFER_FAILED__CAUSE__REJECTED);
+        } else if (m->type == MSG_GONE && !k->waits) {
+            if (b && k->offer && !k->joined)
+                offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__ERROR);
+            else
+                end(s, n, k, a ? "caller" : "callee", "normal");
+        }
+        return;
+    }
+    if (m->type == MSG_ANSWERED && !known(s, n, m->dialog)) {
+        /* an answer of an INVITE that nobody knows any more: acknowledged and hung up */
+        struct sim_msg r = {.type = MSG_RELEASE, .dialog = m->dialog, .place = m->place};
+        sim_send_phone(s, n->i, r);
+    }
+}
+
+/* ---- timers */
+
+static void key_pressed(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallMenu menu = EV__CALL_MENU__INIT;
+    Ev__CallQueue queue = EV__CALL_QUEUE__INIT;
+    Ev__CallDial dial = EV__CALL_DIAL__INIT;
+    char flow[] = "welcome", node[8], service[] = "service", vip[] = "vip", agent[] = "1001", ext[] = "8006";
+    switch (sim_below(s, 8)) {
+    case 0:
+    case 1:
+        (void)snprintf(node, sizeof node, "n%u", (unsigned)sim_below(s, 10));
+        cmd.body_case = EV__COMMAND__BODY_CALL_MENU;
+        cmd.call_menu = &menu;
+        menu.call_id = k->id;
+        menu.flow = flow;
+        menu.node = node;
+        break;
+    case 2:
+    case 3:
+    case 4:
+        cmd.body_case = EV__COMMAND__BODY_CALL_QUEUE;
+        cmd.call_queue = &queue;
+        queue.call_id = k->id;
+        queue.queue = sim_chance(s, 60) ? service : vip;
+        break;
+    case 5:
+    case 6:
+        cmd.body_case = EV__COMMAND__BODY_CALL_DIAL;
+        cmd.call_dial = &dial;
+        dial.call_id = k->id;
+        if (sim_chance(s, 50)) {
+            agent[3] = (char)('1' + sim_below(s, SIM_AGENTS));
+            dial.agent = agent;
+        } else {
+            dial.extension = ext;
+        }
+        break;
+    default:
+        end(s, n, k, "system", "flow_end");
+        return;
+    }
+    propose(s, n, k, &cmd, SIM_P_CALL);
+}
+
+void owner_timer(struct sim *s, struct sim_node *n, const struct sim_event *ev)
+{
+    struct sim_ocall *k = &n->calls[ev->a];
+    if (!k->used || k->timer != ev->b || k->ending)
+        return;
+    const struct core_call *c = state(n, k);
+    if (!c || !lease_held(s, n)) {
+        struct sim_event again = *ev; /* silent: looks again later */
+        if (c)
+            sim_at(s, s->now + 50 * SIM_MS, again);
+        return;
+    }
+    if (ev->type == EV_MENU && c->phase == CORE_CALL_MENU)
+        key_pressed(s, n, k);
+    else if (ev->type == EV_RING_OVER && k->offer && !k->answer_pending)
+        offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__NO_ANSWER);
+}
+
+/* What the media threads and transaction timers of a node notice: a leg whose telephone is no longer there, requests without
+ * an answer. */
+static void watch_legs(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    if (k->ending || k->waits || !k->started)
+        return;
+    const struct sim_dialog *a = &s->dialogs[k->a], *b = k->b >= 0 ? &s->dialogs[k->b] : NULL;
+    if (a->state == D_OVER && s->now - a->over_at > MEDIA_TIMEOUT_US) {
+        end(s, n, k, "caller", "media_timeout");
+    } else if (b && b->state == D_OVER && s->now - b->over_at > MEDIA_TIMEOUT_US && k->joined) {
+        end(s, n, k, "callee", "media_timeout");
+    } else if (b && b->state == D_OVER && !k->joined && k->offer && !k->answer_pending &&
+               s->now - b->over_at > MEDIA_TIMEOUT_US) {
+        offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__UNREACHABLE);
+    } else if (b && b->state == D_NONE && k->offer) {
+        (void)act(s, n, k, MSG_CALL_YOU, k->b, 0); /* the INVITE again */
+    } else if (a->state == D_CALLING && k->shown == SHOWN_TALK) {
+        answer_caller(s, n, k);
+    }
+}
+
+void owner_turn(struct sim *s, struct sim_node *n)
+{
+    if (n->dropped || !lease_held(s, n))
+        return;
+    const struct core_node *me = core_node(n->c, n->name);
+    for (unsigned i = 0; i < s->n_calls; i++) {
+        struct sim_ocall *k = &n->calls[i];
+        const struct core_call *c = core_call(n->c, s->calls[i].id);
+        bool mine = c && n->announced && strcmp(c->owner, n->name) == 0;
+        if (!k->used) {
+            if (mine && !n->let_go[i])
+                adopt(s, n, c);
+            continue;
+        }
+        if (k->waits && mine)
+            carry_on(s, n, k, c);
+        if (k->ending && k->started && k->end_at <= s->now)
+            propose_end(s, n, k);
+        else if (k->ending && k->started && !state(n, k)) {
+            release(s, n, k);
+            if (k->a_released && k->b_released)
+                forget(k);
+        }
+        watch_legs(s, n, k);
+    }
+    if (me && me->draining && n->announced)
+        (void)owner_give_away(s, n);
+}

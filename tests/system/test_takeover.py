@@ -1,0 +1,232 @@
+"""A node dies by SIGKILL while calls hang on it, and every one goes on at another node: told by the telephones themselves.
+
+Both ways are run: the node's address comes along (nothing is sent, the telephone notices nothing), and by re-INVITE from the new
+owner's own address (network with takeover: reinvite)."""
+import time
+import unittest
+
+from callcase import AGENT_HZ, CALLER_HZ, WRAP_UP_S, CallCase  # noqa: F401
+from everline import wait_for
+
+
+class Takeover(CallCase):
+    """One node is killed in each test and comes back at its end. Callers call node c, telephones of agents stand at node b."""
+
+    def setUp(self):
+        self.victim = self.c
+        self.addCleanup(self.come_back)
+
+    def come_back(self):
+        if not self.victim.alive():
+            self.victim.restart()
+        wait_for(lambda: all(a["holder"] == a["home"] and a["bound"] for a in self.a.api("GET", "/v1/addresses").json["items"]), 20,
+                 "addresses are at home")
+
+    def call_of(self, caller, **match):
+        def found():
+            rows = self.a.api("GET", "/v1/calls?caller=" + caller.user).json["items"]
+            return next((r for r in rows if all(r[k] == v for k, v in match.items())), None)
+        return wait_for(found, 10, "call of %s with %s" % (caller.user, match))
+
+    def kill(self):
+        self.victim.kill9()
+
+    def record(self, caller, **match):
+        """Exactly one, the same on both nodes that live."""
+        def one():
+            rows = [n.api("GET", "/v1/cdrs?caller=" + caller.user).json["items"] for n in (self.a, self.b)]
+            return rows[0] if len(rows[0]) == 1 and rows[0] == rows[1] else None
+        (row,) = wait_for(one, 10, "one record of %s" % caller.user)
+        for k, v in match.items():
+            self.assertEqual(row[k], v, row)
+        self.assertGreaterEqual(row["taken_over"], 1, row)
+        return row
+
+    def hears(self, call, hz):
+        call.rtp.wait_tone(hz, after=call.rtp.mark())
+
+
+    def idle(self, agent):
+        for n in (self.a, self.b):
+            wait_for(lambda: self.state(agent, n) == "idle", 10, "agent %s is idle at %s" % (agent, n.name))
+
+    def agent_phone(self, **options):
+        agent = self.extension("8001", self.b, **options)
+        self.ready("1001")
+        return agent
+
+    def rung(self, agent, n=1):
+        return wait_for(lambda: len(agent.incoming) >= n and agent.incoming[-1], 10, "the agent's telephone rings")
+
+    def connected(self):
+        """A caller and an agent who talk over the victim."""
+        caller, agent = self.caller(self.victim, tone=CALLER_HZ), self.agent_phone(tone=AGENT_HZ)
+        call = caller.invite("10003")
+        call.wait_answered()
+        there = self.rung(agent)
+        there.wait_answered()
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        self.call_of(caller, phase="talking", owner=self.victim.name)
+        return caller, call, agent, there
+
+    def kill_and_see(self, caller):
+        self.kill()
+        return self.call_of(caller, epoch=2)
+
+    def music(self, call):
+        """Anything but silence: music has no single tone."""
+        call.rtp.wait_samples(4000, after=call.rtp.mark())
+
+
+class ByAddress(Takeover):
+    def told(self, *calls):
+        """How many re-INVITEs the telephones got: none, their node's address came along."""
+        self.assertEqual([len(c.reinvites) for c in calls], [0] * len(calls))
+
+    def rings_on(self, phone, call):
+        """The same INVITE once more: the telephone takes it for a repetition."""
+        self.assertEqual(len(phone.incoming), 1)
+        return call
+
+    def test_talking(self):
+        caller, call, agent, there = self.connected()
+        self.assertNotEqual(self.kill_and_see(caller)["owner"], self.victim.name)
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        self.told(call, there)
+        # all that a call can do works as before
+        there.reinvite("sendonly")
+        wait_for(lambda: self.call_of(caller)["legs"][1]["held"], 5, "held")
+        there.reinvite("sendrecv")
+        self.hears(call, AGENT_HZ)
+        call.hangup()
+        there.wait_ended()
+        self.record(caller, ended_by="caller", cause="normal", agent="1001")
+        self.idle("1001")
+
+    def test_agent_hangs_up(self):
+        caller, call, agent, there = self.connected()
+        self.kill_and_see(caller)
+        self.hears(call, AGENT_HZ)
+        there.hangup()
+        call.wait_ended()
+        self.record(caller, ended_by="agent", cause="normal")
+        self.idle("1001")
+
+    def test_held_by_the_agent(self):
+        caller, call, agent, there = self.connected()
+        there.reinvite("sendonly")
+        wait_for(lambda: self.call_of(caller)["legs"][1]["held"], 5, "held")
+        self.kill_and_see(caller)
+        self.music(call)
+        there.reinvite("sendrecv")
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        call.hangup()
+        there.wait_ended()
+        self.record(caller, ended_by="caller")
+
+    def test_waiting(self):
+        agent = self.extension("8001", self.b, tone=AGENT_HZ)
+        caller = self.caller(self.victim)
+        call = caller.invite("10000")
+        call.wait_answered()
+        call.rtp.wait_samples(8000)
+        call.rtp.send_digits("1")
+        before = self.call_of(caller, phase="waiting")
+        self.music(call)
+        after = self.kill_and_see(caller)
+        self.music(call)
+        self.assertEqual((after["phase"], after["queued_at"]), ("waiting", before["queued_at"]))
+        self.cluster.must("agent", "login", "1001")
+        self.addCleanup(self.logout, "1001")
+        self.cluster.must("agent", "set-state", "1001", "ready")
+        self.rung(agent).wait_answered()
+        self.hears(call, AGENT_HZ)
+        self.told(call)
+        call.hangup()
+        self.record(caller, queue="service", agent="1001")
+
+    def test_menu(self):
+        caller = self.caller(self.victim)
+        call = caller.invite("10000")
+        call.wait_answered()
+        call.rtp.wait_samples(4000)
+        self.call_of(caller, phase="menu")
+        self.kill_and_see(caller)
+        call.rtp.wait_samples(4000, after=call.rtp.mark())
+        call.rtp.send_digits("1")
+        self.call_of(caller, phase="waiting")
+        self.told(call)
+        call.hangup()
+        self.record(caller, queue="service")
+
+    def test_ringing_at_an_agent(self):
+        agent = self.agent_phone(on_invite="ring", tone=AGENT_HZ)
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003")
+        call.wait_answered()
+        there = self.rung(agent)
+        self.call_of(caller, phase="offered")
+        self.kill_and_see(caller)
+        there = self.rings_on(agent, there)
+        there.answer()
+        there.wait_answered()
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        call.hangup()
+        there.wait_ended()
+        self.record(caller, agent="1001")
+        self.idle("1001")
+
+    def test_caller_not_answered_yet(self):
+        phone = self.extension("8002", self.b, on_invite="ring", tone=AGENT_HZ)
+        caller = self.extension("8003", self.victim, tone=CALLER_HZ)
+        call = caller.invite("8002")
+        there = self.rung(phone)
+        call.wait_status(180)
+        self.kill_and_see(caller)
+        there = self.rings_on(phone, there)
+        there.answer()
+        call.wait_answered()
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        call.hangup()
+        there.wait_ended()
+        self.record(caller, cause="normal")
+
+    def test_leader(self):
+        if self.cluster.leader() is not self.victim:
+            self.cluster.hand_over(self.victim)
+        caller, call, agent, there = self.connected()
+        self.kill_and_see(caller)
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        self.told(call, there)
+        call.hangup()
+        there.wait_ended()
+        self.record(caller, ended_by="caller")
+
+
+class ByReinvite(ByAddress):
+    """The same, in a network that is told."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.must("network", "set", "told", "--range", cls.cluster.network.prefix + "0/24", "--takeover", "reinvite")
+        cls.cluster.must("trunk", "set", "demo", "--takeover", "reinvite")
+
+    def told(self, *calls):
+        for c in calls:
+            c.wait_reinvite()
+
+    def rings_on(self, phone, call):
+        """Called off and rung anew: never twice at once."""
+        call.wait_ended()
+        return self.rung(phone, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

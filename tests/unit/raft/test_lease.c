@@ -1,0 +1,354 @@
+/* Who may act and who leads when nodes are cut off, halted or killed. One rule is looked at after each turn of the loop: when a
+ * leader may declare a node down, that node's lease is older than detect_ms. */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "tests/unit/raft/fixture.h"
+
+#define DETECT_MS 300u
+#define NEVER_MS 60000u /* an election time-out that no test lives to see */
+
+static unsigned fenced; /* bit i: a leader may declare node i down */
+
+/* A leader of an older term may think what it likes: nothing that it declares is committed. */
+static struct fx_node *newest_leader(struct fx *fx)
+{
+    struct fx_node *found = NULL;
+    uint64_t term = 0;
+    for (unsigned i = 0; i < FX_NODES; i++) {
+        struct repl_status s = {.term = 0};
+        if (fx->nodes[i].repl)
+            repl_get_status(fx->nodes[i].repl, &s);
+        if (s.term > term && s.state == REPL_LEADER) {
+            found = &fx->nodes[i];
+            term = s.term;
+        }
+    }
+    return found && found->leader_ready ? found : NULL;
+}
+
+static bool is_gone(struct fx_node *leader, uint64_t id)
+{
+    struct repl_peer_info p[FX_NODES];
+    size_t n = repl_peers(leader->repl, p, FX_NODES);
+    for (size_t i = 0; i < n && i < FX_NODES; i++)
+        if (p[i].id == id && p[i].up && !p[i].silent)
+            return false;
+    return true;
+}
+
+static void one_owner(struct fx *fx)
+{
+    struct fx_node *leader = newest_leader(fx);
+    for (unsigned x = 0; leader && x < FX_NODES; x++) {
+        struct fx_node *node = &fx->nodes[x];
+        if (node == leader || !node->repl || !repl_id(node->repl) || !is_gone(leader, repl_id(node->repl)) ||
+            !repl_fence(leader->repl, repl_id(node->repl), false))
+            continue;
+        fenced |= 1u << x;
+        ck_assert_uint_ge(repl_lease_age_us(node->repl), DETECT_MS * 1000u);
+    }
+}
+
+static bool young(const struct fx_node *n)
+{
+    return n->repl && repl_lease_age_us(n->repl) < 250000u;
+}
+
+static bool all_young(struct fx *fx, void *arg)
+{
+    for (unsigned i = 0; i < *(unsigned *)arg; i++)
+        if (!young(&fx->nodes[i]))
+            return false;
+    return newest_leader(fx) != NULL;
+}
+
+static bool all_fenced(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return (fenced & *(unsigned *)arg) == *(unsigned *)arg;
+}
+
+static struct fx *cluster(unsigned n)
+{
+    struct fx *fx = fx_new();
+    fenced = 0;
+    fx_cluster(fx, n);
+    ck_assert(fx_until(fx, all_young, &n));
+    fx->each_turn = one_owner;
+    return fx;
+}
+
+static void unfence(struct fx *fx, unsigned who)
+{
+    for (unsigned l = 0; l < FX_NODES; l++)
+        for (unsigned x = 0; x < FX_NODES && fx->nodes[l].repl; x++)
+            if ((who >> x & 1) && fx->nodes[x].repl)
+                repl_unfence(fx->nodes[l].repl, repl_id(fx->nodes[x].repl));
+    fenced &= ~who;
+}
+
+static bool heard_again(struct fx *fx, void *arg)
+{
+    struct fx_node *leader = newest_leader(fx);
+    return leader && leader->heard_again > *(unsigned *)arg;
+}
+
+/* A follower alone, the leader alone. */
+START_TEST(test_cut_off)
+{
+    struct fx *fx = cluster(3);
+    unsigned n = 3, leader = (unsigned)fx_leader(fx), victim = _i ? leader : (leader + 1) % 3, who = 1u << victim;
+    fx->cut = who;
+    ck_assert(fx_until(fx, all_fenced, &who));
+    struct fx_node *leads = newest_leader(fx);
+    ck_assert_ptr_nonnull(leads);
+    ck_assert_ptr_ne(leads, &fx->nodes[victim]);
+    ck_assert_uint_ge(repl_lease_age_us(fx->nodes[victim].repl), DETECT_MS * 1000u);
+    unsigned before = leads->heard_again;
+    ck_assert_uint_gt(leads->silent, 0);
+    fx->cut = 0;
+    /* it is back, and gets no lease before its loss is committed */
+    ck_assert(fx_until(fx, heard_again, &before));
+    for (uint32_t i = 0; i < 20; i++) {
+        ck_assert_int_eq(fx_commit(fx, (unsigned)(leads - fx->nodes), i), 0);
+        ck_assert(!young(&fx->nodes[victim]));
+    }
+    unfence(fx, who);
+    ck_assert(fx_until(fx, all_young, &n));
+    fx_free(fx);
+}
+END_TEST
+
+/* The leader and one that still hears it, cut off from the rest. */
+START_TEST(test_leader_and_another_cut_off)
+{
+    struct fx *fx = cluster(5);
+    unsigned n = 5, leader = (unsigned)fx_leader(fx), who = 1u << leader | 1u << (leader + 1) % 5;
+    fx->island = who;
+    ck_assert(fx_until(fx, all_fenced, &who));
+    fx->island = 0;
+    fx->each_turn = NULL; /* it would declare them again before they are back */
+    unfence(fx, who);
+    ck_assert(fx_until(fx, all_young, &n));
+    fx_free(fx);
+}
+END_TEST
+
+static bool knows_silence(struct fx *fx, void *arg)
+{
+    return fx->nodes[*(unsigned *)arg].silent > 0;
+}
+
+/* Who alone has lost the leader starts no election: the others still hear it. Its lease runs out all the same. */
+START_TEST(test_link_to_the_leader_lost)
+{
+    struct fx *fx = cluster(3);
+    unsigned leader = (unsigned)fx_leader(fx), other = (leader + 1) % 3, who = 1u << other;
+    struct repl_status before, after;
+    repl_get_status(fx->nodes[leader].repl, &before);
+    fx->pair = 1u << leader | 1u << other;
+    ck_assert(fx_until(fx, knows_silence, &other));
+    ck_assert(fx_until(fx, all_fenced, &who));
+    for (uint32_t i = 0; i < 50; i++)
+        ck_assert_int_eq(fx_commit(fx, leader, i), 0);
+    repl_get_status(fx->nodes[leader].repl, &after);
+    ck_assert_uint_eq(before.term, after.term);
+    ck_assert_int_eq(after.state, REPL_LEADER);
+    fx_free(fx);
+}
+END_TEST
+
+/* Hands over and back: a lease does not stop for it. */
+START_TEST(test_handing_over_keeps_leases)
+{
+    struct fx *fx = cluster(3);
+    unsigned n = 3;
+    for (unsigned i = 0; i < 3; i++) {
+        int leader = fx_leader(fx);
+        ck_assert_int_ge(leader, 0);
+        ck_assert_int_eq(
+            fx_member_op(fx, (unsigned)leader, FX_TRANSFER, fx->nodes[(leader + 1) % 3].name, NULL, NULL, NULL, 0), 0);
+        ck_assert(fx_until(fx, all_young, &n));
+    }
+    ck_assert_uint_eq(fenced, 0);
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- a node in a process of its own, which may be halted or killed */
+
+struct other {
+    pid_t pid;
+    unsigned turns;
+    uint64_t id, age_us, least_us; /* least since it was last set to UINT64_MAX */
+    bool leads;
+};
+
+static struct other *other; /* shared between the processes */
+
+static void other_turn(struct fx *fx)
+{
+    struct fx_node *n = &fx->nodes[2];
+    uint64_t age = repl_lease_age_us(n->repl);
+    other->id = repl_id(n->repl);
+    other->leads = n->leader_ready;
+    other->age_us = age;
+    if (age < other->least_us)
+        other->least_us = age;
+    other->turns++;
+}
+
+static bool other_never(struct fx *fx, void *arg)
+{
+    (void)fx;
+    (void)arg;
+    return false;
+}
+
+static void other_main(struct fx *fx)
+{
+    struct err_info info = {0};
+    ck_assert_int_eq(uv_loop_fork(&fx->loop), 0);
+    if (fx_start(fx, 2, false, 0, &info))
+        _exit(1);
+    fx->each_turn = other_turn;
+    for (;;)
+        (void)fx_until(fx, other_never, NULL);
+}
+
+static bool other_votes(struct fx *fx, void *arg)
+{
+    struct repl_peer_info p[FX_NODES];
+    (void)arg;
+    int leader = fx_leader(fx);
+    size_t n = leader < 0 ? 0 : repl_peers(fx->nodes[leader].repl, p, FX_NODES);
+    for (size_t i = 0; i < n && i < FX_NODES; i++)
+        if (p[i].id == other->id && p[i].role == REPL_VOTER && p[i].up)
+            return other->age_us < 250000u;
+    return false;
+}
+
+static bool other_leads(struct fx *fx, void *arg)
+{
+    (void)fx;
+    (void)arg;
+    return other->leads && other->age_us < 250000u;
+}
+
+/* Nodes 1 and 2 here, node 3 in a process; it leads if asked to. Elections only by the fast way. */
+static struct fx *with_other(bool leads)
+{
+    struct fx *fx = fx_new();
+    char text[256] = "";
+    fenced = 0;
+    fx->election_ms = NEVER_MS;
+    other = mmap(NULL, sizeof *other, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(other, MAP_FAILED);
+    other->age_us = UINT64_MAX;
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (!pid)
+        other_main(fx);
+    other->pid = pid;
+    fx_cluster(fx, 2);
+    ck_assert_msg(fx_member_op(fx, 0, FX_ADD, "n3", fx->nodes[2].listen, NULL, text, sizeof text) == 0, "%s", text);
+    ck_assert(fx_until(fx, other_votes, NULL));
+    if (leads) {
+        ck_assert_int_eq(fx_member_op(fx, (unsigned)fx_leader(fx), FX_TRANSFER, "n3", NULL, NULL, NULL, 0), 0);
+        ck_assert(fx_until(fx, other_leads, NULL));
+    }
+    return fx;
+}
+
+static void without_other(struct fx *fx)
+{
+    (void)kill(other->pid, SIGKILL);
+    ck_assert_int_eq(waitpid(other->pid, NULL, 0), other->pid);
+    fx->each_turn = NULL;
+    fx_free(fx);
+    munmap(other, sizeof *other);
+}
+
+static bool other_fenced(struct fx *fx, void *arg)
+{
+    (void)arg;
+    int leader = fx_leader(fx);
+    return leader >= 0 && fx->nodes[leader].silent && repl_fence(fx->nodes[leader].repl, other->id, false);
+}
+
+static bool other_turned(struct fx *fx, void *arg)
+{
+    struct repl_peer_info p[FX_NODES];
+    size_t n = repl_peers(fx->nodes[fx_leader(fx)].repl, p, FX_NODES);
+    for (size_t i = 0; i < n && i < FX_NODES; i++)
+        if (p[i].id == other->id && (!p[i].up || p[i].silent))
+            return false;
+    return other->turns > *(unsigned *)arg;
+}
+
+static bool other_young(struct fx *fx, void *arg)
+{
+    (void)fx;
+    (void)arg;
+    return other->age_us < 250000u;
+}
+
+/* Halted until it may be declared down, then set free with all the old answers in its sockets: they renew nothing. */
+START_TEST(test_halted)
+{
+    struct fx *fx = with_other(_i);
+    ck_assert_int_eq(kill(other->pid, SIGSTOP), 0);
+    ck_assert(fx_until(fx, other_fenced, NULL));
+    other->least_us = UINT64_MAX;
+    unsigned turns = other->turns + 50;
+    ck_assert_int_eq(kill(other->pid, SIGCONT), 0);
+    ck_assert(fx_until(fx, other_turned, &turns));
+    ck_assert_uint_ge(other->least_us, DETECT_MS * 1000u);
+    ck_assert(!other->leads);
+    repl_unfence(fx->nodes[fx_leader(fx)].repl, other->id);
+    ck_assert(fx_until(fx, other_young, NULL));
+    without_other(fx);
+}
+END_TEST
+
+static bool refused_by_both(struct fx *fx, void *arg)
+{
+    (void)arg;
+    return fx->nodes[0].refusals && fx->nodes[1].refusals;
+}
+
+/* Its process is known dead at once; if it led, another leads without waiting for a time-out. */
+START_TEST(test_killed)
+{
+    struct fx *fx = with_other(_i);
+    fx->nodes[0].refusals = fx->nodes[1].refusals = 0;
+    ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    ck_assert_int_eq(fx_commit(fx, 0, 1), 0);
+    ck_assert_int_eq(fx_commit(fx, 1, 2), 0);
+    ck_assert(fx_until(fx, refused_by_both, NULL));
+    ck_assert(repl_fence(fx->nodes[fx_leader(fx)].repl, other->id, true));
+    without_other(fx);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("raft lease");
+    TCase *tc = tcase_create("lease");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, test_cut_off, 0, 2);
+    tcase_add_test(tc, test_leader_and_another_cut_off);
+    tcase_add_test(tc, test_link_to_the_leader_lost);
+    tcase_add_test(tc, test_handing_over_keeps_leases);
+    tcase_add_loop_test(tc, test_halted, 0, 2);
+    tcase_add_loop_test(tc, test_killed, 0, 2);
+    suite_add_tcase(s, tc);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_ENV);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
