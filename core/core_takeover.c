@@ -289,12 +289,18 @@ static void address_remove(struct core *c, size_t at)
     free(a);
 }
 
+/* Nobody was left to take it. */
+static bool unheld(const struct core *c, const struct address *a)
+{
+    const struct node *holder = core_node_obj(c, a->holder);
+    return !holder || !holder->pub.up;
+}
+
 void core_addresses_of(struct core *c, const Ev__NodeUp *m, bool other_process)
 {
     for (size_t i = c->n_addresses; i-- > 0;) {
         struct address *a = c->addresses[i];
-        const struct node *holder = core_node_obj(c, a->holder);
-        bool lost = !holder || !holder->pub.up; /* nobody was left to take it */
+        bool lost = unheld(c, a);
         if (strcmp(a->home, m->name) == 0 && !serves(m, a->ip) && (lost || strcmp(a->holder, m->name) == 0))
             address_remove(c, i);
         else if (lost || (other_process && strcmp(a->holder, m->name) == 0))
@@ -379,8 +385,12 @@ int core_node_drain(struct core *c, const Ev__NodeDrain *m)
             address_aim(c, a, "");
         } else if (!m->on && strcmp(a->holder, m->name) == 0 && a->target[0]) {
             address_aim(c, a, "");
+        } else if (!m->on && n->pub.up && unheld(c, a)) {
+            address_give(c, a, m->name);
         }
     }
+    if (!m->on && n->pub.up)
+        core_calls_come_back(c, m->name, false); /* the last of the others may have died meanwhile */
     return 0;
 }
 

@@ -161,7 +161,8 @@ END_TEST
 
 START_TEST(test_other_calls_are_spread)
 {
-    ck_assert_int_eq(fx_set(&f, "[{'kind':'network','name':'far','ranges':['192.0.2.0/24'],'takeover':'reinvite'}]"), 0);
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'network','name':'far','ranges':['192.0.2.0/24'],'takeover':'reinvite'}]"),
+                     0);
     ck_assert_int_eq(fx_login(&f, "1001"), 0);
     start("n1", 1, "10003", ips[0], "192.0.2.7"); /* by its network */
     for (uint64_t id = 2; id <= 9; id++)
@@ -303,6 +304,24 @@ START_TEST(test_drain)
 }
 END_TEST
 
+/* All others die while a node drains: it takes nothing, until it drains no more. */
+START_TEST(test_undrained_alone)
+{
+    ck_assert_int_eq(drain("n1", true), 0);
+    start("n2", 1, "10001", ips[1], "127.0.0.9");
+    start("n3", 2, "10001", NULL, "127.0.0.9");
+    ck_assert_int_eq(fx_node_down(&f, "n2", 1), 0);
+    ck_assert_int_eq(fx_node_down(&f, "n3", 1), 0);
+    ck_assert_str_ne(owner(1), "n1");
+    ck_assert_str_ne(owner(2), "n1");
+    ck_assert_int_eq(drain("n1", false), 0);
+    ck_assert_str_eq(owner(1), "n1");
+    ck_assert_str_eq(owner(2), "n1");
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_str_eq(holder(i), "n1");
+}
+END_TEST
+
 /* The one that was to have the address dies meanwhile. */
 START_TEST(test_target_dies)
 {
@@ -365,6 +384,7 @@ int main(void)
     tcase_add_test(t, test_restart_before_it_was_missed);
     tcase_add_test(t, test_nobody_left);
     tcase_add_test(t, test_drain);
+    tcase_add_test(t, test_undrained_alone);
     tcase_add_test(t, test_target_dies);
     tcase_add_test(t, test_one_home);
     tcase_add_test(t, test_declared_in_another_term);
