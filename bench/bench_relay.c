@@ -282,6 +282,7 @@ static void run_ours(int link, const uint16_t *phones, struct tally *t, size_t *
     }
     size_t before = mallinfo2().uordblks;
     open_calls(e, phones, s, ports);
+    uv_run(&loop, UV_RUN_NOWAIT); /* the media thread is woken for its first streams at the loop's turn */
     *bytes = (mallinfo2().uordblks - before) / CALLS;
     if (pthread_getcpuclockid(e->threads[0].id, &cpu) != 0)
         die("thread");
