@@ -20,19 +20,13 @@
 
 /* ---- addresses */
 
-static uint16_t adopt_split(const char *at, char ip[64])
+/* Where a dialog says that it stood; port 0 when it does not. */
+static struct node_addr adopt_at(const char *text)
 {
-    const char *colon = at ? strrchr(at, ':') : NULL;
-    ip[0] = '\0';
-    if (!colon)
-        return 0;
-    const char *from = at[0] == '[' ? at + 1 : at, *end = at[0] == '[' ? strchr(at, ']') : colon;
-    if (!end || (size_t)(end - from) >= 64)
-        return 0;
-    memcpy(ip, from, (size_t)(end - from));
-    ip[end - from] = '\0';
-    unsigned long port = strtoul(colon + 1, NULL, 10);
-    return port <= UINT16_MAX ? (uint16_t)port : 0;
+    struct node_addr at = {.port = 0};
+    if (!text || node_addr_parse(text, &at))
+        at = (struct node_addr){.port = 0};
+    return at;
 }
 
 /* Whether SIP is at home on this address here: one of our own that never moves, or one that we hold. */
@@ -52,13 +46,13 @@ static enum address_here adopt_where(const struct node *n, const char *ip)
 
 static enum address_here adopt_where_leg(struct call *k, const struct core_call *s, const struct core_leg *leg)
 {
-    char ip[64];
     const Ev__Dialog *d = leg->dialog;
-    if (!d || !adopt_split(d->local_address, ip))
+    struct node_addr at = adopt_at(d ? d->local_address : NULL);
+    if (!at.port)
         return ADDRESS_OTHER;
     const char *trunk = leg->role == CORE_LEG_CALLER ? s->trunk : NULL;
-    enum address_here here = adopt_where(call_node(k), ip);
-    if (here != ADDRESS_OTHER && address_here(call_node(k), ip) != ADDRESS_OTHER &&
+    enum address_here here = adopt_where(call_node(k), at.ip);
+    if (here != ADDRESS_OTHER && address_here(call_node(k), at.ip) != ADDRESS_OTHER &&
         core_takeover_of(call_node(k)->core, trunk, d->flow) == CORE_TAKEOVER_REINVITE && s->taken_over_us)
         return ADDRESS_OTHER; /* its network wants to be told */
     return here;
@@ -69,11 +63,10 @@ static enum address_here adopt_where_leg(struct call *k, const struct core_call 
 /* The same port, or any: true when it is the one that the peer knows. */
 static int adopt_media(struct call_leg *l, const Ev__Dialog *d, bool *same)
 {
-    char ip[64];
-    uint16_t port = adopt_split(d->media_address, ip);
-    int family = strchr(ip, ':') ? AF_INET6 : AF_INET, rc = ERR_NOTFOUND;
-    if (*same && port)
-        rc = call_leg_open_media_at(l, ip, family, port);
+    struct node_addr at = adopt_at(d->media_address);
+    int family = at.ipv6 ? AF_INET6 : AF_INET, rc = ERR_NOTFOUND;
+    if (*same && at.port)
+        rc = call_leg_open_media_at(l, at.ip, family, at.port);
     if (rc == 0)
         return 0;
     *same = false;
@@ -103,8 +96,7 @@ static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct
                      struct err_info *info)
 {
     const Ev__Dialog *d = leg->dialog;
-    char ip[64];
-    adopt_split(d->local_address, ip);
+    struct node_addr at = adopt_at(d->local_address);
     struct sip_restore_params p = {
         .as = adopt_as(l->call, s, leg),
         .call_id = d->call_id,
@@ -126,7 +118,7 @@ static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct
         .remote_sdp = d->remote_sdp,
         .session_expires_s = d->session_expires_s,
         .refresher_is_us = d->refresher_is_us,
-        .local_ip = same ? ip : NULL,
+        .local_ip = same ? at.ip : NULL,
         .cb = l->callee ? call_on_callee : call_on_caller,
         .ctx = l,
     };
@@ -208,20 +200,19 @@ bool call_adopt(struct call *k, const struct core_call *s)
 
 static bool adopt_stands_there(const struct core_call *s, const char *ip)
 {
-    for (size_t i = 0; i < s->n_legs; i++) {
-        char at[64];
-        if (s->legs[i].dialog && (adopt_split(s->legs[i].dialog->local_address, at), strcmp(at, ip) == 0))
+    for (size_t i = 0; i < s->n_legs; i++)
+        if (s->legs[i].dialog && strcmp(adopt_at(s->legs[i].dialog->local_address).ip, ip) == 0)
             return true;
-    }
     return false;
 }
 
-/* The address was to go, and stays: so do the calls that were let go of with it. */
+/* Takes up what is ours: all of it, or (ip) what was let go of with an address that was to go, and stays. */
 static void adopt_again(struct calls *cs, const char *ip)
 {
     for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
-        if ((ip && !adopt_stands_there(s, ip)) || !map_del_u64(&cs->let_go, s->id))
+        if (ip && (!adopt_stands_there(s, ip) || !map_get_u64(&cs->let_go, s->id)))
             continue;
+        (void)map_del_u64(&cs->let_go, s->id);
         struct call *k = call_of(cs, s->id);
         if (!k)
             continue;
@@ -358,13 +349,6 @@ void calls_resume(struct calls *cs)
 {
     cs->resume_due = false;
     adopt_again(cs, NULL);
-    for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
-        struct call *k = call_of(cs, s->id);
-        if (!k)
-            continue;
-        k->adopted |= !k->a.sip;
-        call_make_dirty(k);
-    }
     calls_reconcile(cs);
 }
 
