@@ -1,12 +1,13 @@
 #include "api/dns.h"
 
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/addr.h"
 
 #define DNS_NODES_MAX 64u
 #define DNS_PORTS_MAX 8u
@@ -89,26 +90,11 @@ static void to_label(const char *name, char out[64])
 
 /* ---- what there is */
 
-/* "ip:port" or "[ip]:port". false: not an address that anybody could be sent to. */
-static bool split(const char *sip, char ip[64], unsigned *port, bool *v6)
+/* false: not an address that anybody could be sent to. */
+static bool reachable(const json_t *sip, struct addr *out)
 {
-    const char *colon = strrchr(sip, ':');
-    size_t skip = sip[0] == '[' ? 1 : 0;
-    if (!colon || colon - sip < (long)(2 * skip + 1) || (size_t)(colon - sip) >= 64)
-        return false;
-    size_t len = (size_t)(colon - sip) - 2 * skip;
-    memcpy(ip, sip + skip, len);
-    ip[len] = '\0';
-    struct in6_addr a6;
-    struct in_addr a4;
-    *v6 = inet_pton(AF_INET6, ip, &a6) == 1;
-    if (!*v6 && inet_pton(AF_INET, ip, &a4) != 1)
-        return false;
-    if (*v6 ? IN6_IS_ADDR_UNSPECIFIED(&a6) : a4.s_addr == INADDR_ANY)
-        return false;
-    unsigned long n = strtoul(colon + 1, NULL, 10);
-    *port = (unsigned)n;
-    return n > 0 && n <= 65535;
+    return addr_parse(json_string_value(sip), out) == 0 && strcmp(out->ip, "::") != 0 &&
+           strcmp(out->ip, "0.0.0.0") != 0;
 }
 
 static int note_site(struct dns_build *b, const struct dns_node *node)
@@ -171,15 +157,14 @@ static int gather(struct dns_build *b, const json_t *rows)
         *node = (struct dns_node){.row = row, .site = site ? site : ""};
         json_array_foreach(json_object_get(row, "sip"), k, sip)
         {
-            char ip[64];
-            unsigned port, at = 0;
-            bool v6;
-            if (!split(json_string_value(sip), ip, &port, &v6))
+            struct addr a;
+            unsigned at = 0;
+            if (!reachable(sip, &a))
                 continue;
-            while (at < node->n_ports && node->ports[at] != port)
+            while (at < node->n_ports && node->ports[at] != a.port)
                 at++;
             if (at == node->n_ports && at < DNS_PORTS_MAX)
-                node->ports[node->n_ports++] = port;
+                node->ports[node->n_ports++] = a.port;
         }
         b->n_nodes += node->n_ports > 0;
     }
@@ -233,11 +218,9 @@ static int add_hosts(struct dns_build *b, const struct dns_node *node)
         host_of(b, node, i, host);
         json_array_foreach(json_object_get(node->row, "sip"), k, sip)
         {
-            char ip[64];
-            unsigned port;
-            bool v6;
-            if (!err && split(json_string_value(sip), ip, &port, &v6) && port == node->ports[i])
-                err = add(b, host, v6 ? "AAAA" : "A", "%s", ip);
+            struct addr at;
+            if (!err && reachable(sip, &at) && at.port == node->ports[i])
+                err = add(b, host, at.ipv6 ? "AAAA" : "A", "%s", at.ip);
         }
     }
     return err;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "core/core_int.h"
 
 /* ---- addresses */
@@ -147,30 +148,14 @@ static struct node *best(struct core *c, const char *leaving, const char *site, 
 
 /* ---- calls */
 
-/* The address of "ip:port" or "[ip]:port" without its port. */
-static void ip_of(const char *at, char out[CORE_IP_MAX])
-{
-    out[0] = '\0';
-    if (!at)
-        return;
-    const char *from = at[0] == '[' ? at + 1 : at;
-    const char *end = at[0] == '[' ? strchr(from, ']') : strrchr(from, ':');
-    size_t n = end ? (size_t)(end - from) : strlen(from);
-    if (n >= CORE_IP_MAX)
-        return;
-    memcpy(out, from, n);
-    out[n] = '\0';
-}
-
 /* The address that the caller's leg stands on, when the leg may go on by it; NULL else. */
 static struct address *stands_on(const struct core *c, const struct call *k)
 {
     const Ev__Dialog *d = k->st->n_legs ? k->st->legs[0]->dialog : NULL;
-    char ip[CORE_IP_MAX];
-    if (!d || core_takeover_of(c, k->st->trunk, d->flow) != CORE_TAKEOVER_ADDRESS)
+    struct addr at;
+    if (!d || core_takeover_of(c, k->st->trunk, d->flow) != CORE_TAKEOVER_ADDRESS || addr_parse(d->local_address, &at))
         return NULL;
-    ip_of(d->local_address, ip);
-    return address_obj(c, ip);
+    return address_obj(c, at.ip);
 }
 
 /* Whether the phone that is being rung can be rung on as before: the INVITE came from the caller's address. */

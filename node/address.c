@@ -37,7 +37,7 @@ enum slot_state { SLOT_GONE, SLOT_ADDING, SLOT_BINDING, SLOT_BOUND, SLOT_FAILED,
 struct slot {
     struct list_node link;
     struct node *n;
-    char ip[NODE_IP_TEXT_MAX];
+    char ip[ADDR_IP_MAX];
     enum slot_state state;
     uv_timer_t timer;
     uint64_t since_us; /* monotonic: when this state began */
@@ -96,8 +96,8 @@ static unsigned slot_ports(const struct slot *s, uint16_t out[ADDRESS_PORTS_MAX]
     const struct core_node *home = a ? core_node(s->n->core, a->home) : NULL;
     unsigned count = 0;
     for (size_t i = 0; home && i < home->n_sip && count < ADDRESS_PORTS_MAX; i++) {
-        struct node_addr at;
-        if (node_addr_parse(home->sip[i], &at) == 0 && strcmp(at.ip, s->ip) == 0)
+        struct addr at;
+        if (addr_parse(home->sip[i], &at) == 0 && strcmp(at.ip, s->ip) == 0)
             out[count++] = at.port;
     }
     if (count == 0) /* its home has been removed from the cluster */
@@ -453,9 +453,8 @@ static struct slot *slot_new(struct node_addresses *as, const char *ip)
     return s;
 }
 
-void address_changed(struct node *n, const char *ip)
+void address_look_again(struct node *n)
 {
-    (void)ip;
     if (n->addresses)
         n->addresses->dirty = true;
 }

@@ -24,8 +24,9 @@ enum address_here {
 ERR_CHECKED int address_start(struct node *n);
 /* Unbinds all without a word. */
 void address_stop(struct node *n);
-/* Core: address `ip` changed in the entry that was applied (CORE_EV_ADDRESS). Carried out by address_reconcile. */
-void address_changed(struct node *n, const char *ip);
+/* Core: something that addresses hang on changed (an address, a node, or all state at a reload). What follows from it is carried
+ * out by the next address_reconcile, which looks at all of them: there are a few. */
+void address_look_again(struct node *n);
 /* After an entry was applied, before calls_reconcile; and after a reload. */
 void address_reconcile(struct node *n);
 /* The drain of this node has ended: what was moved away from here on request may come home, too. */

@@ -21,11 +21,11 @@
 /* ---- addresses */
 
 /* Where a dialog says that it stood; port 0 when it does not. */
-static struct node_addr adopt_at(const char *text)
+static struct addr adopt_at(const char *text)
 {
-    struct node_addr at = {.port = 0};
-    if (!text || node_addr_parse(text, &at))
-        at = (struct node_addr){.port = 0};
+    struct addr at = {.port = 0};
+    if (!text || addr_parse(text, &at))
+        at = (struct addr){.port = 0};
     return at;
 }
 
@@ -47,7 +47,7 @@ static enum address_here adopt_where(const struct node *n, const char *ip)
 static enum address_here adopt_where_leg(struct call *k, const struct core_call *s, const struct core_leg *leg)
 {
     const Ev__Dialog *d = leg->dialog;
-    struct node_addr at = adopt_at(d ? d->local_address : NULL);
+    struct addr at = adopt_at(d ? d->local_address : NULL);
     if (!at.port)
         return ADDRESS_OTHER;
     const char *trunk = leg->role == CORE_LEG_CALLER ? s->trunk : NULL;
@@ -63,7 +63,7 @@ static enum address_here adopt_where_leg(struct call *k, const struct core_call 
 /* The same port, or any: true when it is the one that the peer knows. */
 static int adopt_media(struct call_leg *l, const Ev__Dialog *d, bool *same)
 {
-    struct node_addr at = adopt_at(d->media_address);
+    struct addr at = adopt_at(d->media_address);
     int family = at.ipv6 ? AF_INET6 : AF_INET, rc = ERR_NOTFOUND;
     if (*same && at.port)
         rc = call_leg_open_media_at(l, at.ip, family, at.port);
@@ -96,7 +96,7 @@ static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct
                      struct err_info *info)
 {
     const Ev__Dialog *d = leg->dialog;
-    struct node_addr at = adopt_at(d->local_address);
+    struct addr at = adopt_at(d->local_address);
     struct sip_restore_params p = {
         .as = adopt_as(l->call, s, leg),
         .call_id = d->call_id,

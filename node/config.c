@@ -208,49 +208,6 @@ static int config_path(struct config_reader *r, const char *field, const char *v
     return 0;
 }
 
-static int config_ip(const char *text, char out[NODE_IP_TEXT_MAX], bool *ipv6)
-{
-    unsigned char bin[16];
-    int family = strchr(text, ':') ? AF_INET6 : AF_INET;
-    if (inet_pton(family, text, bin) != 1 || !inet_ntop(family, bin, out, NODE_IP_TEXT_MAX))
-        return ERR_INVAL;
-    *ipv6 = family == AF_INET6;
-    return 0;
-}
-
-static int config_port(const char *text, uint16_t *out)
-{
-    size_t n = strspn(text, "0123456789");
-    unsigned long value = n >= 1 && n <= 5 && text[n] == '\0' ? strtoul(text, NULL, 10) : 0;
-    if (value < 1 || value > 65535 || text[0] == '0')
-        return ERR_INVAL;
-    *out = (uint16_t)value;
-    return 0;
-}
-
-int node_addr_parse(const char *text, struct node_addr *out)
-{
-    struct node_addr a = {.port = 0};
-    char host[NODE_IP_TEXT_MAX];
-    const char *start = text, *end, *colon;
-    if (*text == '[') {
-        start = text + 1;
-        end = strchr(start, ']');
-        colon = end ? end + 1 : NULL;
-    } else {
-        end = colon = strchr(text, ':');
-    }
-    if (!end || *colon != ':' || (size_t)(end - start) >= sizeof host)
-        return ERR_INVAL;
-    memcpy(host, start, (size_t)(end - start));
-    host[end - start] = '\0';
-    if (config_ip(host, a.ip, &a.ipv6) || a.ipv6 != (*text == '[') || config_port(colon + 1, &a.port))
-        return ERR_INVAL;
-    snprintf(a.text, sizeof a.text, a.ipv6 ? "[%s]:%u" : "%s:%u", a.ip, (unsigned)a.port);
-    *out = a;
-    return 0;
-}
-
 static bool config_wildcard(const char *ip)
 {
     return strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "::") == 0;
@@ -265,11 +222,11 @@ static bool config_multicast(const char *ip, bool ipv6)
 }
 
 static int config_addr(struct config_reader *r, const char *field, const char *value, bool wildcard_ok,
-                       struct node_addr *out)
+                       struct addr *out)
 {
     if (!value)
         return config_missing(r, field);
-    if (node_addr_parse(value, out))
+    if (addr_parse(value, out))
         return err_set(r->info, ERR_INVAL, field, "must be \"IP:PORT\" or \"[IPv6]:PORT\", numeric, port 1 to 65535");
     if (config_multicast(out->ip, out->ipv6))
         return err_set(r->info, ERR_INVAL, field, "must be an address of this machine, not a multicast one");
@@ -321,10 +278,10 @@ static int config_rtp_addresses(struct config_reader *r)
     if (rtp->addresses_count > NODE_ADDRESSES_MAX)
         return err_set(r->info, ERR_INVAL, "listen.rtp.addresses", "must list 1 to %u addresses", NODE_ADDRESSES_MAX);
     for (unsigned i = 0; i < rtp->addresses_count; i++) {
-        char field[40], ip[NODE_IP_TEXT_MAX];
+        char field[40], ip[ADDR_IP_MAX];
         bool ipv6;
         snprintf(field, sizeof field, "listen.rtp.addresses[%u]", i);
-        if (config_ip(rtp->addresses[i], ip, &ipv6) || config_multicast(ip, ipv6) || config_wildcard(ip))
+        if (addr_parse_ip(rtp->addresses[i], ip, &ipv6) || config_multicast(ip, ipv6) || config_wildcard(ip))
             return err_set(r->info, ERR_INVAL, field, "must be one numeric IP address of this machine");
         if (!config_rtp_add(r->out, ip))
             return err_set(r->info, ERR_INVAL, field, "listed twice");
@@ -341,7 +298,7 @@ static int config_rtp_ports(struct config_reader *r)
     if (!dash || (size_t)(dash - text) >= sizeof low)
         return err_set(r->info, ERR_INVAL, "listen.rtp.ports", "must be \"LOW-HIGH\", such as \"20000-29999\"");
     snprintf(low, sizeof low, "%.*s", (int)(dash - text), text);
-    if (config_port(low, &c->rtp_port_min) || config_port(dash + 1, &c->rtp_port_max))
+    if (addr_parse_port(low, &c->rtp_port_min) || addr_parse_port(dash + 1, &c->rtp_port_max))
         return err_set(r->info, ERR_INVAL, "listen.rtp.ports", "must be \"LOW-HIGH\", such as \"20000-29999\"");
     if (c->rtp_port_min < 1024 || c->rtp_port_max < c->rtp_port_min + CONFIG_RTP_PORTS_LEAST - 1)
         return err_set(r->info, ERR_RANGE, "listen.rtp.ports", "must hold at least %d ports, none below 1024",
@@ -520,10 +477,10 @@ static int config_service(struct config_reader *r)
     if (r->raw->service_addresses_count > NODE_SERVICE_MAX)
         return err_set(r->info, ERR_INVAL, "service_addresses", "must list at most %u addresses", NODE_SERVICE_MAX);
     for (unsigned i = 0; i < r->raw->service_addresses_count; i++) {
-        char field[40], ip[NODE_IP_TEXT_MAX];
+        char field[40], ip[ADDR_IP_MAX];
         bool ipv6;
         snprintf(field, sizeof field, "service_addresses[%u]", i);
-        if (config_ip(r->raw->service_addresses[i], ip, &ipv6))
+        if (addr_parse_ip(r->raw->service_addresses[i], ip, &ipv6))
             return err_set(r->info, ERR_INVAL, field, "must be one numeric IP address, without a port");
         if (!config_sip_has(c, ip))
             return err_set(r->info, ERR_INVAL, field, "is not among the addresses of listen.sip");

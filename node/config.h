@@ -38,40 +38,32 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/addr.h"
 #include "base/err.h"
 #include "base/log.h"
 
 #define NODE_NAME_MAX 32u
 #define NODE_ADDRESSES_MAX 16u
-#define NODE_SERVICE_MAX 8u    /* as many are told to the cluster */
-#define NODE_IP_TEXT_MAX 46u   /* INET6_ADDRSTRLEN */
-#define NODE_ADDR_TEXT_MAX 64u /* "[ip]:port" */
+#define NODE_SERVICE_MAX 8u /* as many are told to the cluster */
 #define NODE_TOKEN_MAX 256u
 #define NODE_CONFIG_BYTES_MAX (64u << 10)
-
-struct node_addr {
-    char ip[NODE_IP_TEXT_MAX];     /* canonical text, without brackets */
-    char text[NODE_ADDR_TEXT_MAX]; /* "ip:port" or "[ip]:port" */
-    uint16_t port;                 /* 1 to 65535 */
-    bool ipv6;
-};
 
 struct node_config {
     char name[NODE_NAME_MAX + 1];
     char site[NODE_NAME_MAX + 1];
     char *data, *prompts; /* absolute, or relative to the present folder; never NULL after a load */
-    struct node_addr sip[NODE_ADDRESSES_MAX];
+    struct addr sip[NODE_ADDRESSES_MAX];
     unsigned n_sip; /* at least 1 */
-    struct node_addr https, peer;
-    char rtp_ip[NODE_ADDRESSES_MAX][NODE_IP_TEXT_MAX];
+    struct addr https, peer;
+    char rtp_ip[NODE_ADDRESSES_MAX][ADDR_IP_MAX];
     unsigned n_rtp;                      /* at least 1 */
     uint16_t rtp_port_min, rtp_port_max; /* both usable */
     char *tls_ca, *tls_cert, *tls_key;
-    char service_ip[NODE_SERVICE_MAX][NODE_IP_TEXT_MAX]; /* each of them among sip */
+    char service_ip[NODE_SERVICE_MAX][ADDR_IP_MAX]; /* each of them among sip */
     unsigned n_service;
     char *address_hook; /* NULL: none */
     unsigned detect_ms;
-    struct node_addr join;                /* port 0: none */
+    struct addr join;                     /* port 0: none */
     char admin_token[NODE_TOKEN_MAX + 1]; /* secret: never logged */
     enum log_level log_level;
     bool log_json;
@@ -93,8 +85,5 @@ bool node_config_service(const struct node_config *c, const char *ip);
  * key belongs to cert) and into the folders, and writes to `to` one line for each fault, as "FILE:LINE:COLUMN: FIELD: TEXT", or
  * "FILE: ok". 0 or the first error. */
 int node_config_check(const char *path, FILE *to);
-
-/* "1.2.3.4:5060" or "[::1]:5060", numeric only, port 1 to 65535. 0 or ERR_INVAL; *out untouched on failure. */
-ERR_CHECKED int node_addr_parse(const char *text, struct node_addr *out);
 
 #endif

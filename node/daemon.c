@@ -105,7 +105,7 @@ static void daemon_edge(uv_timer_t *t)
         return;
     }
     uv_timer_stop(t);
-    address_changed(n, "");
+    address_look_again(n);
     address_reconcile(n);
     calls_reload(n->calls);
     metrics_refresh(n);

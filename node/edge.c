@@ -93,7 +93,7 @@ int edge_start(struct node *n, struct err_info *info)
         return err_set(info, ERR_BADSTATE, "", "the cluster's secrets are not known yet");
     size_t room = sizeof cfg.listen / sizeof *cfg.listen, used = 0;
     for (unsigned i = 0; i < n->cfg.n_sip; i++) {
-        const struct node_addr *at = &n->cfg.sip[i];
+        const struct addr *at = &n->cfg.sip[i];
         if (node_config_service(&n->cfg, at->ip))
             continue; /* when the cluster says that it is here (address.c) */
         if (used < room)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "node/address.h"
 #include "node/ident.h"
 
@@ -87,25 +88,20 @@ void flow_path(struct node *n, const struct sip_register_info *info, char out[FL
 
 static bool flow_address_is(const char *text, const struct sockaddr *sa, bool with_port)
 {
-    char ip[INET6_ADDRSTRLEN + 2];
-    const char *colon = strrchr(text, ':');
-    size_t len = colon ? (size_t)(colon - text) : 0;
-    bool v6 = text[0] == '[';
-    if (!len || len >= sizeof ip || (v6 && (len < 3 || text[len - 1] != ']')))
+    struct addr at;
+    struct sockaddr_storage ss;
+    if (addr_parse(text, &at))
         return false;
-    memcpy(ip, text + v6, len - 2 * v6);
-    ip[len - 2 * v6] = '\0';
-    unsigned long port = strtoul(colon + 1, NULL, 10);
-    if (v6) {
-        struct in6_addr a;
-        const struct sockaddr_in6 *s6 = (const void *)sa;
-        return sa->sa_family == AF_INET6 && inet_pton(AF_INET6, ip, &a) == 1 &&
-               memcmp(&a, &s6->sin6_addr, sizeof a) == 0 && (!with_port || port == ntohs(s6->sin6_port));
+    (void)addr_sockaddr(&at, &ss);
+    if (sa->sa_family != ss.ss_family)
+        return false;
+    if (at.ipv6) {
+        const struct sockaddr_in6 *s6 = (const void *)sa, *a6 = (const void *)&ss;
+        return memcmp(&a6->sin6_addr, &s6->sin6_addr, sizeof a6->sin6_addr) == 0 &&
+               (!with_port || at.port == ntohs(s6->sin6_port));
     }
-    struct in_addr a;
-    const struct sockaddr_in *s4 = (const void *)sa;
-    return sa->sa_family == AF_INET && inet_pton(AF_INET, ip, &a) == 1 && a.s_addr == s4->sin_addr.s_addr &&
-           (!with_port || port == ntohs(s4->sin_port));
+    const struct sockaddr_in *s4 = (const void *)sa, *a4 = (const void *)&ss;
+    return a4->sin_addr.s_addr == s4->sin_addr.s_addr && (!with_port || at.port == ntohs(s4->sin_port));
 }
 
 static bool flow_is_node(void *ctx, const struct sockaddr *sa, bool with_port)
@@ -141,10 +137,11 @@ static struct flow_target *flow_add(struct flow_list *l, const char *uri)
 }
 
 /* The first Path of a binding, when it is one of flow_path: its URI and the address in it. */
-static bool flow_of_binding(struct node *n, const struct core_binding *b, char route[FLOW_ROUTE_MAX], char local[80])
+static bool flow_of_binding(struct node *n, const struct core_binding *b, char route[FLOW_ROUTE_MAX],
+                            struct addr *local)
 {
     static const char begins[] = "<sip:" SIP_EDGE_TOKEN;
-    char token[FLOW_ROUTE_MAX], flow[FLOW_TEXT_MAX];
+    char token[FLOW_ROUTE_MAX], flow[FLOW_TEXT_MAX], text[ADDR_TEXT_MAX];
     if (!b->path || strncmp(b->path, begins, sizeof begins - 1) != 0)
         return false;
     const char *start = b->path + 1, *end = strchr(start, '>'), *at = strchr(start, '@');
@@ -153,24 +150,19 @@ static bool flow_of_binding(struct node *n, const struct core_binding *b, char r
     memcpy(route, start, (size_t)(end - start));
     route[end - start] = '\0';
     size_t len = strcspn(at + 1, ";>");
-    if (len >= 80)
+    if (len >= sizeof text)
         return false;
-    memcpy(local, at + 1, len);
-    local[len] = '\0';
+    memcpy(text, at + 1, len);
+    text[len] = '\0';
     snprintf(token, sizeof token, "%.*s", (int)(at - start - 4), start + 4);
-    return flow_open_token(n, token, local, flow, sizeof flow) == 0 && strcmp(flow, b->flow) == 0;
+    return addr_parse(text, local) == 0 && flow_open_token(n, token, text, flow, sizeof flow) == 0 &&
+           strcmp(flow, b->flow) == 0;
 }
 
 /* The node through which this flow is reached now. A connection lives and dies with the node that took it; the mapping of a NAT
  * is one between the phone and an address, so whoever holds that address reaches the phone. NULL: nobody does. */
-static const char *flow_holder(struct node *n, const struct core_binding *b, const char *local)
+static const char *flow_holder(struct node *n, const struct core_binding *b, const char *ip)
 {
-    char ip[80];
-    const bool v6 = local[0] == '[';
-    snprintf(ip, sizeof ip, "%s", local + v6);
-    char *end = v6 ? strchr(ip, ']') : strrchr(ip, ':');
-    if (end)
-        *end = '\0';
     const struct core_address *a = strncmp(b->flow, "udp:", 4) == 0 ? core_address(n->core, ip) : NULL;
     const char *name = a ? a->holder : b->node;
     if (strcmp(name, n->cfg.name) == 0)
@@ -181,8 +173,9 @@ static const char *flow_holder(struct node *n, const struct core_binding *b, con
 
 static void flow_add_binding(struct node *n, struct flow_list *l, const struct core_binding *b)
 {
-    char route[FLOW_ROUTE_MAX], local[80];
-    const char *holder = flow_of_binding(n, b, route, local) ? flow_holder(n, b, local) : NULL;
+    char route[FLOW_ROUTE_MAX];
+    struct addr local;
+    const char *holder = flow_of_binding(n, b, route, &local) ? flow_holder(n, b, local.ip) : NULL;
     struct flow_target *t = NULL;
     if (!holder) {
         /* Its Contact is all there is. */
@@ -200,11 +193,7 @@ static void flow_add_binding(struct node *n, struct flow_list *l, const struct c
         return;
     }
     snprintf(t->flow, sizeof t->flow, "%s", b->flow);
-    char *colon = strrchr(local, ':');
-    bool v6 = local[0] == '[' && colon > local + 1;
-    if (colon)
-        colon[v6 ? -1 : 0] = '\0';
-    snprintf(t->local_ip, sizeof t->local_ip, "%s", local + v6);
+    snprintf(t->local_ip, sizeof t->local_ip, "%s", local.ip);
 }
 
 /* Whether a Contact names the address that its flow came from: then the phone may also listen there. */
@@ -223,9 +212,10 @@ static bool flow_may_listen(const struct core_binding *b)
 /* Whether its flow, if it needs one, is at a node that lives. */
 static bool flow_lives(struct node *n, const struct core_binding *b)
 {
-    char route[FLOW_ROUTE_MAX], local[80];
+    char route[FLOW_ROUTE_MAX];
+    struct addr local;
     return !b->path || !b->path[0] || strcmp(b->node, n->cfg.name) == 0 ||
-           (flow_of_binding(n, b, route, local) && flow_holder(n, b, local));
+           (flow_of_binding(n, b, route, &local) && flow_holder(n, b, local.ip));
 }
 
 /* Those whose flow lives before the others; otherwise as they are. order: places in rows. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "core/core.h"
 
 #define NEAREST_MAX 64u
@@ -33,20 +34,6 @@ void nearest_sort(struct nearest_row *rows, size_t n)
 
 /* ---- addresses */
 
-void nearest_ip(const char *sip, char out[64])
-{
-    const char *end = strrchr(sip, ':'), *start = sip;
-    if (end && sip[0] == '[' && end > sip && end[-1] == ']') {
-        start++;
-        end--;
-    }
-    size_t len = end && end > start ? (size_t)(end - start) : 0;
-    if (len >= 64)
-        len = 0;
-    memcpy(out, start, len);
-    out[len] = '\0';
-}
-
 static bool is_service(const struct core_node *k, const char *ip)
 {
     for (size_t i = 0; i < k->n_service; i++)
@@ -67,9 +54,8 @@ static json_t *addresses_of(struct node *n, const struct core_node *k, bool all)
 {
     json_t *list = json_array();
     for (size_t i = 0; list && i < k->n_sip; i++) {
-        char ip[64];
-        nearest_ip(k->sip[i], ip);
-        if (k->n_service && (!is_service(k, ip) || (!all && !is_there(n, k, ip))))
+        struct addr at;
+        if (addr_parse(k->sip[i], &at) || (k->n_service && (!is_service(k, at.ip) || (!all && !is_there(n, k, at.ip)))))
             continue;
         if (json_array_append_new(list, json_string(k->sip[i])) != 0) {
             json_decref(list);

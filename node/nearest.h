@@ -22,9 +22,6 @@ struct nearest_row {
 };
 /* Best first; ties by name. */
 void nearest_sort(struct nearest_row *rows, size_t n);
-/* "ip:port" or "[ip]:port" without the port; out "" when it is neither. */
-void nearest_ip(const char *sip, char out[64]);
-
 /* API_OP_NODES_NEAREST: args as there. NULL: out of memory. */
 json_t *nearest_answer(struct node *n, const json_t *args);
 

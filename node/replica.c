@@ -84,7 +84,7 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
     (void)index;
     switch (ev->type) {
     case CORE_EV_ADDRESS:
-        address_changed(n, ev->name);
+        address_look_again(n);
         break;
     case CORE_EV_CALL:
         if (n->calls)
@@ -94,7 +94,7 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
         verify_on_mark(n->replica->verify, ev->name);
         break;
     case CORE_EV_NODE:
-        address_changed(n, "");
+        address_look_again(n);
         if (n->calls)
             calls_node_changed(n->calls, ev->name);
         if (strcmp(ev->name, n->cfg.name) == 0) {
@@ -345,7 +345,7 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     }
     replica_clock_note(n);
     log_notice("node", "state replaced by the snapshot at index %llu", (unsigned long long)image->index);
-    address_changed(n, "");
+    address_look_again(n);
     address_reconcile(n);
     drain_reconcile(n);
     if (n->calls)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "raft/mesh_int.h"
@@ -16,27 +17,11 @@
 
 int mesh_address_parse(const char *text, struct sockaddr_storage *out)
 {
-    char host[64];
-    const char *colon = text ? strrchr(text, ':') : NULL;
-    if (!colon || colon == text || (size_t)(colon - text) >= sizeof host || !colon[1] || strlen(colon + 1) > 5)
-        return ERR_INVAL;
-    unsigned long port = 0;
-    for (const char *p = colon + 1; *p; p++) {
-        if (*p < '0' || *p > '9')
-            return ERR_INVAL;
-        port = port * 10 + (unsigned long)(*p - '0');
-    }
-    if (!port || port > 65535)
-        return ERR_INVAL;
-    memcpy(host, text, (size_t)(colon - text));
-    host[colon - text] = '\0';
-    size_t n = strlen(host);
-    memset(out, 0, sizeof *out);
-    if (host[0] == '[' && n > 2 && host[n - 1] == ']') {
-        host[n - 1] = '\0';
-        return uv_ip6_addr(host + 1, (int)port, (struct sockaddr_in6 *)out) ? ERR_INVAL : 0;
-    }
-    return uv_ip4_addr(host, (int)port, (struct sockaddr_in *)out) ? ERR_INVAL : 0;
+    struct addr a;
+    int rc = addr_parse(text, &a);
+    if (rc == 0)
+        (void)addr_sockaddr(&a, out);
+    return rc;
 }
 
 struct mesh_peer *mesh_peer_find(const struct mesh *m, uint64_t id)

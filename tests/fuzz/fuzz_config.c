@@ -13,15 +13,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void fuzz_addr(const uint8_t *data, size_t size)
 {
     char text[128];
-    struct node_addr a, again;
+    struct addr a, again;
     if (size >= sizeof text)
         return;
     memcpy(text, data, size);
     text[size] = '\0';
-    if (node_addr_parse(text, &a))
+    if (addr_parse(text, &a))
         return;
     assert(a.port > 0 && a.ip[0] && (strchr(a.ip, ':') != NULL) == a.ipv6);
-    assert(node_addr_parse(a.text, &again) == 0);
+    assert(addr_parse(a.text, &again) == 0);
     assert(strcmp(a.text, again.text) == 0 && strcmp(a.ip, again.ip) == 0 && a.port == again.port);
 }
 

@@ -3,7 +3,7 @@
 
 static struct fx f;
 
-static const char *const ips[] = {"10.0.0.1", "10.0.0.2", "10.0.0.3"};
+static const char *const ips[] = {"10.0.0.1", "10.0.0.2", "2001:db8::3"};
 
 static int node_up(const char *name, uint64_t id, uint64_t incarnation, const char *site, const char *ip)
 {
@@ -75,7 +75,7 @@ static void start(const char *node, uint64_t id, const char *called, const char 
 {
     char local[80], flow[80];
     Ev__Dialog d = EV__DIALOG__INIT;
-    (void)snprintf(local, sizeof local, "%s:5060", ip ? ip : "10.9.9.9");
+    (void)snprintf(local, sizeof local, ip && strchr(ip, ':') ? "[%s]:5060" : "%s:5060", ip ? ip : "10.9.9.9");
     (void)snprintf(flow, sizeof flow, "udp:%s:5999", peer);
     d.call_id = (char *)(uintptr_t) "dialog@test";
     d.local_address = local;

@@ -348,52 +348,6 @@ START_TEST(from_a_file)
 }
 END_TEST
 
-START_TEST(addresses)
-{
-    static const struct {
-        const char *text, *canonical;
-    } cases[] = {
-        {"1.2.3.4:1", "1.2.3.4:1"},
-        {"[::1]:65535", "[::1]:65535"},
-        {"[2001:0DB8::0:1]:5060", "[2001:db8::1]:5060"},
-        {"[::ffff:1.2.3.4]:80", "[::ffff:1.2.3.4]:80"},
-        {"", NULL},
-        {":", NULL},
-        {":5060", NULL},
-        {"1.2.3.4", NULL},
-        {"1.2.3.4:", NULL},
-        {"1.2.3.4:0", NULL},
-        {"1.2.3.4:05", NULL},
-        {"1.2.3.4:65536", NULL},
-        {"1.2.3.4:100000", NULL},
-        {"1.2.3.4:5060 ", NULL},
-        {" 1.2.3.4:5060", NULL},
-        {"1.2.3:5060", NULL},
-        {"1.2.3.256:5060", NULL},
-        {"01.2.3.4:5060", NULL},
-        {"1.2.3.4:+5", NULL},
-        {"::1:5060", NULL},
-        {"[::1]", NULL},
-        {"[::1]5060", NULL},
-        {"[::1:5060", NULL},
-        {"[]:5060", NULL},
-        {"[1.2.3.4]:5060", NULL},
-        {"[fe80::1%eth0]:5060", NULL},
-        {"host:5060", NULL},
-        {"[::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::::]:1", NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct node_addr a = {.port = 7};
-        int rc = node_addr_parse(cases[i].text, &a);
-        ck_assert_msg((rc == 0) == (cases[i].canonical != NULL), "'%s' gave %d", cases[i].text, rc);
-        if (rc == 0)
-            ck_assert_str_eq(a.text, cases[i].canonical);
-        else
-            ck_assert_uint_eq(a.port, 7);
-    }
-}
-END_TEST
-
 /* ---- --check ---- */
 
 static char said[4096];
@@ -603,7 +557,6 @@ int main(void)
     tcase_add_test(t, not_a_mapping);
     tcase_add_test(t, secrets);
     tcase_add_test(t, from_a_file);
-    tcase_add_test(t, addresses);
     tcase_add_test(t, check_says_ok_or_why_not);
     tcase_add_test(t, check_looks_into_certificates);
     tcase_add_test(t, service_addresses);

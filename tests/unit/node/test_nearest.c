@@ -37,24 +37,11 @@ START_TEST(the_best_comes_first)
 }
 END_TEST
 
-START_TEST(addresses_lose_their_port)
-{
-    static const char *const texts[][2] = {{"192.0.2.1:5060", "192.0.2.1"}, {"[2001:db8::1]:5060", "2001:db8::1"}, {":5060", ""},
-                                           {"", ""},                        {"[]:1", ""},                        {"[", ""}};
-    for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
-        char ip[64];
-        nearest_ip(texts[i][0], ip);
-        ck_assert_str_eq(ip, texts[i][1]);
-    }
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("nearest node");
     TCase *t = tcase_create("order");
     tcase_add_loop_test(t, the_best_comes_first, 0, sizeof cases / sizeof *cases);
-    tcase_add_test(t, addresses_lose_their_port);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
