@@ -79,6 +79,14 @@ typedef void node_post_fn(struct node *n, void *ctx);
 /* Any thread. 0, or ERR_BUSY when NODE_POST_MAX pieces of work wait already: the caller keeps ctx and says so to its client. */
 #define NODE_POST_MAX 4096u
 ERR_CHECKED int node_post(struct node *n, node_post_fn *fn, void *ctx);
+/* For an answer that must arrive: the request that it answers embeds `w`, so there is always room and nothing can refuse it. It is
+ * the core thread's again, with all of the request, when fn is called. As many wait as there are requests. Any thread. */
+struct node_posted {
+    struct list_node link;
+    node_post_fn *fn;
+    void *ctx;
+};
+void node_post_lend(struct node *n, struct node_posted *w, node_post_fn *fn, void *ctx);
 ERR_CHECKED int node_post_init(struct node *n);
 void node_post_close(struct node *n);
 size_t node_post_waiting(struct node *n);

@@ -3,7 +3,6 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -279,6 +278,7 @@ struct replica_image {
     struct node *n;
     repl_image_cb *cb;
     void *arg;
+    struct node_posted post;
     int status;
     struct repl_image image;
 };
@@ -301,10 +301,7 @@ static void replica_image_done(void *arg, int status, const struct storage_image
         memcpy(i->image.sha256, image->sha256, sizeof i->image.sha256);
         snprintf(i->image.path, sizeof i->image.path, "%s", image->path);
     }
-    /* Replication waits for this answer, and the core thread never waits for this thread meanwhile. */
-    const struct timespec pause = {0, 10000000};
-    while (node_post(i->n, replica_image_post, i))
-        (void)nanosleep(&pause, NULL);
+    node_post_lend(i->n, &i->post, replica_image_post, i); /* replication waits for this answer */
 }
 
 static int replica_snapshot_take(void *ctx, const char *dir, repl_image_cb *cb, void *arg)

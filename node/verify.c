@@ -72,6 +72,7 @@ void verify_free(struct verify *v)
 
 struct verify_job {
     struct node *n;
+    struct node_posted post;
     char request[40];
     int status;
     struct storage_digest digest;
@@ -124,10 +125,7 @@ static void verify_job_computed(void *arg, int status, const struct storage_dige
     j->status = status;
     if (status == 0)
         j->digest = *digest;
-    if (node_post(j->n, verify_job_done, j)) {
-        log_error("node", "digest dropped: the core thread's queue is full");
-        free(j);
-    }
+    node_post_lend(j->n, &j->post, verify_job_done, j);
 }
 
 /* Runs right after the commit of the marked entry, before the next one: every node pins the same state. */
