@@ -125,6 +125,8 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
     rc = call_leg_keep_remote(l, sdp, len);
     if (rc)
         return rc;
+    if (agreed.active)
+        local.line = agreed.media_index;
     l->local = local;
     l->agreed = agreed;
     l->we_offered = l->offered_by_us = false;
@@ -135,11 +137,13 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
 
 int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir dir)
 {
+    struct sdp before;
+    bool again = l->local_sdp[0] && sdp_parse(l->local_sdp, strlen(l->local_sdp), &before, NULL) == 0;
     call_leg_next_version(l);
     l->local.prefer[0] = first == SDP_PCMU ? SDP_PCMU : SDP_PCMA;
     l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
     l->local.dir = dir;
-    int n = sdp_write_offer(&l->local, l->local_sdp, sizeof l->local_sdp - 1);
+    int n = sdp_write_offer(&l->local, again ? &before : NULL, l->local_sdp, sizeof l->local_sdp - 1);
     if (n < 0)
         return n;
     l->local_sdp[n] = '\0';
@@ -178,6 +182,7 @@ int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *in
         return rc;
     l->local.session_id = ours.session_id;
     l->local.version = ours.session_version;
+    l->local.line = sdp_own_line(&ours);
     l->local.prefer[0] = call_first_codec(&ours);
     l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
     strcpy(l->local_sdp, d->local_sdp);

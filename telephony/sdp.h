@@ -79,16 +79,20 @@ struct sdp_local {
     enum sdp_dir dir;             /* what we want */
     enum sdp_codec prefer[2];     /* in order; the second may be SDP_OTHER for none */
     bool dtmf;                    /* offer telephone-event */
+    size_t line;                  /* place of the stream among the m= lines of our offers, from 0 */
 };
 
-/* Writes an offer. Returns the length, or ERR_TOOBIG. */
-int sdp_write_offer(const struct sdp_local *local, char *out, size_t size);
+/* Writes an offer. before: our last description in this dialog, NULL for the first. Its other m= lines stay where they are, with
+ * port 0: none may go away or change its kind (RFC 3264 section 8). Returns the length, or ERR_TOOBIG. */
+int sdp_write_offer(const struct sdp_local *local, const struct sdp *before, char *out, size_t size);
+/* The place of the stream in a description that we wrote. */
+size_t sdp_own_line(const struct sdp *ours);
 /* Answers `offer`: takes the first plain RTP audio line of our address family with a codec of ours, by the order of
  * `local->prefer`, and refuses the others in place; no such line: ERR_UNSUPPORTED (488). An offer whose lines all have port 0
  * (or that has none) is answered likewise, with agreed->active false. Returns the length, or ERR_TOOBIG. Fills *agreed. */
 int sdp_write_answer(const struct sdp *offer, const struct sdp_local *local, char *out, size_t size,
                      struct sdp_session_params *agreed);
-/* Takes the answer to an offer of ours. ERR_UNSUPPORTED when nothing common was chosen. */
+/* Takes the answer to an offer of ours (the m= line at offered->line). ERR_UNSUPPORTED when nothing common was chosen. */
 ERR_CHECKED int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer,
                                 struct sdp_session_params *agreed);
 

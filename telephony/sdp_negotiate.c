@@ -111,25 +111,57 @@ static int finish(struct writer *w)
     return w->over ? ERR_TOOBIG : (int)w->n;
 }
 
-int sdp_write_offer(const struct sdp_local *local, char *out, size_t size)
+static void put_offered(struct writer *w, const struct sdp_local *local)
 {
-    struct writer w = {.out = out, .size = size, .over = size == 0};
-
-    put_head(&w, local);
-    put(&w, "m=audio %u RTP/AVP", local->rtp_port);
+    put(w, "m=audio %u RTP/AVP", local->rtp_port);
     for (size_t i = 0; i < 2; i++) {
         if (is_g711(local->prefer[i]) && (i == 0 || local->prefer[i] != local->prefer[0]))
-            put(&w, " %u", own_pt(local->prefer[i]));
+            put(w, " %u", own_pt(local->prefer[i]));
     }
-    put(&w, local->dtmf ? " %u\r\n" : "\r\n", OWN_DTMF_PT);
+    put(w, local->dtmf ? " %u\r\n" : "\r\n", OWN_DTMF_PT);
     for (size_t i = 0; i < 2; i++) {
         if (is_g711(local->prefer[i]) && (i == 0 || local->prefer[i] != local->prefer[0]))
-            put_rtpmap(&w, own_pt(local->prefer[i]), codec_name(local->prefer[i]));
+            put_rtpmap(w, own_pt(local->prefer[i]), codec_name(local->prefer[i]));
     }
     if (local->dtmf)
-        put_dtmf(&w, OWN_DTMF_PT);
-    put(&w, "a=ptime:%u\r\na=%s\r\n", DEFAULT_PTIME_MS, dir_text(local->dir));
+        put_dtmf(w, OWN_DTMF_PT);
+    put(w, "a=ptime:%u\r\na=%s\r\n", DEFAULT_PTIME_MS, dir_text(local->dir));
+}
+
+/* The formats of a refused line mean nothing, but one must stand there (RFC 3264 section 6): the first keeps the answer short. */
+static void put_refused(struct writer *w, const struct sdp_media *m)
+{
+    int first = (int)strcspn(m->formats_raw, " ");
+    put(w, "m=%s 0 %s %.*s\r\n", m->kind, m->proto, first ? first : 1, first ? m->formats_raw : "0");
+}
+
+int sdp_write_offer(const struct sdp_local *local, const struct sdp *before, char *out, size_t size)
+{
+    struct writer w = {.out = out, .size = size, .over = size == 0};
+    size_t n = before ? before->n_media : 0, line = local->line < n ? local->line : n;
+
+    put_head(&w, local);
+    for (size_t i = 0; i < n || i == line; i++) {
+        if (i == line)
+            put_offered(&w, local);
+        else
+            put_refused(&w, &before->media[i]);
+    }
     return finish(&w);
+}
+
+size_t sdp_own_line(const struct sdp *ours)
+{
+    size_t i = 0;
+    while (i < ours->n_media && (ours->media[i].port == 0 || strcasecmp(ours->media[i].kind, "audio") != 0))
+        i++;
+    if (i < ours->n_media)
+        return i;
+    for (i = 0; i < ours->n_media; i++) { /* none is live: audio may begin where audio was */
+        if (strcasecmp(ours->media[i].kind, "audio") == 0)
+            return i;
+    }
+    return ours->n_media;
 }
 
 static const struct sdp_format *first_of(const struct sdp_media *m, enum sdp_codec c)
@@ -166,13 +198,6 @@ static void agree_common(struct sdp_session_params *p, const struct sdp_media *m
     p->ptime_ms = usable_ptime(m->ptime_ms);
     p->can_send = dir_sends(local->dir) && dir_receives(m->dir) && !m->hold_by_zero_addr;
     p->can_recv = dir_receives(local->dir) && dir_sends(m->dir);
-}
-
-/* The formats of a refused line mean nothing, but one must stand there (RFC 3264 section 6): the first keeps the answer short. */
-static void put_refused(struct writer *w, const struct sdp_media *m)
-{
-    int first = (int)strcspn(m->formats_raw, " ");
-    put(w, "m=%s 0 %s %.*s\r\n", m->kind, m->proto, first ? first : 1, first ? m->formats_raw : "0");
 }
 
 static void put_accepted(struct writer *w, const struct sdp_media *m, const struct sdp_local *local,
@@ -249,10 +274,11 @@ int sdp_write_answer(const struct sdp *offer, const struct sdp_local *local, cha
 int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer, struct sdp_session_params *agreed)
 {
     struct sdp_session_params p = {.dtmf_pt = -1, .dtmf_recv_pt = -1};
-    const struct sdp_media *m = &answer->media[0]; /* we offer one line, so the first is the one */
+    const struct sdp_media *m = &answer->media[offered->line < answer->n_media ? offered->line : 0];
     const struct sdp_format *f = NULL;
 
-    if (answer->n_media == 0 || !is_plain_audio(m) || m->port == 0 || (int)m->addr.ss_family != local_family(offered))
+    if (offered->line >= answer->n_media || !is_plain_audio(m) || m->port == 0 ||
+        (int)m->addr.ss_family != local_family(offered))
         return ERR_UNSUPPORTED;
     /* The answerer's order counts now (RFC 3264 section 6.1). */
     for (size_t i = 0; i < m->n_formats && !f; i++) {
@@ -264,6 +290,7 @@ int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer, s
         return ERR_UNSUPPORTED;
     const struct sdp_format *ev = offered->dtmf ? first_of(m, SDP_TELEPHONE_EVENT) : NULL;
     agree_common(&p, m, offered);
+    p.media_index = offered->line;
     p.codec = f->codec;
     p.codec_pt = f->pt;
     p.recv_pt = own_pt(f->codec);

@@ -454,8 +454,8 @@ static char dtmf_digit(const sip_t *sip)
     }
     if (p >= end || *p == '\0')
         return 0;
-    if (*p == '1' && p + 1 < end && (p[1] == '0' || p[1] == '1'))
-        return p[1] == '0' ? '*' : '#'; /* event numbers 10 and 11 */
+    if (*p == '1' && p + 1 < end && p[1] >= '0' && p[1] <= '9')
+        return p[1] <= '5' ? "*#ABCD"[p[1] - '0'] : 0; /* event numbers (RFC 4733 section 3.2) */
     char d = *p >= 'a' && *p <= 'd' ? (char)(*p - 32) : *p;
     return strchr("0123456789*#ABCD", d) ? d : 0;
 }

@@ -10,6 +10,7 @@
  * sip_dialog.c   requests inside a confirmed or early dialog, both directions
  * sip_timer.c    session timers (RFC 4028) and other timers of a leg
  * sip_register.c REGISTER
+ * sip_body.c     the description in a body
  * sip_bye.c      BYEs whose 200 waits
  * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
  * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
@@ -50,7 +51,8 @@
 
 #define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER"
 #define SIP_SUPPORTED "100rel, timer, path, outbound"
-#define SIP_ACCEPT "application/sdp, application/dtmf-relay, application/dtmf"
+#define SIP_ACCEPT_SDP "application/sdp, multipart/mixed"
+#define SIP_ACCEPT SIP_ACCEPT_SDP ", application/dtmf-relay, application/dtmf"
 #define SIP_LISTEN_MAX 24
 #define SIP_MUTED_BUCKETS 256
 #define SIP_FORKS_MAX 8     /* early dialogs of one INVITE; more are not followed */
@@ -215,11 +217,13 @@ void sip_source_of_response(nta_outgoing_t *orq, struct sip_source *out);
 /* The open connection of a flow ("tcp:ip:port"), NULL when there is none. */
 tport_t *sip_flow_connection(struct sip_port *port, const char *flow);
 bool sip_flow_alive(struct sip_port *port, const char *flow);
-/* Body as a NUL-terminated copy when it is SDP. *sdp NULL without a body. Returns 0 or the status to refuse with. */
-int sip_body_sdp(const sip_t *sip, char **sdp);
 char *sip_reason_value(int status, const char *text);
 const char *sip_phrase(int status, const char *phrase);
 char *sip_routes_text(const sip_route_t *r);
+
+/* sip_body.c: the description in the body as a NUL-terminated copy (free), NULL when there is none: no body, or one that need
+ * not be understood (handling=optional). Returns 0 or the status to refuse with. */
+int sip_body_sdp(const sip_t *sip, char **sdp);
 
 /* sip_auth.c: 0 when the sender is proven, *user then set (malloc); else the request is answered and the status returned. */
 int sip_auth_check(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip, bool proxy, char **user);

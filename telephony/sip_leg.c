@@ -153,7 +153,7 @@ static void refuse(struct sip_leg *leg, int status, const char *phrase, int retr
     snprintf(after, sizeof after, "%d", retry_after_s);
     nta_incoming_treply(
         leg->invite_in, status, sip_phrase(status, phrase), TAG_IF(retry_after_s > 0, SIPTAG_RETRY_AFTER_STR(after)),
-        TAG_IF(reason, SIPTAG_REASON_STR(reason)), TAG_IF(status == 415, SIPTAG_ACCEPT_STR("application/sdp")),
+        TAG_IF(reason, SIPTAG_REASON_STR(reason)), TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT_SDP)),
         TAG_IF(status == 405, SIPTAG_ALLOW_STR(SIP_ALLOW)), SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
 }
 

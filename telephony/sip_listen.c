@@ -78,7 +78,7 @@ static nta_agent_t *make_agent(struct sip_port *port, const char *url)
                             NTATAG_CANCEL_487(0), NTATAG_PASS_100(1), NTATAG_TIMEOUT_408(1), NTATAG_SERVER_RPORT(1),
                             NTATAG_CLIENT_RPORT(1), NTATAG_MAXSIZE((usize_t)c->message_max), NTATAG_UDP_MTU(UDP_MTU),
                             NTATAG_SIP_T1(c->t1_ms), NTATAG_SIP_T1X64(c->t1x64_ms), TPTAG_IDLE(c->tcp_idle_s * 1000),
-                            TPTAG_UDP_RMEM(UDP_RMEM_BYTES), TPTAG_REUSE(1), TAG_END());
+                            TPTAG_UDP_RMEM(UDP_RMEM_BYTES), TPTAG_REUSE(1), TPTAG_PONG2PING(1), TAG_END());
 }
 
 struct sip_port *sip_port_open(struct sip_ua *ua, const char *ip, uint16_t number, const char *field,

@@ -235,23 +235,6 @@ bool sip_flow_alive(struct sip_port *port, const char *flow)
     return sip_flow_connection(port, flow) != NULL;
 }
 
-int sip_body_sdp(const sip_t *sip, char **sdp)
-{
-    *sdp = NULL;
-    if (!sip->sip_payload || sip->sip_payload->pl_len == 0)
-        return 0;
-    const sip_content_type_t *c = sip->sip_content_type;
-    if (!c || !c->c_type || strcasecmp(c->c_type, "application/sdp") != 0 || sip->sip_content_encoding)
-        return 415;
-    size_t len = sip->sip_payload->pl_len;
-    if (len > SIP_SDP_MAX)
-        return 413;
-    if (memchr(sip->sip_payload->pl_data, '\0', len))
-        return 400;
-    *sdp = strndup(sip->sip_payload->pl_data, len);
-    return *sdp ? 0 : 500;
-}
-
 const char *sip_phrase(int status, const char *phrase)
 {
     if (phrase && *phrase)

@@ -39,6 +39,17 @@ static void check_answer(const struct sdp *offer, const struct sdp_local *local)
         if (taken != (back.media[i].port == local->rtp_port) || strcmp(back.media[i].kind, offer->media[i].kind) != 0)
             abort();
     }
+    /* A later offer of ours has the same lines in the same places. */
+    struct sdp_local again = *local;
+    again.line = sdp_own_line(&back);
+    if (p.active && again.line != p.media_index)
+        abort();
+    n = sdp_write_offer(&again, &back, text, sizeof text);
+    size_t lines = back.n_media + (again.line == back.n_media);
+    if (n >= 0 && sdp_parse(text, (size_t)n, &back, NULL) != 0)
+        abort();
+    if (n >= 0 && (back.n_media != lines || back.media[again.line].port != local->rtp_port))
+        abort();
     if (p.active && (p.recv_pt > 127 || p.dtmf_pt > 127 || p.ptime_ms < 10 || p.ptime_ms > 60))
         abort();
 }

@@ -251,13 +251,18 @@ START_TEST(as_many_lines_as_we_read_are_answered)
 {
     char offer_text[4096] = HEAD, text[2048], line[64];
     for (unsigned k = 0; k < SDP_MEDIA_MAX; k++) {
-        (void)snprintf(line, sizeof line, "m=%s %u RTP/AVP 8 0 96 97 98\r\n", k == 20 ? "audio" : "video", 4000 + 2 * k);
+        (void)snprintf(line, sizeof line, "m=%s %u RTP/AVP 8 0 96 97 98\r\n", k == 20 ? "audio" : "video",
+                       4000 + 2 * k);
         strcat(offer_text, line);
     }
     struct sdp offer, back;
     struct sdp_session_params p;
-    struct sdp_local local = {
-        .session_id = 1, .version = 1, .ip = "192.0.2.200", .rtp_port = 20000, .dir = SDP_SENDRECV, .prefer = {SDP_PCMA, SDP_PCMU}};
+    struct sdp_local local = {.session_id = 1,
+                              .version = 1,
+                              .ip = "192.0.2.200",
+                              .rtp_port = 20000,
+                              .dir = SDP_SENDRECV,
+                              .prefer = {SDP_PCMA, SDP_PCMU}};
     ck_assert_int_eq(sdp_parse(offer_text, strlen(offer_text), &offer, NULL), 0);
     ck_assert_uint_eq(offer.n_media, SDP_MEDIA_MAX);
     int n = sdp_write_answer(&offer, &local, text, sizeof text, &p);
@@ -391,11 +396,11 @@ START_TEST(offers_and_takes_answers)
     struct sdp_local local = ours();
     struct sdp_session_params p;
     char text[1024];
-    ck_assert_int_gt(sdp_write_offer(&local, text, sizeof text), 0);
+    ck_assert_int_gt(sdp_write_offer(&local, NULL, text, sizeof text), 0);
     ck_assert_str_eq(text, "v=0\r\no=- 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
                            "m=audio 20002 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
                            "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n");
-    ck_assert_int_eq(sdp_write_offer(&local, text, 60), ERR_TOOBIG);
+    ck_assert_int_eq(sdp_write_offer(&local, NULL, text, 60), ERR_TOOBIG);
     struct sdp answer = parse(HEAD "m=audio 9000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n");
     ck_assert_int_eq(sdp_take_answer(&local, &answer, &p), 0);
     ck_assert_int_eq(p.codec, SDP_PCMU); /* the answerer's order */
@@ -427,13 +432,46 @@ START_TEST(offers_and_takes_answers)
 }
 END_TEST
 
+/* Who has once offered video keeps its m= line: an offer of ours that lacked it would put the audio in its place. */
+START_TEST(later_offers_keep_the_lines)
+{
+    struct sdp_local local = ours();
+    struct sdp_session_params p;
+    char text[1024];
+    struct sdp offer =
+        parse(HEAD "m=video 9002 RTP/AVP 97\r\nm=audio 9000 RTP/AVP 8\r\nm=application 9004 UDP/BFCP *\r\n");
+    ck_assert_int_gt(sdp_write_answer(&offer, &local, text, sizeof text, &p), 0);
+    struct sdp before = parse(text);
+    ck_assert_uint_eq(sdp_own_line(&before), 1);
+    local.line = p.media_index;
+    ck_assert_int_gt(sdp_write_offer(&local, &before, text, sizeof text), 0);
+    const char *video = strstr(text, "m=video 0 RTP/AVP 97\r\n"),
+               *audio = strstr(text, "m=audio 20002 RTP/AVP 8 0 101\r\n"),
+               *more = strstr(text, "m=application 0 UDP/BFCP *\r\n");
+    ck_assert_msg(video && audio > video && more > audio, "%s", text);
+    struct sdp answer = parse(HEAD "m=video 0 RTP/AVP 97\r\nm=audio 9000 RTP/AVP 0\r\nm=application 0 UDP/BFCP *\r\n");
+    ck_assert_int_eq(sdp_take_answer(&local, &answer, &p), 0);
+    ck_assert_uint_eq(p.media_index, 1);
+    ck_assert_str_eq(addr_text(&p.remote), "192.0.2.1 9000");
+    answer = parse(HEAD "m=video 0 RTP/AVP 97\r\n"); /* too few lines */
+    ck_assert_int_eq(sdp_take_answer(&local, &answer, &p), ERR_UNSUPPORTED);
+    before =
+        parse(HEAD "m=video 0 RTP/AVP 97\r\nm=audio 0 RTP/AVP 8\r\n"); /* all is off: audio comes back where it was */
+    ck_assert_uint_eq(sdp_own_line(&before), 1);
+    before = parse(HEAD);
+    local.line = sdp_own_line(&before);
+    ck_assert_int_gt(sdp_write_offer(&local, &before, text, sizeof text), 0);
+    ck_assert_ptr_nonnull(strstr(text, "m=audio 20002 "));
+}
+END_TEST
+
 START_TEST(ipv6_both_ways)
 {
     struct sdp_local local = ours();
     struct sdp_session_params p;
     char text[1024];
     local.ip = "2001:db8::9";
-    ck_assert_int_gt(sdp_write_offer(&local, text, sizeof text), 0);
+    ck_assert_int_gt(sdp_write_offer(&local, NULL, text, sizeof text), 0);
     ck_assert_ptr_nonnull(strstr(text, "c=IN IP6 2001:db8::9\r\n"));
     struct sdp offer = parse(text);
     ck_assert_int_gt(sdp_write_answer(&offer, &local, text, sizeof text, &p), 0);
@@ -460,6 +498,7 @@ int main(void)
     tcase_add_test(tc, directions_meet);
     tcase_add_test(tc, profile_and_mux_are_mirrored);
     tcase_add_test(tc, offers_and_takes_answers);
+    tcase_add_test(tc, later_offers_keep_the_lines);
     tcase_add_test(tc, ipv6_both_ways);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

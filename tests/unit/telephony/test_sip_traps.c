@@ -131,6 +131,26 @@ START_TEST(tcp_junk_is_closed)
 }
 END_TEST
 
+/* RFC 5626 section 4.4.1: a phone that hears no pong takes its connection for dead, and registers again and again. */
+START_TEST(pings_are_answered)
+{
+    struct env *e = env_new();
+    env_start(e);
+    int fd = tcp_connect(e);
+    for (int i = 0; i < 3; i++) {
+        char got[8];
+        ck_assert_int_eq(send(fd, "\r\n\r\n", 4, MSG_NOSIGNAL), 4);
+        ssize_t n = -1;
+        env_until(e, (n = recv(fd, got, sizeof got, MSG_DONTWAIT)) >= 0);
+        ck_assert_int_eq(n, 2);
+        ck_assert_mem_eq(got, "\r\n", 2);
+    }
+    close(fd);
+    still_answers(e);
+    env_stop(e);
+}
+END_TEST
+
 START_TEST(tcp_cap_per_source)
 {
     struct env *e = env_new();
@@ -355,6 +375,7 @@ int main(void)
     tcase_add_test(t, no_resolution);
     tcase_add_test(t, no_resolution_of_contact);
     tcase_add_test(t, tcp_junk_is_closed);
+    tcase_add_test(t, pings_are_answered);
     tcase_add_test(t, tcp_cap_per_source);
     tcase_add_test(t, strays);
     tcase_add_test(t, large_messages);

@@ -376,6 +376,10 @@ START_TEST(info_options_and_order)
         {"application/dtmf-relay", "Duration=160\r\nSignal= #\r\n", '#', 200},
         {"application/dtmf", "*", '*', 200},
         {"application/dtmf-relay", "Signal=11", '#', 200},
+        {"application/dtmf-relay", "Signal=12\r\n", 'A', 200},
+        {"application/dtmf-relay", "Signal=15", 'D', 200},
+        {"application/dtmf-relay", "Signal=1", '1', 200},
+        {"application/dtmf-relay", "Signal=16", 0, 400}, /* flash hook: no key */
         {"application/dtmf", "x", 0, 400},
         {"application/dtmf-relay", "Signal", 0, 400},
         {"text/plain", "5", 0, 415},
@@ -444,6 +448,62 @@ START_TEST(refusals)
     one_refused("CANCEL", "", NULL, 481, NULL, NULL);
     one_refused("INVITE", "Contact: <sip:two@127.0.0.1>\r\n", SDP_A, 400, NULL, NULL);
     one_refused("OPTIONS", "", NULL, 200, "Accept", "application/sdp");
+}
+END_TEST
+
+/* What stands beside the description in a body of several parts. */
+START_TEST(bodies)
+{
+#define PART_SDP "--b=1\r\nContent-Type: application/sdp\r\n\r\n%s\r\n"
+    static const struct {
+        const char *type, *before, *after;
+        int status; /* 0: taken, with the description; 1: taken without */
+    } cases[] = {
+        {"multipart/mixed;boundary=\"b=1\"", "", "--b=1--\r\n", 0},
+        {"multipart/mixed;boundary=\"b=1\"", "preamble\r\n",
+         "--b=1\r\nContent-Type: application/isup;version=x\r\n"
+         "Content-Disposition: signal;handling=optional\r\n\r\n\001\002\r\n--b=1--",
+         0},
+        {"Multipart/Mixed ; boundary=\"b=1\"", "--b=1\r\nContent-Type: text/plain\r\n\r\n--b=2\r\n", "--b=1--", 0},
+        {"multipart/mixed;boundary=\"b=1\"",
+         "--b=1\r\nContent-Type: application/pidf+xml\r\n"
+         "Content-Disposition: by-reference;\r\n handling=required\r\n\r\n<x/>\r\n",
+         "--b=1--", 415},
+        {"multipart/alternative;boundary=\"b=1\"", "--b=1\r\nContent-Type: application/sdp\r\n\r\nv=old\r\n", "--b=1--",
+         0},
+        {"multipart/mixed;boundary=\"b=1\"", "", "--b=1", 400},
+        {"multipart/mixed;boundary=\"b=1\"", "", "", 400},
+        {"multipart/mixed;boundary=\"none\"", "", "", 415},
+        {"multipart/mixed", "", "--b=1--", 415},
+        {"multipart/related;boundary=\"b=1\"", "", "--b=1--", 415},
+        {"application/xml\r\nContent-Disposition: render;handling=optional", "", "", 1},
+        {"application/sdp\r\nContent-Encoding: identity", NULL, NULL, 0},
+    };
+    struct env *e = env_new();
+    env_start(e);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char body[2048], type[256], start[16];
+        size_t n = cases[i].before ? (size_t)snprintf(body, sizeof body, "%s", cases[i].before) : 0;
+        n += (size_t)snprintf(body + n, sizeof body - n, cases[i].before ? PART_SDP : "%s", SDP_A);
+        snprintf(body + n, sizeof body - n, "%s", cases[i].after ? cases[i].after : "");
+        snprintf(type, sizeof type, "Content-Type: %s\r\n", cases[i].type);
+        snprintf(start, sizeof start, "SIP/2.0 %d", cases[i].status < 100 ? 100 : cases[i].status);
+        struct peer *p = peer_udp(e);
+        int before = e->invites;
+        peer_request(p, "INVITE", type, body);
+        peer_expect(p, start);
+        ck_assert_msg(e->invites == before + (cases[i].status < 100), "case %zu: %s", i, p->msg);
+        if (cases[i].status < 100) {
+            ck_assert_msg(e->inv_has_sdp == (cases[i].status == 0), "case %zu", i);
+            if (e->inv_has_sdp)
+                ck_assert_str_eq(e->inv_sdp, SDP_A);
+            sip_leg_reject(e->leg, 486, NULL, 0);
+        } else if (cases[i].status == 415) {
+            ck_assert_ptr_nonnull(strstr(peer_header(p, "Accept"), "multipart/mixed"));
+        }
+        peer_free(p);
+    }
+    env_stop(e);
 }
 END_TEST
 
@@ -701,6 +761,7 @@ int main(void)
     tcase_add_test(plain, reinvite_from_us);
     tcase_add_test(plain, info_options_and_order);
     tcase_add_test(t, refusals);
+    tcase_add_test(t, bodies);
     tcase_add_test(t, refused_as_sent);
     tcase_add_test(plain, merged_request);
     tcase_add_test(t, overload);
