@@ -56,9 +56,9 @@ int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip
 
 static int refuse_body(struct sip_port *port, nta_incoming_t *irq, int status)
 {
-    nta_incoming_treply(
-        irq, status, sip_phrase(status, NULL), TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT_SDP)),
-        TAG_IF(status == 415, SIPTAG_ACCEPT_ENCODING_STR("identity")), SIPTAG_SERVER_STR(port->ua->product), TAG_END());
+    nta_incoming_treply(irq, status, sip_phrase(status, NULL), TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT_SDP)),
+                        TAG_IF(status == 415, SIPTAG_ACCEPT_ENCODING_STR("identity")),
+                        SIPTAG_SERVER_STR(port->ua->product), TAG_END());
     return status;
 }
 
