@@ -146,11 +146,13 @@ int core_node_forget(struct core *c, const Ev__NodeForget *m)
     struct node *n = core_node_obj(c, m->name);
     if (!n)
         return core_refuse(c, ERR_NOTFOUND, "name", "there is no node %.64s", m->name);
-    bool was_up = n->pub.up;
-    n->pub.up = false;
-    core_take_over_from(c, m->name);
+    /* Only NodeDown takes calls from a node, for it alone waits until the lease is over. One that is up again may have been heard
+     * since by another leader than the one that proposed this. */
+    if (n->pub.up)
+        return core_refuse(c, ERR_BADSTATE, "name", "node %.64s is up", m->name);
+    core_take_over_from(c, m->name); /* what nobody was there to take */
     core_addresses_adopt(c, m->name);
-    core_node_touch(c, n, was_up ? "node.down" : NULL);
+    core_node_touch(c, n, NULL);
     const struct storage_val v = storage_text(m->name);
     storage_run(c->st, STORAGE_NODE_DEL, &v, 1);
     (void)map_del(&c->nodes, m->name);

@@ -342,6 +342,7 @@ START_TEST(test_one_home)
     m.name = (char *)(uintptr_t) "n1";
     FX_BODY(NODE_FORGET, node_forget, m);
     start("n1", 1, "10001", ips[0], "127.0.0.9");
+    ck_assert_int_eq(fx_node_down(&f, "n1", 1), 0);
     ck_assert_int_eq(fx_run(&f, &cmd), 0);
     ck_assert_str_eq(core_address(f.c, ips[0])->home, "");
     ck_assert_int_eq(node_up("n1", 91, 1, "default", ips[0]), 0); /* its successor may have it */
