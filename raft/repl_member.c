@@ -120,6 +120,13 @@ static void repl_op_done(struct repl *r, struct repl_member_op *op, int status, 
     free(op);
 }
 
+static void repl_op_drop(struct repl *r, struct repl_member_op *op)
+{
+    list_del(&op->link);
+    r->n_ops--;
+    free(op);
+}
+
 void repl_member_fail_all(struct repl *r, int status, const char *text)
 {
     r->change_op = r->transfer_op = NULL;
@@ -446,7 +453,9 @@ static void repl_op_step(struct repl *r, struct repl_member_op *op)
         return;
     }
     if (!repl_leading(r)) {
-        if (leader && leader != r->ident.id)
+        if (op->from) /* who asked us asks the new leader by itself: from two sides it would be done, and then refused */
+            repl_op_drop(r, op);
+        else if (leader && leader != r->ident.id)
             repl_op_forward(r, op, leader);
         return;
     }
@@ -495,10 +504,21 @@ void repl_member_pump(struct repl *r)
 
 /* ---- who may connect, who may join ---- */
 
+/* Who is to be removed is a member until that is committed: it may yet come to nothing. */
+static const struct repl_member *repl_member_still(struct repl *r, uint64_t id)
+{
+    for (unsigned i = 0; i < r->n_before; i++)
+        if (r->before[i].id == id)
+            return &r->before[i];
+    return NULL;
+}
+
 int repl_member_admit(void *ctx, const struct mesh_hello *h, char *why, size_t cap)
 {
     struct repl *r = ctx;
-    struct repl_member *m = repl_member_find(r, h->id);
+    const struct repl_member *m = repl_member_find(r, h->id);
+    if (!m)
+        m = repl_member_still(r, h->id);
     raft_index match = 0;
     if (r->stopping) {
         snprintf(why, cap, "is stopping");
@@ -525,6 +545,10 @@ int repl_member_admit(void *ctx, const struct mesh_hello *h, char *why, size_t c
     /* The id is the index of the entry that added it: our list is newer and does not have it. Not libraft's index, which may be
      * ahead of the list until the end of this turn: a node that is just catching up would send a member away for good. */
     if (!m && h->id <= r->members_committed) {
+        if (r->members_uncommitted) { /* read from the log at start: what was before it is not known */
+            snprintf(why, cap, "a change of members is under way");
+            return ERR_BUSY;
+        }
         snprintf(why, cap, "this node was removed from the cluster");
         return ERR_NOTFOUND;
     }
