@@ -52,7 +52,8 @@ struct repl_pend {
 
 /* What the leader has queued of one origin, within one term. */
 struct repl_origin {
-    uint64_t id, incarnation, term, last;
+    uint64_t id, incarnation, term;
+    uint64_t next;     /* the only sequence that is taken; 0: whichever comes first in this term */
     uint64_t awaits;   /* index of the entry with its newest command: it waits to hear that this is committed */
     bool queued;       /* has commands in a batch not yet submitted */
     bool wants_resume; /* something was refused: it must send again once there is room */

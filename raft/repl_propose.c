@@ -107,7 +107,8 @@ static struct repl_origin *repl_origin_get(struct repl *r, uint64_t id, uint64_t
                 *o = (struct repl_origin){.id = id, .incarnation = incarnation, .term = term};
             return o;
         }
-        if (!free_slot && (!o->id || o->term != term))
+        /* who is no member any more sends nothing that would be taken */
+        if (!free_slot && (!o->id || o->term != term || !repl_member_find(r, o->id)))
             free_slot = o;
     }
     if (free_slot)
@@ -128,13 +129,14 @@ static struct repl_batch *repl_open_batch(struct repl *r, size_t len)
     return b;
 }
 
-/* 0 when queued or already queued; ERR_BUSY when it must come again, and all after it. */
+/* 0 when queued or already queued; ERR_BUSY when it must come again, and all after it: the first of a term as well, for whatever
+ * followed it into the log would be skipped as out of order, and asked for again in vain. */
 static int repl_queue(struct repl *r, struct repl_origin *o, const struct repl_item *item)
 {
-    if (o->last && item->seq <= o->last)
-        return 0;
-    if (o->last && item->seq > o->last + 1)
-        return ERR_BUSY;
+    if (!o->next)
+        o->next = item->seq;
+    if (item->seq != o->next)
+        return item->seq < o->next ? 0 : ERR_BUSY;
     size_t bytes = repl_batch_item_bytes(item->len);
     if (r->batch_bytes + bytes > REPL_QUEUE_BYTES_MAX)
         return ERR_BUSY;
@@ -142,7 +144,7 @@ static int repl_queue(struct repl *r, struct repl_origin *o, const struct repl_i
     if (!b || repl_batch_add(b, item))
         return ERR_BUSY;
     r->batch_bytes += bytes;
-    o->last = item->seq;
+    o->next = item->seq + 1;
     o->queued = true;
     return 0;
 }
@@ -308,7 +310,7 @@ int repl_propose_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_
     wire_reader_init(&rd, data, len);
     uint64_t term = wire_get64(&rd), incarnation = wire_get64(&rd), seq = wire_get64(&rd);
     uint32_t n = wire_get32(&rd);
-    if (rd.bad || !incarnation || !seq || !n || n > REPL_BATCH_ITEMS_MAX)
+    if (rd.bad || !incarnation || !seq || !n || n > REPL_BATCH_ITEMS_MAX || seq > UINT64_MAX - n)
         return ERR_CORRUPT;
     bool take = repl_leading(r) && term == raft_current_term(&r->raft) && repl_member_find(r, peer);
     struct repl_origin *o = take ? repl_origin_get(r, peer, incarnation) : NULL;

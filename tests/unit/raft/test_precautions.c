@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 
 #include "raft/repl_int.h"
+#include "raft/wire.h"
 #include "tests/unit/raft/fixture.h"
 
 /* libraft loses its own request when a write fails at once: the process ends then anyway. */
@@ -217,11 +218,18 @@ END_TEST
 
 /* ---- the list of members is read at the end of a turn: until then nobody may be called removed by a newer index ---- */
 
+static bool settled(struct fx *fx, void *arg)
+{
+    (void)arg;
+    return fx->nodes[0].repl->members_uncommitted == 0;
+}
+
 START_TEST(test_list_that_is_behind_removes_nobody)
 {
     struct fx *fx = fx_new();
     char why[256] = "";
     fx_cluster(fx, 2);
+    ck_assert(fx_until(fx, settled, NULL));
     struct repl *r = fx->nodes[0].repl;
     struct mesh_hello hello = {.id = repl_id(fx->nodes[1].repl), .last_index = 1000, .name = "n2", .address = "x"};
     unsigned n = r->n_members;
@@ -239,6 +247,121 @@ START_TEST(test_list_that_is_behind_removes_nobody)
 }
 END_TEST
 
+/* ---- whom a removal concerns that is not committed is not told that it is removed: a new leader may know nothing of it ---- */
+
+START_TEST(test_uncommitted_removal_sends_nobody_away)
+{
+    struct fx *fx = fx_new();
+    char why[256] = "";
+    fx_cluster(fx, 2);
+    ck_assert(fx_until(fx, settled, NULL));
+    struct repl *r = fx->nodes[0].repl;
+    struct mesh_hello hello = {.id = repl_id(fx->nodes[1].repl), .last_index = 1000, .name = "n2", .address = "x"};
+    ck_assert_uint_ge(r->members_committed, hello.id);
+    memcpy(r->before, r->members, sizeof r->before);
+    r->n_before = r->n_members;
+    r->n_members = 1; /* the entry that removes n2 is in the log */
+    r->members_uncommitted = r->members_committed + 1;
+    ck_assert_msg(repl_member_admit(r, &hello, why, sizeof why) == 0, "%s", why);
+    r->n_before = 0; /* restarted in between */
+    ck_assert_int_eq(repl_member_admit(r, &hello, why, sizeof why), ERR_BUSY);
+    r->members_uncommitted = 0;
+    ck_assert_int_eq(repl_member_admit(r, &hello, why, sizeof why), ERR_NOTFOUND);
+    fx_free(fx);
+}
+END_TEST
+
+/* Whoever asked a leader for a change asks the next one by itself. Were it passed on as well, the change would be made by the one
+ * and the other be told that it is there already. */
+static bool no_ops(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return ((struct repl *)arg)->n_ops == 0;
+}
+
+START_TEST(test_a_leader_no_more_passes_no_change_on)
+{
+    struct fx *fx = fx_new();
+    uint8_t frame[128];
+    fx_cluster(fx, 2);
+    struct repl *leader = fx->nodes[fx_leader(fx)].repl, *r = fx->nodes[!fx_leader(fx)].repl;
+    uint8_t *p = wire_put64(frame, 77);
+    p = wire_put8(p, REPL_OP_ADD);
+    p = wire_put_str(p, "n9");
+    p = wire_put_str(p, "127.0.0.1:9");
+    ck_assert_int_eq(repl_member_frame(r, repl_id(leader), frame, (size_t)(p - frame)), 0);
+    ck_assert_uint_eq(r->n_ops, 1);
+    ck_assert(fx_until(fx, no_ops, r));
+    ck_assert_int_eq(fx_commit(fx, 0, 1), 0);
+    ck_assert_uint_eq(leader->n_members, 2);
+    fx_free(fx);
+}
+END_TEST
+
+/* ---- the leader's queue ---- */
+
+static void forward(struct repl *r, uint64_t peer, uint64_t seq, size_t len)
+{
+    static uint8_t frame[8192];
+    memset(frame, 0, sizeof frame);
+    uint8_t *p = wire_put64(frame, raft_current_term(&r->raft));
+    p = wire_put64(p, 1);
+    p = wire_put64(p, seq);
+    p = wire_put32(p, 1);
+    p = wire_put32(p, (uint32_t)len);
+    ck_assert_int_eq(repl_propose_frame(r, peer, frame, (size_t)(p - frame) + len), 0);
+}
+
+static unsigned queued(struct repl *r)
+{
+    unsigned n = 0;
+    list_foreach(it, &r->batches)
+        n += list_entry(it, struct repl_batch, link)->count;
+    return n;
+}
+
+/* A first command for which there was no room, and a second one for which there is: taken, it would be skipped as out of order by
+ * every state machine, and the first, sent again, by the leader: neither would ever be carried out. */
+START_TEST(test_no_gap_behind_a_refused_first_command)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 2);
+    struct repl *r = fx->nodes[fx_leader(fx)].repl;
+    uint64_t peer = repl_id(fx->nodes[!fx_leader(fx)].repl);
+    repl_propose_lost(r);
+    r->batch_bytes = REPL_QUEUE_BYTES_MAX - 1000;
+    forward(r, peer, 7, 4096);
+    ck_assert_uint_eq(queued(r), 0);
+    forward(r, peer, 8, 16);
+    ck_assert_uint_eq(queued(r), 0);
+    r->batch_bytes = 0;
+    forward(r, peer, 7, 4096);
+    forward(r, peer, 8, 16);
+    forward(r, peer, 8, 16); /* once more */
+    ck_assert_uint_eq(queued(r), 2);
+    repl_propose_lost(r); /* they are not in the other node's list */
+    fx_free(fx);
+}
+END_TEST
+
+/* Members that came and went within one term leave room for those that come. */
+START_TEST(test_removed_members_leave_their_place_in_the_queue)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 2);
+    struct repl *r = fx->nodes[fx_leader(fx)].repl;
+    uint64_t peer = repl_id(fx->nodes[!fx_leader(fx)].repl);
+    repl_propose_lost(r);
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
+        r->origins[i] =
+            (struct repl_origin){.id = 1000 + i, .incarnation = 1, .term = raft_current_term(&r->raft), .next = 2};
+    forward(r, peer, 1, 16);
+    ck_assert_uint_eq(queued(r), 1);
+    repl_propose_lost(r);
+    fx_free(fx);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("raft precautions");
@@ -252,6 +375,10 @@ int main(void)
     tcase_add_test(tc, test_in_flight_ends_with_apply);
     tcase_add_test(tc, test_failed_apply_is_fatal);
     tcase_add_test(tc, test_list_that_is_behind_removes_nobody);
+    tcase_add_test(tc, test_uncommitted_removal_sends_nobody_away);
+    tcase_add_test(tc, test_a_leader_no_more_passes_no_change_on);
+    tcase_add_test(tc, test_no_gap_behind_a_refused_first_command);
+    tcase_add_test(tc, test_removed_members_leave_their_place_in_the_queue);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
