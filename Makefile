@@ -194,7 +194,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(OWN_A) $(EXTRA_$(
 		$(shell pkg-config --libs libcurl check 2>/dev/null)
 
 # The simulation has a storage of its own in the place of libstorage.a; sim-sqlite has the real one.
-SIM_DEPS := $(SIM_SRC) tests/sim/sim.h $(GEN).h $(BUILD)/libcore.a $(BUILD)/libbase.a
+SIM_DEPS := $(SIM_SRC) $(wildcard tests/sim/*.h) $(GEN).h $(BUILD)/libcore.a $(BUILD)/libbase.a
 SIM_LINK = mkdir -p $(@D); $(CC) $(CFLAGS_ALL) $(WARN) $(LINK) -o $@
 $(BUILD)/tests/sim/sim: $(SIM_DEPS)
 	$(call say,LINK,$@)

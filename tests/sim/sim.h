@@ -330,6 +330,8 @@ void owner_applied(struct sim *s, struct sim_node *n);
 void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, const struct core_answer *a);
 void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m);
 void owner_timer(struct sim *s, struct sim_node *n, const struct sim_event *ev);
+
+/* ---- sim_adopt.c: calls that change hands */
 void owner_forget_all(struct sim_node *n);
 void owner_resume(struct sim *s, struct sim_node *n);
 void owner_forget_address(struct sim *s, struct sim_node *n, int ip);

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_owner.h"
 
 #define END_RETRY_US (300 * SIM_MS)
 #define MEDIA_TIMEOUT_US (3 * SIM_S)
 
-static struct sim_ocall *of(struct sim *s, struct sim_node *n, uint64_t id)
+struct sim_ocall *ocall_of(struct sim *s, struct sim_node *n, uint64_t id)
 {
     for (unsigned i = 0; i < s->n_calls; i++)
         if (s->calls[i].id == id)
@@ -17,12 +17,12 @@ static struct sim_ocall *of(struct sim *s, struct sim_node *n, uint64_t id)
     return NULL;
 }
 
-static unsigned at(const struct sim_node *n, const struct sim_ocall *k)
+unsigned ocall_index(const struct sim_node *n, const struct sim_ocall *k)
 {
     return (unsigned)(k - n->calls);
 }
 
-static bool act(struct sim *s, struct sim_node *n, struct sim_ocall *k, enum sim_msg_type type, int dialog, uint64_t a)
+bool ocall_act(struct sim *s, struct sim_node *n, struct sim_ocall *k, enum sim_msg_type type, int dialog, uint64_t a)
 {
     if (dialog < 0 || !lease_held(s, n))
         return false;
@@ -36,7 +36,7 @@ static bool act(struct sim *s, struct sim_node *n, struct sim_ocall *k, enum sim
     return true;
 }
 
-static void forget(struct sim_ocall *k)
+void ocall_forget(struct sim_ocall *k)
 {
     memset(k, 0, sizeof *k);
     k->a = k->b = -1;
@@ -46,15 +46,15 @@ static void forget(struct sim_ocall *k)
 
 static void propose(struct sim *s, struct sim_node *n, struct sim_ocall *k, Ev__Command *cmd, enum sim_what what)
 {
-    raft_propose(s, n, cmd, what, at(n, k), k->epoch);
+    raft_propose(s, n, cmd, what, ocall_index(n, k), k->epoch);
 }
 
 static void release(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
     if (!k->a_released)
-        k->a_released = act(s, n, k, MSG_RELEASE, k->a, 0) || k->a < 0;
+        k->a_released = ocall_act(s, n, k, MSG_RELEASE, k->a, 0) || k->a < 0;
     if (!k->b_released)
-        k->b_released = act(s, n, k, MSG_RELEASE, k->b, 0) || k->b < 0;
+        k->b_released = ocall_act(s, n, k, MSG_RELEASE, k->b, 0) || k->b < 0;
 }
 
 static void propose_end(struct sim *s, struct sim_node *n, struct sim_ocall *k)
@@ -75,7 +75,7 @@ static void end(struct sim *s, struct sim_node *n, struct sim_ocall *k, const ch
 {
     if (k->ending)
         return;
-    sim_say(s, "%s ends call %u: %s, %s", n->name, at(n, k), by, cause);
+    sim_say(s, "%s ends call %u: %s, %s", n->name, ocall_index(n, k), by, cause);
     k->ending = true;
     k->by = by;
     k->cause = cause;
@@ -96,14 +96,14 @@ static void offer_failed(struct sim *s, struct sim_node *n, struct sim_ocall *k,
     m.call_id = k->id;
     m.offer_id = k->offer;
     m.cause = cause;
-    (void)act(s, n, k, MSG_RELEASE, k->b, 0);
+    (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
     k->offer = 0;
     k->b = -1;
     k->timer++;
     propose(s, n, k, &cmd, SIM_P_CALL);
 }
 
-static void fill_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, char text[4][32])
+void ocall_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, char text[4][32])
 {
     int place = s->dialogs[dialog].place;
     int trunk = s->dialogs[dialog].trunk;
@@ -130,26 +130,26 @@ static void offer_answered(struct sim *s, struct sim_node *n, struct sim_ocall *
         return;
     cmd.body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
     cmd.offer_answered = &m;
-    fill_dialog(&d, s, n, k->b, text);
+    ocall_dialog(&d, s, n, k->b, text);
     m.call_id = k->id;
     m.offer_id = k->offer;
     m.dialog = &d;
     k->answer_pending = true;
     sim_maybe_strike(s, n, 2);
-    raft_propose(s, n, &cmd, SIM_P_ANSWERED, at(n, k), (uint64_t)k->b << 32 | k->epoch);
+    raft_propose(s, n, &cmd, SIM_P_ANSWERED, ocall_index(n, k), (uint64_t)k->b << 32 | k->epoch);
 }
 
 /* ---- what the committed phase asks for */
 
-static const struct core_call *state(struct sim_node *n, const struct sim_ocall *k)
+const struct core_call *ocall_state(struct sim_node *n, const struct sim_ocall *k)
 {
     return core_call(n->c, k->id);
 }
 
-static void answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
     if (s->dialogs[k->a].state == D_CALLING)
-        (void)act(s, n, k, MSG_ANSWER, k->a, 0);
+        (void)ocall_act(s, n, k, MSG_ANSWER, k->a, 0);
 }
 
 static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
@@ -157,7 +157,7 @@ static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const s
     if (k->offer == c->offer.id && k->offer_epoch == c->offer.epoch)
         return;
     if (k->b >= 0 && k->offer != c->offer.id)
-        (void)act(s, n, k, MSG_RELEASE, k->b, 0);
+        (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
     int ext = atoi(c->offer.extension) - 8001;
     k->offer = c->offer.id;
     k->offer_epoch = c->offer.epoch;
@@ -169,7 +169,7 @@ static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const s
         if (d->offer == k->offer && d->epoch == k->offer_epoch)
             k->b = (int)i;
         else if (d->offer == k->offer && c->offer.former_epoch && d->epoch >= c->offer.former_epoch)
-            (void)act(s, n, k, MSG_RELEASE, (int)i, 0); /* what the former owner may have left ringing */
+            (void)ocall_act(s, n, k, MSG_RELEASE, (int)i, 0); /* what the former owner may have left ringing */
     }
     if (k->b < 0) {
         if (s->n_dialogs == SIM_DIALOGS_MAX) {
@@ -178,23 +178,25 @@ static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const s
         }
         k->b = (int)s->n_dialogs++;
         struct sim_dialog *d = &s->dialogs[k->b];
-        *d = (struct sim_dialog){.state = D_NONE, .ext = ext, .call = (int)at(n, k), .offer = k->offer};
+        *d = (struct sim_dialog){.state = D_NONE, .ext = ext, .call = (int)ocall_index(n, k), .offer = k->offer};
         d->epoch = k->offer_epoch;
         d->place = k->a >= 0 && s->dialogs[k->a].place < SIM_NODES_MAX && n->bound[s->dialogs[k->a].place]
                        ? s->dialogs[k->a].place
                        : SIM_NODES_MAX + n->i;
     }
     sim_maybe_strike(s, n, 1);
-    sim_say(s, "%s rings 800%d for call %u, offer %llu", n->name, ext + 1, at(n, k), (unsigned long long)k->offer);
-    (void)act(s, n, k, MSG_CALL_YOU, k->b, 0);
+    sim_say(s, "%s rings 800%d for call %u, offer %llu", n->name, ext + 1, ocall_index(n, k),
+            (unsigned long long)k->offer);
+    (void)ocall_act(s, n, k, MSG_CALL_YOU, k->b, 0);
     uint64_t due = c->offer.since_us + c->offer.ring_time_s * SIM_S, now = raft_wall_us(s, n);
-    struct sim_event ev = {.type = EV_RING_OVER, .node = n->i, .life = n->life, .a = at(n, k), .b = ++k->timer};
+    struct sim_event ev = {
+        .type = EV_RING_OVER, .node = n->i, .life = n->life, .a = ocall_index(n, k), .b = ++k->timer};
     sim_at(s, s->now + (due > now ? due - now : 0), ev);
 }
 
 static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
-    answer_caller(s, n, k);
+    ocall_answer_caller(s, n, k);
     if (k->shown == SHOWN_TALK)
         return;
     k->shown = SHOWN_TALK;
@@ -204,34 +206,34 @@ static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         end(s, n, k, "system", "lost");
         return;
     }
-    (void)act(s, n, k, MSG_ACK, k->b, 0);
+    (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
     k->joined = true;
 }
 
 static void menu(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
-    answer_caller(s, n, k);
+    ocall_answer_caller(s, n, k);
     if (k->menu_busy)
         return;
     k->menu_busy = true;
-    struct sim_event ev = {.type = EV_MENU, .node = n->i, .life = n->life, .a = at(n, k), .b = ++k->timer};
+    struct sim_event ev = {.type = EV_MENU, .node = n->i, .life = n->life, .a = ocall_index(n, k), .b = ++k->timer};
     sim_at(s, s->now + sim_between(s, 50, 1500) * SIM_MS, ev);
 }
 
-static void reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
-    const struct core_call *c = state(n, k);
+    const struct core_call *c = ocall_state(n, k);
     if (!c) {
         if (k->started && !k->ending) {
             release(s, n, k); /* ended elsewhere */
-            forget(k);
+            ocall_forget(k);
         }
         return;
     }
     if (strcmp(c->owner, n->name) != 0) {
         if (k->started) {
-            sim_say(s, "%s forgets call %u: it is %s's", n->name, at(n, k), c->owner);
-            forget(k); /* nothing is sent */
+            sim_say(s, "%s forgets call %u: it is %s's", n->name, ocall_index(n, k), c->owner);
+            ocall_forget(k); /* nothing is sent */
         }
         return;
     }
@@ -240,24 +242,24 @@ static void reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     k->epoch = c->epoch;
     if (c->phase != CORE_CALL_OFFERED && c->phase != CORE_CALL_DIALLING && c->phase != CORE_CALL_TALKING) {
         if (k->b >= 0)
-            (void)act(s, n, k, MSG_RELEASE, k->b, 0);
+            (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
         k->b = -1;
         k->offer = 0;
         k->answer_pending = false;
     }
     switch (c->phase) {
     case CORE_CALL_APP:
-        answer_caller(s, n, k);
+        ocall_answer_caller(s, n, k);
         break;
     case CORE_CALL_MENU:
         menu(s, n, k);
         break;
     case CORE_CALL_WAITING:
-        answer_caller(s, n, k);
+        ocall_answer_caller(s, n, k);
         k->timer++;
         break;
     case CORE_CALL_OFFERED:
-        answer_caller(s, n, k);
+        ocall_answer_caller(s, n, k);
         ring(s, n, k, c);
         break;
     case CORE_CALL_DIALLING:
@@ -272,196 +274,25 @@ static void reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     }
 }
 
-/* ---- carrying on what another began */
-
-static int place_of(const struct core_leg *l)
-{
-    int node = atoi(l->dialog->local_address + 7) - 1;
-    return strncmp(l->dialog->local_address, "10.0.0.", 7) == 0 ? node : SIM_NODES_MAX + node;
-}
-
-static bool stands_here(struct sim_node *n, int place)
-{
-    return place < SIM_NODES_MAX ? n->bound[place] : place == SIM_NODES_MAX + n->i;
-}
-
-/* Whether the leg's address is on its way here: then the call waits for it. */
-static bool comes_here(struct sim_node *n, int place)
-{
-    char ip[16];
-    if (place >= SIM_NODES_MAX)
-        return false;
-    (void)snprintf(ip, sizeof ip, "10.0.0.%d", place + 1);
-    const struct core_address *a = core_address(n->c, ip);
-    return a && strcmp(a->holder, n->name) == 0 && !n->bound[place] && !n->cannot[place];
-}
-
-static bool by_address(struct sim_node *n, const struct core_call *c, unsigned leg)
-{
-    return core_takeover_of(n->c, leg ? NULL : c->trunk, c->legs[leg].dialog->flow) == CORE_TAKEOVER_ADDRESS;
-}
-
-/* re-INVITE from an address of ours: committed first, so that whoever comes next knows where the telephone sends to. */
-static void renew(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c, unsigned i, int d)
-{
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__LegUpdate m = EV__LEG_UPDATE__INIT;
-    Ev__Dialog dialog;
-    char text[4][32];
-    cmd.body_case = EV__COMMAND__BODY_LEG_UPDATE;
-    cmd.leg_update = &m;
-    fill_dialog(&dialog, s, n, d, text);
-    (void)snprintf(text[1], 32, "10.1.0.%d:5060", n->i + 1);
-    m.call_id = k->id;
-    m.leg_id = c->legs[i].id;
-    m.dialog = &dialog;
-    m.held = c->legs[i].held;
-    raft_propose(s, n, &cmd, SIM_P_RENEW, at(n, k), (uint64_t)(d == k->a ? 1 : 2) << 32 | k->epoch);
-}
-
-static void carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
-{
-    bool wait = false;
-    k->a = atoi(c->legs[0].dialog->call_id + 1);
-    k->b = -1;
-    for (unsigned i = 0; i < c->n_legs; i++) {
-        int d = atoi(c->legs[i].dialog->call_id + 1);
-        if (c->legs[i].role == CORE_LEG_CALLEE)
-            k->b = d;
-        wait = wait || (by_address(n, c, i) && comes_here(n, place_of(&c->legs[i])));
-    }
-    k->waits = wait;
-    if (wait)
-        return;
-    for (unsigned i = 0; i < c->n_legs; i++) {
-        int d = c->legs[i].role == CORE_LEG_CALLEE ? k->b : k->a;
-        if (!stands_here(n, place_of(&c->legs[i])))
-            renew(s, n, k, c, i, d);
-    }
-    if (c->phase == CORE_CALL_TALKING) {
-        k->shown = SHOWN_TALK;
-        if (k->b >= 0)
-            (void)act(s, n, k, MSG_ACK, k->b, 0);
-        answer_caller(s, n, k);
-        k->joined = true;
-    }
-    k->adopted_at = s->now;
-    reconcile(s, n, k);
-}
-
-static void adopt(struct sim *s, struct sim_node *n, const struct core_call *c)
-{
-    struct sim_ocall *k = of(s, n, c->id);
-    if (k->used)
-        return;
-    sim_say(s, "%s carries call %u on, %s, epoch %u", n->name, at(n, k), core_call_phase_name(c->phase), c->epoch);
-    forget(k);
-    k->used = k->started = true;
-    k->id = c->id;
-    k->epoch = c->epoch;
-    s->count.takeovers++;
-    s->count.phases[c->phase]++;
-    carry_on(s, n, k, c);
-}
-
-/* What is still ours of it goes on from an address of our own. */
-void owner_address_lost(struct sim *s, struct sim_node *n, int ip)
-{
-    for (unsigned i = 0; i < s->n_calls; i++) {
-        struct sim_ocall *k = &n->calls[i];
-        const struct core_call *c = k->used && k->started && !k->ending ? state(n, k) : NULL;
-        if (c && strcmp(c->owner, n->name) == 0 && s->dialogs[k->a].place == ip)
-            carry_on(s, n, k, c);
-    }
-}
-
-void owner_address_ready(struct sim *s, struct sim_node *n)
-{
-    for (unsigned i = 0; i < s->n_calls; i++) {
-        struct sim_ocall *k = &n->calls[i];
-        const struct core_call *c = k->used && k->waits ? state(n, k) : NULL;
-        if (c && strcmp(c->owner, n->name) == 0)
-            carry_on(s, n, k, c);
-    }
-}
-
-void owner_resume(struct sim *s, struct sim_node *n)
-{
-    for (const struct core_call *c = NULL; n->announced && (c = core_call_next(n->c, c, n->name)) != NULL;)
-        if (!n->let_go[at(n, of(s, n, c->id))])
-            adopt(s, n, c);
-}
-
-void owner_forget_all(struct sim_node *n)
-{
-    for (unsigned i = 0; i < SIM_CALLS_MAX; i++)
-        forget(&n->calls[i]);
-}
-
-/* Forgotten on purpose: not carried on before it is known what became of the command that gives it away. */
-static void let_go(struct sim_node *n, struct sim_ocall *k, uint8_t why)
-{
-    n->let_go[at(n, k)] = why;
-    forget(k);
-}
-
-void owner_forget_address(struct sim *s, struct sim_node *n, int ip)
-{
-    for (unsigned i = 0; i < s->n_calls; i++) {
-        struct sim_ocall *k = &n->calls[i];
-        if (k->used && k->a >= 0 && s->dialogs[k->a].place == ip)
-            let_go(n, k, (uint8_t)(ip + 1));
-    }
-}
-
-/* Draining: what does not go with an address. */
-size_t owner_give_away(struct sim *s, struct sim_node *n)
-{
-    size_t left = 0;
-    for (const struct core_call *c = NULL; (c = core_call_next(n->c, c, n->name)) != NULL;) {
-        struct sim_ocall *k = of(s, n, c->id);
-        left++;
-        if (!k->used || k->ending || k->answer_pending)
-            continue;
-        char ip[CORE_IP_MAX];
-        (void)snprintf(ip, sizeof ip, "%.*s", (int)strcspn(c->legs[0].dialog->local_address, ":"),
-                       c->legs[0].dialog->local_address);
-        const struct core_address *a = core_address(n->c, ip);
-        bool goes = a && strcmp(a->holder, n->name) == 0 && by_address(n, c, 0);
-        if (goes)
-            continue;
-        Ev__Command cmd = EV__COMMAND__INIT;
-        Ev__CallMove m = EV__CALL_MOVE__INIT;
-        cmd.body_case = EV__COMMAND__BODY_CALL_MOVE;
-        cmd.call_move = &m;
-        m.call_id = c->id;
-        sim_say(s, "%s gives call %u away", n->name, at(n, k));
-        unsigned i = at(n, k);
-        let_go(n, k, 255);
-        raft_propose(s, n, &cmd, SIM_P_MOVE, i, c->epoch);
-    }
-    return left;
-}
-
 /* ---- from core */
 
 void owner_event(struct sim *s, struct sim_node *n, const struct core_event *ev)
 {
     if (ev->type != CORE_EV_CALL && ev->type != CORE_EV_CDR)
         return;
-    struct sim_ocall *k = of(s, n, ev->call_id);
+    struct sim_ocall *k = ocall_of(s, n, ev->call_id);
     if (!k) {
         sim_fail(s, "%s: an event of a call that nobody began", n->name);
         return;
     }
     if (ev->type == CORE_EV_CDR) {
-        if (++n->cdrs[at(n, k)] > 1)
-            sim_fail(s, "%s: call %u has more than one record", n->name, at(n, k));
+        if (++n->cdrs[ocall_index(n, k)] > 1)
+            sim_fail(s, "%s: call %u has more than one record", n->name, ocall_index(n, k));
         return;
     }
-    if (!n->dirty[at(n, k)]) {
-        n->dirty[at(n, k)] = true;
-        n->dirty_list[n->n_dirty++] = at(n, k);
+    if (!n->dirty[ocall_index(n, k)]) {
+        n->dirty[ocall_index(n, k)] = true;
+        n->dirty_list[n->n_dirty++] = ocall_index(n, k);
     }
 }
 
@@ -472,10 +303,10 @@ void owner_applied(struct sim *s, struct sim_node *n)
         n->dirty[n->dirty_list[i]] = false;
         const struct core_call *c = core_call(n->c, s->calls[n->dirty_list[i]].id);
         if (k->used)
-            reconcile(s, n, k);
+            ocall_reconcile(s, n, k);
         else if (c && strcmp(c->owner, n->name) == 0 && n->announced && lease_held(s, n) && !n->dropped &&
                  !n->let_go[n->dirty_list[i]])
-            adopt(s, n, c);
+            ocall_adopt(s, n, c);
     }
     n->n_dirty = 0;
 }
@@ -484,8 +315,8 @@ static void start_answered(struct sim *s, struct sim_node *n, struct sim_ocall *
 {
     if (a->code) {
         if (k->a >= 0)
-            (void)act(s, n, k, MSG_REJECT, k->a, 0);
-        forget(k);
+            (void)ocall_act(s, n, k, MSG_REJECT, k->a, 0);
+        ocall_forget(k);
         return;
     }
     k->started = true;
@@ -493,18 +324,57 @@ static void start_answered(struct sim *s, struct sim_node *n, struct sim_ocall *
         propose_end(s, n, k); /* the caller left meanwhile */
 }
 
+static void menu_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    const struct core_call *c = ocall_state(n, k);
+    k->menu_busy = false;
+    if (c && c->phase == CORE_CALL_MENU && !k->ending && !k->waits && strcmp(c->owner, n->name) == 0)
+        menu(s, n, k);
+}
+
+/* a refused one: somebody else has the call, or the offer is over */
+static void taken_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct sim_prop *p,
+                           bool refused)
+{
+    if (k->epoch != (uint32_t)p->arg2 || k->b != (int)(p->arg2 >> 32))
+        return;
+    k->answer_pending = false;
+    if (refused && !k->ending) {
+        (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
+        k->b = -1;
+    }
+}
+
+static void end_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k, bool refused)
+{
+    if (!k->ending)
+        return;
+    if (refused && ocall_state(n, k) && strcmp(ocall_state(n, k)->owner, n->name) == 0) {
+        k->end_at = s->now + END_RETRY_US;
+        return;
+    }
+    release(s, n, k);
+    if (refused || (k->a_released && k->b_released))
+        ocall_forget(k); /* else without a lease now: the legs are released with the next turn that has it */
+}
+
+static void announced(struct sim *s, struct sim_node *n, bool accepted)
+{
+    n->announcing = false;
+    n->announced = accepted;
+    if (!accepted)
+        return;
+    sim_say(s, "%s is announced", n->name);
+    if (lease_held(s, n) && !n->dropped)
+        owner_resume(s, n);
+}
+
 void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, const struct core_answer *a)
 {
     struct sim_ocall *k = &n->calls[p->arg % SIM_CALLS_MAX];
     switch (p->what) {
     case SIM_P_NODE_UP:
-        n->announcing = false;
-        n->announced = a->code == 0;
-        if (n->announced) {
-            sim_say(s, "%s is announced", n->name);
-            if (lease_held(s, n) && !n->dropped)
-                owner_resume(s, n);
-        }
+        announced(s, n, a->code == 0);
         return;
     case SIM_P_NODE_DOWN:
         if (n->role == ROLE_LEADER && n->term == p->arg2)
@@ -532,10 +402,6 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
     case SIM_P_MOVE:
         n->let_go[p->arg] = 0;
         return;
-    case SIM_P_RENEW:
-        if (k->used && k->started && !k->ending && a->code == 0 && k->epoch == (uint32_t)p->arg2)
-            (void)act(s, n, k, MSG_RENEW, (p->arg2 >> 32) == 1 ? k->a : k->b, 0);
-        return;
     case SIM_P_CALL_START:
         s->calls[p->arg].started = a->code == 0;
         s->count.calls += a->code == 0;
@@ -543,33 +409,20 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
             start_answered(s, n, k, a);
         return;
     case SIM_P_CALL:
-        if (k->used) {
-            const struct core_call *c = state(n, k);
-            k->menu_busy = false;
-            if (c && c->phase == CORE_CALL_MENU && !k->ending && !k->waits && strcmp(c->owner, n->name) == 0)
-                menu(s, n, k);
-        }
+        if (k->used)
+            menu_answered(s, n, k);
         return;
     case SIM_P_ANSWERED:
-        if (!k->used || k->epoch != (uint32_t)p->arg2 || k->b != (int)(p->arg2 >> 32))
-            return;
-        k->answer_pending = false;
-        if (a->code && !k->ending) {
-            (void)act(s, n, k, MSG_RELEASE, k->b, 0);
-            k->b = -1;
-        }
+        if (k->used)
+            taken_answered(s, n, k, p, a->code != 0);
+        return;
+    case SIM_P_RENEW:
+        if (k->used && k->started && !k->ending && a->code == 0 && k->epoch == (uint32_t)p->arg2)
+            (void)ocall_act(s, n, k, MSG_RENEW, (p->arg2 >> 32) == 1 ? k->a : k->b, 0);
         return;
     case SIM_P_END:
-        if (!k->used || !k->ending)
-            return;
-        if (a->code == 0 || !state(n, k) || strcmp(state(n, k)->owner, n->name) != 0) {
-            release(s, n, k);
-            if (a->code == 0 && (!k->a_released || !k->b_released))
-                return; /* without a lease now: the legs are released with the next turn that has it */
-            forget(k);
-        } else {
-            k->end_at = s->now + END_RETRY_US;
-        }
+        if (k->used)
+            end_answered(s, n, k, a->code != 0);
         return;
     }
 }
@@ -610,13 +463,13 @@ static void start(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     w->id = (uint64_t)(n->i + 1) << 40 | s->n_calls;
     w->act_node = -1;
     w->caller = (int)m->dialog;
-    d->call = (int)at(n, k);
-    forget(k);
+    d->call = (int)ocall_index(n, k);
+    ocall_forget(k);
     k->used = true;
     k->id = w->id;
     k->epoch = 1;
     k->a = (int)m->dialog;
-    fill_dialog(&dialog, s, n, k->a, text);
+    ocall_dialog(&dialog, s, n, k->a, text);
     (void)snprintf(caller, sizeof caller, "%d", d->ext >= 0 ? 8001 + d->ext : 555);
     cmd.body_case = EV__COMMAND__BODY_CALL_START;
     cmd.call_start = &cs;
@@ -630,7 +483,7 @@ static void start(struct sim *s, struct sim_node *n, const struct sim_msg *m)
         cs.trunk = trunks[d->trunk];
     cs.answered = d->called[0] == '1' || d->called[0] == '2';
     cs.dialog = &dialog;
-    sim_say(s, "%s starts call %u: %s to %s, dialog %u", n->name, at(n, k), caller, d->called, m->dialog);
+    sim_say(s, "%s starts call %u: %s to %s, dialog %u", n->name, ocall_index(n, k), caller, d->called, m->dialog);
     propose(s, n, k, &cmd, SIM_P_CALL_START);
 }
 
@@ -679,7 +532,7 @@ void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
             continue;
         if (m->type == MSG_ANSWERED && b) {
             if (k->shown == SHOWN_TALK)
-                (void)act(s, n, k, MSG_ACK, k->b, 0);
+                (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
             else
                 offer_answered(s, n, k);
         } else if (m->type == MSG_REFUSED && b && k->offer && !k->answer_pending) {
@@ -751,7 +604,7 @@ void owner_timer(struct sim *s, struct sim_node *n, const struct sim_event *ev)
     struct sim_ocall *k = &n->calls[ev->a];
     if (!k->used || k->timer != ev->b || k->ending)
         return;
-    const struct core_call *c = state(n, k);
+    const struct core_call *c = ocall_state(n, k);
     if (!c || !lease_held(s, n)) {
         struct sim_event again = *ev; /* silent: looks again later */
         if (c)
@@ -779,9 +632,9 @@ static void watch_legs(struct sim *s, struct sim_node *n, struct sim_ocall *k)
                s->now - b->over_at > MEDIA_TIMEOUT_US) {
         offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__UNREACHABLE);
     } else if (b && b->state == D_NONE && k->offer) {
-        (void)act(s, n, k, MSG_CALL_YOU, k->b, 0); /* the INVITE again */
+        (void)ocall_act(s, n, k, MSG_CALL_YOU, k->b, 0); /* the INVITE again */
     } else if (a->state == D_CALLING && k->shown == SHOWN_TALK) {
-        answer_caller(s, n, k);
+        ocall_answer_caller(s, n, k);
     }
 }
 
@@ -796,17 +649,17 @@ void owner_turn(struct sim *s, struct sim_node *n)
         bool mine = c && n->announced && strcmp(c->owner, n->name) == 0;
         if (!k->used) {
             if (mine && !n->let_go[i])
-                adopt(s, n, c);
+                ocall_adopt(s, n, c);
             continue;
         }
         if (k->waits && mine)
-            carry_on(s, n, k, c);
+            ocall_carry_on(s, n, k, c);
         if (k->ending && k->started && k->end_at <= s->now)
             propose_end(s, n, k);
-        else if (k->ending && k->started && !state(n, k)) {
+        else if (k->ending && k->started && !ocall_state(n, k)) {
             release(s, n, k);
             if (k->a_released && k->b_released)
-                forget(k);
+                ocall_forget(k);
         }
         watch_legs(s, n, k);
     }

@@ -1,0 +1,26 @@
+/* Call control, modelled: what sim_owner.c (a call's own life) and sim_adopt.c (calls that change hands) share. */
+#ifndef TESTS_SIM_OWNER_H
+#define TESTS_SIM_OWNER_H
+
+#include "tests/sim/sim.h"
+
+/* ---- sim_owner.c */
+struct sim_ocall *ocall_of(struct sim *s, struct sim_node *n, uint64_t id);
+unsigned ocall_index(const struct sim_node *n, const struct sim_ocall *k);
+const struct core_call *ocall_state(struct sim_node *n, const struct sim_ocall *k);
+/* To the telephone of this dialog. false: not done, there is no dialog or no lease. */
+bool ocall_act(struct sim *s, struct sim_node *n, struct sim_ocall *k, enum sim_msg_type type, int dialog, uint64_t a);
+void ocall_forget(struct sim_ocall *k);
+/* text: what *d points into */
+void ocall_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, char text[4][32]);
+void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k);
+/* What the committed phase asks for. */
+void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k);
+
+/* ---- sim_adopt.c */
+/* From now on ours, whoever began it. */
+void ocall_adopt(struct sim *s, struct sim_node *n, const struct core_call *c);
+/* Legs are kept or moved as their addresses are; waits for an address that is on its way here. */
+void ocall_carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c);
+
+#endif
