@@ -5,9 +5,9 @@ import collections
 import os
 import re
 import signal
+import socket
 import struct
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
@@ -16,6 +16,7 @@ from everline import HTTPS, PEER, SIP, end, spawn, wait_for  # noqa: E402
 from phones import Message, tag_of  # noqa: E402
 
 RTP_LOW, RTP_HIGH = 20000, 29999
+NOWHERE = bytes.fromhex("0180c200000e")  # no bridge passes this on (IEEE 802.1Q, 8.6.3)
 
 Sip = collections.namedtuple("Sip", "t mac src dst m")     # m: Message
 Sound = collections.namedtuple("Sound", "t mac seq ssrc src")
@@ -28,17 +29,45 @@ class Capture:
         self.folder, self.processes = folder, []
         for name, size, what in (("sip", 65535, "udp port %d or (tcp and not port %d and not port %d)" % (SIP, HTTPS, PEER)), ("rtp", 60, "udp portrange %d-%d" % (RTP_LOW, RTP_HIGH))):
             log = os.path.join(folder, name + ".tcpdump.log")
-            p = spawn(["tcpdump", "-i", device, "-n", "-U" if name == "sip" else "-p", "-s", size, "-B", 65536, "-Z", "root", "-w",
+            p = spawn(["tcpdump", "-i", device, "-n", "-U", "-s", size, "-B", 65536, "-Z", "root"] + (["-p"] if name == "rtp" else []) + ["-w",
                        os.path.join(folder, name + ".pcap"), "(%s) and net %s" % (what, prefix)], log=log)
             self.processes.append((p, log))
+        self.device, self.prefix = device, prefix
         for p, log in self.processes:
             wait_for(lambda: "listening on" in open(log).read(), 10, "tcpdump listens: " + open(log).read())
 
     def stop(self):
-        """Returns how many packets it did not see."""
+        """Once all that came before is in the files. Returns how many packets it did not see."""
+        try:
+            if self.processes:
+                self._write_last()
+        finally:
+            missed = self.close()
+        return missed
+
+    def _write_last(self):
+        """The kernel hands packets over in blocks: a packet of our own, behind all others, tells when they are written."""
+        word = os.urandom(8).hex().encode()
+        files = {port: os.path.join(self.folder, name + ".pcap") for name, port in (("sip", SIP), ("rtp", RTP_LOW))}
+        before = {port: os.path.getsize(f) for port, f in files.items()}
+        ip = socket.inet_aton(self.prefix.partition("/")[0])
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+            s.bind((self.device, 0))
+            for port in files:
+                udp = struct.pack("!HHHH", 9, port, 8 + len(word), 0) + word
+                head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 1, 17, 0, ip, ip)
+                s.send(NOWHERE + bytes(6) + b"\x08\x00" + head + udp)
+
+        def written(port):
+            with open(files[port], "rb") as f:
+                f.seek(max(0, before[port] - len(word)))
+                return word in f.read()
+        for port in files:
+            wait_for(lambda p=port: written(p), 10, "tcpdump has written all", interval=0.05)
+
+    def close(self):
+        """At once. Returns how many packets it did not see."""
         missed = 0
-        if self.processes:
-            time.sleep(1.1)  # the kernel hands a block of packets over within a second; what it still has would be lost
         for p, log in self.processes:
             end(p, signal.SIGINT)
             m = re.search(r"(\d+) packets dropped by kernel", open(log).read())

@@ -1,8 +1,8 @@
 """What befalls a node, and how it ends. `moves`: its calls have to go to others ("all": those of every node once)."""
 import os
 import signal
-import time
 
+from everline import until
 from world import FAKETIME, sh, wait_for
 
 WATCH_S = 6.5  # more than a call may be silent without being lost
@@ -20,7 +20,7 @@ class Fault:
         raise NotImplementedError
 
     def watch(self, c, node, began):
-        time.sleep(max(0.0, began + WATCH_S - time.monotonic()))
+        until(began + WATCH_S, "the span in which no call may fall silent")
 
     def heal(self, c, node):
         raise NotImplementedError

@@ -7,6 +7,7 @@ from capture import tag_of
 
 TICK = 0.020
 SILENT_S = 5.0      # that long without sound: the call is lost
+HEARD_S = 0.25      # before a call ends both must be heard
 OVERLAP_S = 0.05    # two INVITEs for one call or one agent at once for longer than this are two offers
 
 
@@ -149,7 +150,7 @@ class Judge:
             # Those who talk after all must be heard.
             if c.state in ("ringing", "dialling", "answering", "held by caller", "held by agent", "re-INVITE", "not ACKed") and not c.wrong and c.ending:
                 for d in self.legs(c):
-                    n = sum(c.ending - 0.25 <= p.t <= c.ending for p in self.came.get(d.media, ()))
+                    n = sum(c.ending - HEARD_S <= p.t <= c.ending for p in self.came.get(d.media, ()))
                     if n < 5:
                         self.lost(c, "%s heard %d packets in its last quarter of a second" % ("caller" if d is c.dialog else "agent", n))
         holes = [hole(ts, max(self.t0 - 0.1, ts[0]), min(self.t1, ts[-1])) - TICK for ts in self.sent.values() if len(ts) > 100 and ts[0] < self.t0 < ts[-1]]

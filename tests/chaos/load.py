@@ -5,7 +5,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from everline import SIP, wait_for
+from everline import SIP, elapse, until, wait_for
+from judge import HEARD_S
 from strangers import Baresips, Sipps, Stranger
 
 WAYS = {"address": (1, "udp"), "reinvite": (2, "udp"), "tcp": (3, "tcp")}   # network, transport
@@ -246,7 +247,7 @@ class Load:
                 d = phones[i % len(phones)].invite("10002", self.server(others[i % len(others)], "address"), "probe")
                 out.append(d)
                 i += 1
-                time.sleep(max(0.0, began + 0.05 * i - time.monotonic()))
+                until(began + 0.05 * i, "the pace of new calls")
         t = threading.Thread(target=work, daemon=True)
         t.start()
         return t, out
@@ -296,7 +297,7 @@ class Load:
             attempt(c, d.wait, lambda d=d: d.reinvited is not None and not d.inviting, 10)
             if d.reinvited != 200:
                 c.fail("resume: %s" % d.reinvited)
-        time.sleep(0.3)  # sound to and fro, for the judge
+        elapse(HEARD_S + 0.05, "each hears the other for the span that the judge looks at")
         # Menus: the choice.
         for c in of("menu", "half a choice"):
             c.ending = time.time()
@@ -314,7 +315,7 @@ class Load:
         end = time.monotonic() + 20
         while time.monotonic() < end and len(served) < len(self.order) + len(self.patient):
             with self.ex.changed:
-                new = [d for d in self.ex.incoming if id(d) not in seen and d.phone in mine]
+                new = self.ex.changed.wait_for(lambda: [d for d in self.ex.incoming if id(d) not in seen and d.phone in mine], max(0.0, end - time.monotonic()))
             for d in new:
                 seen.add(id(d))
                 served.append(d.caller)
@@ -326,7 +327,6 @@ class Load:
                 if d.caller in waiting:
                     waiting[d.caller].agent = d
                 d.bye()
-            time.sleep(0.02)
         self.served = served
         for n, c in waiting.items():
             if n not in served:

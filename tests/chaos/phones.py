@@ -20,6 +20,8 @@ import struct
 import threading
 import time
 
+from everline import until
+
 T1, T2, T64 = 0.5, 4.0, 32.0
 FRAME = 160
 
@@ -87,10 +89,8 @@ def _sound_process(control, parent):
                 pass
         turn = (turn + 1) % slots
         due += 0.02 / slots
-        left = due - time.monotonic()
-        if left > 0:
-            time.sleep(left)
-        elif left < -1:
+        until(due, "the pace of RTP")
+        if time.monotonic() > due + 1:
             due = time.monotonic()
 
 

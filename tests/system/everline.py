@@ -1,7 +1,7 @@
 """Harness of the whole-system tests: real ccnode processes on loopback addresses of their own, and real clients.
 
 Every cluster lives in a temporary folder and on addresses 127.A.B.x that nobody else uses, so that runs side by side do not
-meet. Nothing here sleeps for a fixed time: wait_for() looks again and again until what is expected is there, or its
+meet. Nothing waits for a fixed time: wait_for() looks again and again until what is expected is there, or its
 deadline has passed. All that is started here is ended here, by its pid; should the test program be killed, the kernel ends it.
 """
 import atexit
@@ -47,6 +47,20 @@ def wait_for(condition, deadline=10.0, what="", interval=0.02):
         if time.monotonic() >= end:
             raise AssertionError("not within %.1f s: %s (last: %r)" % (deadline, what or condition, last))
         time.sleep(interval)
+
+
+def until(moment, why):
+    """For time that is itself part of a test: a pace that is kept, a span that is observed; `why` says which. Never to wait for
+    something to happen: that is wait_for. `moment`: of time.monotonic()."""
+    assert why
+    left = moment - time.monotonic()
+    if left > 0:
+        time.sleep(left)
+
+
+def elapse(seconds, why):
+    """until() from now."""
+    until(time.monotonic() + seconds, why)
 
 
 def _die_with_parent():

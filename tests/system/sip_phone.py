@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 
-from everline import SIP, rms, tone_share
+from everline import SIP, rms, tone_share, until
 
 RATE, FRAME = 8000, 160
 
@@ -123,7 +123,7 @@ class Rtp:
         due, frame, digit = time.monotonic(), 0, None
         while not self.closed:
             due += 0.02
-            time.sleep(max(0, due - time.monotonic()))
+            until(due, "the pace of RTP")
             remote, sound = self.remote, self.sound
             if not remote:
                 continue

@@ -11,10 +11,9 @@ import ssl
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 
-from everline import HTTPS, Cluster, wait_for
+from everline import HTTPS, Cluster, elapse, wait_for
 
 
 class Writer(threading.Thread):
@@ -49,7 +48,7 @@ class Writer(threading.Thread):
                 self.odd.append((number, status, "given up"))
                 return
             self.repeated += 1
-            time.sleep(0.02)  # between two tries, as a client does
+            elapse(0.02, "a client's pause between two tries")
 
     def request(self, node, number, body, key):
         headers = {"Authorization": "Bearer " + self.cluster.token, "Content-Type": "application/json", "Idempotency-Key": key}
