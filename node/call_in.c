@@ -101,6 +101,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
         return;
     }
     k->a.sip = leg;
+    k->hops = info->hops;
     sip_leg_set_cb(leg, call_on_caller, &k->a);
     log_debug("call", "%s: %s calls %s", k->text_id, info->auth_user ? info->auth_user : info->from_user,
               info->request_user);

@@ -57,6 +57,7 @@ struct call {
     bool started;          /* CallStart is committed */
     bool adopting;         /* waits for its address to be bound here */
     bool adopted;          /* carried on from state: what follows may have been done by a former owner already */
+    unsigned hops;         /* that the caller's INVITE had behind it; 0 when it is not known (adopted) */
     bool ending;           /* an end has been decided: legs are released, CallEnd is (being) committed */
     bool gone;             /* out of the table */
     bool dirty;

@@ -140,6 +140,7 @@ static int call_offer_params(struct call *k, const struct core_call *s, unsigned
         .cseq = 1,
         .sdp = k->b.local_sdp,
         .supports_100rel = true,
+        .hops = k->hops + 1,
         .cb = call_on_callee,
         .ctx = &k->b,
     };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/log.h"
 #include "node/address.h"
 #include "node/ident.h"
 
@@ -70,7 +71,7 @@ static int flow_open_token(void *ctx, const char *token, const char *local, char
 
 void flow_path(struct node *n, const struct sip_register_info *info, char out[FLOW_ROUTE_MAX])
 {
-    bool tcp = strncmp(info->flow, "tcp:", 4) == 0;
+    bool tcp = strncmp(info->flow, "tcp:", 4) == 0 && !(info->path && !info->natted);
     char mac[FLOW_MAC_HEX + 1], text[FLOW_TEXT_MAX];
     out[0] = '\0';
     if ((!tcp && !info->natted) || strlen(info->flow) >= sizeof text || flow_mac(n, info->local, info->flow, mac))
@@ -171,16 +172,39 @@ static const char *flow_holder(struct node *n, const struct core_binding *b, con
     return holder && holder->up ? name : NULL;
 }
 
+/* The Path that a proxy in front of the phone has left, behind the part that is ours: it goes behind what the route has. */
+static void flow_add_path(struct flow_target *t, const struct core_binding *b, bool ours)
+{
+    const char *rest = b->path ? b->path : "";
+    if (ours) {
+        rest = strchr(rest, '>');
+        rest = rest ? rest + 1 + strspn(rest + 1, ", ") : "";
+    }
+    size_t have = strlen(t->route), more = strlen(rest);
+    if (!more)
+        return;
+    if (have + more + 5 > sizeof t->route) {
+        log_info("sip", "the Path of %s is too long and not followed", b->uri);
+        return;
+    }
+    char route[FLOW_ROUTE_MAX];
+    snprintf(route, sizeof route, "%s%s%s%s", have ? "<" : "", t->route, have ? ">, " : "", rest);
+    memcpy(t->route, route, sizeof route);
+}
+
 static void flow_add_binding(struct node *n, struct flow_list *l, const struct core_binding *b)
 {
     char route[FLOW_ROUTE_MAX];
     struct addr local;
-    const char *holder = flow_of_binding(n, b, route, &local) ? flow_holder(n, b, local.ip) : NULL;
+    bool ours = flow_of_binding(n, b, route, &local);
+    const char *holder = ours ? flow_holder(n, b, local.ip) : NULL;
     struct flow_target *t = NULL;
     if (!holder) {
-        /* Its Contact is all there is. */
+        /* Its Contact, or the proxy in front of it, is all there is. */
         t = flow_add(l, b->uri);
-        if (t && strcmp(b->node, n->cfg.name) == 0 && strncmp(b->flow, "tcp:", 4) == 0)
+        if (t)
+            flow_add_path(t, b, ours);
+        if (t && !t->route[0] && strcmp(b->node, n->cfg.name) == 0 && strncmp(b->flow, "tcp:", 4) == 0)
             snprintf(t->flow, sizeof t->flow, "%s", b->flow);
         return;
     }
@@ -190,8 +214,10 @@ static void flow_add_binding(struct node *n, struct flow_list *l, const struct c
     if (strcmp(holder, n->cfg.name) != 0) {
         strcpy(t->route, route);
         snprintf(t->holder, sizeof t->holder, "%s", holder);
+        flow_add_path(t, b, ours);
         return;
     }
+    flow_add_path(t, b, ours);
     snprintf(t->flow, sizeof t->flow, "%s", b->flow);
     snprintf(t->local_ip, sizeof t->local_ip, "%s", local.ip);
 }
@@ -214,8 +240,8 @@ static bool flow_lives(struct node *n, const struct core_binding *b)
 {
     char route[FLOW_ROUTE_MAX];
     struct addr local;
-    return !b->path || !b->path[0] || strcmp(b->node, n->cfg.name) == 0 ||
-           (flow_of_binding(n, b, route, &local) && flow_holder(n, b, local.ip));
+    return !b->path || !b->path[0] || strcmp(b->node, n->cfg.name) == 0 || !flow_of_binding(n, b, route, &local) ||
+           flow_holder(n, b, local.ip);
 }
 
 /* Those whose flow lives before the others; otherwise as they are. order: places in rows. */

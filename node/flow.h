@@ -4,6 +4,8 @@
  * through the mapping of a NAT, and only its node has either. At registration that node puts a Path in front of what is
  * committed: <sip:TOKEN@ip:port;lr> with its own address. Whoever owns a call to the phone sends the INVITE there; the
  * endpoint (telephony/sip_edge.c) passes it on, and stays in the dialog by Record-Route.
+ * Of a phone behind a proxy (a Path came with the REGISTER) the way is that Path: straight to the proxy, from any node, when it begins
+ * with a numeric address; else through the node that it came to, ours in front of it.
  * TOKEN is "flow1-", 128 bits of an HMAC-SHA-256 with the cluster's identifier key over the node's address and the flow, and the
  * flow. Any node can check it; nobody else can make one. Core thread. */
 #ifndef NODE_FLOW_H
@@ -22,7 +24,7 @@ void flow_path(struct node *n, const struct sip_register_info *info, char out[FL
 struct flow_target {
     char uri[192];              /* Request-URI: the Contact */
     char flow[FLOW_TEXT_MAX];   /* of this node, or "" */
-    char route[FLOW_ROUTE_MAX]; /* the node that holds the flow, or "" */
+    char route[FLOW_ROUTE_MAX]; /* as in sip_out_params: the node that holds the flow, then proxies' Path; or "" */
     char local_ip[64];          /* where the flow came in, or "" */
     char holder[64];            /* the node whose flow `route` leads to, or "" */
     unsigned id;                /* the same on every node while the registrations are, whatever the order */

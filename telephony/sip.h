@@ -37,6 +37,8 @@ enum sip_identity {
     SIP_ID_STATIC_PHONE, /* an extension with a static contact, recognised by address */
 };
 
+#define SIP_MAX_FORWARDS 70u /* of a request that begins here */
+
 struct sip_invite_info {
     const char *call_id;
     const char *from_user, *from_display, *to_user, *request_user; /* percent-decoded; "" when absent */
@@ -50,6 +52,7 @@ struct sip_invite_info {
     enum sip_transport transport;
     const char *local_ip; /* address of ours that it arrived at */
     bool wants_100rel;    /* Require: 100rel */
+    unsigned hops;        /* that it has behind it by its Max-Forwards, 0 to SIP_MAX_FORWARDS - 1 */
 };
 
 /* One REGISTER, already authenticated (an unauthenticated one never reaches the owner). */
@@ -66,7 +69,9 @@ struct sip_register_info {
     const char *user_agent;
     const char *flow;  /* "udp:ip:port" or "tcp:ip:port": where it came from (received) */
     const char *local; /* "ip:port" of ours that it came to */
-    bool natted;       /* UDP: the Contact is not where it came from, so the phone is reached at its flow only */
+    /* The phone is reached at its flow only: over UDP its Contact is not where it came from. With a Path: that begins with a name,
+     * which is resolved nowhere here; otherwise the Path says where to send, whatever the transport (RFC 3327). */
+    bool natted;
     const char *path;  /* Path values joined by ", " or NULL */
     bool star;         /* Contact: * with Expires: 0 */
     size_t n_contacts; /* 0: a question for the present bindings */
@@ -190,7 +195,9 @@ struct sip_out_params {
     /* "tcp:ip:port" of a connection that this node holds (ERR_NOTFOUND when it is gone), "udp:ip:port" of a phone behind NAT, or
      * NULL. */
     const char *flow;
-    const char *route;                              /* one Route URI or NULL */
+    /* Route: a URI, or several as a Path has them, "<sip:proxy;lr>, <sip:next;lr>". It goes to the first of them unless there is a
+     * flow. NULL: none. */
+    const char *route;
     const char *from_user, *from_display, *to_user; /* display may be NULL */
     const char *call_id;                            /* required */
     const char *from_tag;                           /* required */
@@ -199,6 +206,7 @@ struct sip_out_params {
     const char *sdp;      /* the offer; required */
     const char *headers;  /* further header lines, "Name: value\r\n"..., or NULL */
     bool supports_100rel; /* Supported: 100rel; default true in practice */
+    unsigned hops; /* Max-Forwards is SIP_MAX_FORWARDS less so many: a call for another one has one more (RFC 7332) */
     const char *local_ip; /* which of our addresses to use, or NULL: by family */
     /* A former owner has sent this very INVITE (same identifiers, same address): the peer takes it for a retransmission and
      * says again how far it is, even with its 200. */

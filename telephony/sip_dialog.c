@@ -16,21 +16,13 @@ void sip_dialog_source(struct sip_leg *leg, const struct sip_source *src)
     memcpy(leg->flow, src->flow, sizeof leg->flow);
 }
 
-/* "sip:ip:port;transport=x" of a URI with a numeric host. */
+/* "sip:ip:port;transport=x" of a URI with a numeric host, or of the first in a route set. */
 static int numeric_hop(const char *uri, char *buf, size_t size)
 {
     su_home_t home[1] = {SU_HOME_INIT(home)};
     char ip[SIP_HOST_SIZE], transport[8] = "udp";
     int family, rc = ERR_UNSUPPORTED;
-    const char *start = strchr(uri, '<');
-    url_t *url = NULL;
-    if (start) { /* the first of a route set */
-        const char *end = strchr(start, '>');
-        char *one = end ? su_strndup(home, start + 1, (isize_t)(end - start - 1)) : NULL;
-        url = one ? url_make(home, one) : NULL;
-    } else {
-        url = url_make(home, uri);
-    }
+    const url_t *url = sip_first_route(home, uri);
     if (url && sip_url_is_sip(url) && sip_numeric_host(url->url_host, ip, &family)) {
         if (url->url_params && url_param(url->url_params, "transport", transport, sizeof transport) &&
             strcasecmp(transport, "tcp") != 0 && strcasecmp(transport, "tls") != 0)

@@ -145,7 +145,7 @@ struct sip_leg {
     struct sip_fork forks[SIP_FORKS_MAX];
     size_t n_forks;
     char *target, *out_route, *out_headers, *branch;
-    uint32_t invite_cseq;
+    uint32_t invite_cseq, max_forwards;
     bool supports_100rel, retried_422;
     int release_status; /* Reason header of a BYE that follows a late 2xx */
     char *release_text;
@@ -220,6 +220,8 @@ bool sip_flow_alive(struct sip_port *port, const char *flow);
 char *sip_reason_value(int status, const char *text);
 const char *sip_phrase(int status, const char *phrase);
 char *sip_routes_text(const sip_route_t *r);
+/* The first URI of "<a>, <b>", or of a URI alone. NULL: none, or out of memory. */
+url_t *sip_first_route(su_home_t *home, const char *routes);
 
 /* sip_body.c: the description in the body as a NUL-terminated copy (free), NULL when there is none: no body, or one that need
  * not be understood (handling=optional). Returns 0 or the status to refuse with. */

@@ -103,6 +103,11 @@ void sip_reg_free(struct sip_reg *reg)
 static bool is_natted(const sip_t *sip, const struct sip_source *src)
 {
     const sip_contact_t *m = sip->sip_contact;
+    if (sip->sip_path) {
+        char ip[SIP_HOST_SIZE];
+        int any;
+        return !sip_numeric_host(sip->sip_path->r_url->url_host, ip, &any);
+    }
     if (src->transport != SIP_UDP || !m || m->m_next || !sip_url_is_sip(m->m_url))
         return false;
     if (m->m_url->url_params && url_has_param(m->m_url, "transport=tcp"))

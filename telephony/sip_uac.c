@@ -68,10 +68,11 @@ static int recv_invite_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, 
 
 static int send_invite(struct sip_leg *leg, const char *sdp)
 {
-    char hop[SIP_FLOW_SIZE + 24], contact[CONTACT_SIZE], cseq[32], se[64], least[16];
+    char hop[SIP_FLOW_SIZE + 24], contact[CONTACT_SIZE], cseq[32], se[64], least[16], hops[16];
     sip_contact_value(leg->port, leg->transport, contact, sizeof contact);
     snprintf(cseq, sizeof cseq, "%u INVITE", leg->invite_cseq);
     snprintf(least, sizeof least, "%u", leg->se_min > leg->ua->cfg.min_se_s ? leg->se_min : leg->ua->cfg.min_se_s);
+    snprintf(hops, sizeof hops, "%u", leg->max_forwards);
     if (sip_flow_uri(leg->flow, hop, sizeof hop) != 0)
         return ERR_INVAL;
     /* A leg without remote tag would take requests of every fork: it lives only while the INVITE is built. */
@@ -82,8 +83,9 @@ static int send_invite(struct sip_leg *leg, const char *sdp)
     leg->invite_out = nta_outgoing_tcreate(
         base, recv_invite_answer, (nta_outgoing_magic_t *)leg, URL_STRING_MAKE(hop), SIP_METHOD_INVITE,
         URL_STRING_MAKE(leg->target), NTATAG_BRANCH_KEY(leg->branch), SIPTAG_CSEQ_STR(cseq),
-        SIPTAG_CONTACT_STR(contact), TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)),
-        SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SUPPORTED_STR(leg->supports_100rel ? "100rel, timer" : "timer"),
+        SIPTAG_MAX_FORWARDS_STR(hops), SIPTAG_CONTACT_STR(contact),
+        TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)), SIPTAG_ALLOW_STR(SIP_ALLOW),
+        SIPTAG_SUPPORTED_STR(leg->supports_100rel ? "100rel, timer" : "timer"),
         SIPTAG_SESSION_EXPIRES_STR(sip_timer_ask(leg, se, sizeof se)), SIPTAG_MIN_SE_STR(least),
         SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(leg->out_headers, SIPTAG_HEADER_STR(leg->out_headers)),
         SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(sdp), TAG_END());
@@ -350,7 +352,7 @@ static int first_hop(const struct sip_out_params *p, const url_t *target, int *f
         return 0;
     }
     su_home_t home[1] = {SU_HOME_INIT(home)};
-    const url_t *hop = p->route ? url_make(home, p->route) : target;
+    const url_t *hop = p->route ? sip_first_route(home, p->route) : target;
     int rc = 0;
     if (!hop || !sip_url_is_sip(hop) || !hop->url_host)
         rc = err_set(info, ERR_INVAL, "route", "not a SIP URI");
@@ -390,9 +392,11 @@ static int fill_leg(struct sip_leg *leg, const struct sip_out_params *p, const u
     leg->local_sdp = mem_strdup(p->sdp);
     leg->out_headers = mem_strdup(p->headers);
     if (p->route)
-        leg->out_route = sip_format(strstr(p->route, ";lr") ? "<%s>" : "<%s;lr>", p->route);
+        leg->out_route = *p->route == '<' ? mem_strdup(p->route)
+                                          : sip_format(strstr(p->route, ";lr") ? "<%s>" : "<%s;lr>", p->route);
     leg->invite_cseq = leg->local_cseq = p->cseq;
     leg->supports_100rel = p->supports_100rel;
+    leg->max_forwards = p->hops < SIP_MAX_FORWARDS ? SIP_MAX_FORWARDS - p->hops : 0;
     leg->cb = p->cb;
     leg->ctx = p->ctx;
     return leg->local_uri && leg->remote_uri && leg->local_addr && leg->remote_addr && leg->call_id && leg->local_tag &&

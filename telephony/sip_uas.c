@@ -321,6 +321,12 @@ static int identify(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip
     return 403;
 }
 
+static unsigned hops_of(const sip_t *sip)
+{
+    unsigned long left = sip->sip_max_forwards ? sip->sip_max_forwards->mf_count : SIP_MAX_FORWARDS;
+    return left < SIP_MAX_FORWARDS ? SIP_MAX_FORWARDS - (unsigned)left : 0;
+}
+
 static void deliver(struct sip_leg *leg, const sip_t *sip, const struct sip_source *src, const struct caller *who,
                     const char *from_user, const char *sdp)
 {
@@ -360,6 +366,7 @@ static void deliver(struct sip_leg *leg, const sip_t *sip, const struct sip_sour
         .transport = src->transport,
         .local_ip = leg->port->ip,
         .wants_100rel = leg->require_100rel,
+        .hops = hops_of(sip),
     };
     ua->handler.on_invite(ua->handler.ctx, leg, &info);
     free(request_uri);

@@ -268,3 +268,13 @@ char *sip_routes_text(const sip_route_t *r)
     }
     return all;
 }
+
+url_t *sip_first_route(su_home_t *home, const char *routes)
+{
+    const char *start = strchr(routes, '<');
+    if (!start)
+        return url_make(home, routes);
+    const char *end = strchr(start, '>');
+    char *one = end ? su_strndup(home, start + 1, (isize_t)(end - start - 1)) : NULL;
+    return one ? url_make(home, one) : NULL;
+}

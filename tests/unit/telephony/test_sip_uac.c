@@ -305,6 +305,39 @@ START_TEST(record_routes)
 }
 END_TEST
 
+/* A phone behind proxies: the INVITE goes to the first, and says the others. */
+START_TEST(path_of_proxies)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    char route[128], target[160], call_id[64], branch[64];
+    struct sip_leg *leg = NULL;
+    struct sip_out_params params = peer_params(p, target, call_id, branch);
+    snprintf(route, sizeof route, "<sip:127.0.0.1:%u;lr>, <sip:far.example.com;lr>", p->port);
+    params.target = "sip:8001@10.9.9.9:5070"; /* nobody is there */
+    params.route = route;
+    params.hops = 3;
+    ck_assert_int_eq(sip_leg_invite(e->ua, &params, &leg, NULL), 0);
+    peer_expect(p, "INVITE sip:8001@10.9.9.9:5070 ");
+    ck_assert_str_eq(peer_header(p, "Max-Forwards"), "67");
+    ck_assert_ptr_nonnull(strstr(route, peer_header_nth(p, "Route", 0)));
+    ck_assert_str_eq(peer_header_nth(p, "Route", 1), "<sip:far.example.com;lr>");
+    peer_reply(p, 486, "callee", "", NULL);
+    peer_expect(p, "ACK ");
+    env_event(e, SIP_EV_FAILED);
+    /* A circle of calls ends. */
+    params.hops = 70;
+    params.cseq++;
+    params.branch = "z9hG4bKlast";
+    ck_assert_int_eq(sip_leg_invite(e->ua, &params, &leg, NULL), 0);
+    peer_expect(p, "INVITE ");
+    ck_assert_str_eq(peer_header(p, "Max-Forwards"), "0");
+    peer_reply(p, 483, "callee", "", NULL);
+    peer_expect(p, "ACK ");
+    env_event(e, SIP_EV_FAILED);
+}
+END_TEST
+
 START_TEST(too_short_session)
 {
     struct env *e = rig.env;
@@ -487,6 +520,7 @@ int main(void)
     tcase_add_test(plain, reliable_progress);
     tcase_add_test(plain, forks);
     tcase_add_test(plain, record_routes);
+    tcase_add_test(plain, path_of_proxies);
     tcase_add_test(plain, too_short_session);
     tcase_add_test(plain, peer_hangs_up);
     tcase_add_test(plain, bad_parameters);

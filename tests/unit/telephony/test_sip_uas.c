@@ -176,6 +176,7 @@ START_TEST(reliable_ring)
     peer_request(p, "INVITE", "Require: 100rel\r\n", SDP_A);
     env_until(e, e->leg != NULL);
     ck_assert(e->inv.wants_100rel);
+    ck_assert_uint_eq(e->inv.hops, 0); /* Max-Forwards: 70 */
     ck_assert_int_eq(sip_leg_ring(e->leg, 180, NULL), 0);
     peer_expect(p, "SIP/2.0 180");
     ck_assert_str_eq(peer_header(p, "Require"), "100rel");
