@@ -107,7 +107,7 @@ class FlowCase(CallCase):
         m = other.request
         self.assertEqual(len(m.all("via")), 2, m.text())
         self.assertIn(self.b.ip, m.all("via")[0])
-        self.assertEqual(m.get("max-forwards"), "69")
+        self.assertEqual(m.get("max-forwards"), "68")  # the call is one hop, the node that forwards another
         self.assertEqual(m.all("route"), [])
         routes = m.all("record-route")
         self.assertEqual(len(routes), 1, m.text())
