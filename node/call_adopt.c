@@ -137,6 +137,7 @@ static int adopt_leg(struct call_leg *l, const struct core_call *s, const struct
 {
     struct err_info info = {0};
     bool bound = adopt_where_leg(l->call, s, leg) == ADDRESS_BOUND, same = bound;
+    call_rtp_recall(l, s, leg);
     int rc = leg->dialog ? adopt_media(l, leg->dialog, &same) : ERR_INVAL;
     if (rc == 0)
         rc = call_leg_recall(l, leg->dialog, &info);

@@ -66,8 +66,9 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__CallStart start = EV__CALL_START__INIT;
     Ev__Dialog dialog;
-    char address[64], origin[80] = "", actor[80];
-    call_leg_dialog(&k->a, &dialog, address);
+    struct call_dialog_room room;
+    char origin[80] = "", actor[80];
+    call_leg_dialog(&k->a, &dialog, &room);
     snprintf(origin, sizeof origin, "%s", dialog.flow ? dialog.flow : "");
     snprintf(actor, sizeof actor, "node:%s", call_node(k)->cfg.name);
     cmd.actor = actor;

@@ -6,6 +6,7 @@
 #include "node/call.h"
 #include "node/flow.h"
 #include "node/ident.h"
+#include "node/rtp_line.h"
 #include "telephony/ivr.h"
 #include "telephony/media.h"
 #include "telephony/prompt.h"
@@ -14,6 +15,12 @@
 #define CALL_SDP_MAX 2048 /* an answer that repeats SDP_MEDIA_MAX usual lines fits */
 #define CALL_KEYS_MAX 16
 #define CALL_INVITE_TEXT_MAX 16384u /* a longer INVITE is not kept: taken over, its call goes on by re-INVITE at once */
+
+/* What a dialog that is written for a command points into. */
+struct call_dialog_room {
+    char local_address[64];
+    Ev__RtpLine rtp;
+};
 
 /* One party: its dialog, its media, and what was negotiated. */
 struct call_leg {
@@ -25,8 +32,14 @@ struct call_leg {
     struct sip_leg *sip;        /* NULL: none, or gone */
     struct sip_bye *bye;        /* the peer has hung up; told so when the end is committed */
     struct media_stream *media; /* NULL: none */
-    char media_address[64];     /* "ip:port" of ours */
-    struct sdp_local local;     /* our side of the description */
+    struct rtp_line line;       /* as which source, and from which numbers on, it was opened */
+    bool line_known, line_sends, line_goes_on;
+    uint32_t line_per_s; /* packets a second that it sends at present */
+    uint32_t seen_seq;   /* at the last look (call_rtp.c) */
+    uint64_t seen_us;
+    unsigned ts_off;        /* looks in a row at which its time stamps were off the line */
+    char media_address[64]; /* "ip:port" of ours */
+    struct sdp_local local; /* our side of the description */
     char local_sdp[CALL_SDP_MAX];
     char *remote_sdp; /* last description of the peer, malloc'ed */
     struct sdp_session_params agreed;
@@ -105,6 +118,7 @@ struct calls {
     unsigned moving;           /* CallMove in flight */
     bool resume_due;           /* something was not done, or let go of, for want of the lease */
     struct map flows;          /* name -> struct call_flow (parsed, by version of text) */
+    uv_timer_t *rtp_timer;     /* call_rtp.c */
 };
 
 /* ---- calls.c */
@@ -160,8 +174,8 @@ ERR_CHECKED int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t
 ERR_CHECKED int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *info);
 /* Tells the media thread what was agreed. */
 void call_leg_apply_media(struct call_leg *l);
-/* Writes the leg's dialog for a command; strings point into the leg, valid until it changes. */
-void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, char local_address[64]);
+/* Writes the leg's dialog for a command; it points into the leg and into `room`, valid until they change. */
+void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, struct call_dialog_room *room);
 void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out);
 /* re-INVITE or UPDATE from the peer: answers after its commit. */
 void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev);
@@ -170,6 +184,16 @@ void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev);
 /* A key that came by INFO while the parties talk: the other one gets it as his phone can take it. */
 void call_leg_pass_key(struct call_leg *l, char digit);
 enum sdp_codec call_first_codec(const struct sdp *s);
+
+/* ---- call_rtp.c: the numbers of what a leg sends, and that another node finds them */
+ERR_CHECKED int call_rtp_start(struct calls *cs);
+void call_rtp_stop(struct calls *cs);
+/* Before its media is opened: goes on where a former owner's numbers are by now. NULL: a new source. */
+void call_rtp_recall(struct call_leg *l, const struct core_call *s, const struct core_leg *leg);
+/* The numbering to open its media with; a new source when none was recalled. */
+ERR_CHECKED int call_rtp_numbering(struct call_leg *l, struct media_numbering *out);
+/* Where the numbers stand now, for a command. */
+void call_rtp_fill(struct call_leg *l, Ev__RtpLine *out);
 
 /* ---- call_play.c: everything the caller is played */
 void call_play_keys(struct call_leg *l, const char *language, const char *const *keys, size_t n, uint32_t *play_id);

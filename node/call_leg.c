@@ -37,9 +37,12 @@ int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family,
     if (l->media)
         return 0;
     struct node *n = call_node(l->call);
+    struct media_numbering numbering;
     struct media_stream_params p = {
-        .ip = local_ip, .family = family, .port = media_port, .cb = call_on_media, .ctx = l};
-    int rc = media_stream_open(n->media, &p, &l->media);
+        .ip = local_ip, .family = family, .port = media_port, .numbering = &numbering, .cb = call_on_media, .ctx = l};
+    int rc = call_rtp_numbering(l, &numbering);
+    if (rc == 0)
+        rc = media_stream_open(n->media, &p, &l->media);
     if (rc)
         return rc;
     const char *mine = media_stream_ip(l->media);
@@ -71,7 +74,7 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     }
     free(l->remote_sdp);
     l->remote_sdp = NULL;
-    l->moving = l->acked = l->answered = l->held = l->early = l->described = l->we_offered = false;
+    l->moving = l->acked = l->answered = l->held = l->early = l->described = l->we_offered = l->line_known = false;
 }
 
 void call_leg_forget(struct call_leg *l)
@@ -224,14 +227,15 @@ void call_leg_apply_media(struct call_leg *l)
     l->held = !l->agreed.can_send;
 }
 
-void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, char local_address[64])
+void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, struct call_dialog_room *room)
 {
     ev__dialog__init(out);
-    local_address[0] = '\0';
+    room->local_address[0] = '\0';
     if (l->sip) {
         struct sip_dialog d;
         sip_leg_dialog(l->sip, &d);
-        snprintf(local_address, 64, strchr(d.local_ip, ':') ? "[%s]:%u" : "%s:%u", d.local_ip, d.local_port);
+        snprintf(room->local_address, sizeof room->local_address, strchr(d.local_ip, ':') ? "[%s]:%u" : "%s:%u",
+                 d.local_ip, d.local_port);
         static char *const transports[] = {[SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls"};
         out->call_id = (char *)(uintptr_t)d.call_id;
         out->local_uri = (char *)(uintptr_t)d.local_uri;
@@ -252,12 +256,16 @@ void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, char local_address[64]
         if (strlen(d.invite_text) > CALL_INVITE_TEXT_MAX)
             out->invite_text = NULL;
     }
-    out->local_address = local_address;
+    out->local_address = room->local_address;
     out->local_sdp = l->local_sdp;
     if (l->remote_sdp)
         out->remote_sdp = l->remote_sdp;
     out->media_address = l->media_address;
     out->offered_by_us = l->offered_by_us;
+    if (l->line_known) {
+        call_rtp_fill(l, &room->rtp);
+        out->rtp = &room->rtp;
+    }
 }
 
 void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
@@ -303,8 +311,8 @@ int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done)
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__LegUpdate update = EV__LEG_UPDATE__INIT;
     Ev__Dialog dialog;
-    char address[64];
-    call_leg_dialog(l, &dialog, address);
+    struct call_dialog_room room;
+    call_leg_dialog(l, &dialog, &room);
     cmd.body_case = EV__COMMAND__BODY_LEG_UPDATE;
     cmd.leg_update = &update;
     update.call_id = l->call->id;

@@ -374,8 +374,8 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__OfferAnswered o = EV__OFFER_ANSWERED__INIT;
     Ev__Dialog callee, caller;
-    char callee_at[64], caller_at[64];
-    call_leg_dialog(&k->b, &callee, callee_at);
+    struct call_dialog_room callee_room, caller_room;
+    call_leg_dialog(&k->b, &callee, &callee_room);
     cmd.body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
     cmd.offer_answered = &o;
     o.call_id = k->id;
@@ -383,7 +383,7 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
     o.dialog = &callee;
     o.caller_acked = k->a.acked;
     if (!k->a.answered) {
-        call_leg_dialog(&k->a, &caller, caller_at);
+        call_leg_dialog(&k->a, &caller, &caller_room);
         o.caller_dialog = &caller;
     }
     k->offer_answer_pending = true;

@@ -310,6 +310,11 @@ int calls_start(struct node *n, struct calls **out)
     map_init(&cs->flows);
     list_init(&cs->dirty);
     list_init(&cs->adopting);
+    int rc = call_rtp_start(cs);
+    if (rc) {
+        free(cs);
+        return rc;
+    }
     *out = cs;
     return 0;
 }
@@ -319,6 +324,7 @@ void calls_stop(struct calls *cs)
     if (!cs)
         return;
     const struct map_slot *slot;
+    call_rtp_stop(cs);
     for (size_t it = 0; map_next(&cs->by_id, &it, &slot);)
         call_forget(slot->value);
     map_free(&cs->by_id);

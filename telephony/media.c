@@ -462,15 +462,13 @@ int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct m
     struct media_engine *e = calloc(1, sizeof *e);
     if (!e)
         return err_set(info, ERR_NOMEM, "", "no memory for the media engine");
-    uint64_t name;
 
     list_init(&e->streams);
     e->dead_ms = cfg->dead_ms;
     atomic_init(&e->lease_us, UINT64_MAX);
     g711_setup();
     (void)media_tone_step(1000); /* builds its table before threads need it */
-    random_bytes(&name, sizeof name);
-    (void)snprintf(e->cname, sizeof e->cname, "%016llx", (unsigned long long)name);
+    random_bytes(&e->cname, sizeof e->cname);
     if (open_handles(e, loop)) {
         free(e);
         return err_set(info, ERR_NOMEM, "", "no memory for the media engine");
@@ -542,7 +540,9 @@ int media_stream_open(struct media_engine *e, const struct media_stream_params *
         free(s);
         return rc;
     }
-    s->given_ssrc = p->ssrc;
+    s->numbered = p->numbering != NULL;
+    if (p->numbering)
+        s->given = *p->numbering;
     s->cb = p->cb;
     s->ctx = p->ctx;
     s->thread = least_loaded(e);

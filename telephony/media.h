@@ -58,11 +58,24 @@ struct media_event {
 };
 typedef void media_event_cb(void *ctx, struct media_stream *s, const struct media_event *ev);
 
+/* Where the numbers of what leaves a stream begin, so that a node that carries a call on speaks as the same source (RFC 3550
+ * section 8): receivers go by SSRC, sequence number and time stamp. */
+struct media_numbering {
+    uint32_t ssrc;
+    uint16_t seq;   /* of the first packet */
+    uint32_t ts;    /* of a packet sent at `at_us`; the time line runs on from there whether something is sent or not */
+    uint64_t at_us; /* monotonic clock */
+    uint64_t cname; /* of this source, in RTCP: stays with the SSRC */
+    /* Another node has sent as this source: a key that was pressed before this stream was opened is not relayed once more, an end
+     * that comes within 60 ms is not reported once more, and what the far end reports as lost counts from here. */
+    bool goes_on;
+};
+
 struct media_stream_params {
     const char *ip; /* one of bind_ip; NULL: the first of `family` */
     int family;     /* AF_INET or AF_INET6, used when ip is NULL */
     uint16_t port;  /* this very even port (a call taken over with its address); 0: any. ERR_BUSY when it is taken */
-    uint32_t ssrc;  /* RTP source; 0: random. A new owner has another (RFC 3550 section 8) and sets the marker once */
+    const struct media_numbering *numbering; /* copied; NULL: all random */
     media_event_cb *cb;
     void *ctx;
 };
@@ -137,6 +150,9 @@ struct media_stats {
     uint32_t remote_lost;             /* as the other side reports */
     uint32_t rtt_us;                  /* from RTCP, 0 unknown */
     uint64_t first_rx_us, last_rx_us; /* wall clock, 0 none */
+    uint32_t tx_seq,
+        tx_ts;         /* the next sequence number (16 bit); time stamp of the newest packet, or the first one's base */
+    uint64_t tx_at_us; /* monotonic, when that was; 0: nothing sent, and no numbering was given */
 };
 /* The counters as of the last tick. */
 void media_stream_stats(struct media_stream *s, struct media_stats *out);

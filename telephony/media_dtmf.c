@@ -39,6 +39,23 @@ static void report(struct media_stream *s)
         media_dtmf_queue(s->peer, ev.digit, ev.duration_ms);
 }
 
+/* When what began `samples` ago began, seen from the opening of the stream: before it, at another node? */
+static bool before_opening(const struct media_stream *s, uint32_t samples)
+{
+    return s->given.goes_on && s->t->now_us < s->given.at_us + (uint64_t)samples * 125u;
+}
+
+bool media_dtmf_elsewhere(struct media_stream *d, const struct rtp_packet *p)
+{
+    if (d->elsewhere.known && d->elsewhere.ts == p->ts)
+        return true;
+    if (p->len < 4 || p->marker || !before_opening(d, (uint32_t)(p->payload[2] << 8 | p->payload[3])))
+        return false;
+    d->elsewhere.known = true;
+    d->elsewhere.ts = p->ts;
+    return true;
+}
+
 static void begin(struct media_stream *s, const struct rtp_packet *p, uint8_t event)
 {
     s->digit_rx = (struct media_digit_rx){.active = true, .known = true, .event = event, .ssrc = p->ssrc, .ts = p->ts};
@@ -71,6 +88,10 @@ void media_dtmf_on_event(struct media_stream *s, const struct rtp_packet *p, boo
     }
     if (dur > d->dur)
         d->dur = dur;
+    if (!same && end && before_opening(s, MEDIA_ENDS_US / 125u)) {
+        d->active = false; /* nothing but its end was seen: a repeat of the one that the former node has reported */
+        return;
+    }
     d->last_us = s->t->now_us;
     if (end)
         report(s);

@@ -40,6 +40,7 @@
 #define MEDIA_KEEPALIVE_US 10000000u
 #define MEDIA_RTCP_US 5000000u
 #define MEDIA_DIGIT_LOST_US 200000u /* no more packets of a digit: its end was lost */
+#define MEDIA_ENDS_US 60000u        /* within that the end of a digit is repeated */
 
 struct media_thread;
 struct dtmf_rx_state_s; /* spandsp */
@@ -136,8 +137,9 @@ struct media_stream {
     int fd[2]; /* RTP, RTCP */
     unsigned ip_index;
     uint16_t port;
-    uint32_t given_ssrc; /* 0: none */
-    bool silent_close;   /* no farewell; set before the command that closes */
+    bool numbered; /* `given` counts */
+    struct media_numbering given;
+    bool silent_close; /* no farewell; set before the command that closes */
 
     /* Core thread. */
     struct list_node node;
@@ -173,6 +175,12 @@ struct media_stream {
     struct media_map map;
     struct media_digit_rx digit_rx;
     struct media_digit_tx digit_tx;
+    struct {
+        bool known;
+        uint32_t ts;
+    } elsewhere; /* an event that began at another node */
+    bool lost_base_known;
+    int32_t lost_base; /* what the far end had lost when we began */
     struct {
         char digit;
         uint16_t ms;
@@ -263,7 +271,7 @@ struct media_engine {
     bool delivering;
     _Atomic uint64_t lease_us; /* monotonic: until then threads may send */
     uint64_t refused;          /* commands not taken because a queue was full or memory short */
-    char cname[24];
+    uint64_t cname;            /* of sources that were given none */
 };
 
 /* media_thread.c */
@@ -315,6 +323,8 @@ void media_dtmf_check_lost(struct media_stream *s);
 void media_dtmf_queue(struct media_stream *s, char digit, uint32_t ms);
 /* True while a digit has the outgoing stream. */
 bool media_dtmf_tick(struct media_stream *s);
+/* Whether another node has, or may have, relayed the beginning of this event into d: it would be heard as a second one. */
+bool media_dtmf_elsewhere(struct media_stream *d, const struct rtp_packet *p);
 struct dtmf_rx_state_s *media_dtmf_detector(struct media_stream *s);
 void media_dtmf_free(struct dtmf_rx_state_s *rx); /* any thread; NULL is fine */
 int media_dtmf_event_of(char digit);              /* 0-15 or -1 */

@@ -1,5 +1,6 @@
 /* Per packet: receive, check, book, rewrite, send. Owner thread only. Nothing here allocates, locks or logs. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -235,7 +236,7 @@ static bool relay(struct media_stream *d, const struct rtp_packet *p, enum media
         return true;
     }
     bool event = kind == MEDIA_KIND_EVENT;
-    if (kind == MEDIA_KIND_CN || (event && d->sdp.dtmf_pt < 0)) {
+    if (kind == MEDIA_KIND_CN || (event && (d->sdp.dtmf_pt < 0 || media_dtmf_elsewhere(d, p)))) {
         skip_number(&d->map, p);
         return true;
     }
@@ -348,6 +349,19 @@ static void book_round_trip(struct media_stream *s, const struct rtcp_block *b)
         s->stats.rtt_us = (uint32_t)(((uint64_t)rtt * 1000000u) >> 16);
 }
 
+/* A stream that goes on counts its own losses: what the far end lost of the former node's packets, and the numbers that were
+ * left out between the two, stand in the first report that has seen one of ours. */
+static void book_remote_lost(struct media_stream *s, const struct rtcp_block *b)
+{
+    if (s->given.goes_on && !s->lost_base_known) {
+        if ((int16_t)((uint16_t)b->ext_max - s->given.seq) < 0)
+            return;
+        s->lost_base_known = true;
+        s->lost_base = b->lost;
+    }
+    s->stats.remote_lost = b->lost > s->lost_base ? (uint32_t)(b->lost - s->lost_base) : 0;
+}
+
 static void take_rtcp(struct media_stream *s, const uint8_t *buf, size_t len, const struct media_addr *from)
 {
     struct rtcp_report r;
@@ -365,7 +379,7 @@ static void take_rtcp(struct media_stream *s, const uint8_t *buf, size_t len, co
         s->rtcp_sr_at_us = s->t->now_us;
     }
     if (r.has_block) {
-        s->stats.remote_lost = r.block.lost > 0 ? (uint32_t)r.block.lost : 0;
+        book_remote_lost(s, &r.block);
         s->stats.remote_jitter_us = (uint32_t)((uint64_t)r.block.jitter * 1000u / TS_PER_MS);
         book_round_trip(s, &r.block);
     }
@@ -423,6 +437,7 @@ void media_stream_send_rtcp(struct media_stream *s, bool bye)
 {
     struct media_thread *t = s->t;
     uint8_t out[RTCP_BYTES_MAX];
+    char cname[20];
 
     if (!s->have_remote || !s->sdp.active || s->rtcp_to.len == 0 || addr_any(&s->rtcp_to) || lease_over(s))
         return;
@@ -452,7 +467,8 @@ void media_stream_send_rtcp(struct media_stream *s, bool bye)
     }
     s->rtcp_tx_packets_prior[1] = s->rtcp_tx_packets_prior[0];
     s->rtcp_tx_packets_prior[0] = s->stats.tx_packets;
-    size_t n = rtcp_write(&r, s->e->cname, out);
+    (void)snprintf(cname, sizeof cname, "%016llx", (unsigned long long)(s->numbered ? s->given.cname : s->e->cname));
+    size_t n = rtcp_write(&r, cname, out);
     (void)sendto(s->fd[s->sdp.rtcp_mux ? 0 : 1], out, n, MSG_DONTWAIT | MSG_NOSIGNAL, &s->rtcp_to.u.sa, s->rtcp_to.len);
 }
 
@@ -487,6 +503,9 @@ void media_stream_publish(struct media_stream *s)
     if (jitter_us > s->stats.jitter_us)
         s->stats.jitter_us = jitter_us;
     s->stats.rx_lost = rtp_receiver_lost(&s->rx);
+    s->stats.tx_seq = s->tx.next_seq;
+    s->stats.tx_ts = s->tx.last_ts;
+    s->stats.tx_at_us = s->tx.last_us;
     memcpy(words, &s->stats, sizeof words);
     unsigned seq = atomic_load_explicit(&s->pub_seq, memory_order_relaxed);
     atomic_store_explicit(&s->pub_seq, seq + 1, memory_order_relaxed);

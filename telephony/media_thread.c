@@ -115,10 +115,17 @@ static void unbridge(struct media_stream *s)
 
 static void open_stream(struct media_thread *t, struct media_stream *s)
 {
-    s->tx.ssrc = s->given_ssrc ? s->given_ssrc : (uint32_t)(media_thread_random(t) >> 16);
-    s->tx.last_ts = (uint32_t)(media_thread_random(t) >> 16);
-    /* The first sequence number stays low: a wrap in the first seconds upsets some receivers (RFC 3711 section 3.3.1). */
-    s->tx.next_seq = (uint16_t)(media_thread_random(t) & 0x7fff);
+    if (s->numbered) {
+        s->tx.ssrc = s->given.ssrc;
+        s->tx.last_ts = s->given.ts;
+        s->tx.last_us = s->given.at_us < t->now_us ? s->given.at_us : t->now_us;
+        s->tx.next_seq = s->given.seq;
+    } else {
+        s->tx.ssrc = (uint32_t)(media_thread_random(t) >> 16);
+        s->tx.last_ts = (uint32_t)(media_thread_random(t) >> 16);
+        /* It stays low: a wrap in the first seconds upsets some receivers (RFC 3711 section 3.3.1). */
+        s->tx.next_seq = (uint16_t)(media_thread_random(t) & 0x7fff);
+    }
     s->rtcp_next_us = UINT64_MAX;
     watch(t, s);
 }
