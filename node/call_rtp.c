@@ -3,8 +3,8 @@
  * Every command that carries a dialog says where they stand, which costs nothing. Between commands they are where the line says, as
  * long as packets come at the rate that it tells of; every RTP_LOOK_MS all legs are looked at, and one whose numbers have strayed is
  * written down anew. A call that talks with packets of 20 ms all the time never needs that. Packets of 10 ms, silence that is not
- * sent, a hold or a long pause in a menu cost one LegUpdate when 900 packets too many or too few have gone out, at the earliest
- * after 9 s, and with the right rate usually none after. */
+ * sent or a long pause in a menu cost one LegUpdate when 600 packets too many or too few have gone out, after 12 s at the
+ * earliest, and with the right rate usually none after. So does a telephone whose clock drifts by 40 ms. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,8 +6,9 @@
  * really sent has strayed from it (rtp_line_strays). Each new owner of the call begins RTP_LINE_SEQ_STEP ahead of where the line is by
  * then, which is beyond all that the owner before it can have sent, and below what RFC 3550 A.1 takes for a restart:
  *     0 < STEP - STRAY <= (first number of the new owner) - (last one of the old) <= STEP + STRAY < 3000 (MAX_DROPOUT)
- * The rest up to 0 and 3000, 600 packets (12 s at 20 ms) to either side, is for clocks that differ between nodes, for the gap
- * itself, and for the 5 s between two looks. Time stamps run at 8 kHz whatever is sent; a new owner's are a packet (20 ms) ahead, the
+ * What is left to either side is for the 5 s between two looks and for clocks that differ between nodes (400 packets below: 3 s of
+ * difference with packets of 10 ms, 20 s with the usual ones), above it also for one owner in between who had nothing to send. Beyond that
+ * a receiver drops one packet and goes on with the next. Time stamps run at 8 kHz whatever is sent; a new owner's are a packet (20 ms) ahead, the
  * one that the former owner's newest packet covers. Two nodes whose clocks differ are off by that difference. */
 #ifndef NODE_RTP_LINE_H
 #define NODE_RTP_LINE_H
@@ -17,8 +18,8 @@
 
 #include "base/err.h"
 
-#define RTP_LINE_SEQ_STEP 1500u
-#define RTP_LINE_SEQ_STRAY 900
+#define RTP_LINE_SEQ_STEP 1000u
+#define RTP_LINE_SEQ_STRAY 600
 #define RTP_LINE_TS_STEP 160u
 #define RTP_LINE_TS_STRAY 320 /* 40 ms: a telephone whose clock is off by 50 ppm takes 13 minutes for it */
 #define RTP_LINE_PER_S 50u    /* the usual packets of 20 ms */

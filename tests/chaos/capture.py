@@ -14,12 +14,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
 from everline import HTTPS, PEER, SIP, end, spawn, wait_for  # noqa: E402
 
 from phones import Message, tag_of  # noqa: E402
+from rtp_numbers import Packet  # noqa: E402
 
 RTP_LOW, RTP_HIGH = 20000, 29999
 NOWHERE = bytes.fromhex("0180c200000e")  # no bridge passes this on (IEEE 802.1Q, 8.6.3)
 
 Sip = collections.namedtuple("Sip", "t mac src dst m")     # m: Message
-Sound = collections.namedtuple("Sound", "t mac seq ssrc src")
+Sound = collections.namedtuple("Sound", "t mac src packet")  # packet: rtp_numbers.Packet
 
 
 class Capture:
@@ -150,8 +151,8 @@ class Capture:
             if proto != 17 or len(payload) < 12 or payload[0] >> 6 != 2 or 72 <= (payload[1] & 0x7F) <= 76:
                 continue
             if RTP_LOW <= sport <= RTP_HIGH:
-                seq, _, ssrc = struct.unpack_from("!HII", payload, 2)
-                came[(dst, dport)].append(Sound(t, mac, seq, ssrc, (src, sport)))
+                seq, ts, ssrc = struct.unpack_from("!HII", payload, 2)
+                came[(dst, dport)].append(Sound(t, mac, (src, sport), Packet(t, payload[1] & 0x7F, ssrc, seq, ts)))
             else:
                 sent[(src, sport)].append(t)
         return came, sent

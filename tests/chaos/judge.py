@@ -3,6 +3,7 @@ import collections
 import math
 import re
 
+import rtp_numbers
 from capture import tag_of
 
 TICK = 0.020
@@ -24,15 +25,15 @@ class Verdict:
         self.back = []                                    # the same legs while the node came back
         self.spared = []                                  # gaps of calls at the other nodes
         self.noise = 0.0                                  # the largest hole in what the telephones sent themselves
-        self.doubles, self.senders, self.stuck, self.records, self.commands, self.order = [], [], [], [], [], []
-        self.legs = self.moved = self.answered_new = 0
+        self.doubles, self.senders, self.sources, self.stuck, self.records, self.commands, self.order = [], [], [], [], [], [], []
+        self.legs = self.heard = self.moved = self.answered_new = 0
         self.accepted = None                              # seconds from the fault to the first new call at each other node, the slowest
         self.missed = 0
         self.faults = []
 
     @property
     def good(self):
-        return not (self.lost or self.doubles or self.senders or self.stuck or self.records or self.commands or self.order or self.faults)
+        return not (self.lost or self.doubles or self.senders or self.sources or self.stuck or self.records or self.commands or self.order or self.faults)
 
 
 def hole(times, start, end):
@@ -70,6 +71,7 @@ class Judge:
         self.meet()
         self.dialogs()
         self.sound()
+        self.sources()
         if self.mac:
             self.owners()
         self.offers()
@@ -155,6 +157,22 @@ class Judge:
                         self.lost(c, "%s heard %d packets in its last quarter of a second" % ("caller" if d is c.dialog else "agent", n))
         holes = [hole(ts, max(self.t0 - 0.1, ts[0]), min(self.t1, ts[-1])) - TICK for ts in self.sent.values() if len(ts) > 100 and ts[0] < self.t0 < ts[-1]]
         self.v.noise = max(holes, default=0.0)
+
+    # -- one source
+
+    def sources(self):
+        """Who hears something hears one RTP source to the end, whoever sends, and nothing of it is taken for old."""
+        # Our telephones are one process: when it halts they all do, and their time lines with them.
+        halt = quantile([hole(ts, max(self.t0 - 1, ts[0]), ts[-1]) - TICK for ts in self.sent.values() if len(ts) > 100 and ts[-1] > self.t0], .5)
+        for c in self.load.calls:
+            for d in self.legs(c):
+                end = min(c.ending or float("inf"), d.over or float("inf"))
+                heard = [p.packet for p in self.came.get(d.media, ()) if self.t0 - 1 <= p.t <= end]
+                if not any(p.t < self.t0 for p in heard):
+                    continue
+                self.v.heard += 1
+                for t, wrong in rtp_numbers.complaints(heard, slack_s=max(0.0, halt)):
+                    self.v.sources.append((c, "%s hears %.3f s after the fault %s" % ("caller" if d is c.dialog else "agent", t - self.t0, wrong)))
 
     # -- one owner
 

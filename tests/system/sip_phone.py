@@ -19,6 +19,7 @@ import threading
 import time
 
 from everline import SIP, rms, tone_share, until
+from rtp_numbers import Packet
 
 RATE, FRAME = 8000, 160
 
@@ -76,6 +77,7 @@ class Rtp:
         self.payload_type, self.event_type = payload_type, event_type
         self.remote = None
         self.received, self.packets, self.events, self.sources, self.kinds = [], 0, [], set(), set()
+        self.heard = []  # rtp_numbers.Packet
         self.last_packet = None
         self.sent = 0
         self.lock = threading.Condition()
@@ -158,7 +160,9 @@ class Rtp:
                 continue
             kind = data[1] & 0x7F
             payload = data[12 + 4 * (data[0] & 0x0F):]
+            sequence, stamp, ssrc = struct.unpack("!HII", data[2:12])
             with self.lock:
+                self.heard.append(Packet(time.time(), kind, ssrc, sequence, stamp))
                 self.packets += 1
                 self.last_packet = time.monotonic()
                 self.sources.add(source[:2])
@@ -167,7 +171,6 @@ class Rtp:
                     table = DECODE[kind]
                     self.received += [table[b] for b in payload]
                 elif kind == self.event_type and len(payload) >= 4 and payload[1] & 0x80:
-                    stamp = struct.unpack("!I", data[4:8])[0]
                     digit = "0123456789*#ABCD"[payload[0] & 0x0F]
                     if (stamp, digit) not in self.events:
                         self.events.append((stamp, digit))

@@ -7,6 +7,7 @@ import unittest
 
 from callcase import AGENT_HZ, CALLER_HZ, WRAP_UP_S, CallCase  # noqa: F401
 from everline import wait_for
+from rtp_numbers import complaints
 
 
 class Takeover(CallCase):
@@ -45,6 +46,14 @@ class Takeover(CallCase):
     def hears(self, call, hz):
         call.rtp.wait_tone(hz, after=call.rtp.mark())
 
+
+    def one_source(self, *calls):
+        """What each has heard all the time is one RTP source, none of it to be taken for old or for a restart."""
+        for c in calls:
+            with c.rtp.lock:
+                heard = list(c.rtp.heard)
+            self.assertGreater(len(heard), 50)
+            self.assertEqual(complaints(heard, timed=False), [])
 
     def idle(self, agent):
         for n in (self.a, self.b):
@@ -100,6 +109,7 @@ class ByAddress(Takeover):
         wait_for(lambda: self.call_of(caller)["legs"][1]["held"], 5, "held")
         there.reinvite("sendrecv")
         self.hears(call, AGENT_HZ)
+        self.one_source(call, there)
         call.hangup()
         there.wait_ended()
         self.record(caller, ended_by="caller", cause="normal", agent="1001")
@@ -123,6 +133,7 @@ class ByAddress(Takeover):
         there.reinvite("sendrecv")
         self.hears(call, AGENT_HZ)
         self.hears(there, CALLER_HZ)
+        self.one_source(call, there)
         call.hangup()
         there.wait_ended()
         self.record(caller, ended_by="caller")
@@ -144,6 +155,7 @@ class ByAddress(Takeover):
         self.cluster.must("agent", "set-state", "1001", "ready")
         self.rung(agent).wait_answered()
         self.hears(call, AGENT_HZ)
+        self.one_source(call)
         self.told(call)
         call.hangup()
         self.record(caller, queue="service", agent="1001")
@@ -204,6 +216,7 @@ class ByAddress(Takeover):
         self.hears(call, AGENT_HZ)
         self.hears(there, CALLER_HZ)
         self.told(call, there)
+        self.one_source(call, there)
         call.hangup()
         there.wait_ended()
         self.record(caller, ended_by="caller")
