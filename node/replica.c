@@ -488,7 +488,7 @@ static void replica_declare_done(void *ctx, int status, const struct core_answer
         log_info("node", "node %s is not declared down: %s", d->name, a->text);
     if (r)
         map_del(&r->declaring, d->name);
-    if (status == 0 && !d->n->stopping)
+    if (!d->n->stopping)
         repl_unfence(d->n->repl, d->id);
     free(d);
 }
@@ -508,18 +508,19 @@ static struct replica_declared *replica_declared_new(struct node *n, const struc
 
 static void replica_declare(struct node *n, Ev__Command *cmd, struct replica_declared *d)
 {
-    int rc = d ? node_propose(n, cmd, 0, replica_declare_done, d) : 0;
-    if (rc) {
-        log_warn("node", "node %s cannot be declared down yet: %s", d->name, err_text(rc));
-        map_del(&n->replica->declaring, d->name);
-        free(d);
-    }
+    int rc = node_propose(n, cmd, 0, replica_declare_done, d);
+    if (rc)
+        replica_declare_done(d, rc, NULL);
 }
 
 static void replica_declare_down(struct node *n, const struct core_node *node, const char *why)
 {
     struct replica_declared *d = replica_declared_new(n, node);
     struct repl_status s;
+    if (!d) {
+        repl_unfence(n->repl, node->node_id);
+        return;
+    }
     repl_get_status(n->repl, &s);
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeDown down = EV__NODE_DOWN__INIT;
@@ -536,6 +537,8 @@ static void replica_declare_down(struct node *n, const struct core_node *node, c
 static void replica_forget(struct node *n, const struct core_node *node)
 {
     struct replica_declared *d = replica_declared_new(n, node);
+    if (!d)
+        return;
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__NodeForget forget = EV__NODE_FORGET__INIT;
     cmd.body_case = EV__COMMAND__BODY_NODE_FORGET;

@@ -191,7 +191,9 @@ uint64_t repl_lease_age_us(const struct repl *r);
  * False: nothing has changed, too early, or not a ready leader that hears a majority. The command must be void in any term but this one
  * (repl_status.term): another leader's leases know nothing of the fence. */
 bool repl_fence(struct repl *r, uint64_t id, bool dead);
-/* That command is applied here, or was refused; not when its outcome is unknown. */
+/* Whoever proposed that command is done with it: it is applied here, was refused (ERR_BUSY), never sent (ERR_NOQUORUM), or its outcome is
+ * unknown (ERR_TIMEOUT). To be called in each case, or the node gets no lease for the rest of the term: the fence falls once all
+ * that this node had sent by now is applied here. */
 void repl_unfence(struct repl *r, uint64_t id);
 /* Milliseconds since a majority (counting ourselves) was last heard on the mesh. */
 uint64_t repl_quorum_age_ms(const struct repl *r);

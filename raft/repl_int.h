@@ -78,7 +78,8 @@ struct repl_member {
 struct repl_watch {
     uint64_t id;
     uint64_t renewed_us;       /* leader: when its lease was last renewed by us */
-    uint64_t fenced_term;      /* leader: not renewed in this term */
+    uint64_t fenced_term;      /* leader: not renewed in this term, */
+    uint64_t fenced_until;     /* before our commands below this sequence are applied here; 0: before repl_unfence */
     uint64_t led_us, led_term; /* leader: the newest ping of ours that it answered in this term of ours */
     uint32_t detect_ms;        /* these as it last told: */
     bool told, hears;

@@ -82,12 +82,22 @@ uint64_t repl_lease_age_us(const struct repl *r)
 
 /* ---- what travels beside the answers to pings */
 
+/* Own commands are applied in sequence and stay in the list until then, answered or not: so what becomes of a NodeDown is known
+ * once nothing is left of what had been sent when its proposer was done with it. */
+static bool repl_fence_stands(const struct repl *r, const struct repl_watch *w)
+{
+    if (!w || w->fenced_term != raft_current_term(&r->raft))
+        return false;
+    if (!w->fenced_until)
+        return true;
+    const struct repl_pend *oldest = list_empty(&r->pends) ? NULL : list_entry(r->pends.next, struct repl_pend, link);
+    return oldest && oldest->seq && oldest->seq < w->fenced_until;
+}
+
 static bool repl_lease_may_renew(struct repl *r, uint64_t peer, uint64_t now)
 {
     struct mesh_peer_state state;
-    const struct repl_watch *w = repl_watch_find(r, peer);
-    bool declaring = w && w->fenced_term == raft_current_term(&r->raft);
-    if (!lease_may_grant(repl_lease_leads(r), declaring) || r->stopping)
+    if (!lease_may_grant(repl_lease_leads(r), repl_fence_stands(r, repl_watch_find(r, peer))) || r->stopping)
         return false;
     /* what we send does not reach it, so it will be declared down: its answers shall not reach it late */
     return mesh_peer_state(r->mesh, peer, &state) && state.contact_us &&
@@ -190,6 +200,7 @@ bool repl_fence(struct repl *r, uint64_t id, bool dead)
     if (!dead && now - repl_lease_of_leader(r, now) >= wait)
         return false;
     w->fenced_term = raft_current_term(&r->raft);
+    w->fenced_until = 0;
     return true;
 }
 
@@ -197,7 +208,7 @@ void repl_unfence(struct repl *r, uint64_t id)
 {
     struct repl_watch *w = repl_watch_find(r, id);
     if (w)
-        w->fenced_term = 0;
+        w->fenced_until = r->next_seq;
 }
 
 void repl_lease_silent(void *ctx, uint64_t peer, bool silent)

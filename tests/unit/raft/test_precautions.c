@@ -2,6 +2,7 @@
  * reach into a running node and make it fail there. */
 #include <netinet/tcp.h>
 
+#include "base/clock.h"
 #include "raft/repl_int.h"
 #include "raft/wire.h"
 #include "tests/unit/raft/fixture.h"
@@ -298,6 +299,47 @@ START_TEST(test_a_leader_no_more_passes_no_change_on)
 }
 END_TEST
 
+/* ---- a fence falls with the command that it was for, whatever its proposer heard ---- */
+
+static bool renews(struct repl *r, uint64_t peer)
+{
+    uint8_t answer[MESH_ANSWER_MAX];
+    size_t len = repl_lease_answer(r, peer, true, answer);
+    return answer[len - 1] & 1;
+}
+
+static bool renews_the_other(struct fx *fx, void *arg)
+{
+    return renews(arg, repl_id(fx->nodes[!fx_leader(fx)].repl));
+}
+
+START_TEST(test_fence_falls)
+{
+    struct fx *fx = fx_new();
+    struct fx_req req = {0};
+    fx_cluster(fx, 2);
+    struct repl *r = fx->nodes[fx_leader(fx)].repl;
+    uint64_t peer = repl_id(fx->nodes[!fx_leader(fx)].repl);
+    ck_assert(fx_until(fx, renews_the_other, r));
+    /* never sent: there was no room for it */
+    ck_assert(repl_fence(r, peer, true));
+    ck_assert(!renews(r, peer));
+    repl_unfence(r, peer);
+    ck_assert(renews(r, peer));
+    /* sent, and its proposer was told that its outcome is unknown */
+    ck_assert(repl_fence(r, peer, true));
+    ck_assert_int_eq(fx_propose(fx, (unsigned)fx_leader(fx), &req, 1), 0);
+    r->now_us = clock_mono_now().us;
+    repl_propose_pump(r);
+    repl_unfence(r, peer);
+    ck_assert(!renews(r, peer));
+    ck_assert(fx_until(fx, fx_done, &req));
+    ck_assert_int_eq(req.status, 0);
+    ck_assert(renews(r, peer));
+    fx_free(fx);
+}
+END_TEST
+
 /* ---- the leader's queue ---- */
 
 static void forward(struct repl *r, uint64_t peer, uint64_t seq, size_t len)
@@ -377,6 +419,7 @@ int main(void)
     tcase_add_test(tc, test_list_that_is_behind_removes_nobody);
     tcase_add_test(tc, test_uncommitted_removal_sends_nobody_away);
     tcase_add_test(tc, test_a_leader_no_more_passes_no_change_on);
+    tcase_add_test(tc, test_fence_falls);
     tcase_add_test(tc, test_no_gap_behind_a_refused_first_command);
     tcase_add_test(tc, test_removed_members_leave_their_place_in_the_queue);
     suite_add_tcase(s, tc);
