@@ -137,7 +137,7 @@ static void repl_watch_state(struct repl *r)
         repl_propose_lost(r);
         repl_read_reset(r);
         for (unsigned i = 0; i < r->n_members; i++)
-            r->members[i].told_commit = r->members[i].tell_us = 0;
+            r->members[i].told_commit = r->members[i].tell_us = r->members[i].concerned = 0;
         if (state == RAFT_LEADER) {
             r->lead_since_us = r->now_us;
             repl_ask_barrier(r);
@@ -440,9 +440,10 @@ static int repl_open_loop(struct repl *r)
     uv_timer_init(r->loop, &r->timer);
     r->prepare.data = r->check.data = r->timer.data = r;
     uv_timer_init(r->loop, &r->tell);
+    uv_timer_init(r->loop, &r->hold);
     uv_timer_init(r->loop, &r->elect.timer);
-    r->tell.data = r->elect.timer.data = r;
-    r->open_handles = 5;
+    r->tell.data = r->hold.data = r->elect.timer.data = r;
+    r->open_handles = 6;
     uv_prepare_start(&r->prepare, repl_prepare_cb);
     uv_check_start(&r->check, repl_check_cb);
     return uv_timer_start(&r->timer, repl_timer_cb, REPL_TIMER_MS, REPL_TIMER_MS);
@@ -554,6 +555,7 @@ static void repl_close_handles(struct repl *r)
     uv_close((uv_handle_t *)&r->check, repl_handle_close_cb);
     uv_close((uv_handle_t *)&r->timer, repl_handle_close_cb);
     uv_close((uv_handle_t *)&r->tell, repl_handle_close_cb);
+    uv_close((uv_handle_t *)&r->hold, repl_handle_close_cb);
     uv_close((uv_handle_t *)&r->elect.timer, repl_handle_close_cb);
 }
 
@@ -622,6 +624,7 @@ void repl_stop(struct repl *r, void (*cb)(void *arg), void *arg)
     r->stop_arg = arg;
     r->stopping = true;
     r->joining = false;
+    r->hold_us = 0;
     r->now_us = clock_mono_now().us;
     r->stop_deadline_us = r->now_us + REPL_STOP_TRANSFER_MS * 1000u;
     /* the rest from the timer: this may have been called inside libraft */

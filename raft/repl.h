@@ -159,6 +159,13 @@ struct repl_req {
  * no leader the command waits up to `timeout_ms` (0: default 5000) and then fails with ERR_NOQUORUM if it was never
  * sent, ERR_TIMEOUT if it was. */
 ERR_CHECKED int repl_propose(struct repl *r, struct repl_req *req, const void *data, size_t len, unsigned timeout_ms);
+/* As repl_propose, for a command that nobody waits for at once: up to patience_ms it may stay here, so that it travels and is written
+ * with the next one that is proposed here. Never after what is proposed after it. */
+ERR_CHECKED int repl_propose_later(struct repl *r, struct repl_req *req, const void *data, size_t len,
+                                   unsigned timeout_ms, unsigned patience_ms);
+/* From inside apply: what is being applied concerns this node, or (0) every node, which should not have to wait until it hears of the
+ * commit by chance. Nothing happens where we do not lead. */
+void repl_tell(struct repl *r, uint64_t id);
 
 /* Read index (dissertation 6.4): cb(status) once this node has applied everything that was committed, anywhere, when
  * the call was made. */

@@ -70,6 +70,7 @@ struct repl_member {
     int role;             /* RAFT_VOTER ... */
     uint64_t told_commit; /* leader: commit index sent to it */
     uint64_t tell_us;     /* leader: when it is to be told of a commit it does not wait for; 0 none */
+    uint64_t concerned;   /* leader: newest index that concerns it */
     struct raft_append_entries_result heard; /* leader: its latest acceptance, */
     uint64_t heard_us;                       /* and when it came; 0 none */
 };
@@ -137,6 +138,7 @@ struct repl {
     uv_check_t check;
     uv_timer_t timer;
     uv_timer_t tell; /* leader: commit notices that may wait for an entry to travel with */
+    uv_timer_t hold; /* own commands that may wait for others to travel with */
     int open_handles;
     uint64_t now_us; /* read once per turn */
 
@@ -166,6 +168,7 @@ struct repl {
     /* own commands */
     struct list_node pends;
     struct list_node *cursor; /* first that is not sent in this leadership; the head when all are */
+    uint64_t hold_us;         /* until when those from the cursor on may wait for others; 0 they may not */
     size_t pend_count, pend_bytes;
     uint64_t next_seq, last_send_us;
     uint64_t forwarded, proposed, refused;

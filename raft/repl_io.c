@@ -18,7 +18,7 @@
 #define REPL_IO_SPACE_AGAIN_TICKS 600u
 #define REPL_IO_SPACE_BYTES (3u * REPL_IO_SEGMENT_BYTES) /* less than libraft prepares ahead */
 #define REPL_IO_APPEND_VERSION 0
-#define REPL_IO_TELL_MS 10u
+#define REPL_IO_TELL_MS 30u
 #define REPL_IO_HEARD_BEATS 3u /* of six that an election time-out has by default */
 
 static struct repl *repl_of(struct raft_io *io)
@@ -122,6 +122,13 @@ static bool repl_io_tell_due(struct repl *r, struct repl_member *m)
     return false;
 }
 
+void repl_tell(struct repl *r, uint64_t id)
+{
+    for (unsigned i = 0; i < r->n_members && repl_leading(r); i++)
+        if (!id || r->members[i].id == id)
+            r->members[i].concerned = raft_commit_index(&r->raft);
+}
+
 /* After a commit tells followers: otherwise they learn of it with the next entry or heartbeat, and a command proposed there
  * waits for that. Only those that have the entry are told, the others get it with their entries. */
 void repl_io_tell_commit(struct repl *r)
@@ -143,7 +150,7 @@ void repl_io_tell_commit(struct repl *r)
             continue;
         if (raft_match_index(&r->raft, m->id, &match) || match < commit)
             continue;
-        if (!repl_io_awaits(r, m) && !repl_io_tell_due(r, m))
+        if (!repl_io_awaits(r, m) && m->concerned <= m->told_commit && !repl_io_tell_due(r, m))
             continue;
         m->tell_us = 0;
         if (!mesh_send(r->mesh, m->id, MESH_COMMIT, 0, buf, sizeof buf))

@@ -82,7 +82,7 @@ void repl_member_refresh(struct repl *r)
             continue;
         for (unsigned k = 0; k < n_old; k++)
             if (old[k].id == m.id)
-                m.told_commit = old[k].told_commit;
+                m.told_commit = old[k].told_commit, m.concerned = old[k].concerned;
         r->members[r->n_members++] = m;
     }
     qsort(r->members, r->n_members, sizeof r->members[0], repl_member_order);

@@ -22,6 +22,12 @@
 
 int repl_propose(struct repl *r, struct repl_req *req, const void *data, size_t len, unsigned timeout_ms)
 {
+    return repl_propose_later(r, req, data, len, timeout_ms, 0);
+}
+
+int repl_propose_later(struct repl *r, struct repl_req *req, const void *data, size_t len, unsigned timeout_ms,
+                       unsigned patience_ms)
+{
     if (r->stopping || r->dead)
         return ERR_CLOSED;
     if (len > REPL_COMMAND_MAX)
@@ -37,13 +43,16 @@ int repl_propose(struct repl *r, struct repl_req *req, const void *data, size_t 
     p->req = req;
     p->seq = 0;
     p->len = len;
-    p->deadline_us = clock_mono_now().us + (timeout_ms ? timeout_ms : REPL_DEFAULT_TIMEOUT_MS) * 1000ull;
+    uint64_t now_us = clock_mono_now().us, hold_us = patience_ms ? now_us + patience_ms * 1000ull : 0;
+    p->deadline_us = now_us + (timeout_ms ? timeout_ms : REPL_DEFAULT_TIMEOUT_MS) * 1000ull;
     if (len)
         memcpy(p->data, data, len);
     req->data = p;
     req->len = len;
     req->deadline_us = p->deadline_us;
     list_push_back(&r->pends, &p->link);
+    if (r->cursor == &r->pends || hold_us < r->hold_us)
+        r->hold_us = hold_us;
     if (r->cursor == &r->pends)
         r->cursor = &p->link;
     r->pend_count++;
@@ -69,6 +78,7 @@ static void repl_pend_done(struct repl *r, struct repl_pend *p, int status, cons
 void repl_propose_rewind(struct repl *r)
 {
     r->cursor = r->pends.next;
+    r->hold_us = 0;
 }
 
 void repl_propose_expire(struct repl *r)
@@ -286,6 +296,24 @@ static bool repl_send_frame(struct repl *r, uint64_t leader)
     return true;
 }
 
+static void repl_hold_cb(uv_timer_t *t)
+{
+    (void)t; /* being woken is enough: repl_pump sends */
+}
+
+/* Whether own commands wait here for company. What else the leader has to write is company. */
+static bool repl_propose_held(struct repl *r)
+{
+    bool held = r->cursor != &r->pends && r->now_us < r->hold_us && list_empty(&r->batches);
+    bool armed = uv_is_active((uv_handle_t *)&r->hold);
+    uint64_t ms = held ? (r->hold_us - r->now_us) / 1000u + 1u : 0;
+    if (held && (!armed || uv_timer_get_due_in(&r->hold) > ms))
+        uv_timer_start(&r->hold, repl_hold_cb, ms, 0);
+    else if (!held && armed)
+        uv_timer_stop(&r->hold);
+    return held;
+}
+
 void repl_propose_pump(struct repl *r)
 {
     uint64_t leader = repl_leader(r);
@@ -294,10 +322,12 @@ void repl_propose_pump(struct repl *r)
         repl_propose_rewind(r);
         r->last_send_us = r->now_us;
     }
+    bool held = repl_propose_held(r);
     if (repl_leading(r)) {
-        repl_send_own(r);
+        if (!held)
+            repl_send_own(r);
         repl_batch_flush(r);
-    } else if (leader && leader != r->ident.id) {
+    } else if (leader && leader != r->ident.id && !held) {
         while (r->cursor != &r->pends)
             if (!repl_send_frame(r, leader))
                 break;

@@ -102,6 +102,8 @@ FX_FN void fx_join(struct fx *fx, unsigned via, unsigned i);
 FX_FN int fx_leader(struct fx *fx);
 FX_FN bool fx_has_leader(struct fx *fx, void *arg);
 FX_FN int fx_propose(struct fx *fx, unsigned i, struct fx_req *req, uint32_t value);
+/* The same, for what may wait. */
+FX_FN int fx_propose_later(struct fx *fx, unsigned i, struct fx_req *req, uint32_t value, unsigned patience_ms);
 FX_FN bool fx_done(struct fx *fx, void *req);
 /* Proposes and waits; returns the status. */
 FX_FN int fx_commit(struct fx *fx, unsigned i, uint32_t value);
@@ -620,11 +622,17 @@ static void fx_req_cb(struct repl_req *req, int status, const void *answer)
     r->answer = answer ? *(const uint64_t *)answer : 0;
 }
 
-FX_FN int fx_propose(struct fx *fx, unsigned i, struct fx_req *req, uint32_t value)
+FX_FN int fx_propose_later(struct fx *fx, unsigned i, struct fx_req *req, uint32_t value, unsigned patience_ms)
 {
     memset(req, 0, sizeof *req);
     req->req.cb = fx_req_cb;
-    return repl_propose(fx->nodes[i].repl, &req->req, &value, sizeof value, fx->timeout_ms ? fx->timeout_ms : 15000);
+    return repl_propose_later(fx->nodes[i].repl, &req->req, &value, sizeof value,
+                              fx->timeout_ms ? fx->timeout_ms : 15000, patience_ms);
+}
+
+FX_FN int fx_propose(struct fx *fx, unsigned i, struct fx_req *req, uint32_t value)
+{
+    return fx_propose_later(fx, i, req, value, 0);
 }
 
 FX_FN bool fx_done(struct fx *fx, void *req)

@@ -178,6 +178,37 @@ START_TEST(test_in_flight_ends_with_apply)
 }
 END_TEST
 
+/* ---- a member that a commit concerns hears of it at once, others with what comes next ---- */
+
+static struct repl *telling;
+static uint64_t concerned;
+
+static int apply_concerns(void *ctx, uint64_t index, uint64_t term, const struct repl_item *items, unsigned n,
+                          struct repl_outcome *outcomes)
+{
+    repl_tell(telling, concerned);
+    return fx_apply(ctx, index, term, items, n, outcomes);
+}
+
+START_TEST(test_concerned_member_is_told)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 2);
+    ck_assert_int_eq(fx_leader(fx), 0);
+    telling = fx->nodes[0].repl;
+    concerned = _i ? repl_id(fx->nodes[1].repl) : 0;
+    telling->h.apply = apply_concerns;
+    for (uint32_t i = 0; i < 20; i++) { /* they come so fast that nobody else would be told before the next one */
+        ck_assert_int_eq(fx_commit(fx, 0, i), 0);
+        ck_assert_uint_eq(repl_member_find(telling, repl_id(fx->nodes[1].repl))->told_commit,
+                          raft_commit_index(&telling->raft));
+    }
+    repl_tell(fx->nodes[1].repl, 0); /* no leader: of no effect */
+    ck_assert_uint_eq(fx->nodes[1].repl->members[0].concerned, 0);
+    fx_free(fx);
+}
+END_TEST
+
 /* ---- a state that cannot be changed ends the node, and libraft hears nothing of it ---- */
 
 static unsigned asked_to_apply;
@@ -415,6 +446,7 @@ int main(void)
     tcase_add_test(tc, test_no_space_is_back_pressure);
     tcase_add_test(tc, test_socket_options);
     tcase_add_test(tc, test_in_flight_ends_with_apply);
+    tcase_add_loop_test(tc, test_concerned_member_is_told, 0, 2);
     tcase_add_test(tc, test_failed_apply_is_fatal);
     tcase_add_test(tc, test_list_that_is_behind_removes_nobody);
     tcase_add_test(tc, test_uncommitted_removal_sends_nobody_away);

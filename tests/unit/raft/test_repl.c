@@ -28,6 +28,62 @@ START_TEST(test_three_nodes_any_proposes)
 }
 END_TEST
 
+/* What may wait goes with the next command of its node, in its place, and is no entry of its own; alone it goes when its time has
+ * come. */
+START_TEST(test_patient_command_travels)
+{
+    struct fx *fx = fx_new();
+    struct fx_req patient, next;
+    fx_cluster(fx, 2);
+    unsigned leader = (unsigned)fx_leader(fx), i = _i ? 1 - leader : leader;
+    ck_assert_int_eq(fx_propose_later(fx, i, &patient, 1, 15000), 0);
+    for (unsigned turn = 0; turn < 50; turn++)
+        fx_turn(fx);
+    if (i != leader) /* what the leader itself writes would take it along */
+        ck_assert_int_eq(fx_commit(fx, leader, 2), 0);
+    ck_assert_uint_eq(patient.done, 0);
+    ck_assert_int_eq(fx_propose(fx, i, &next, 3), 0);
+    ck_assert(fx_until(fx, fx_done, &next));
+    ck_assert_int_eq(next.status, 0);
+    ck_assert_uint_eq(patient.done, 1);
+    ck_assert_int_eq(patient.status, 0);
+    ck_assert_uint_eq(patient.answer, next.answer);
+    unsigned n = fx->nodes[i].n;
+    ck_assert_uint_eq(n, i == leader ? 2 : 3);
+    ck_assert_uint_eq(fx->nodes[i].commands[n - 2], 1);
+    ck_assert_uint_eq(fx->nodes[i].commands[n - 1], 3);
+
+    /* the least patient one decides, whichever came first */
+    for (unsigned first = 0; first < 2; first++) {
+        ck_assert_int_eq(fx_propose_later(fx, i, &patient, 4, first ? 15000 : 40), 0);
+        fx_turn(fx);
+        ck_assert_int_eq(fx_propose_later(fx, i, &next, 5, first ? 40 : 15000), 0);
+        ck_assert(fx_until(fx, fx_done, &next));
+        ck_assert_uint_eq(patient.done, 1);
+        ck_assert_uint_eq(patient.answer, next.answer);
+    }
+    ck_assert(fx_wait_same(fx, n + 4));
+    fx_free(fx);
+}
+END_TEST
+
+/* It waits for company, not for a leader: with another leader it goes at once, as all that is pending does. */
+START_TEST(test_patient_command_and_new_leader)
+{
+    struct fx *fx = fx_new();
+    struct fx_req patient;
+    fx_cluster(fx, 3);
+    ck_assert_int_eq(fx_leader(fx), 0);
+    ck_assert_int_eq(fx_propose_later(fx, 1, &patient, 1, 15000), 0);
+    fx_turn(fx);
+    ck_assert_int_eq(fx_member_op(fx, 0, FX_TRANSFER, "n3", NULL, NULL, NULL, 0), 0);
+    ck_assert(fx_until(fx, fx_done, &patient));
+    ck_assert_int_eq(patient.status, 0);
+    ck_assert(fx_wait_same(fx, 1));
+    fx_free(fx);
+}
+END_TEST
+
 START_TEST(test_restart_from_disk)
 {
     struct fx *fx = fx_new();
@@ -195,7 +251,8 @@ START_TEST(test_folder_from_a_copy_is_refused)
     int leader = fx_leader(fx);
     ck_assert_int_lt(leader, 2);
     if (!n->fatals)
-        ck_assert_int_eq(fx_member_op(fx, (unsigned)leader, FX_TRANSFER, fx->nodes[!leader].name, NULL, NULL, NULL, 0), 0);
+        ck_assert_int_eq(fx_member_op(fx, (unsigned)leader, FX_TRANSFER, fx->nodes[!leader].name, NULL, NULL, NULL, 0),
+                         0);
     ck_assert(fx_until(fx, node_fatal, n));
     ck_assert_int_eq(n->fatal_err, ERR_CORRUPT);
     ck_assert_ptr_nonnull(strstr(n->fatal_text, "copy"));
@@ -580,6 +637,8 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_one_node_commits);
     tcase_add_test(tc, test_three_nodes_any_proposes);
+    tcase_add_loop_test(tc, test_patient_command_travels, 0, 2);
+    tcase_add_test(tc, test_patient_command_and_new_leader);
     tcase_add_test(tc, test_restart_from_disk);
     tcase_add_test(tc, test_pending_survive_leader_exactly_once);
     tcase_add_test(tc, test_no_quorum_is_told);
