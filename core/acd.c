@@ -436,6 +436,11 @@ uint32_t acd_waiting(const struct acd *a, uint32_t queue)
     return q ? otree_count(&q->waiting) : 0;
 }
 
+uint32_t acd_waiting_all(const struct acd *a)
+{
+    return otree_count(&a->waiters);
+}
+
 uint32_t acd_available(const struct acd *a, uint32_t queue)
 {
     const struct acd_queue *q = acd_find_queue(a, queue);

@@ -73,6 +73,7 @@ bool acd_decide(struct acd *a, struct acd_decision *out);
 /* Position 1..n of a waiting call in its queue, 0 if it does not wait. Logarithmic. */
 uint32_t acd_position(const struct acd *a, uint64_t call);
 uint32_t acd_waiting(const struct acd *a, uint32_t queue);
+uint32_t acd_waiting_all(const struct acd *a); /* in all queues together */
 uint32_t acd_available(const struct acd *a, uint32_t queue);
 /* The i-th (0-based) waiting call of a queue in order of service; false past the end. Logarithmic. */
 bool acd_waiting_at(const struct acd *a, uint32_t queue, uint32_t i, uint64_t *call);

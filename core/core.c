@@ -342,6 +342,11 @@ bool core_secrets(const struct core *c, uint8_t nonce_key[32], uint8_t identifie
     return true;
 }
 
+bool core_callers_wait(const struct core *c)
+{
+    return acd_waiting_all(c->acd) != 0;
+}
+
 void core_get_counts(const struct core *c, struct core_counts *out)
 {
     memset(out, 0, sizeof *out);

@@ -257,5 +257,7 @@ struct core_counts {
     uint64_t calls_total, commands_total, refused_total;
 };
 void core_get_counts(const struct core *c, struct core_counts *out);
+/* Whether anybody waits in any queue for an agent. */
+bool core_callers_wait(const struct core *c);
 
 #endif

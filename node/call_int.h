@@ -143,6 +143,7 @@ void call_timer_stop(uv_timer_t **slot);
 /* Proposes for a call: done gets the call (a reference is held meanwhile). */
 typedef void call_done_fn(struct call *k, int status, const struct core_answer *a);
 ERR_CHECKED int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done);
+ERR_CHECKED int call_propose_later(struct call *k, Ev__Command *cmd, unsigned patience_ms, call_done_fn *done);
 int call_sip_status(int err);
 
 /* ---- call_adopt.c */

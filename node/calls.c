@@ -7,6 +7,7 @@
 #include "node/lease.h"
 
 #define CALL_END_RETRY_MS 500u
+#define CALL_END_PATIENCE_MS 20u
 #define CALL_RETRY_AFTER_S 2
 
 struct node *call_node(const struct call *k)
@@ -89,6 +90,11 @@ static void call_proposal_done(void *ctx, int status, const struct core_answer *
 
 int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done)
 {
+    return call_propose_later(k, cmd, 0, done);
+}
+
+int call_propose_later(struct call *k, Ev__Command *cmd, unsigned patience_ms, call_done_fn *done)
+{
     struct call_proposal *p = malloc(sizeof *p);
     if (!p)
         return ERR_NOMEM;
@@ -96,7 +102,7 @@ int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done)
     cmd->call_epoch = s ? s->epoch : 0;
     p->call = mem_ref(k);
     p->done = done;
-    int rc = node_propose(k->cs->n, cmd, 0, call_proposal_done, p);
+    int rc = node_propose_later(k->cs->n, cmd, 0, patience_ms, call_proposal_done, p);
     if (rc) {
         mem_unref(k);
         free(p);
@@ -228,6 +234,13 @@ static void call_end_done(struct call *k, int status, const struct core_answer *
     call_timer_set(k, &k->end_timer, CALL_END_RETRY_MS, call_end_propose);
 }
 
+/* The other party has heard of it already; who hung up hears a moment later that it is done. Only a caller who waits in a queue for an
+ * agent may be waiting for this very end. */
+static unsigned call_end_patience(const struct call *k)
+{
+    return core_callers_wait(k->cs->n->core) || k->cs->n->stopping ? 0 : CALL_END_PATIENCE_MS;
+}
+
 static void call_end_propose(struct call *k)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
@@ -241,7 +254,7 @@ static void call_end_propose(struct call *k)
     end.sip_status = (uint32_t)k->end_status;
     end.quality = rows;
     end.n_quality = k->n_quality;
-    if (call_propose(k, &cmd, call_end_done) && !k->cs->n->stopping)
+    if (call_propose_later(k, &cmd, call_end_patience(k), call_end_done) && !k->cs->n->stopping)
         call_timer_set(k, &k->end_timer, CALL_END_RETRY_MS, call_end_propose);
 }
 

@@ -70,6 +70,9 @@ typedef void node_done_fn(void *ctx, int status, const struct core_answer *a);
 /* Fills time, node and (when empty) actor and origin, packs and proposes. done may be NULL. Never calls back before it
  * returns; when it fails, done is not called. The command's own memory stays the caller's. */
 ERR_CHECKED int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_done_fn *done, void *ctx);
+/* As node_propose, for what may wait up to patience_ms for a command to travel with (repl_propose_later). */
+ERR_CHECKED int node_propose_later(struct node *n, Ev__Command *cmd, unsigned timeout_ms, unsigned patience_ms,
+                                   node_done_fn *done, void *ctx);
 /* For proposals whose outcome nobody needs: logs a failure under `what`. */
 void node_propose_quietly(struct node *n, Ev__Command *cmd, const char *what);
 

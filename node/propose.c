@@ -26,6 +26,12 @@ static bool proposal_is_call(const Ev__Command *cmd)
 
 int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_done_fn *done, void *ctx)
 {
+    return node_propose_later(n, cmd, timeout_ms, 0, done, ctx);
+}
+
+int node_propose_later(struct node *n, Ev__Command *cmd, unsigned timeout_ms, unsigned patience_ms, node_done_fn *done,
+                       void *ctx)
+{
     if (!n->repl || n->stopping)
         return ERR_CLOSED;
     if (proposal_is_call(cmd) && (cmd->body_case == EV__COMMAND__BODY_CALL_START ? !node_may_act(n) : lease_gone(n)))
@@ -58,7 +64,7 @@ int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_don
     p->req.cb = proposal_finished;
     p->done = done;
     p->ctx = ctx;
-    rc = repl_propose(n->repl, &p->req, data, len, timeout_ms);
+    rc = repl_propose_later(n->repl, &p->req, data, len, timeout_ms, patience_ms);
     free(data);
     if (rc)
         free(p);

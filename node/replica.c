@@ -77,10 +77,27 @@ int node_refusal(struct node *n, const char **why)
 
 /* ---- events of core */
 
+/* A node that has something to do now hears of the commit at once, whoever proposed it. */
+static void replica_tell(struct node *n, const struct core_event *ev)
+{
+    if (ev->type == CORE_EV_NODE || ev->type == CORE_EV_ADDRESS) {
+        repl_tell(n->repl, 0);
+        return;
+    }
+    const struct core_call *s = ev->type == CORE_EV_CALL ? core_call(n->core, ev->call_id) : NULL;
+    if (!s || strcmp(s->owner, n->cfg.name) == 0)
+        return;
+    const struct core_node *owner = core_node(n->core, s->owner);
+    if (owner)
+        repl_tell(n->repl, owner->node_id);
+}
+
 static void replica_on_event(void *ctx, uint64_t index, const struct core_event *ev)
 {
     struct node *n = ctx;
     (void)index;
+    if (n->replica->leader_ready)
+        replica_tell(n, ev);
     switch (ev->type) {
     case CORE_EV_ADDRESS:
         address_look_again(n);
