@@ -172,7 +172,7 @@ static json_t *apiback_disk(struct node *n, uint64_t log_bytes)
     if (uv_fs_stat(NULL, &st, storage_path(n->st), NULL) == 0)
         db = st.statbuf.st_size;
     uv_fs_req_cleanup(&st);
-    return json_pack("{s:I,s:I,s:I,s:I}", "data_bytes", (json_int_t)(db + log_bytes), "free_bytes",
+    return json_pack("{s:I,s:I,s:I,s:I}", "data_bytes", (json_int_t)db + (json_int_t)log_bytes, "free_bytes",
                      (json_int_t)free_bytes, "log_bytes", (json_int_t)log_bytes, "database_bytes", (json_int_t)db);
 }
 

@@ -244,16 +244,18 @@ static bool flow_lives(struct node *n, const struct core_binding *b)
            flow_holder(n, b, local.ip);
 }
 
-/* Those whose flow lives before the others; otherwise as they are. order: places in rows. */
+/* Those whose flow lives before the others; otherwise as they are. order: places in rows,
+ * FLOW_BINDINGS_MAX at most. */
 static void flow_order(struct node *n, const struct core_binding *rows, size_t count, size_t *order)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < count; i++)
+    size_t dead[FLOW_BINDINGS_MAX], deads = 0, at = 0;
+    for (size_t i = 0; i < count; i++) {
         if (flow_lives(n, &rows[i]))
             order[at++] = i;
-    for (size_t i = 0; i < count; i++)
-        if (!flow_lives(n, &rows[i]))
-            order[at++] = i;
+        else
+            dead[deads++] = i;
+    }
+    memcpy(order + at, dead, deads * sizeof *dead);
 }
 
 /* The first binding of the same instance, counted from 1 (RFC 5626 section 5.3: no two of them at once). */

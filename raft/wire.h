@@ -113,9 +113,7 @@ static inline uint8_t *wire_put64(uint8_t *p, uint64_t v)
 /* At most 255 bytes of s. */
 static inline uint8_t *wire_put_str(uint8_t *p, const char *s)
 {
-    size_t n = strlen(s);
-    if (n > 255)
-        n = 255;
+    size_t n = strnlen(s, 255);
     *p++ = (uint8_t)n;
     memcpy(p, s, n);
     return p + n;

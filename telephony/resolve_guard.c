@@ -4,12 +4,13 @@
  * still until a name server answers. The program defines the symbol itself, so the library's call lands here: on a
  * thread that has called sip_resolve_guard(true) only numeric addresses are taken, on all others nothing changes.
  *
- * Its own DNS resolver is withheld too: it would be asked about the Contact of a stray 2xx, and loops for as long as no name
- * server can be reached. Without it such a request fails at once. */
+ * Its own DNS resolver is withheld from a guarded thread too: it would be asked about the Contact of a stray 2xx, and loops
+ * for as long as no name server can be reached. Without it such a request fails at once. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <sofia-sip/sresolv.h>
+#include <sofia-sip/su_tagarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -52,10 +53,16 @@ int getaddrinfo(const char *restrict node, const char *restrict service, const s
 
 sres_resolver_t *sres_resolver_create(su_root_t *root, char const *resolv_conf, tag_type_t tag, tag_value_t value, ...)
 {
-    (void)root;
-    (void)resolv_conf;
-    (void)tag;
-    (void)value;
-    errno = ENOSYS;
-    return NULL;
+    sres_resolver_t *(*real)(su_root_t *, char const *, tag_type_t, tag_value_t, ...) = NULL;
+    if (!numeric_only)
+        *(void **)&real = dlsym(RTLD_NEXT, "sres_resolver_create");
+    if (!real) {
+        errno = ENOSYS;
+        return NULL;
+    }
+    ta_list ta;
+    ta_start(ta, tag, value);
+    sres_resolver_t *resolver = real(root, resolv_conf, ta_tags(ta));
+    ta_end(ta);
+    return resolver;
 }

@@ -1,6 +1,6 @@
 /* Places where the C library is stepped in front of, because Sofia-SIP offers no hook there; they work per thread. And its clock.
  *
- * resolve_guard.c: getaddrinfo() resolves no names on a guarded thread.
+ * resolve_guard.c: getaddrinfo() resolves no names on a guarded thread, and Sofia-SIP gets no DNS resolver there.
  * sip_accept.c: accept() on a guarded thread refuses a connection over the cap per source address (closed at once).
  * sip_clock.c: Sofia-SIP's time in whole milliseconds, for the whole process. */
 #ifndef TELEPHONY_SIP_GUARD_H

@@ -1,5 +1,6 @@
 /* Each known trap of the library under us, provoked (the list is in telephony/README.md). */
 #include <netdb.h>
+#include <sofia-sip/sresolv.h>
 
 #include "telephony/sip_guard.h"
 #include "tests/unit/telephony/test_sip_env.h"
@@ -22,6 +23,7 @@ START_TEST(no_resolution)
     ck_assert_int_eq(getaddrinfo("www.example.com", NULL, NULL, &ai), EAI_NONAME);
     ck_assert_int_eq(getaddrinfo("127.0.0.1", "5060", NULL, &ai), 0);
     freeaddrinfo(ai);
+    ck_assert_ptr_null(sres_resolver_create(e->root, NULL, TAG_END()));
     struct peer *p = peer_udp(e);
     uint64_t before = now_ms();
     for (int i = 0; i < 20; i++) {
@@ -41,6 +43,9 @@ START_TEST(no_resolution)
     sip_resolve_guard(false);
     ck_assert_int_eq(getaddrinfo("127.0.0.1", NULL, NULL, &ai), 0); /* other threads keep the real one */
     freeaddrinfo(ai);
+    sres_resolver_t *resolver = sres_resolver_create(e->root, NULL, TAG_END()); /* and the library's own resolver */
+    ck_assert_ptr_nonnull(resolver);
+    sres_resolver_destroy(resolver);
     peer_free(p);
     env_stop(e);
 }
