@@ -60,7 +60,7 @@ BENCH_BIN := $(patsubst bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 LANGUAGES := $(patsubst etc/prompts/%.yaml,%,$(wildcard etc/prompts/*.yaml))
 PROMPTS := $(patsubst %,$(BUILD)/prompts/%/.made,$(LANGUAGES))
 
-.PHONY: help deps build programs prompts run demo check unit system chaos replay bench sim lint asan tsan fuzz clean all-tests
+.PHONY: help deps build programs prompts run demo check unit system chaos replay bench sim lint asan tsan tidy fuzz clean all-tests
 
 help: ## list the targets
 	@echo "Everline: a call centre that keeps the call when the machine dies."
@@ -128,12 +128,12 @@ lint: ## layers, formatting, forbidden calls
 asan: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=asan BUILD=$(BUILD)/asan-gcc programs all-tests
 	@ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-		SANITIZED=1 CK_TIMEOUT_MULTIPLIER=5 BUILD=$(BUILD)/asan-gcc scripts/check unit
+		SANITIZED=1 PER_TEST_S=1500 CK_TIMEOUT_MULTIPLIER=5 BUILD=$(BUILD)/asan-gcc scripts/check unit
 
 tsan: ## unit tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=tsan BUILD=$(BUILD)/tsan programs all-tests
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp \
-		SANITIZED=1 CK_TIMEOUT_MULTIPLIER=5 BUILD=$(BUILD)/tsan scripts/check unit
+		SANITIZED=1 PER_TEST_S=1500 CK_TIMEOUT_MULTIPLIER=5 BUILD=$(BUILD)/tsan scripts/check unit
 
 tidy: $(GEN).h ## clang-tidy over the tree (slow)
 	@printf '%s\n' $(foreach d,$(LIBS_OWN) node cli,$(call SRC,$(d))) | xargs -P $(JOBS) -I{} \

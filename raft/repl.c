@@ -174,7 +174,9 @@ static void repl_prepare_cb(uv_prepare_t *h)
 
 static void repl_check_cb(uv_check_t *h)
 {
-    repl_pump(h->data);
+    struct repl *r = h->data;
+    r->elect.polls++;
+    repl_pump(r);
 }
 
 static void repl_timer_cb(uv_timer_t *h)

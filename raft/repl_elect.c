@@ -91,11 +91,20 @@ void repl_elect_pump(struct repl *r)
         r->elect.since_us = r->now_us;
         r->elect.leader = leader;
         r->elect.term = term;
+        r->elect.due_polls = 0;
     }
     uint64_t due = r->elect.since_us + rank * REPL_ELECT_RANK_MS * 1000ull;
     if (r->now_us < due) {
         if (!uv_is_active((uv_handle_t *)&r->elect.timer))
             uv_timer_start(&r->elect.timer, repl_elect_timer_cb, (due - r->now_us) / 1000u + 1u, 0);
+        return;
+    }
+    /* A loop that stood still is late itself. Who comes before us may have asked for our vote meanwhile: that is read first, or both
+     * stand in the same term and neither is elected. */
+    if (rank && !r->elect.due_polls)
+        r->elect.due_polls = r->elect.polls + 1;
+    if (rank && r->elect.polls < r->elect.due_polls) {
+        uv_timer_start(&r->elect.timer, repl_elect_timer_cb, 0, 0);
         return;
     }
     /* once a term; not while somebody stands whom we voted for */

@@ -230,6 +230,8 @@ struct repl {
         bool told_hears;
         uint64_t leader, since_us, term; /* the leader that is gone, since when, the term then */
         uint64_t stood_term;
+        uint64_t polls,
+            due_polls; /* how often the loop has read what came; that number when our turn to stand was first seen */
     } elect;
 
     struct repl_snapshot *snap;

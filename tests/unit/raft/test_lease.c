@@ -313,6 +313,24 @@ START_TEST(test_halted)
 }
 END_TEST
 
+/* A loop that turns late, as on a machine that has too much to do. */
+static void late_turn(struct fx *fx)
+{
+    (void)fx;
+    uv_sleep(50);
+}
+
+/* The two who are left come late to everything: the second one does not take its own lateness for the first one's silence. */
+START_TEST(test_killed_and_late)
+{
+    struct fx *fx = with_other(true);
+    fx->each_turn = late_turn;
+    ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    without_other(fx);
+}
+END_TEST
+
 static bool refused_by_both(struct fx *fx, void *arg)
 {
     (void)arg;
@@ -345,6 +363,7 @@ int main(void)
     tcase_add_test(tc, test_handing_over_keeps_leases);
     tcase_add_loop_test(tc, test_halted, 0, 2);
     tcase_add_loop_test(tc, test_killed, 0, 2);
+    tcase_add_test(tc, test_killed_and_late);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
