@@ -400,7 +400,8 @@ static int ivr_parse_top(struct ivr_parser *p)
         return err_set(p->info, ERR_INVAL, "", "a flow is an object with name, languages, start and nodes");
     json_object_foreach(f->tree, key, v)
     {
-        if (strcmp(key, "name") && strcmp(key, "languages") && strcmp(key, "start") && strcmp(key, "nodes"))
+        if (strcmp(key, "name") != 0 && strcmp(key, "languages") != 0 && strcmp(key, "start") != 0 &&
+            strcmp(key, "nodes") != 0)
             return err_set(p->info, ERR_INVAL, key, "unknown field of a flow");
     }
     f->name = json_string_value(json_object_get(f->tree, "name"));
