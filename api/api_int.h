@@ -180,10 +180,14 @@ void api_posted_free(struct api_posted *p);
 /* Hands results that have arrived to their requests. */
 void api_tickets_run(struct api_server *s);
 Ev__Command *api_command_new(Ev__Command__BodyCase body);
+/* A ConfigApply with room for so many objects to set and to remove, none of them there yet. NULL: out of memory. */
+Ev__Command *api_config_command(size_t set, size_t removed);
 /* The answer that this request's idempotency key was given before, as far as this node knows. */
 bool api_replayed(struct api_request *q, struct api_posted *out);
 
 /* ---- reading */
+/* The version of a row as the ETag of the answer. */
+void api_set_etag(struct api_request *q, const json_t *row);
 /* 0 and the rows, or answers the request and returns false. */
 bool api_view(struct api_request *q, const struct view_query *vq, json_t **out);
 int api_view_try(struct api_request *q, const struct view_query *vq, json_t **out, struct err_info *info);

@@ -338,19 +338,12 @@ static Ev__ConfigRef *ref_of(const struct api_object *ob)
 /* Only what changes, and only if it still is as it was looked at. NULL: out of memory. */
 static Ev__Command *command_of(struct plan *p)
 {
-    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CONFIG_APPLY);
-    Ev__ConfigApply *a = malloc(sizeof *a);
-    if (!cmd || !a) {
-        free(cmd);
-        free(a);
+    Ev__Command *cmd = api_config_command(p->doc->n, p->n_removed);
+    if (!cmd)
         return NULL;
-    }
-    ev__config_apply__init(a);
-    cmd->config_apply = a;
-    a->set = calloc(p->doc->n + 1, sizeof *a->set);
-    a->remove = calloc(p->n_removed + 1, sizeof *a->remove);
+    Ev__ConfigApply *a = cmd->config_apply;
     p->sent = calloc(p->doc->n + 1, sizeof *p->sent);
-    bool bad = !a->set || !a->remove || !p->sent;
+    bool bad = !p->sent;
     for (size_t i = 0; !bad && i < p->doc->n; i++) {
         const struct api_object *ob = &p->doc->objects[i];
         if (unchanged(ob))

@@ -50,7 +50,7 @@ static bool begin(struct api_request *q, uint64_t *if_version, bool *must_exist)
     return true;
 }
 
-static Ev__Command *apply_command(size_t n_set, size_t n_remove)
+Ev__Command *api_config_command(size_t n_set, size_t n_remove)
 {
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CONFIG_APPLY);
     Ev__ConfigApply *a = malloc(sizeof *a);
@@ -113,9 +113,7 @@ static void on_changed(struct api_request *q, const struct api_result *r)
     json_t *out = NULL;
     if (!api_view(q, &vq, &out))
         return;
-    json_int_t version = json_integer_value(json_object_get(out, "version"));
-    if (version > 0)
-        snprintf(q->etag, sizeof q->etag, "\"%lld\"", (long long)version);
+    api_set_etag(q, out);
     if (created)
         snprintf(q->location, sizeof q->location, "/v1/%s/%s", c->kind->path, q->params[0]);
     api_reply(q, created ? 201 : 200, out);
@@ -140,7 +138,7 @@ static void set_object(struct api_request *q, const json_t *json, uint64_t if_ve
     int err = api_object_read(q->s->realm, c->kind, json, &o, &info);
     if (!err)
         err = api_references_check(&q->s->be, o, exists, q->s, &info);
-    Ev__Command *cmd = err ? NULL : apply_command(1, 0);
+    Ev__Command *cmd = err ? NULL : api_config_command(1, 0);
     if (!cmd) {
         if (o)
             ev__config_object__free_unpacked(o, NULL);
@@ -272,7 +270,7 @@ void api_delete_object(struct api_request *q)
     if (!begin(q, &if_version, &must_exist))
         return;
     const struct change *c = q->state;
-    Ev__Command *cmd = apply_command(0, 1);
+    Ev__Command *cmd = api_config_command(0, 1);
     Ev__ConfigRef *ref = cmd ? malloc(sizeof *ref) : NULL;
     if (ref) {
         ev__config_ref__init(ref);

@@ -86,15 +86,20 @@ void api_list_rows(struct api_request *q)
     json_decref(filter);
 }
 
+void api_set_etag(struct api_request *q, const json_t *row)
+{
+    json_int_t version = json_integer_value(json_object_get(row, "version"));
+    if (version > 0)
+        snprintf(q->etag, sizeof q->etag, "\"%lld\"", (long long)version);
+}
+
 void api_get_row(struct api_request *q)
 {
     struct view_query vq = {.kind = q->route->kind, .key = q->params[0]};
     json_t *out = NULL;
     if (!api_view(q, &vq, &out))
         return;
-    json_int_t version = json_integer_value(json_object_get(out, "version"));
-    if (version > 0)
-        snprintf(q->etag, sizeof q->etag, "\"%lld\"", (long long)version);
+    api_set_etag(q, out);
     api_reply(q, 200, out);
 }
 

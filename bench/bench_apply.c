@@ -1,7 +1,6 @@
 /* What applying costs: CPU microseconds for a command and for a whole queued call (CallStart, OfferAnswered, CallEnd), SQLite
  * included, each command an entry of its own, with a COMMIT of its own (the worst case) or shared as in a node, and in batches
  * as they come under load. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "core/core.h"
 #include "storage/storage.h"
+#include "tests/folder.h"
 
 #define AGENTS 100u
 #define CALLS 4000u
@@ -247,20 +247,6 @@ static double echo_calls(struct bench *b, uint64_t first)
     return (cpu_us() - t0) / CALLS;
 }
 
-static void clean(const char *dir)
-{
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
-        char path[400];
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
-            (void)unlink(path);
-    }
-    if (d)
-        (void)closedir(d);
-    (void)rmdir(dir);
-}
-
 int main(void)
 {
     struct bench b = {.dir = "/tmp/everline-bench-XXXXXX", .batch = 1, .now = 1700000000000000ull};
@@ -288,6 +274,6 @@ int main(void)
     printf("apply_command_single: %.1f us CPU (ratio %.2f of a batched one)\n", single / 3, single / batched);
     core_close(b.c);
     storage_close(b.st);
-    clean(b.dir);
+    folder_remove(b.dir);
     return 0;
 }

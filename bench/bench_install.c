@@ -1,5 +1,4 @@
 /* What the installation of an image costs the thread that calls for it, with and without its preparation elsewhere. */
-#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +6,7 @@
 
 #include "base/clock.h"
 #include "storage/storage.h"
+#include "tests/folder.h"
 
 #define ROWS 50000u
 #define ROW_BYTES 4000u
@@ -55,20 +55,6 @@ static double ms_since(uint64_t us)
     return (double)(clock_mono_now().us - us) / 1000;
 }
 
-static void clean(const char *dir)
-{
-    char path[512];
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
-            (void)unlink(path);
-    }
-    if (d)
-        (void)closedir(d);
-    (void)rmdir(dir);
-}
-
 int main(void)
 {
     char dir[] = "/tmp/everline-bench-XXXXXX";
@@ -104,6 +90,6 @@ int main(void)
     printf("install_image_prepare_elsewhere: %.0f ms (ratio %.2f)\n", prepare, prepare / alone);
     printf("install_image_prepared: %.1f ms (ratio %.3f)\n", prepared, prepared / alone);
     storage_close(st);
-    clean(dir);
+    folder_remove(dir);
     return 0;
 }

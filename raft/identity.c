@@ -14,6 +14,16 @@
 #define IDENTITY_FILE "identity"
 #define IDENTITY_BYTES 128u
 
+int identity_sync_folder(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    int rc = fsync(fd) ? err_from_errno(errno) : 0;
+    close(fd);
+    return rc;
+}
+
 int identity_write_file(const char *dir, const char *name, const void *data, size_t len)
 {
     char path[512], temp[520];
@@ -37,13 +47,7 @@ int identity_write_file(const char *dir, const char *name, const void *data, siz
         (void)unlink(temp);
         return rc;
     }
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_from_errno(errno);
-    if (fsync(fd))
-        rc = err_from_errno(errno);
-    close(fd);
-    return rc;
+    return identity_sync_folder(dir);
 }
 
 bool identity_random(void *out, size_t len)

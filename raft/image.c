@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "raft/crc32c.h"
+#include "raft/identity.h"
 #include "raft/tls.h"
 #include "raft/wire.h"
 
@@ -128,13 +129,7 @@ int image_settle(const char *from, const char *dir, const char *name)
         rc = err_from_errno(errno);
     if (rc)
         return rc;
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_from_errno(errno);
-    if (fsync(fd))
-        rc = err_from_errno(errno);
-    close(fd);
-    return rc;
+    return identity_sync_folder(dir);
 }
 
 void image_sweep(const char *dir, char keep[][IMAGE_NAME_MAX], unsigned n)

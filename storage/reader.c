@@ -181,15 +181,8 @@ int storage_reader_query(struct storage_reader *r, const char *sql, const struct
     int rc = reader_statement(r, sql, &s);
     if (rc == SQLITE_OK)
         rc = storage_bind(s, vals, n);
-    while (rc == SQLITE_OK && ret == 0) {
-        int step = sqlite3_step(s);
-        if (step == SQLITE_DONE)
-            break;
-        if (step != SQLITE_ROW)
-            rc = step;
-        else
-            ret = fn(ctx, (const struct storage_row *)s);
-    }
+    if (rc == SQLITE_OK)
+        rc = storage_step_rows(s, fn, ctx, &ret);
     if (s)
         (void)sqlite3_reset(s);
     if (rc != SQLITE_OK) {

@@ -440,15 +440,8 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
     if (!st->in_txn)
         (void)pthread_mutex_lock(&st->shared->writer);
     int rc = storage_bind(s, vals, n);
-    while (rc == SQLITE_OK && ret == 0) {
-        int step = sqlite3_step(s);
-        if (step == SQLITE_DONE)
-            break;
-        if (step != SQLITE_ROW)
-            rc = step;
-        else
-            ret = fn(ctx, (const struct storage_row *)s);
-    }
+    if (rc == SQLITE_OK)
+        rc = storage_step_rows(s, fn, ctx, &ret);
     (void)sqlite3_reset(s);
     if (rc != SQLITE_OK) {
         log_error("storage", "query %d failed: %s", (int)sql, sqlite3_errmsg(st->db));

@@ -99,6 +99,8 @@ int storage_finish_install(const char *dir, struct err_info *info);
 
 /* txn.c */
 int storage_step_reset(sqlite3_stmt *s);
+/* Gives each row to fn until it returns something else than 0, which *ret then is. SQLITE_OK or what failed; not reset. */
+int storage_step_rows(sqlite3_stmt *s, storage_row_fn *fn, void *ctx, int *ret);
 /* The connection has been opened: no group is. */
 void storage_txn_attach(struct storage *st);
 /* The row that each entry replaces is only written by the last of a group: keeps its values, which have been bound, until then. */

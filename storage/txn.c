@@ -16,6 +16,15 @@ int storage_step_reset(sqlite3_stmt *s)
     return sqlite3_reset(s);
 }
 
+int storage_step_rows(sqlite3_stmt *s, storage_row_fn *fn, void *ctx, int *ret)
+{
+    int rc = SQLITE_ROW;
+    *ret = 0;
+    while (*ret == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW)
+        *ret = fn(ctx, (const struct storage_row *)s);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 void storage_txn_attach(struct storage *st)
 {
     struct storage_shared *sh = st->shared;

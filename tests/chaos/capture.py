@@ -13,8 +13,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "system"))
 from everline import HTTPS, PEER, SIP, end, spawn, wait_for  # noqa: E402
 
-from phones import Message, tag_of  # noqa: E402
 from rtp_numbers import Packet  # noqa: E402
+from sipmsg import Message, tag_of  # noqa: E402
 
 RTP_LOW, RTP_HIGH = 20000, 29999
 NOWHERE = bytes.fromhex("0180c200000e")  # no bridge passes this on (IEEE 802.1Q, 8.6.3)

@@ -21,6 +21,7 @@ import threading
 import time
 
 from everline import until
+from sipmsg import Message, address_of, sdp, tag_of, uri_of
 
 T1, T2, T64 = 0.5, 4.0, 32.0
 FRAME = 160
@@ -96,80 +97,8 @@ def _sound_process(control, parent):
 
 # ---------------------------------------------------------------- messages
 
-COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type", "k": "supported"}
-
-
-class Message:
-    __slots__ = ("first", "headers", "body")
-
-    def __init__(self, first, headers, body=""):
-        self.first, self.headers, self.body = first, headers, body
-
-    @classmethod
-    def parse(cls, data):
-        head, _, body = data.decode("utf-8", "replace").partition("\r\n\r\n")
-        lines = head.split("\r\n")
-        headers = []
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            name = name.strip().lower()
-            headers.append((COMPACT.get(name, name), value.strip()))
-        return cls(lines[0], headers, body)
-
-    def all(self, name):
-        return [v for k, v in self.headers if k == name]
-
-    def get(self, name, default=""):
-        for k, v in self.headers:
-            if k == name:
-                return v
-        return default
-
-    @property
-    def status(self):
-        return int(self.first.split()[1]) if self.first.startswith("SIP/2.0") else 0
-
-    @property
-    def method(self):
-        return "" if self.first.startswith("SIP/2.0") else self.first.split()[0]
-
-    @property
-    def cseq(self):
-        n, m = self.get("cseq").split()
-        return int(n), m
-
-    @property
-    def branch(self):
-        m = re.search(r"branch=([^;,\s]+)", self.get("via"))
-        return m.group(1) if m else ""
-
-    def bytes(self):
-        head = "".join("%s: %s\r\n" % (k.title(), v) for k, v in self.headers if k != "content-length")
-        return ("%s\r\n%sContent-Length: %d\r\n\r\n%s" % (self.first, head, len(self.body.encode()), self.body)).encode()
-
-
-def uri_of(value):
-    m = re.search(r"<([^>]+)>", value)
-    return m.group(1) if m else value.split(";")[0].strip()
-
-
-def tag_of(value):
-    m = re.search(r";tag=([^;>\s]+)", value)
-    return m.group(1) if m else ""
-
-
-def address_of(uri):
-    m = re.match(r"sips?:(?:[^@]*@)?([0-9.]+)(?::(\d+))?", uri)
-    return (m.group(1), int(m.group(2) or 5060)) if m else None
-
-
 def hx(n):
     return "%0*x" % (n, random.getrandbits(4 * n))
-
-
-def sdp(ip, port, version, direction):
-    return ("v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"
-            "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=%s\r\n" % (version, ip, ip, port, direction))
 
 
 def read_sdp(text):
@@ -264,7 +193,7 @@ class Dialog:
             self.ex.changed.notify_all()
 
     def description(self):
-        return sdp(self.media[0], self.media[1], self.version, self.direction)
+        return sdp(*self.media, (8,), self.direction, self.version)
 
     def heard(self, body):
         got = read_sdp(body) if body else None
@@ -332,7 +261,7 @@ class Dialog:
         self.ex.transact(self.phone, m, self.next_hop, final)
 
     def ack(self, cseq):
-        m = self.request("ACK", cseq).bytes()
+        m = self.request("ACK", cseq).text()
         self.acks[cseq] = (m, self.next_hop)
         if not self.withhold:
             self.acked = True
@@ -456,7 +385,7 @@ class Phone:
         h += [("from", m.get("from")), ("to", to), ("call-id", m.get("call-id")), ("cseq", m.get("cseq")), ("contact", self.contact)]
         if body:
             h.append(("content-type", "application/sdp"))
-        data = Message("SIP/2.0 %d Any" % status, h, body).bytes()
+        data = Message("SIP/2.0 %d Any" % status, h, body).text()
         via = m.get("via")
         sent = re.match(r"SIP/2.0/\w+\s+([0-9.]+)(?::(\d+))?", via)
         where = getattr(self.ex, "source", None) if d is None else d.sources.get((m.branch, m.method)) or self.ex.source
@@ -647,7 +576,7 @@ class Exchange:
         tx = {"response": response, "open": True, "quiet": False, "again": 5, "phone": phone, "to": to, "request": m}
         self.transactions[key] = tx
         most = T64 if m.method == "INVITE" else T2
-        self.repeat(phone, m.bytes(), to, lambda: tx["open"] and not tx["quiet"], T1, most, time.monotonic() + T64)
+        self.repeat(phone, m.text(), to, lambda: tx["open"] and not tx["quiet"], T1, most, time.monotonic() + T64)
 
         def late():
             if tx["open"] and not (m.method == "INVITE" and tx["quiet"]):
@@ -660,7 +589,7 @@ class Exchange:
         for tx in self.transactions.values():
             if tx["open"] and tx["phone"] is phone and tx["to"] == peer and tx["again"]:
                 tx["again"] -= 1
-                self.later(0.2, lambda tx=tx: tx["open"] and phone.transmit(tx["request"].bytes(), peer))
+                self.later(0.2, lambda tx=tx: tx["open"] and phone.transmit(tx["request"].text(), peer))
 
     def came(self, phone, data, source, conn):
         if not data.strip(b"\r\n\0 "):
@@ -695,7 +624,7 @@ class Exchange:
         if method == "INVITE" and m.status >= 300:
             h = [("via", tx["request"].get("via")), ("max-forwards", "70"), ("from", m.get("from")), ("to", m.get("to")), ("call-id", m.get("call-id")),
                  ("cseq", "%d ACK" % number)]
-            phone.transmit(Message("ACK %s SIP/2.0" % tx["request"].first.split()[1], h).bytes(), tx["to"])
+            phone.transmit(Message("ACK %s SIP/2.0" % tx["request"].first.split()[1], h).text(), tx["to"])
         if tx["open"]:
             tx["open"] = False
             tx["response"](m)
@@ -753,7 +682,7 @@ class Exchange:
                 answer = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}.get(theirs, "sendrecv")
                 if mine in ("sendonly", "inactive") and answer in ("sendrecv", "recvonly"):
                     answer = "sendonly" if answer == "sendrecv" else "inactive"
-                body = sdp(d.media[0], d.media[1], d.version, answer)
+                body = sdp(*d.media, (8,), answer, d.version)
             else:
                 body = d.description()
             phone.reply(m, 200, d, body)

@@ -1,12 +1,12 @@
 /* The real storage in a folder of its own, in the place of sim_storage.c: slower, but a restarted node is really opened again
  * from its database, and the tables themselves are compared. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "storage/storage.h"
+#include "tests/folder.h"
 #include "tests/sim/sim.h"
 
 static void die(const char *what, const char *why)
@@ -47,20 +47,12 @@ struct storage *sim_store_new(struct sim *s, int node)
 
 void sim_store_free(struct storage *st)
 {
-    char dir[STORAGE_PATH_MAX], path[STORAGE_PATH_MAX + 300];
+    char dir[STORAGE_PATH_MAX];
     if (!st)
         return;
     folder(st, dir);
     storage_close(st);
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
-            (void)unlink(path);
-    }
-    if (d)
-        (void)closedir(d);
-    (void)rmdir(dir);
+    folder_remove(dir);
 }
 
 /* Too dear for each entry: the tables are compared at rest. */

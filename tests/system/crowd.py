@@ -15,7 +15,7 @@ import threading
 import time
 
 from everline import SIP
-from sip_phone import Message, address_of, sdp, tag_of, uri_of
+from sipmsg import Message, address_of, sdp, tag_of, uri_of
 
 T1 = 0.5  # RFC 3261: first pause before a message is sent again
 TRIES = 7

@@ -11,7 +11,8 @@ import socket
 import threading
 
 from everline import SIP
-from sip_phone import Message, bracketed, family_of, tag_of, uri_of
+from sip_phone import bracketed, family_of
+from sipmsg import Message, tag_of, uri_of
 
 
 def free_port6():

@@ -3,7 +3,8 @@ import re
 
 from callcase import CallCase
 from everline import HTTPS, PEER, Cluster, wait_for
-from sip_phone import Rtp, SipPhone, bracketed, sdp, uri_of
+from sip_phone import Rtp, SipPhone, bracketed
+from sipmsg import sdp, uri_of
 from sipua import Ua, free_port6
 
 

@@ -6,7 +6,8 @@ import threading
 
 from callcase import AGENT_HZ, CALLER_HZ, CallCase
 from everline import SIP, wait_for
-from sip_phone import Message, SipPhone, address_of, sdp, tag_of, uri_of
+from sip_phone import SipPhone
+from sipmsg import Message, address_of, sdp, tag_of, uri_of
 from sipua import Ua
 
 

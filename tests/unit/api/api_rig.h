@@ -4,7 +4,6 @@
 
 #include <check.h>
 #include <curl/curl.h>
-#include <dirent.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -20,6 +19,7 @@
 #include "base/list.h"
 #include "core/core.h"
 #include "storage/storage.h"
+#include "tests/folder.h"
 
 #define RIG __attribute__((unused)) static
 #define RIG_ADMIN "admin-token-0123456789"
@@ -273,17 +273,7 @@ RIG void rig_close(struct rig *r)
     api_stop(r->api);
     core_close(r->core);
     storage_close(r->st);
-    DIR *d = opendir(r->dir);
-    struct dirent *e;
-    while (d && (e = readdir(d)) != NULL) {
-        char path[512];
-        snprintf(path, sizeof path, "%s/%s", r->dir, e->d_name);
-        if (e->d_name[0] != '.')
-            (void)unlink(path);
-    }
-    if (d)
-        closedir(d);
-    (void)rmdir(r->dir);
+    folder_remove(r->dir);
 }
 
 /* A command of the node itself, applied before the clients come. */

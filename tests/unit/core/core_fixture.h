@@ -3,7 +3,6 @@
 #define TESTS_CORE_FIXTURE_H
 
 #include <check.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "core/core.h"
 #include "core/view.h"
 #include "storage/storage.h"
+#include "tests/folder.h"
 
 #define FX __attribute__((unused)) static
 #define US 1000000ull
@@ -31,21 +31,6 @@ FX void fx_temp(char *out, size_t size)
     const char *base = getenv("TMPDIR");
     (void)snprintf(out, size, "%s/everline-test-XXXXXX", base ? base : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(out));
-}
-
-FX void fx_remove(const char *dir)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    while (d && (e = readdir(d)) != NULL) {
-        char path[512];
-        (void)snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
-        if (e->d_name[0] != '.')
-            (void)unlink(path);
-    }
-    if (d)
-        (void)closedir(d);
-    (void)rmdir(dir);
 }
 
 FX void fx_on_event(void *ctx, uint64_t index, const struct core_event *ev)
@@ -94,7 +79,7 @@ FX void fx_close(struct fx *f)
     f->last.json = NULL;
     core_close(f->c);
     storage_close(f->st);
-    fx_remove(f->dir);
+    folder_remove(f->dir);
 }
 
 /* Applies as an entry of its own; returns the code. */
