@@ -3,7 +3,7 @@
  * started again before the next kill.
  *
  * Expected: the fast way at most a fifth of the plain one. */
-#include <ftw.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,11 +13,12 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bench/cluster.h"
 #include "raft/repl.h"
-#include "raft/tls.h"
 
 enum { NODES = 3, KILLS_FAST = 30, KILLS_PLAIN = 8, PACE_MS = 2, LIMIT_MS = 20000 };
 
@@ -25,6 +26,7 @@ enum { NODES = 3, KILLS_FAST = 30, KILLS_PLAIN = 8, PACE_MS = 2, LIMIT_MS = 2000
 static struct shared {
     _Atomic uint64_t term;     /* an entry of a later term than this is waited for, */
     _Atomic uint64_t first_us; /* and was first seen applied then; 0 not yet */
+    sem_t seen;                /* posted then */
     struct {
         _Atomic uint64_t leads_term; /* 0 unless a ready leader */
         _Atomic uint64_t index, voters;
@@ -34,72 +36,6 @@ static struct shared {
 static char root[128];
 static unsigned base_port;
 static bool plain;
-
-static uint64_t now_us(void)
-{
-    return uv_hrtime() / 1000u;
-}
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_failover: %s\n", what);
-    exit(EXIT_FAILURE);
-}
-
-/* ---- certificates */
-
-static EVP_PKEY *ca_key;
-static X509 *ca_cert;
-
-static X509 *make_cert(const char *cn, EVP_PKEY *key, long serial)
-{
-    X509 *x = X509_new();
-    X509_set_version(x, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
-    X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(x), 86400);
-    X509_set_pubkey(x, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
-    X509_set_issuer_name(x, X509_get_subject_name(ca_cert ? ca_cert : x));
-    if (!ca_cert) {
-        X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
-        X509_add_ext(x, ext, -1);
-        X509_EXTENSION_free(ext);
-    }
-    X509_sign(x, ca_cert ? ca_key : key, EVP_sha256());
-    return x;
-}
-
-static void write_pem(const char *name, const char *kind, EVP_PKEY *key, X509 *cert)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s.%s", root, name, kind);
-    FILE *f = fopen(path, "w");
-    if (!f)
-        die("cannot write a certificate");
-    if (key)
-        PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-    if (cert)
-        PEM_write_X509(f, cert);
-    fclose(f);
-}
-
-static void make_certificates(void)
-{
-    ca_key = EVP_EC_gen("P-256");
-    ca_cert = make_cert("bench", ca_key, 1);
-    write_pem("ca", "crt", NULL, ca_cert);
-    for (int i = 0; i < NODES; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "n%d", i + 1);
-        EVP_PKEY *key = EVP_EC_gen("P-256");
-        X509 *cert = make_cert(name, key, i + 2);
-        write_pem(name, "crt", NULL, cert);
-        write_pem(name, "key", key, NULL);
-        X509_free(cert);
-        EVP_PKEY_free(key);
-    }
-}
 
 /* ---- one node */
 
@@ -116,8 +52,8 @@ static int node_apply(void *ctx, uint64_t index, uint64_t term, const struct rep
 {
     uint64_t none = 0;
     (void)ctx, (void)items, (void)n, (void)outcomes;
-    if (term > shared->term)
-        (void)atomic_compare_exchange_strong(&shared->first_us, &none, now_us());
+    if (term > shared->term && atomic_compare_exchange_strong(&shared->first_us, &none, now_us()))
+        (void)sem_post(&shared->seen);
     shared->node[me.i].index = index;
     return 0;
 }
@@ -186,28 +122,15 @@ static _Noreturn void node_main(int i, bool first)
 {
     uv_loop_t loop;
     uv_timer_t pace;
-    char name[16], dir[160], listen[32], join[32], ca[160], crt[160], key[160];
+    char dir[160];
+    struct bench_texts text;
     struct err_info info = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     me.i = i;
     me.added = first ? 0 : NODES;
-    snprintf(name, sizeof name, "n%d", i + 1);
     snprintf(dir, sizeof dir, "%s/%s-%d", root, plain ? "plain" : "fast", i);
-    snprintf(listen, sizeof listen, "127.0.0.1:%u", base_port + (unsigned)i);
-    snprintf(join, sizeof join, "127.0.0.1:%u", base_port);
-    snprintf(ca, sizeof ca, "%s/ca.crt", root);
-    snprintf(crt, sizeof crt, "%s/%s.crt", root, name);
-    snprintf(key, sizeof key, "%s/%s.key", root, name);
-    struct repl_config cfg = {.name = name,
-                              .dir = dir,
-                              .listen = listen,
-                              .ca_file = ca,
-                              .cert_file = crt,
-                              .key_file = key,
-                              .join = i ? join : NULL,
-                              .bootstrap = i == 0,
-                              .plain_elections = plain,
-                              .snapshot_threshold = 1u << 30};
+    struct repl_config cfg = bench_config(&text, root, dir, i, base_port);
+    cfg.plain_elections = plain;
     struct repl_handler h = {
         .apply = node_apply, .applied_index = node_applied, .state_changed = node_changed, .fatal = node_fatal};
     uv_loop_init(&loop);
@@ -233,7 +156,7 @@ static void spawn(int i, bool first)
         node_main(i, first);
 }
 
-/* The one that leads while all vote, are connected and have the same; -1 after a time. */
+/* The one that leads while all vote, are connected and have the same, looked at each millisecond; -1 after a time. */
 static int wait_whole(void)
 {
     const struct timespec pause = {0, 1000000};
@@ -258,17 +181,18 @@ static int wait_whole(void)
 
 static double kill_leader(int leader)
 {
-    const struct timespec pause = {0, 200000};
+    struct timespec limit;
     shared->term = shared->node[leader].leads_term;
+    while (sem_trywait(&shared->seen) == 0)
+        ; /* of the time before */
     shared->first_us = 0;
+    (void)clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += LIMIT_MS / 1000;
     uint64_t from = now_us();
     if (kill(children[leader], SIGKILL))
         die("cannot kill");
-    while (!shared->first_us) {
-        if (now_us() - from > LIMIT_MS * 1000ull)
-            die("no commit after a kill");
-        (void)nanosleep(&pause, NULL);
-    }
+    if (sem_timedwait(&shared->seen, &limit))
+        die("no commit after a kill");
     double ms = (double)(shared->first_us - from) / 1000.0;
     waitpid(children[leader], NULL, 0);
     return ms;
@@ -284,6 +208,8 @@ static int by_value(const void *a, const void *b)
 static void run(double *ms, unsigned kills)
 {
     memset(shared, 0, sizeof *shared);
+    if (sem_init(&shared->seen, 1, 0))
+        die("no semaphore");
     shared->term = UINT64_MAX;
     for (int i = 0; i < NODES; i++)
         spawn(i, i == 0);
@@ -302,12 +228,6 @@ static void run(double *ms, unsigned kills)
     qsort(ms, kills, sizeof ms[0], by_value);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 int main(void)
 {
     double fast[KILLS_FAST], slow[KILLS_PLAIN];
@@ -320,7 +240,7 @@ int main(void)
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         die("no shared memory");
-    make_certificates();
+    bench_certificates(root, NODES);
     run(fast, KILLS_FAST);
     plain = true;
     run(slow, KILLS_PLAIN);
@@ -328,8 +248,6 @@ int main(void)
            slow[KILLS_PLAIN / 2], fast[KILLS_FAST / 2] / slow[KILLS_PLAIN / 2]);
     printf("failover_leader_killed_max: %.0f ms (plain time-outs %.0f, ratio %.2f)\n", fast[KILLS_FAST - 1],
            slow[KILLS_PLAIN - 1], fast[KILLS_FAST - 1] / slow[KILLS_PLAIN - 1]);
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    X509_free(ca_cert);
-    EVP_PKEY_free(ca_key);
+    bench_remove(root);
     return EXIT_SUCCESS;
 }

@@ -8,7 +8,6 @@
  * The two take turns, ROUNDS times; the figures are those of the median round, because other work on the machine disturbs both.
  * Expected: rate at least 0.8 of the bare one, median latency at most 1.5 times. */
 #include <errno.h>
-#include <ftw.h>
 #include <raft.h>
 #include <raft/uv.h>
 #include <signal.h>
@@ -21,8 +20,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "bench/cluster.h"
 #include "raft/repl.h"
-#include "raft/tls.h"
 
 enum { NODES = 3, COMMAND = 256, RUN_MS = 1000, WARM_MS = 200, ROUNDS = 3, SAMPLES = 1 << 20, DEPTH_MAX = 256 };
 
@@ -33,17 +32,6 @@ struct figures {
 static char root[128];
 static unsigned base_port;
 static unsigned depth;
-
-static uint64_t now_us(void)
-{
-    return uv_hrtime() / 1000u;
-}
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_raft: %s\n", what);
-    exit(EXIT_FAILURE);
-}
 
 /* ---- measuring, the same for both ---- */
 
@@ -99,59 +87,6 @@ static struct figures measure_end(void)
 
 /* ---- ours ---- */
 
-static EVP_PKEY *ca_key;
-static X509 *ca_cert;
-
-static X509 *make_cert(const char *cn, EVP_PKEY *key, long serial)
-{
-    X509 *x = X509_new();
-    X509_set_version(x, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
-    X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(x), 86400);
-    X509_set_pubkey(x, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
-    X509_set_issuer_name(x, X509_get_subject_name(ca_cert ? ca_cert : x));
-    if (!ca_cert) {
-        X509_EXTENSION *ext = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
-        X509_add_ext(x, ext, -1);
-        X509_EXTENSION_free(ext);
-    }
-    X509_sign(x, ca_cert ? ca_key : key, EVP_sha256());
-    return x;
-}
-
-static void write_pem(const char *name, const char *kind, EVP_PKEY *key, X509 *cert)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s.%s", root, name, kind);
-    FILE *f = fopen(path, "w");
-    if (!f)
-        die("cannot write a certificate");
-    if (key)
-        PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-    if (cert)
-        PEM_write_X509(f, cert);
-    fclose(f);
-}
-
-static void make_certificates(void)
-{
-    ca_key = EVP_EC_gen("P-256");
-    ca_cert = make_cert("bench", ca_key, 1);
-    write_pem("ca", "crt", NULL, ca_cert);
-    for (int i = 0; i < NODES; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "n%d", i + 1);
-        EVP_PKEY *key = EVP_EC_gen("P-256");
-        X509 *cert = make_cert(name, key, i + 2);
-        write_pem(name, "crt", NULL, cert);
-        write_pem(name, "key", key, NULL);
-        X509_free(cert);
-        EVP_PKEY_free(key);
-    }
-}
-
 static int ours_apply(void *ctx, uint64_t index, uint64_t term, const struct repl_item *items, unsigned n,
                       struct repl_outcome *outcomes)
 {
@@ -204,24 +139,11 @@ static void ours_done(struct repl_req *req, int status, const void *answer)
 
 static void ours_start(uv_loop_t *loop, int i)
 {
-    char name[16], dir[160], listen[32], join[32], ca[160], crt[160], key[160];
+    char dir[160];
+    struct bench_texts text;
     struct err_info info = {0};
-    snprintf(name, sizeof name, "n%d", i + 1);
     snprintf(dir, sizeof dir, "%s/ours%d-%u", root, i, base_port);
-    snprintf(listen, sizeof listen, "127.0.0.1:%u", base_port + (unsigned)i);
-    snprintf(join, sizeof join, "127.0.0.1:%u", base_port);
-    snprintf(ca, sizeof ca, "%s/ca.crt", root);
-    snprintf(crt, sizeof crt, "%s/%s.crt", root, name);
-    snprintf(key, sizeof key, "%s/%s.key", root, name);
-    struct repl_config cfg = {.name = name,
-                              .dir = dir,
-                              .listen = listen,
-                              .ca_file = ca,
-                              .cert_file = crt,
-                              .key_file = key,
-                              .join = i ? join : NULL,
-                              .bootstrap = i == 0,
-                              .snapshot_threshold = 1u << 30};
+    struct repl_config cfg = bench_config(&text, root, dir, i, base_port);
     struct repl_handler h = {
         .apply = ours_apply, .applied_index = ours_applied, .state_changed = ours_changed, .fatal = ours_fatal};
     if (repl_start(loop, &cfg, &h, &ours, &info))
@@ -469,12 +391,6 @@ static struct figures run(struct figures (*lead)(void), void (*follow)(int i))
     return f;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 static int by_rate(const void *a, const void *b)
 {
     double x = ((const struct figures *)a)->rate, y = ((const struct figures *)b)->rate;
@@ -497,7 +413,7 @@ int main(void)
     if (!mkdtemp(root))
         die("cannot make a folder");
     choose_ports();
-    make_certificates();
+    bench_certificates(root, NODES);
     for (unsigned i = 0; i < sizeof depths / sizeof depths[0]; i++) {
         struct figures b[ROUNDS], o[ROUNDS];
         depth = depths[i];
@@ -511,8 +427,6 @@ int main(void)
         print_pair("latency_p50", "us", o[ROUNDS / 2].p50_us, b[ROUNDS / 2].p50_us);
         print_pair("latency_p99", "us", o[ROUNDS / 2].p99_us, b[ROUNDS / 2].p99_us);
     }
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    X509_free(ca_cert);
-    EVP_PKEY_free(ca_key);
+    bench_remove(root);
     return EXIT_SUCCESS;
 }
