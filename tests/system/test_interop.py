@@ -1,7 +1,8 @@
 """Habits of telephones and proxies of others that the demonstration's own do not have."""
 from callcase import CallCase
 from everline import wait_for
-from sip_phone import SipPhone, read_sdp, sdp, tag_of, uri_of
+from sip_phone import SipPhone, read_sdp
+from sipmsg import sdp, tag_of, uri_of
 from sipua import Ua
 
 
