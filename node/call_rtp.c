@@ -183,6 +183,7 @@ static unsigned look_at(struct call *k)
             log_debug("call", "%s: its RTP numbers are not in the state: %s", k->text_id, err_text(rc));
         legs[i]->ts_off = 0;
         written++;
+        k->cs->counts.rtp_written++;
     }
     return written;
 }

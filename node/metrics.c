@@ -63,6 +63,8 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         {"everline_node_calls_started_total", "counter", "Calls begun at this node.", (double)k.started},
         {"everline_node_calls_refused_total", "counter", "Calls refused by this node.", (double)k.refused},
         {"everline_node_calls_ended_total", "counter", "Calls ended at this node.", (double)k.ended},
+        {"everline_node_rtp_lines_written_total", "counter", "Commands for legs whose RTP numbers had strayed.",
+         (double)k.rtp_written},
         {"everline_raft_leader", "gauge", "1 on the leader.", r.state == REPL_LEADER},
         {"everline_raft_term", "gauge", "Term of the log.", (double)r.term},
         {"everline_raft_commit_index", "counter", "Last committed index.", (double)r.commit_index},

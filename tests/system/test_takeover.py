@@ -2,6 +2,7 @@
 
 Both ways are run: the node's address comes along (nothing is sent, the telephone notices nothing), and by re-INVITE from the new
 owner's own address (network with takeover: reinvite)."""
+import re
 import time
 import unittest
 
@@ -114,6 +115,24 @@ class ByAddress(Takeover):
         there.wait_ended()
         self.record(caller, ended_by="caller", cause="normal", agent="1001")
         self.idle("1001")
+
+    def lines_written(self):
+        return int(re.search(r"^everline_node_rtp_lines_written_total (\d+)", self.victim.api("GET", "/metrics").text, re.M).group(1))
+
+    def test_numbers_far_off_the_line(self):
+        """Gaps in what a telephone sends are gaps in what is relayed: where the numbers are by now has to be known elsewhere."""
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10001")
+        call.wait_answered()
+        self.hears(call, CALLER_HZ)
+        before = self.lines_written()
+        call.rtp.sequence = (call.rtp.sequence + 2500) & 0xFFFF
+        wait_for(lambda: self.lines_written() > before, 15, "the numbers are written down anew")
+        self.kill_and_see(caller)
+        self.hears(call, CALLER_HZ)
+        self.one_source(call)
+        call.hangup()
+        self.record(caller, cause="normal")
 
     def test_agent_hangs_up(self):
         caller, call, agent, there = self.connected()
