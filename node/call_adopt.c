@@ -267,7 +267,7 @@ void call_leg_move(struct call_leg *l)
     enum sdp_codec codec = l->agreed.active ? l->agreed.codec : SDP_PCMA;
     int rc = call_leg_make_offer(l, codec, SDP_SENDRECV);
     if (rc == 0)
-        rc = sip_leg_reinvite(l->sip, l->local_sdp);
+        rc = sip_leg_reinvite(l->sip, call_leg_sdp(l));
     l->moving = rc == 0;
     if (rc) {
         log_debug("call", "%s: re-INVITE has to wait: %s", l->call->text_id, err_text(rc));

@@ -130,7 +130,7 @@ void call_answer_caller(struct call *k)
 {
     if (k->a.answered || !k->a.sip)
         return;
-    int rc = sip_leg_answer(k->a.sip, k->a.local_sdp);
+    int rc = sip_leg_answer(k->a.sip, call_leg_sdp(&k->a));
     if (rc) {
         log_info("call", "%s: cannot be answered any more: %s", k->text_id, err_text(rc));
         call_end(k, "caller", "cancelled", 487);

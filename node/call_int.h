@@ -40,8 +40,8 @@ struct call_leg {
     unsigned ts_off;        /* looks in a row at which its time stamps were off the line */
     char media_address[64]; /* "ip:port" of ours */
     struct sdp_local local; /* our side of the description */
-    char local_sdp[CALL_SDP_MAX];
-    char *remote_sdp; /* last description of the peer, malloc'ed */
+    char *local_sdp;        /* our description as last made, malloc'ed; see call_leg_sdp */
+    char *remote_sdp;       /* last description of the peer, malloc'ed */
     struct sdp_session_params agreed;
     bool we_offered;    /* our description is an offer that waits for its answer */
     bool offered_by_us; /* what is agreed came from an offer of ours */
@@ -78,8 +78,8 @@ struct call {
 
     /* the offer that leg b serves */
     uint64_t offer_id;
-    unsigned attempt; /* which of offer_targets */
-    struct flow_target offer_targets[8];
+    unsigned attempt;                  /* which of offer_targets */
+    struct flow_target *offer_targets; /* n_targets of them, malloc'ed */
     unsigned n_targets;
     bool rung;                 /* the phone of this attempt said 18x */
     bool offer_again;          /* its INVITE may have been sent by a former owner, from the address that is ours now */
@@ -165,6 +165,9 @@ ERR_CHECKED int call_leg_commit(struct call_leg *l, bool held, call_done_fn *don
 /* Bridge or music, as the holds of both say. */
 void call_leg_hold_changed(struct call_leg *l);
 void call_leg_close(struct call_leg *l, int reason_status, const char *reason);
+/* Our description as last made, "" none yet; and away with it. */
+const char *call_leg_sdp(const struct call_leg *l);
+void call_leg_drop_sdp(struct call_leg *l);
 /* The peer's offer: makes our answer in local_sdp. ERR_INVAL, ERR_UNSUPPORTED. */
 ERR_CHECKED int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want,
                                     struct err_info *info);

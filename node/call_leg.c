@@ -88,20 +88,31 @@ void call_leg_forget(struct call_leg *l)
     call_leg_close(l, 0, NULL);
 }
 
-static int call_leg_keep_remote(struct call_leg *l, const char *sdp, size_t len)
+static int call_leg_keep(char **where, const char *sdp, size_t len)
 {
     char *copy = strndup(sdp, len);
     if (!copy)
         return ERR_NOMEM;
-    free(l->remote_sdp);
-    l->remote_sdp = copy;
+    free(*where);
+    *where = copy;
     return 0;
+}
+
+const char *call_leg_sdp(const struct call_leg *l)
+{
+    return l->local_sdp ? l->local_sdp : "";
+}
+
+void call_leg_drop_sdp(struct call_leg *l)
+{
+    free(l->local_sdp);
+    l->local_sdp = NULL;
 }
 
 /* A description that says something else than the one before needs a higher version (RFC 3264 section 8). */
 static void call_leg_next_version(struct call_leg *l)
 {
-    if (l->local_sdp[0])
+    if (l->local_sdp)
         l->local.version++;
 }
 
@@ -116,7 +127,7 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
     local.prefer[1] = call_other_codec(local.prefer[0]);
     local.dir = want;
     char text[CALL_SDP_MAX];
-    if (l->local_sdp[0])
+    if (l->local_sdp)
         local.version++;
     struct sdp_session_params agreed;
     int n = sdp_write_answer(&offer, &local, text, sizeof text, &agreed);
@@ -125,7 +136,9 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
                        n == ERR_TOOBIG ? "too many media lines to answer" : "no audio in G.711 (PCMA, PCMU) in common");
     if (!agreed.active && !l->agreed.active)
         return err_set(info, ERR_UNSUPPORTED, "sdp", "no audio stream is offered");
-    rc = call_leg_keep_remote(l, sdp, len);
+    rc = call_leg_keep(&l->remote_sdp, sdp, len);
+    if (rc == 0)
+        rc = call_leg_keep(&l->local_sdp, text, (size_t)n);
     if (rc)
         return rc;
     if (agreed.active)
@@ -133,23 +146,22 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
     l->local = local;
     l->agreed = agreed;
     l->we_offered = l->offered_by_us = false;
-    memcpy(l->local_sdp, text, (size_t)n);
-    l->local_sdp[n] = '\0';
     return 0;
 }
 
 int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir dir)
 {
     struct sdp before;
-    bool again = l->local_sdp[0] && sdp_parse(l->local_sdp, strlen(l->local_sdp), &before, NULL) == 0;
+    char text[CALL_SDP_MAX];
+    bool again = l->local_sdp && sdp_parse(l->local_sdp, strlen(l->local_sdp), &before, NULL) == 0;
     call_leg_next_version(l);
     l->local.prefer[0] = first == SDP_PCMU ? SDP_PCMU : SDP_PCMA;
     l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
     l->local.dir = dir;
-    int n = sdp_write_offer(&l->local, again ? &before : NULL, l->local_sdp, sizeof l->local_sdp - 1);
-    if (n < 0)
-        return n;
-    l->local_sdp[n] = '\0';
+    int n = sdp_write_offer(&l->local, again ? &before : NULL, text, sizeof text - 1);
+    int rc = n < 0 ? n : call_leg_keep(&l->local_sdp, text, (size_t)n);
+    if (rc)
+        return rc;
     l->we_offered = true;
     return 0;
 }
@@ -164,7 +176,7 @@ int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct
     rc = sdp_take_answer(&l->local, &answer, &agreed);
     if (rc)
         return err_set(info, rc, "sdp", "the answer takes none of the formats offered");
-    rc = call_leg_keep_remote(l, sdp, len);
+    rc = call_leg_keep(&l->remote_sdp, sdp, len);
     if (rc)
         return rc;
     l->agreed = agreed;
@@ -179,8 +191,10 @@ int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *in
     struct sdp_session_params agreed;
     char text[CALL_SDP_MAX];
     int rc = sdp_parse(d->local_sdp, strlen(d->local_sdp), &ours, info);
-    if (rc == 0 && strlen(d->local_sdp) >= sizeof l->local_sdp)
+    if (rc == 0 && strlen(d->local_sdp) >= CALL_SDP_MAX)
         rc = ERR_TOOBIG;
+    if (rc == 0)
+        rc = call_leg_keep(&l->local_sdp, d->local_sdp, strlen(d->local_sdp));
     if (rc)
         return rc;
     l->local.session_id = ours.session_id;
@@ -188,7 +202,6 @@ int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *in
     l->local.line = sdp_own_line(&ours);
     l->local.prefer[0] = call_first_codec(&ours);
     l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
-    strcpy(l->local_sdp, d->local_sdp);
     if (!d->remote_sdp[0]) { /* our offer is out, its answer has not come */
         l->we_offered = true;
         return 0;
@@ -199,7 +212,7 @@ int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *in
     else if (rc == 0)
         rc = sdp_write_answer(&theirs, &l->local, text, sizeof text, &agreed) < 0 ? ERR_UNSUPPORTED : 0;
     if (rc == 0)
-        rc = call_leg_keep_remote(l, d->remote_sdp, strlen(d->remote_sdp));
+        rc = call_leg_keep(&l->remote_sdp, d->remote_sdp, strlen(d->remote_sdp));
     if (rc)
         return rc;
     l->agreed = agreed;
@@ -257,7 +270,7 @@ void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, struct call_dialog_roo
             out->invite_text = NULL;
     }
     out->local_address = room->local_address;
-    out->local_sdp = l->local_sdp;
+    out->local_sdp = (char *)(uintptr_t)call_leg_sdp(l);
     if (l->remote_sdp)
         out->remote_sdp = l->remote_sdp;
     out->media_address = l->media_address;
@@ -366,7 +379,7 @@ static void call_leg_reanswer(struct call *k, struct call_leg *l, int status)
             log_debug("call", "%s: re-INVITE went away before its answer", k->text_id);
         return;
     }
-    if (sip_leg_reanswer(l->sip, 200, l->local_sdp))
+    if (sip_leg_reanswer(l->sip, 200, call_leg_sdp(l)))
         return;
     if (!l->we_offered) {
         call_leg_apply_media(l);

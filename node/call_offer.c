@@ -14,14 +14,18 @@
 #include "base/log.h"
 #include "node/call_int.h"
 
+#define CALL_TARGETS_MAX 8u /* contacts of an extension that are tried */
+
 void call_offer_drop(struct call *k, int reason_status, const char *reason)
 {
     call_timer_stop(&k->ring_timer);
     k->offer_id = 0;
+    free(k->offer_targets);
+    k->offer_targets = NULL;
     k->n_targets = k->attempt = 0;
     k->offer_answer_pending = false;
     call_leg_close(&k->b, reason_status, reason);
-    memset(k->b.local_sdp, 0, sizeof k->b.local_sdp);
+    call_leg_drop_sdp(&k->b);
 }
 
 /* ---- outcome */
@@ -138,7 +142,7 @@ static int call_offer_params(struct call *k, const struct core_call *s, unsigned
         .from_tag = ids->tag,
         .branch = ids->branch,
         .cseq = 1,
-        .sdp = k->b.local_sdp,
+        .sdp = call_leg_sdp(&k->b),
         .supports_100rel = true,
         .hops = k->hops + 1,
         .cb = call_on_callee,
@@ -213,10 +217,22 @@ static void call_offer_check_holder(struct call *k)
         return;
     log_info("call", "%s: %s was rung through node %s, which is down", k->text_id, t->uri, t->holder);
     call_leg_close(&k->b, 0, NULL);
-    k->b.local_sdp[0] = '\0';
+    call_leg_drop_sdp(&k->b);
     k->last_status = 480;
     k->attempt++;
     call_offer_ring_next(k);
+}
+
+static void call_offer_find(struct call *k, const char *extension)
+{
+    struct flow_target found[CALL_TARGETS_MAX];
+    size_t n = flow_targets(call_node(k), extension, found, CALL_TARGETS_MAX);
+    k->offer_targets = n ? malloc(n * sizeof found[0]) : NULL;
+    if (!k->offer_targets && n)
+        log_warn("call", "%s: out of memory: %s is not rung", k->text_id, extension);
+    k->n_targets = k->offer_targets ? (unsigned)n : 0;
+    if (k->offer_targets)
+        memcpy(k->offer_targets, found, n * sizeof found[0]);
 }
 
 static void call_offer_begin(struct call *k, const struct core_call *s)
@@ -224,8 +240,7 @@ static void call_offer_begin(struct call *k, const struct core_call *s)
     call_offer_drop(k, 0, NULL);
     k->offer_id = s->offer.id;
     k->last_status = 0;
-    k->n_targets = (unsigned)flow_targets(call_node(k), s->offer.extension, k->offer_targets,
-                                          sizeof k->offer_targets / sizeof *k->offer_targets);
+    call_offer_find(k, s->offer.extension);
     uint64_t now = node_time_us(call_node(k)), ring = (uint64_t)s->offer.ring_time_s * 1000000u;
     uint64_t over = s->offer.since_us + ring;
     call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
@@ -344,7 +359,7 @@ static void call_callee_progress(struct call *k, const struct sip_event *ev)
     k->b.early = true;
     call_leg_apply_media(&k->b);
     call_leg_apply_media(&k->a);
-    if (sip_leg_ring(k->a.sip, ev->status, k->a.local_sdp) == 0)
+    if (sip_leg_ring(k->a.sip, ev->status, call_leg_sdp(&k->a)) == 0)
         call_bridge(k);
 }
 
@@ -403,6 +418,10 @@ static void call_callee_failed(struct call *k, const struct sip_event *ev)
 {
     k->b.sip = NULL;
     k->last_status = ev->status;
+    if (k->attempt >= k->n_targets) {
+        call_offer_fail(k, ev->status);
+        return;
+    }
     log_info("call", "%s: %s answers %d %s", k->text_id, k->offer_targets[k->attempt].uri, ev->status, ev->phrase);
     unsigned phone = k->offer_targets[k->attempt].phone, next = k->attempt + 1;
     while (!call_flow_failed(ev->status) && next < k->n_targets && k->offer_targets[next].phone == phone)
@@ -412,7 +431,7 @@ static void call_callee_failed(struct call *k, const struct sip_event *ev)
         return;
     }
     call_leg_close(&k->b, 0, NULL);
-    k->b.local_sdp[0] = '\0';
+    call_leg_drop_sdp(&k->b);
     k->attempt = next;
     call_offer_ring_next(k);
 }

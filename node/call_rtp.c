@@ -145,7 +145,7 @@ void call_rtp_fill(struct call_leg *l, Ev__RtpLine *out)
 static bool leg_settled(const struct call_leg *l, const struct core_leg *leg)
 {
     return leg && leg->dialog && l->sip && l->media && l->line_known && !l->we_offered && !l->moving &&
-           leg->held == l->held && strcmp(leg->dialog->local_sdp, l->local_sdp) == 0;
+           leg->held == l->held && strcmp(leg->dialog->local_sdp, call_leg_sdp(l)) == 0;
 }
 
 /* True: another node would not find its numbers. */

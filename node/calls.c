@@ -144,6 +144,9 @@ static void call_destroy(void *obj)
     ivr_run_free(k->ivr);
     free(k->a.remote_sdp);
     free(k->b.remote_sdp);
+    free(k->a.local_sdp);
+    free(k->b.local_sdp);
+    free(k->offer_targets);
 }
 
 static struct call *call_new(struct calls *cs, uint64_t id)
