@@ -102,7 +102,7 @@ void media_engine_lease(struct media_engine *e, uint64_t until_mono_us);
 
 struct media_remote {
     struct sdp_session_params sdp; /* where to and how to send */
-    /* Comedia: send to where packets come from. The first source is taken, and for 5 s the signalled address may take over;
+    /* Comedia: send to where packets come from. The first source is taken, but the signalled address may take over at any time;
      * another one only after 2 s of silence. */
     bool symmetric;
     bool inband_dtmf; /* look for DTMF in the audio when the other side has no telephone-event */

@@ -35,7 +35,6 @@
 #define MEDIA_EVENTS_MAX 1024u    /* ring of each thread to the core; a power of two */
 #define MEDIA_COMMANDS_MAX 16384u /* waiting for one thread */
 #define MEDIA_DIGITS_MAX 32u      /* waiting to be sent on one stream */
-#define MEDIA_LEARN_US 5000000u   /* how long the signalled source may take over from an earlier one */
 #define MEDIA_RELEARN_US 2000000u /* silence after which another source is taken */
 #define MEDIA_KEEPALIVE_US 10000000u
 #define MEDIA_RTCP_US 5000000u
@@ -167,7 +166,7 @@ struct media_stream {
     bool echo, dead, alive;
     struct sdp_session_params sdp;
     struct media_addr signalled, signalled_rtcp, to, rtcp_to, latched;
-    uint64_t learn_until_us, rx_since_us, last_rx_us;
+    uint64_t rx_since_us, last_rx_us;
     uint8_t kind_of[128]; /* enum media_kind by payload type */
     struct media_stream *peer;
     struct rtp_receiver rx;

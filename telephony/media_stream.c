@@ -73,7 +73,6 @@ void media_stream_apply_remote(struct media_stream *s, const struct media_remote
     if (moved) {
         s->signalled = s->to = rtp;
         s->latched.len = 0;
-        s->learn_until_us = s->t->now_us + MEDIA_LEARN_US;
     }
     if (rtcp_moved)
         s->signalled_rtcp = s->rtcp_to = rtcp;
@@ -92,7 +91,8 @@ void media_stream_apply_remote(struct media_stream *s, const struct media_remote
 }
 
 /* RFC 3550 leaves the choice of source open; we hold on to one. Symmetric: whoever sends first, but the signalled address
- * may take over while learning. Else only its host. After a silence another source is taken again. */
+ * may always take over, or a stranger who spoke in a pause of the telephone would keep the call. Else only its host. After a silence
+ * another source is taken again. */
 static bool source_ok(struct media_stream *s, const struct media_addr *from)
 {
     uint64_t now = s->t->now_us;
@@ -101,7 +101,7 @@ static bool source_ok(struct media_stream *s, const struct media_addr *from)
     if (!s->symmetric && !same_ip(from, &s->signalled))
         return false;
     bool free_choice = s->latched.len == 0 || now - s->last_rx_us >= MEDIA_RELEARN_US;
-    bool takes_over = now < s->learn_until_us && same_addr(from, &s->signalled);
+    bool takes_over = same_addr(from, &s->signalled);
     if (!free_choice && !takes_over)
         return false;
     s->latched = *from;

@@ -350,6 +350,21 @@ START_TEST(follows_a_new_source_after_silence)
     ck_assert_uint_ge(clock_mono_now().us - begin, MEDIA_RELEARN_US);
     phone_talk(&b, 0, 9);
     ck_assert_uint_eq(phone_hear(&rig, &moved).payload[0], 9);
+    /* If that was a stranger in a pause of the telephone, the telephone has its call back with its next word, however late. */
+    while (clock_mono_now().us < begin + 5200000)
+        phone_talk(&moved, 0, 7), (void)phone_try_hear(&rig, &b, &h, 20);
+    ck_assert_uint_lt(clock_mono_now().us, end);
+    a.ssrc++; /* two sources are two */
+    phone_talk(&a, 0, 3);
+    do
+        h = phone_hear(&rig, &b);
+    while (h.payload[0] == 7);
+    ck_assert_uint_eq(h.payload[0], 3);
+    phone_talk(&moved, 0, 66);
+    phone_talk(&a, 0, 4);
+    ck_assert_uint_eq(phone_hear(&rig, &b).payload[0], 4);
+    phone_talk(&b, 0, 5);
+    ck_assert_uint_eq(phone_hear(&rig, &a).payload[0], 5);
     close(moved.rtp);
     phone_close(&a);
     phone_close(&b);
@@ -680,7 +695,7 @@ START_TEST(full_event_queue_loses_keys_only)
         } while (k % 100 == 99 && st.rx_packets <= k && poll(NULL, 0, 1) == 0);
     }
     ck_assert_int_eq(media_stream_play(a.s, &quiet, 1, 0, &id), 0);
-    media_thread_wake(&rig.e->threads[0]); /* as the loop's next turn would */
+    media_thread_wake(&rig.e->threads[0]);     /* as the loop's next turn would */
     (void)recv(a.rtp, event, sizeof event, 0); /* it has played */
     do {
         ck_assert_uint_lt(clock_mono_now().us, end);
