@@ -49,6 +49,7 @@ struct call_leg {
     bool acked;         /* caller: the ACK of that 200 has come */
     bool held;          /* the peer put us on hold */
     bool early;         /* callee: early media is being heard */
+    bool redescribed;   /* callee: an UPDATE while he rang has; what his 200 says is older */
     bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 

@@ -74,7 +74,8 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     }
     free(l->remote_sdp);
     l->remote_sdp = NULL;
-    l->moving = l->acked = l->answered = l->held = l->early = l->described = l->we_offered = l->line_known = false;
+    l->moving = l->acked = l->answered = l->held = l->early = l->we_offered = false;
+    l->described = l->redescribed = l->line_known = false;
 }
 
 void call_leg_forget(struct call_leg *l)
@@ -314,13 +315,18 @@ void call_leg_hold_changed(struct call_leg *l)
         call_play_music(&k->b);
 }
 
-int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done)
+/* 0: it is not in the state, because whoever is rung has not answered yet. */
+static uint64_t call_leg_id(const struct call_leg *l)
 {
     const struct core_call *s = call_state(l->call);
-    uint64_t leg_id = 0;
     for (size_t i = 0; s && i < s->n_legs; i++)
         if ((s->legs[i].role == CORE_LEG_CALLEE) == l->callee)
-            leg_id = s->legs[i].id;
+            return s->legs[i].id;
+    return 0;
+}
+
+int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done)
+{
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__LegUpdate update = EV__LEG_UPDATE__INIT;
     Ev__Dialog dialog;
@@ -329,7 +335,7 @@ int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done)
     cmd.body_case = EV__COMMAND__BODY_LEG_UPDATE;
     cmd.leg_update = &update;
     update.call_id = l->call->id;
-    update.leg_id = leg_id;
+    update.leg_id = call_leg_id(l);
     update.dialog = &dialog;
     update.held = held;
     return call_propose(l->call, &cmd, done);
@@ -407,6 +413,11 @@ void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev)
         log_info("call", "%s: re-INVITE refused: %s", k->text_id, info.text);
         if (sip_leg_reanswer(l->sip, call_sip_status(rc), NULL))
             log_debug("call", "%s: re-INVITE went away before its answer", k->text_id);
+        return;
+    }
+    if (l->callee && !call_leg_id(l)) { /* an early UPDATE: what it says is committed with the answer */
+        l->described = l->redescribed = true;
+        call_leg_reanswer(k, l, 0);
         return;
     }
     /* With an offer of ours the present hold stands until the ACK brings the answer. */

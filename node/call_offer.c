@@ -346,7 +346,7 @@ static void call_callee_progress(struct call *k, const struct sip_event *ev)
 {
     struct err_info info = {0};
     k->rung = true;
-    bool heard = ev->sdp && call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) == 0;
+    bool heard = ev->sdp && !k->b.redescribed && call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) == 0;
     k->b.described |= heard;
     if (k->a.answered || k->shown != CALL_SHOWN_DIAL)
         return;
@@ -379,7 +379,7 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
 {
     struct err_info info = {0};
     int rc = k->b.described ? 0 : ERR_INVAL;
-    if (ev->sdp)
+    if (ev->sdp && !k->b.redescribed)
         rc = call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info);
     if (rc) {
         log_info("call", "%s: answer without usable description: %s", k->text_id, info.text);

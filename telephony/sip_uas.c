@@ -438,6 +438,9 @@ static int ring_now(struct sip_leg *leg, int status, const char *sdp)
 {
     char contact[SIP_HOST_SIZE + 40];
     sip_contact_value(leg->port, leg->transport, contact, sizeof contact);
+    if (leg->answered_early)
+        sdp =
+            NULL; /* it has been said and acknowledged: once more, reliably, it would look like a new one (RFC 6337 section 3.1) */
     bool reliable = leg->require_100rel || (leg->support_100rel && sdp);
     if (sdp && mem_strset(&leg->local_sdp, sdp) != 0)
         return ERR_NOMEM;

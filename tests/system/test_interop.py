@@ -1,8 +1,8 @@
 """Habits of telephones and proxies of others that the demonstration's own do not have."""
 from callcase import CallCase
 from everline import wait_for
-from sip_phone import SipPhone, read_sdp
-from sipmsg import sdp, tag_of, uri_of
+from sip_phone import Rtp, SipPhone, read_sdp
+from sipmsg import Message, sdp, tag_of, uri_of
 from sipua import Ua
 
 
@@ -73,3 +73,34 @@ class Interop(CallCase):
             proxy.wait(lambda m: m.method == "ACK", what="ACK")
             wait_for(lambda: self.live("8017") is None, 5, "the call is over")
             self.unregister(caller)
+
+    def test_early_update(self):
+        """A phone that rings changes its description by UPDATE (RFC 3311); the one in its 200 is older and does not count."""
+        phone = self.bare(user="8018")
+        self.cluster.must("extension", "set", "8018", "--contact", "sip:8018@%s" % phone.here)
+        caller = self.extension("8017", self.a)
+        call = caller.invite("8018")
+        m = phone.wait(lambda m: m.method == "INVITE", what="INVITE")
+        here, tagged = ("contact", "<sip:8018@%s>" % phone.here), m.get("to") + ";tag=phone"
+
+        def answer(line, extra=(), body=""):
+            keep = [(k, v) for k, v in m.headers if k in ("via", "from", "call-id", "cseq")]
+            kind = [("content-type", "application/sdp")] if body else []
+            phone.send(Message("SIP/2.0 " + line, keep + [("to", tagged), here, *extra, *kind], body).text())
+        answer("183 Session Progress", [("require", "100rel"), ("rseq", "7")], sdp(phone.ip, 41000))
+        phone.reply(phone.wait(lambda m: m.method == "PRACK", what="PRACK"), 200)
+        rtp = Rtp(phone.ip)
+        self.addCleanup(rtp.close)
+        u = phone.message("UPDATE", uri_of(m.get("contact")), body=sdp(phone.ip, rtp.port, version=2), call_id=m.get("call-id"), to=m.get("from"))
+        u.headers = [(k, tagged if k == "from" else v) for k, v in u.headers]
+        phone.send(u.text())
+        r = phone.answer_to(u)
+        self.assertEqual(r.status, 200)
+        self.assertEqual(self.lines(r.body)[0][0], "m=audio")
+        answer("200 OK", body=sdp(phone.ip, 41000))
+        phone.wait(lambda m: m.method == "ACK", what="ACK")
+        call.wait_answered().rtp.send_tone(600)
+        rtp.wait_tone(600)
+        call.hangup()
+        phone.reply(phone.wait(lambda m: m.method == "BYE", what="BYE"), 200)
+        self.record("8017")

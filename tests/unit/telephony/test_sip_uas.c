@@ -212,6 +212,27 @@ START_TEST(reliable_ring)
 }
 END_TEST
 
+/* What was said and acknowledged is not said once more in the next provisional answer, which then needs no PRACK either. */
+START_TEST(said_once)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    peer_request(p, "INVITE", "Supported: 100rel\r\n", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert_int_eq(sip_leg_ring(e->leg, 183, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 183");
+    prack(p, NULL);
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_int_eq(sip_leg_ring(e->leg, 180, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 180");
+    ck_assert_str_eq(peer_header(p, "Require"), "");
+    ck_assert_str_eq(peer_body(p), "");
+    ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_header(p, "CSeq"), "1 INVITE");
+}
+END_TEST
+
 START_TEST(prack_never_comes)
 {
     struct env *e = env_new();
@@ -755,6 +776,7 @@ int main(void)
     tcase_add_test(plain, released_before_ack);
     tcase_add_test(plain, rejected);
     tcase_add_test(plain, reliable_ring);
+    tcase_add_test(plain, said_once);
     tcase_add_test(t, prack_never_comes);
     tcase_add_test(t, cancel_while_reliable);
     tcase_add_test(plain, delayed_offer);
