@@ -13,6 +13,9 @@
 void sip_resolve_guard(bool on);
 bool sip_resolve_guarded(void);
 
+/* Calling thread only: messages with more than 512 header lines are taken for garbage. */
+void sip_bounds_guard(bool enable);
+
 /* Whole process, before timers are set: Sofia-SIP's loop does not spin through the last part of a millisecond before a timer. */
 void sip_clock_coarse(void);
 

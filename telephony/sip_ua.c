@@ -203,6 +203,7 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
         rc = err_set(info, ERR_IO, "", "no random numbers");
     silence_library();
     sip_resolve_guard(true);
+    sip_bounds_guard(true);
     sip_clock_coarse();
     sip_accept_guard(ua->cfg.tcp_per_source);
     for (size_t i = 0; rc == 0 && i < sizeof cfg->listen / sizeof *cfg->listen && cfg->listen[i].ip; i++) {

@@ -156,6 +156,38 @@ START_TEST(pings_are_answered)
 }
 END_TEST
 
+/* The library's time for a message grows with the square of its headers: a datagram of the shortest ones stopped the core thread for
+ * longer than the lease. */
+START_TEST(many_headers)
+{
+    struct env *e = env_new();
+    env_start(e);
+    for (int tcp = 0; tcp < 2; tcp++) {
+        struct peer *p = peer_new(e, AF_INET, tcp);
+        char text[8192] = "";
+        for (int i = 0; i < 400; i++)
+            strcat(text, "s: x\r\n");
+        peer_request(p, "OPTIONS", text, NULL);
+        peer_expect(p, "SIP/2.0 ");
+        for (int i = 0; i < 400; i++)
+            strcat(text, "s: x\r\n");
+        uint64_t before = 0;
+        struct sip_stats st;
+        sip_ua_get_stats(e->ua, &st);
+        before = st.malformed;
+        peer_request(p, "OPTIONS", text, NULL);
+        env_until(e, (sip_ua_get_stats(e->ua, &st), st.malformed > before));
+        peer_free(p);
+        p = peer_new(e, AF_INET, tcp);
+        peer_request(p, "OPTIONS", "", NULL);
+        peer_expect(p, "SIP/2.0 200");
+        peer_free(p);
+    }
+    still_answers(e);
+    env_stop(e);
+}
+END_TEST
+
 START_TEST(tcp_cap_per_source)
 {
     struct env *e = env_new();
@@ -381,6 +413,7 @@ int main(void)
     tcase_add_test(t, no_resolution_of_contact);
     tcase_add_test(t, tcp_junk_is_closed);
     tcase_add_test(t, pings_are_answered);
+    tcase_add_test(t, many_headers);
     tcase_add_test(t, tcp_cap_per_source);
     tcase_add_test(t, strays);
     tcase_add_test(t, large_messages);
