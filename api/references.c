@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api_int.h"
+#include "core/parameter.h"
 #include "telephony/ivr.h"
 
 struct flow_check {
@@ -81,6 +82,16 @@ static int check_access_number(const Ev__AccessNumber *a, api_exists_fn *exists,
     return err;
 }
 
+/* A language is one when there is what callers are told in it. */
+static int check_parameter(const struct api_backend *be, const Ev__Parameter *p, struct err_info *info)
+{
+    int err = parameter_check(p->name, p->value, info);
+    if (!err && strcmp(p->name, "language") == 0 &&
+        (!p->value[0] || !be->prompt_exists(be->ctx, p->value, "agent_code_failed")))
+        err = err_set(info, ERR_INVAL, "value", "there are no prompts in a language \"%.16s\"", p->value);
+    return err;
+}
+
 int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
                          struct err_info *info)
 {
@@ -99,6 +110,8 @@ int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o
         return check_access_number(o->access_number, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
         return check_flow(be, o->flow, exists, ctx, info);
+    case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
+        return check_parameter(be, o->parameter, info);
     default:
         return 0;
     }

@@ -98,6 +98,8 @@ const Ev__Queue *core_queue_config(const struct core *c, const char *name);
 const Ev__AccessNumber *core_access_number(const struct core *c, const char *number);
 const Ev__Flow *core_flow(const struct core *c, const char *name);
 const char *core_parameter(const struct core *c, const char *name, const char *fallback);
+/* Likewise a number; fallback also when what is stored is no value that parameter_check would take. */
+uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t fallback);
 /* Trunk whose sources contain the address; NULL none. Longest prefix first, then name. */
 const Ev__Trunk *core_trunk_of(const struct core *c, const struct sockaddr *source);
 /* Extension whose static contact has this source address (and, if several share it, whose number is from_user). */

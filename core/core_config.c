@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/core_int.h"
+#include "core/parameter.h"
 
 struct cfg *core_cfg(const struct core *c, enum cfg_kind kind, const char *name)
 {
@@ -37,6 +38,13 @@ const char *core_parameter(const struct core *c, const char *name, const char *f
 {
     const struct cfg *o = core_cfg(c, CFG_PARAMETER, name);
     return o ? ((const Ev__Parameter *)(const void *)o->msg)->value : fallback;
+}
+
+uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t fallback)
+{
+    struct err_info ignored;
+    const char *text = core_parameter(c, name, NULL);
+    return text && parameter_check(name, text, &ignored) == 0 ? (uint32_t)strtoul(text, NULL, 10) : fallback;
 }
 
 /* ---- putting objects in place */

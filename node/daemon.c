@@ -126,7 +126,7 @@ static int daemon_media_start(struct node *n, struct err_info *info)
         .port_min = n->cfg.rtp_port_min,
         .port_max = n->cfg.rtp_port_max,
         .threads = n->cfg.media_threads,
-        .dead_ms = (unsigned)strtoul(core_parameter(n->core, "media_dead_ms", "60000"), NULL, 10),
+        .dead_ms = core_parameter_number(n->core, "media_dead_ms", 60000),
     };
     for (unsigned i = 0, used = 0; i < n->cfg.n_rtp && used < 4; i++)
         if (!node_config_service(&n->cfg, n->cfg.rtp_ip[i]))

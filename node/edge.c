@@ -64,28 +64,13 @@ static void edge_on_register(void *ctx, struct sip_reg *reg, const struct sip_re
     registrar_on_register(ctx, reg, info);
 }
 
-static uint32_t edge_parameter(struct node *n, const char *name, uint32_t fallback, uint32_t least, uint32_t most)
-{
-    const char *text = core_parameter(n->core, name, NULL);
-    if (!text)
-        return fallback;
-    char *end;
-    unsigned long v = strtoul(text, &end, 10);
-    if (*end || v < least || v > most) {
-        log_warn("node", "parameter %s: '%s' is not a number from %u to %u; %u is used", name, text, least, most,
-                 fallback);
-        return fallback;
-    }
-    return (uint32_t)v;
-}
-
 int edge_start(struct node *n, struct err_info *info)
 {
     struct sip_config cfg = {
         .realm = NODE_REALM,
         .product = "Everline/" EVERLINE_VERSION,
-        .session_expires_s = edge_parameter(n, "session_expires_s", 1800, 90, 86400),
-        .min_se_s = edge_parameter(n, "min_se_s", 90, 90, 3600),
+        .session_expires_s = core_parameter_number(n->core, "session_expires_s", 1800),
+        .min_se_s = core_parameter_number(n->core, "min_se_s", 90),
     };
     uint8_t identifier_key[32];
     char cluster[33];

@@ -1,0 +1,37 @@
+#include "core/parameter.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_MS 86400000u
+
+static const struct rule {
+    const char *name;
+    const char *a, *b; /* the two words it may be; NULL: a number */
+    uint32_t least, most;
+} rules[] = {
+    {"rtp_symmetric", "on", "off", 0, 0},
+    {"media_dead_ms", NULL, NULL, 0, DAY_MS},
+    {"session_expires_s", NULL, NULL, 90, 86400},
+    {"min_se_s", NULL, NULL, 90, 3600},
+};
+
+int parameter_check(const char *name, const char *value, struct err_info *info)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        const struct rule *r = &rules[i];
+        if (strcmp(r->name, name) != 0)
+            continue;
+        if (r->a)
+            return strcmp(value, r->a) == 0 || strcmp(value, r->b) == 0
+                       ? 0
+                       : err_set(info, ERR_INVAL, "value", "must be %s or %s", r->a, r->b);
+        size_t n = strspn(value, "0123456789");
+        unsigned long long v = n > 0 && n < 16 && !value[n] ? strtoull(value, NULL, 10) : UINT64_MAX;
+        return v >= r->least && v <= r->most
+                   ? 0
+                   : err_set(info, ERR_INVAL, "value", "must be a whole number from %u to %u", r->least, r->most);
+    }
+    return 0;
+}

@@ -1,0 +1,12 @@
+/* Parameters of the whole cluster that nodes read, and which values they take. Pure; any thread.
+ *
+ * Checked before a command is made, so that a slip is told to whoever makes it; what is stored already is read with a fallback. */
+#ifndef CORE_PARAMETER_H
+#define CORE_PARAMETER_H
+
+#include "base/err.h"
+
+/* 0, also for a name that no node reads; else ERR_INVAL with field "value" and what is expected. */
+ERR_CHECKED int parameter_check(const char *name, const char *value, struct err_info *info);
+
+#endif
