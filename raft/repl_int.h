@@ -208,6 +208,7 @@ struct repl {
     /* joining */
     bool joining;
     char join_at[64];
+    char join_said[248]; /* the last reason to wait that was logged */
     uint64_t join_next_us;
 
     /* read index */

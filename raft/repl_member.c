@@ -597,7 +597,10 @@ void repl_member_joined(void *ctx, const struct mesh_join_reply *reply)
         struct sockaddr_storage ss;
         bool other = reply->leader[0] && !mesh_address_parse(reply->leader, &ss);
         snprintf(r->join_at, sizeof r->join_at, "%s", other ? reply->leader : r->join);
-        log_debug("raft", "waiting to be added: %s", reply->text);
+        if (!other && strcmp(r->join_said, reply->text) != 0) { /* once, not at each try */
+            log_notice("raft", "waiting to be taken in: %s", reply->text);
+            snprintf(r->join_said, sizeof r->join_said, "%s", reply->text);
+        }
         return;
     }
     if (reply->status) {

@@ -303,7 +303,11 @@ class Membership(ClusterCase):
         self.cluster.must("node", "remove", old.name)
         self.votes(sorted(n.name for n in self.cluster if n is not old))
         shutil.rmtree(old.data, ignore_errors=True)
-        self.cluster.join(old)
+        # Started before it is added, it says what it waits for, and goes on by itself.
+        old.start()
+        wait_for(lambda: "%s has not been added yet" % old.name in old.log_text(), 20, "the node says what it waits for")
+        self.cluster.must("node", "add", old.name, "%s:%d" % (old.ip, PEER))
+        old.wait_ready()
         self.votes(["n1", "n2", "n3"])
         self.assertGreater(next(x for x in self.cluster.status()["nodes"] if x["name"] == old.name)["node_id"], first_id)
         self.undisturbed(call, leg)
