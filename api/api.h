@@ -30,6 +30,7 @@ struct storage;
 #define API_CONNECTIONS_MAX 1024u       /* open connections */
 #define API_SOURCE_CONNECTIONS_MAX 256u /* of one source address */
 #define API_STREAMS_MAX 256u            /* event streams among them */
+#define API_NODE_NAME_MAX 32u           /* bytes, as node files have it */
 #define API_TICKETS_MAX 1024u           /* requests that wait for the node */
 #define API_IDLE_S 15u        /* a request must make progress, an idle connection must ask again, within this */
 #define API_REQUEST_FACTOR 4u /* and a body must be complete within this many times that */

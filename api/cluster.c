@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api_int.h"
+#include "base/addr.h"
 
 static json_t *find_peer(const json_t *status, const char *name)
 {
@@ -226,7 +227,17 @@ void api_add_node(struct api_request *q)
             return;
         }
     }
-    api_operation(q, API_OP_NODE_ADD, json_pack("{s:s, s:s}", "name", values[0], "address", values[1]), on_added);
+    /* As the node file of the new node has to say them. */
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    size_t len = strlen(values[0]);
+    struct addr at;
+    if (len > API_NODE_NAME_MAX || strspn(values[0], good) != len)
+        api_fail_code(q, ERR_INVAL, "name", "must be 1 to %u letters, digits, '-' or '_'", API_NODE_NAME_MAX);
+    else if (addr_parse(values[1], &at))
+        api_fail_code(q, ERR_INVAL, "address",
+                      "must be the node's peer address, \"IP:PORT\" or \"[IPv6]:PORT\", numeric");
+    else
+        api_operation(q, API_OP_NODE_ADD, json_pack("{s:s, s:s}", "name", values[0], "address", values[1]), on_added);
 }
 
 static void on_node_removed(struct api_request *q, const struct api_result *r)

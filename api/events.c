@@ -3,6 +3,7 @@
  * A stream owns nothing but its place: (index, n) of the last event sent. Whenever its connection takes more, the events after
  * that place are read from the database, so a slow client costs neither memory nor other clients anything; one that
  * lags behind what is kept is closed and told 410 when it comes again. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,20 +69,18 @@ void api_streams_look(struct api_server *s)
 /* "INDEX.N" or "INDEX". */
 static bool read_place(const char *text, uint64_t *index, uint32_t *n)
 {
-    unsigned long long a = 0, b = UINT32_MAX;
-    int used = 0;
-    if (strspn(text, "0123456789.") != strlen(text) || strlen(text) > 31)
+    char *end;
+    if (text[strspn(text, "0123456789.")] || text[0] == '.')
         return false;
-    if (sscanf(text, "%llu.%llu%n", &a, &b, &used) == 2 && text[used] == '\0' && b <= UINT32_MAX) {
-        *index = a;
-        *n = (uint32_t)b;
-        return true;
-    }
-    b = UINT32_MAX;
-    if (sscanf(text, "%llu%n", &a, &used) != 1 || text[used])
+    errno = 0;
+    unsigned long long a = strtoull(text, &end, 10), b = a ? UINT32_MAX : 0;
+    if (*end == '.' && end[1] != '.' && end[1] != '\0')
+        b = strtoull(end + 1, &end, 10);
+    /* The database counts in signed 64 bits: what is above it would come out below all there is. */
+    if (errno || *end || end == text || a > INT64_MAX || b > UINT32_MAX)
         return false;
     *index = a;
-    *n = a ? UINT32_MAX : 0;
+    *n = (uint32_t)b;
     return true;
 }
 

@@ -4,9 +4,9 @@
 #include "api/api_int.h"
 
 #define PAGE "limit cursor consistent"
-#define CRUD(path, list_query, kind)                                                      \
-    {                                                                                     \
-        API_GET, path, API_ROLE_READ, API_BODY_NONE, PAGE list_query, api_list_rows, kind \
+#define LIST(path, filters, kind)                                                      \
+    {                                                                                  \
+        API_GET, path, API_ROLE_READ, API_BODY_NONE, PAGE filters, api_list_rows, kind \
     }
 #define ONE(path, kind)                                                                \
     {API_GET, path, API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, kind},    \
@@ -28,43 +28,43 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/nodes/{name}:drain", API_ROLE_ADMIN, API_BODY_NONE, "", api_node_drain, NULL},
     {API_POST, "/v1/nodes/{name}:undrain", API_ROLE_ADMIN, API_BODY_NONE, "", api_node_undrain, NULL},
     {API_GET, "/v1/nodes/{name}/status", API_ROLE_READ, API_BODY_NONE, "", api_node_status, NULL},
-    CRUD("/v1/addresses", " home holder target state", "address"),
+    LIST("/v1/addresses", " home holder target state", "address"),
     {API_GET, "/v1/addresses/{ip}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "address"},
     {API_POST, "/v1/addresses/{ip}:move", API_ROLE_ADMIN, API_BODY_JSON, "", api_move_address, NULL},
 
-    CRUD("/v1/extensions", " site", "extension"),
+    LIST("/v1/extensions", " site", "extension"),
     ONE("/v1/extensions/{number}", "extension"),
-    CRUD("/v1/agents", " state group type extension", "agent"),
+    LIST("/v1/agents", " state group type extension", "agent"),
     ONE("/v1/agents/{number}", "agent"),
     {API_POST, "/v1/agents/{number}:login", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_agent_login, NULL},
     {API_POST, "/v1/agents/{number}:logout", API_ROLE_ADMIN, API_BODY_NONE, "", api_agent_logout, NULL},
     {API_POST, "/v1/agents/{number}:set-state", API_ROLE_ADMIN, API_BODY_JSON, "", api_agent_set_state, NULL},
-    CRUD("/v1/queues", "", "queue"),
+    LIST("/v1/queues", "", "queue"),
     ONE("/v1/queues/{name}", "queue"),
     {API_GET, "/v1/queues/{name}/status", API_ROLE_READ, API_BODY_NONE, "consistent", api_queue_status, NULL},
-    CRUD("/v1/trunks", "", "trunk"),
+    LIST("/v1/trunks", "", "trunk"),
     ONE("/v1/trunks/{name}", "trunk"),
-    CRUD("/v1/networks", " site takeover", "network"),
+    LIST("/v1/networks", " site takeover", "network"),
     ONE("/v1/networks/{name}", "network"),
-    CRUD("/v1/access-numbers", " flow queue", "access_number"),
+    LIST("/v1/access-numbers", " flow queue", "access_number"),
     ONE("/v1/access-numbers/{number}", "access_number"),
-    CRUD("/v1/flows", "", "flow"),
+    LIST("/v1/flows", "", "flow"),
     ONE("/v1/flows/{name}", "flow"),
-    CRUD("/v1/parameters", "", "parameter"),
+    LIST("/v1/parameters", "", "parameter"),
     ONE("/v1/parameters/{name}", "parameter"),
-    CRUD("/v1/tokens", " role", "token"),
+    LIST("/v1/tokens", " role", "token"),
     ONE("/v1/tokens/{name}", "token"),
 
-    CRUD("/v1/calls", " phase owner queue agent caller called", "call"),
+    LIST("/v1/calls", " phase owner queue agent caller called", "call"),
     {API_GET, "/v1/calls/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "call"},
     {API_POST, "/v1/calls/{call_id}:hangup", API_ROLE_ADMIN, API_BODY_NONE, "", api_hangup, NULL},
-    CRUD("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause", "cdr"),
+    LIST("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause", "cdr"),
     {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},
 
     {API_GET, "/v1/config", API_ROLE_READ, API_BODY_NONE, "consistent format", api_export_config, NULL},
     {API_POST, "/v1/config:apply", API_ROLE_ADMIN, API_BODY_DOCUMENT, "dry_run prune", api_apply_config, NULL},
     {API_POST, "/v1/config:diff", API_ROLE_ADMIN, API_BODY_DOCUMENT, "prune", api_diff_config, NULL},
-    CRUD("/v1/audit", " from to actor origin node action object", "audit"),
+    LIST("/v1/audit", " from to actor origin node action object", "audit"),
     {API_GET, "/v1/dns/records", API_ROLE_READ, API_BODY_NONE, "domain site ttl", api_dns_records, NULL},
     {API_GET, "/v1/events", API_ROLE_READ, API_BODY_NONE, "after", api_stream_events, NULL},
 

@@ -68,6 +68,10 @@ void api_list_rows(struct api_request *q)
         return;
     }
     json_t *filter = json_copy(q->query), *out = NULL;
+    if (!filter) { /* never an answer without the filter that was asked for */
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
     const char *name;
     json_t *value;
     void *next;

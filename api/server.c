@@ -14,12 +14,12 @@
 
 #include "api/api_int.h"
 
-#define STREAMS_LOOK_US 500000
 #include "api/server_int.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
+#define STREAMS_LOOK_US 500000
 #define STOP_FLUSH_US 500000u
 
 /* ---- connections and their sources */

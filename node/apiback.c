@@ -364,6 +364,8 @@ static int apiback_call(void *ctx, enum api_op op, json_t *args, const char *act
 
 /* ---- start and end */
 
+_Static_assert(API_NODE_NAME_MAX == NODE_NAME_MAX, "the API takes the names that node files may have");
+
 static char *apiback_metrics(void *ctx)
 {
     return metrics_text(ctx);

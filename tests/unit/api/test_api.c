@@ -151,6 +151,36 @@ START_TEST(faults_name_their_field)
 }
 END_TEST
 
+START_TEST(parameters_take_their_values_only)
+{
+    static const struct {
+        const char *name, *good, *bad, *told;
+    } rows[] = {
+        {"rtp_symmetric", "off", "no", "must be on or off"},
+        {"media_dead_ms", "0", "never", "must be a whole number from 0 to 86400000"},
+        {"session_expires_s", "90", "89", "must be a whole number from 90 to 86400"},
+        {"min_se_s", "3600", "3601", "must be a whole number from 90 to 3600"},
+        {"language", "en", "", "there are no prompts in a language \"\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[64], body[64];
+        snprintf(path, sizeof path, "/v1/parameters/%s", rows[i].name);
+        snprintf(body, sizeof body, "{\"value\":\"%s\"}", rows[i].good);
+        ck_status(rig_send(&R, "PUT", path, body), 201);
+        snprintf(body, sizeof body, "{\"value\":\"%s\"}", rows[i].bad);
+        const struct answer *a = rig_send(&R, "PUT", path, body);
+        ck_status(a, 422);
+        ck_assert_str_eq(rig_text(a, "field"), "value");
+        ck_assert_str_eq(rig_text(a, "detail"), rows[i].told);
+        ck_assert_str_eq(rig_text(rig_get(&R, path), "value"), rows[i].good);
+    }
+    const struct answer *a = rig_send(&R, "POST", "/v1/config:apply", "{\"parameters\":[{\"name\":\"min_se_s\",\"value\":\"1\"}]}");
+    ck_status(a, 422);
+    ck_assert_str_eq(rig_text(a, "field"), "parameters[0].value");
+    ck_status(rig_send(&R, "PUT", "/v1/parameters/of_a_program", "{\"value\":\"anything\"}"), 201);
+}
+END_TEST
+
 START_TEST(every_kind_can_be_listed)
 {
     static const char *const paths[] = {"/v1/extensions", "/v1/agents", "/v1/queues", "/v1/trunks", "/v1/access-numbers", "/v1/flows",
@@ -497,6 +527,22 @@ START_TEST(cluster_operations_go_to_the_node)
     a = rig_send(&R, "POST", "/v1/nodes", "{\"name\":\"n4\"}");
     ck_status(a, 422);
     ck_assert_str_eq(rig_text(a, "field"), "address");
+    static const struct {
+        const char *body, *field;
+    } bad[] = {
+        {"{\"name\":\"n 4\",\"address\":\"127.0.0.4:7400\"}", "name"},
+        {"{\"name\":\"n.4\",\"address\":\"127.0.0.4:7400\"}", "name"},
+        {"{\"name\":\"n23456789012345678901234567890123\",\"address\":\"127.0.0.4:7400\"}", "name"},
+        {"{\"name\":\"n4\",\"address\":\"127.0.0.4\"}", "address"},
+        {"{\"name\":\"n4\",\"address\":\"node4:7400\"}", "address"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        a = rig_send(&R, "POST", "/v1/nodes", bad[i].body);
+        ck_status(a, 422);
+        ck_assert_str_eq(rig_text(a, "field"), bad[i].field);
+        ck_assert_ptr_nonnull(strstr(rig_text(a, "detail"), "must be"));
+    }
+    ck_assert_str_eq(R.last_op, "{\"address\":\"127.0.0.4:7400\",\"name\":\"n4\"}"); /* none of them went to the node */
     ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/nodes/n3", NULL, NULL, 0), 204);
     a = rig_ask(&R, RIG_ADMIN, "POST", "/v1/cluster:verify", NULL, "", 0);
     ck_status(a, 200);
@@ -557,6 +603,7 @@ int main(void)
     tcase_add_test(t, tokens_and_roles);
     tcase_add_test(t, objects_are_made_changed_and_removed);
     tcase_add_test(t, faults_name_their_field);
+    tcase_add_test(t, parameters_take_their_values_only);
     tcase_add_test(t, every_kind_can_be_listed);
     tcase_add_test(t, a_repeated_request_gets_the_first_answer);
     tcase_add_test(t, agents_log_in_and_out);

@@ -185,6 +185,12 @@ START_TEST(events_that_are_not_kept_are_gone)
         ck_status(a, 410);
         ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(a->json, "detail")), "no longer kept"));
     }
+    static const char *const nonsense[] = {"x", "-1", "1.", ".1", "1.1.1", "1.4294967296", "9223372036854775808", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
+        char target[80];
+        snprintf(target, sizeof target, "/v1/events?after=%s", nonsense[i]);
+        ck_status(rig_get(&R, target), 400);
+    }
     struct tls *t = malloc(sizeof *t);
     follow(t, "/v1/events", "Last-Event-ID: 4.1\r\n"); /* the oldest that is kept: nothing is missing after it */
     ck_assert(tls_wait(t, "id: 6.1\n", 10000));
