@@ -196,7 +196,7 @@ static int scan_all(struct scan *s, struct err_info *info)
             rc = err_set(info, ERR_INVAL, "", "too many arguments, from \"%s\" on", arg);
         } else {
             s->words[s->n_words++] = arg;
-            if (s->n_words <= 2 && s->n_words == 2)
+            if (s->n_words == 2)
                 s->out->verb = cli_find_verb(s->words[0], s->words[1]);
         }
         if (rc)
@@ -234,6 +234,21 @@ static unsigned count_args(const struct cli_verb *v, unsigned *required)
     return n;
 }
 
+/* A filter with a slip in it would find nothing, and say so as if it were true. */
+static int check_filter(const struct cli_verb *v, const struct cli_option *o, const char *value, struct err_info *info)
+{
+    const char *p = o->values;
+    size_t n = value ? strlen(value) : 0;
+    if (!value || !p || *p == '@' || !o->field || !v->method || strcmp(v->method, "GET") != 0)
+        return 0;
+    for (size_t len; *p; p += len + (p[len] == ' ')) {
+        len = strcspn(p, " ");
+        if (len == n && memcmp(p, value, n) == 0)
+            return 0;
+    }
+    return err_set(info, ERR_INVAL, "", "--%s \"%s\": expected one of: %s", o->name, value, o->values);
+}
+
 /* Options were accepted by name; now the verb is known, see that they belong to it. */
 static int check_options(struct cli_args *a, struct err_info *info)
 {
@@ -247,6 +262,9 @@ static int check_options(struct cli_args *a, struct err_info *info)
             if (!o->repeat && o->metavar && strcmp(a->set[j].option->name, name) == 0 && strcmp(name, "watch") != 0)
                 return err_set(info, ERR_INVAL, "", "--%s is given twice", name);
         a->set[i].option = o;
+        int rc = check_filter(a->verb, o, a->set[i].value, info);
+        if (rc)
+            return rc;
     }
     return 0;
 }
@@ -296,6 +314,11 @@ static int place_words(struct scan *s, struct err_info *info)
 int cli_args_parse(int argc, char **argv, struct cli_args *out, struct err_info *info)
 {
     *out = (struct cli_args){0};
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) { /* the one question that every program answers */
+        out->noun = "version";
+        out->verb = cli_find_verb("version", "");
+        return 0;
+    }
     struct scan s = {.out = out, .watch_word = -1, .argc = argc, .argv = argv};
     int rc = scan_all(&s, info);
     out->help = cli_args_given(out, "help");

@@ -282,6 +282,15 @@ static const char *format_of(const char *key)
     return "";
 }
 
+/* What a field is called beside a value that is shown with its unit. */
+static size_t label_length(const char *key)
+{
+    const char *format = format_of(key);
+    size_t len = strlen(key), unit = strlen(format);
+    bool said = strcmp(format, "ms") == 0 || strcmp(format, "us") == 0 || strcmp(format, "bytes") == 0;
+    return said && len > unit + 1 ? len - unit - 1 : len;
+}
+
 static bool is_table(const char *key, const json_t *v)
 {
     return json_is_array(v) && json_is_object(json_array_get(v, 0)) && strcmp(format_of(key), "pairs") != 0;
@@ -297,7 +306,7 @@ static int sub_table(const struct cli_out *o, const char *name, const json_t *it
     {
         if (n == COLUMNS_MAX || json_is_object(v) || json_is_array(v))
             continue;
-        cols[n] = (struct column){.title = key, .path = key, .title_len = strlen(key), .path_len = strlen(key)};
+        cols[n] = (struct column){.title = key, .path = key, .title_len = label_length(key), .path_len = strlen(key)};
         snprintf(cols[n].fmt, sizeof cols[n].fmt, "%s", format_of(key));
         n++;
     }
@@ -333,8 +342,8 @@ int cli_out_object(const struct cli_out *o, const json_t *object)
         return object_csv(o, object);
     json_object_foreach((json_t *)object, key, v)
     {
-        if (!is_table(key, v) && strlen(key) > width)
-            width = strlen(key);
+        if (!is_table(key, v) && label_length(key) > width)
+            width = label_length(key);
     }
     json_object_foreach((json_t *)object, key, v)
     {
@@ -345,7 +354,7 @@ int cli_out_object(const struct cli_out *o, const json_t *object)
         free(raw);
         if (!cell)
             return ERR_NOMEM;
-        fprintf(o->to, "%-*s  ", (int)width, key);
+        fprintf(o->to, "%-*.*s  ", (int)width, (int)label_length(key), key);
         put_padded(o, cell, cli_out_width(cell), false, true, color_of(format_of(key), cell));
         free(cell);
     }

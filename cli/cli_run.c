@@ -53,6 +53,8 @@ static void advise(const struct cli_run *r, int code, long status, const char *n
         fprintf(stderr, "  see what there is: ccctl %s list\n", noun);
     else if (code == CLI_EXIT_CONFLICT && cli_find_verb(noun, "show") && r->args->n_args > 0)
         fprintf(stderr, "  look at how it is now: ccctl %s show %s\n", noun, r->args->args[0]);
+    else if (status == 422 && strcmp(r->verb->verb, "set-state") == 0)
+        fprintf(stderr, "  say ready, not_ready, busy, away or break; any other reason: not_ready --reason TEXT\n");
     else if (status == 401)
         fprintf(stderr, "  the token is wrong or missing: token_file in the configuration, or CCCTL_TOKEN\n");
     else if (status == 403)
@@ -73,12 +75,13 @@ static void print_safe(const char *before, const char *text, const char *after)
     free(safe);
 }
 
+/* Where in the file the fault is. A body that was made here of arguments and options has no lines that anybody has seen. */
 static void print_place(const json_t *p, const struct cli_source *source)
 {
     const char *field = json_string_value(json_object_get(p, "field"));
-    json_int_t line = json_integer_value(json_object_get(p, "line"));
-    json_int_t column = json_integer_value(json_object_get(p, "column"));
     if (source) {
+        json_int_t line = json_integer_value(json_object_get(p, "line"));
+        json_int_t column = json_integer_value(json_object_get(p, "column"));
         const char *inside = field ? field : "";
         size_t skip = strlen(source->prefix);
         /* The file is only a part of the body: places are looked up by field, and lines of the body mean nothing. */
@@ -95,10 +98,18 @@ static void print_place(const json_t *p, const struct cli_source *source)
         }
         if (line > 0)
             fprintf(stderr, "  at %s:%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT "\n", source->file, line, column);
-    } else if (line > 0) {
-        fprintf(stderr, "  line %" JSON_INTEGER_FORMAT ", column %" JSON_INTEGER_FORMAT "\n", line, column);
     }
-    if (field && *field)
+}
+
+/* What is wrong, as a sentence: many reasons are said of a field ("must be 0 to 9"), others stand alone. */
+static void print_reason(const json_t *p, const char *reason)
+{
+    const char *field = json_string_value(json_object_get(p, "field"));
+    bool of_field = strncmp(reason, "must ", 5) == 0 || strncmp(reason, "is ", 3) == 0;
+    if (field && *field && of_field)
+        print_safe("ccctl: ", field, " ");
+    print_safe(field && *field && of_field ? "" : "ccctl: ", reason, "\n");
+    if (field && *field && !of_field)
         print_safe("  field ", field, "\n");
 }
 
@@ -111,7 +122,7 @@ int cli_run_refused(struct cli_run *r, const struct cli_reply *reply, const stru
     const char *id = json_string_value(json_object_get(p, "request_id"));
     int code = exit_of(reply->status, name ? name : "");
     if (title || detail) {
-        print_safe("ccctl: ", detail && *detail ? detail : title, "\n");
+        print_reason(p, detail && *detail ? detail : title);
         print_place(p, source);
     } else {
         fprintf(stderr, "ccctl: the server answered %ld without saying why\n", reply->status);
@@ -566,12 +577,13 @@ static int patch_or_create(struct cli_run *r, const char *target, const char *te
     }
 }
 
-int cli_run_set(struct cli_run *r)
+/* `complete` adds to the body what follows from what was given. */
+static int set_object(struct cli_run *r, bool (*complete)(json_t *body))
 {
     char *target = cli_run_target(r, r->verb->path), *text = NULL;
     json_t *body = target ? cli_run_body(r) : NULL, *object = NULL;
     int rc = CLI_EXIT_USAGE;
-    if (!body || !(text = json_dumps(body, JSON_COMPACT)))
+    if (!body || (complete && !complete(body)) || !(text = json_dumps(body, JSON_COMPACT)))
         goto out;
     if (r->dry_run) {
         rc = cli_run_would(r, "PATCH", target, body);
@@ -592,6 +604,30 @@ out:
     json_decref(body);
     free(target);
     return rc;
+}
+
+/* A number leads to one place: naming another one lets go of the one before. */
+static bool lead_elsewhere(json_t *body)
+{
+    static const char *const places[] = {"flow", "queue", "app", "extension", "agent"};
+    const size_t n = sizeof places / sizeof *places;
+    size_t given = 0;
+    for (size_t i = 0; i < n; i++)
+        given += json_string_length(json_object_get(body, places[i])) > 0;
+    for (size_t i = 0; i < n && given == 1; i++)
+        if (!json_object_get(body, places[i]) && json_object_set_new(body, places[i], json_string("")) != 0)
+            return false;
+    return true;
+}
+
+int cli_run_access_number_set(struct cli_run *r)
+{
+    return set_object(r, lead_elsewhere);
+}
+
+int cli_run_set(struct cli_run *r)
+{
+    return set_object(r, NULL);
 }
 
 static json_t *members_with(const json_t *old, const char *agent, json_int_t level, bool add, bool *had)

@@ -23,10 +23,11 @@ struct cli_run {
 };
 
 /* ---- verbs; each returns an enum cli_exit */
-int cli_run_list(struct cli_run *r);   /* all pages of a list */
-int cli_run_show(struct cli_run *r);   /* one object */
-int cli_run_change(struct cli_run *r); /* one request with a body of arguments and options */
-int cli_run_set(struct cli_run *r);    /* changes the given fields, or creates the object */
+int cli_run_list(struct cli_run *r);              /* all pages of a list */
+int cli_run_show(struct cli_run *r);              /* one object */
+int cli_run_change(struct cli_run *r);            /* one request with a body of arguments and options */
+int cli_run_set(struct cli_run *r);               /* changes the given fields, or creates the object */
+int cli_run_access_number_set(struct cli_run *r); /* likewise; a new destination takes the place of the old one */
 int cli_run_flow_set(struct cli_run *r);
 int cli_run_token_create(struct cli_run *r);
 int cli_run_add_member(struct cli_run *r);

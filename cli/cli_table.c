@@ -146,7 +146,7 @@ static const struct cli_option network_fields[] = {
 static const struct cli_option trunk_fields[] = {
     {"source", 0, CLI_LIST, "RANGE", "sources",
      "addresses whose calls are taken, 192.0.2.0/24; repeat it or separate by commas", NULL, true},
-    TEXT("contact", "URI", "contact", "where calls out go: sip:IP:PORT", NULL),
+    TEXT("contact", "URI", "contact", "kept for calls out, which this version does not make: sip:IP:PORT", NULL),
     BOOL("disabled", "disabled", "whether it is switched off"),
     TEXT("takeover", "HOW", "takeover", "how calls go on when a node dies (default: as its network says)",
          "address reinvite"),
@@ -399,7 +399,7 @@ const struct cli_verb cli_verbs[] = {
       .path = "/v1/access-numbers/{NUMBER}", .run = cli_run_show, .example = "access-number show 10000"),
     V("access-number", "set", "create an access number or change the given fields", .args = "NUMBER", .method = "PATCH",
       .path = "/v1/access-numbers/{NUMBER}", .options = number_fields, .done = "access number {NUMBER} set",
-      .run = cli_run_set,
+      .run = cli_run_access_number_set,
       .example = "access-number set 10000 --flow welcome\naccess-number set 10003 --queue service --priority 5"),
     V("access-number", "delete", "remove an access number", .args = "NUMBER", .method = "DELETE",
       .path = "/v1/access-numbers/{NUMBER}", .done = "access number {NUMBER} deleted", .run = cli_run_change,
