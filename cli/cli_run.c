@@ -105,7 +105,8 @@ static void print_place(const json_t *p, const struct cli_source *source)
 static void print_reason(const json_t *p, const char *reason)
 {
     const char *field = json_string_value(json_object_get(p, "field"));
-    bool of_field = strncmp(reason, "must ", 5) == 0 || strncmp(reason, "is ", 3) == 0;
+    bool of_field =
+        strncmp(reason, "must ", 5) == 0 || strncmp(reason, "is ", 3) == 0 || strncmp(reason, "has ", 4) == 0;
     if (field && *field && of_field)
         print_safe("ccctl: ", field, " ");
     print_safe(field && *field && of_field ? "" : "ccctl: ", reason, "\n");

@@ -200,6 +200,9 @@ static json_t *metrics_thread(const char *tid)
     if (!open || !close || close < open)
         return NULL;
     snprintf(name, sizeof name, "%.*s", (int)(close - open - 1), open + 1);
+    if (strcmp(name, "core") == 0 &&
+        strtol(tid, NULL, 10) != (long)getpid()) /* libuv's pool has the name of who made it */
+        snprintf(name, sizeof name, "worker");
     if (sscanf(close + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
         return NULL;
     uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);

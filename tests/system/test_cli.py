@@ -107,6 +107,9 @@ class Ccctl(unittest.TestCase):
             s = self.json("node", "status", name)
             self.check("NodeStatus", s)
             self.assertEqual(s["name"], name)
+            threads = [t["name"] for t in s["threads"]]
+            self.assertEqual((threads.count("core"), threads.count("api")), (1, 1), threads)
+            self.assertEqual(set(threads) - {"worker", "media"}, {"core", "api"})
         self.fails(3, "node", "show", "n9")
         self.fails(3, "node", "remove", "n9")
         self.fails(4, "node", "add", "n2", "%s:7400" % self.c[1].ip)
