@@ -138,6 +138,13 @@ static void unseat(struct agent *a)
     a->pub.wrap_up_until_us = a->pub.login_us = 0;
 }
 
+int core_agent_offer_up(struct core *c, const struct agent *a)
+{
+    const struct core_agent *p = &a->pub;
+    const struct acd_facts f = {.idle_since_us = p->idle_since_us, .login_us = p->login_us, .answered = p->answered};
+    return acd_agent_idle(c->acd, a->key, &f);
+}
+
 void core_agent_refresh(struct core *c, struct agent *a)
 {
     struct core_agent *p = &a->pub;
@@ -174,7 +181,7 @@ void core_agent_refresh(struct core *c, struct agent *a)
         /* A telephone that rang in vain does not cost him his place. */
         if (old != CORE_AGENT_RINGING || !p->idle_since_us)
             p->idle_since_us = c->now_us;
-        if (acd_agent_idle(c->acd, a->key, p->idle_since_us) != 0)
+        if (core_agent_offer_up(c, a) != 0)
             core_oom();
     } else if (old == CORE_AGENT_IDLE && s != CORE_AGENT_IDLE) {
         acd_agent_gone(c->acd, a->key);

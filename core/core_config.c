@@ -76,7 +76,8 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
         }
         c->queue_by_key[q->key] = q;
     }
-    int err = acd_queue_set(c->acd, q->key, ACD_LONGEST_IDLE);
+    const struct acd_rules rules = {.strategy = ACD_LONGEST_IDLE};
+    int err = acd_queue_set(c->acd, q->key, &rules);
     const Ev__Queue *was = old ? (const Ev__Queue *)(const void *)old->msg : NULL;
     struct map keep;
     map_init(&keep);

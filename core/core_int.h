@@ -278,6 +278,8 @@ int core_agent_set(struct core *c, const Ev__AgentSet *m);
 /* Works out the agent's state from readiness, calls and wrap-up; the only place that changes it. */
 void core_agent_refresh(struct core *c, struct agent *a);
 void core_agent_wrap_ups(struct core *c);
+/* He is idle: to the engine with all that strategies go by. */
+ERR_CHECKED int core_agent_offer_up(struct core *c, const struct agent *a);
 void core_agent_unready(struct core *c, struct agent *a, const char *reason);
 /* His telephone can be reached again. */
 void core_agent_reachable(struct core *c, struct ext *e);
@@ -321,6 +323,8 @@ void core_offer_withdraw(struct core *c, struct call *k, uint32_t status, const 
 int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status,
               const char **cause);
 void core_decide(struct core *c);
+/* To the engine, as its state says. */
+ERR_CHECKED int core_queue_wait(struct core *c, const struct call *k, const struct queue *q);
 void core_queue_touch(struct core *c, const char *name);
 struct queue *core_queue_obj(const struct core *c, const char *name);
 

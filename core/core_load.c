@@ -172,7 +172,7 @@ static int agent_row(void *ctx, const struct storage_row *r)
     }
     if (p->state == CORE_AGENT_WRAP_UP)
         heap_set(&c->wraps, &a->wrap, p->wrap_up_until_us, a->key);
-    if (p->state == CORE_AGENT_IDLE && acd_agent_idle(c->acd, a->key, p->idle_since_us) != 0)
+    if (p->state == CORE_AGENT_IDLE && core_agent_offer_up(c, a) != 0)
         return ERR_CORRUPT;
     return 0;
 }
@@ -219,9 +219,7 @@ static int call_row(void *ctx, const struct storage_row *r)
     const struct queue *q = core_queue_obj(c, s->queue);
     if (!q)
         return ERR_CORRUPT;
-    const struct acd_call call = {
-        .call = s->call_id, .queue = q->key, .priority = s->priority, .enqueued_us = s->queued_us, .front = s->front};
-    return acd_enqueue(c->acd, &call) == 0 ? 0 : ERR_CORRUPT;
+    return core_queue_wait(c, k, q) == 0 ? 0 : ERR_CORRUPT;
 }
 
 int core_load(struct core *c, struct err_info *info)

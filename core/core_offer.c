@@ -18,13 +18,20 @@ void core_queue_touch(struct core *c, const char *name)
         list_push_back(&c->dirty_queues, &q->dirty);
 }
 
+int core_queue_wait(struct core *c, const struct call *k, const struct queue *q)
+{
+    const Ev__CallState *s = k->st;
+    struct acd_call call = acd_call_in(s->call_id, q->key, s->queued_us);
+    call.priority = s->priority;
+    call.front = s->front;
+    return acd_enqueue(c->acd, &call);
+}
+
 static void enqueue(struct core *c, struct call *k)
 {
     Ev__CallState *s = k->st;
     const struct queue *q = core_queue_obj(c, s->queue);
-    const struct acd_call call = {
-        .call = s->call_id, .queue = q->key, .priority = s->priority, .enqueued_us = s->queued_us, .front = s->front};
-    if (acd_enqueue(c->acd, &call) != 0)
+    if (core_queue_wait(c, k, q) != 0)
         core_oom(); /* the only way to fail: queue and call are known to be there and not there */
     s->phase = CORE_CALL_WAITING;
     core_queue_touch(c, s->queue);
@@ -152,7 +159,7 @@ void core_decide(struct core *c)
     struct acd_decision d;
     while (acd_decide(c->acd, &d)) {
         struct call *k = core_call_obj(c, d.call);
-        struct agent *a = c->agent_by_key[d.agent];
+        struct agent *a = c->agent_by_key[d.agents[0]];
         const struct queue *q = c->queue_by_key[d.queue];
         core_queue_touch(c, q->name);
         if (!core_reachable(c, a->extension)) {
