@@ -353,9 +353,9 @@ void acd_forget(struct acd *a, struct acd_agent *agent)
     free(agent);
 }
 
-static void swap_traits(struct acd_agent *who, uint32_t *region, struct acd_set **skills)
+static void swap_traits(struct acd_agent *who, uint64_t *region, struct acd_set **skills)
 {
-    uint32_t r = who->region;
+    uint64_t r = who->region;
     struct acd_set *s = who->skills;
     who->region = *region;
     who->skills = *skills;
@@ -382,7 +382,7 @@ static int prepare_cells(struct acd *a, struct acd_agent *who)
     return rc;
 }
 
-int acd_agent_set(struct acd *a, uint32_t agent, uint32_t region, const struct acd_skill *skills, unsigned n)
+int acd_agent_set(struct acd *a, uint32_t agent, uint64_t region, const struct acd_skill *skills, unsigned n)
 {
     if (!acd_set_valid(skills, n, ACD_SKILLS_MAX))
         return ERR_INVAL;

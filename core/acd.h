@@ -27,7 +27,7 @@
  * (if preferred), region (if preferred) or skills; a group that gets its first or loses its last available member is compared
  * with each kind of need that waits in the queue. Kinds of both are few; the worst case is as many groups as available agents.
  *
- * Keys are dense numbers given by the caller (core maps names). Thread: any one. Memory: acd owns everything. Errors:
+ * Keys of queues and agents are dense numbers given by the caller, those of skills and regions any numbers (core maps names). Thread: any one. Memory: acd owns everything. Errors:
  * ERR_NOMEM leaves the engine unchanged, as does every other error; ERR_NOTFOUND / ERR_EXISTS / ERR_INVAL for misuse. */
 #ifndef CORE_ACD_H
 #define CORE_ACD_H
@@ -71,7 +71,8 @@ struct acd_rules {
     uint32_t ring_max; /* 1 to ACD_RING_MAX; only ACD_RING_ALL looks at it */
 };
 struct acd_skill {
-    uint32_t skill, level;
+    uint64_t skill;
+    uint32_t level;
 };
 
 ERR_CHECKED int acd_new(struct acd **out);
@@ -87,7 +88,7 @@ ERR_CHECKED int acd_queue_del(struct acd *a, uint32_t queue);
 ERR_CHECKED int acd_member_set(struct acd *a, uint32_t queue, uint32_t agent, uint32_t level);
 ERR_CHECKED int acd_member_del(struct acd *a, uint32_t queue, uint32_t agent);
 /* Region (0: none) and skills, in all his queues. Skills are ascending and distinct, else ERR_INVAL. */
-ERR_CHECKED int acd_agent_set(struct acd *a, uint32_t agent, uint32_t region, const struct acd_skill *skills,
+ERR_CHECKED int acd_agent_set(struct acd *a, uint32_t agent, uint64_t region, const struct acd_skill *skills,
                               unsigned n);
 
 struct acd_facts {
@@ -102,8 +103,8 @@ struct acd_call {
     uint64_t call;
     uint64_t enqueued_us; /* wait clock: kept over offers and takeovers */
     uint64_t front;       /* 0, or a growing number given by the caller when it was returned to the very front */
+    uint64_t region;      /* of the caller; 0: not known */
     uint32_t priority;    /* higher first, at most ACD_PRIORITY_MAX */
-    uint32_t region;      /* of the caller; 0: not known */
     uint32_t dedicated;   /* agent, or ACD_NOBODY */
     uint32_t last_agent;  /* who served him last, or ACD_NOBODY */
     uint32_t offers;      /* how often it has been offered */
@@ -168,7 +169,8 @@ enum acd_verdict {
     ACD_NOT_HIS,   /* the call waits for its dedicated agent */
 };
 struct acd_candidate {
-    uint32_t agent, level, region;
+    uint32_t agent, level;
+    uint64_t region;
     enum acd_verdict verdict;
     struct acd_skill missing;
     bool dedicated, last_served, same_region;

@@ -3,7 +3,7 @@
 
 #include "core/acd_int.h"
 
-void acd_weigh(const struct acd_rules *r, const struct acd_call *call, uint32_t level, uint32_t region,
+void acd_weigh(const struct acd_rules *r, const struct acd_call *call, uint32_t level, uint64_t region,
                bool last_served, uint32_t out[ACD_WEIGHTS])
 {
     memset(out, 0, ACD_WEIGHTS * sizeof *out);

@@ -69,7 +69,8 @@ struct acd_lane {
 struct acd_cell {
     struct otree_node by_key; /* acd_queue.cells */
     struct otree_node open;   /* acd_queue.open, while somebody is available */
-    uint32_t level, region;   /* 0 when the queue has no such preference */
+    uint32_t level;
+    uint64_t region; /* both 0 when the queue has no such preference */
     struct acd_set *skills;
     struct otree agents; /* acd_member.in_order */
     uint32_t members;
@@ -86,7 +87,8 @@ struct acd_queue {
 
 struct acd_agent {
     struct otree_node by_key; /* acd.agents */
-    uint32_t key, region;
+    uint32_t key;
+    uint64_t region;
     bool available;
     struct acd_facts facts;
     struct acd_set *skills;
@@ -172,7 +174,7 @@ struct acd_choice acd_choose_from(const struct acd *a, const struct acd_queue *q
 
 #define ACD_WEIGHTS ACD_PREFERENCES
 /* By the preferences, for a member who is not the last to have served the call: smaller is better. */
-void acd_weigh(const struct acd_rules *r, const struct acd_call *call, uint32_t level, uint32_t region,
+void acd_weigh(const struct acd_rules *r, const struct acd_call *call, uint32_t level, uint64_t region,
                bool last_served, uint32_t out[ACD_WEIGHTS]);
 int acd_cmp_weights(const uint32_t x[ACD_WEIGHTS], const uint32_t y[ACD_WEIGHTS]);
 
