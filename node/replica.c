@@ -28,7 +28,7 @@ struct node_replica {
     bool clock_pending, clock_warned;
     uint64_t clock_told_us;         /* monotonic: when a clock far ahead was first told; 0: never */
     uint64_t core_us, core_mono_us; /* the replicated clock when it was last moved, and the monotonic one then */
-    struct map refused;             /* peer name -> incarnation of the process that is known dead */
+    struct map dead;                /* peer id -> newest incarnation that is known dead */
     struct map declaring;           /* peer name -> non-NULL while its NodeDown is on its way */
     struct verify *verify;
 };
@@ -370,28 +370,32 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
 
 static void replica_watch(struct node *n);
 
-static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused)
+/* Up to this incarnation its processes are dead. Up: all that came before the one that greeted, and no more. */
+static void replica_note_dead(struct node_replica *r, uint64_t id, bool up, uint64_t dead)
+{
+    if (dead && map_set_u64(&r->dead, id, (void *)(uintptr_t)dead))
+        log_warn("node", "out of memory");
+    else if (!dead && up)
+        (void)map_del_u64(&r->dead, id);
+}
+
+static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused, uint64_t dead)
 {
     struct node *n = ctx;
     struct repl_peer_info peers[REPLICA_PEERS_MAX];
     size_t count = repl_peers(n->repl, peers, REPLICA_PEERS_MAX);
+    replica_note_dead(n->replica, id, up, dead);
     for (size_t i = 0; i < count && i < REPLICA_PEERS_MAX; i++) {
         if (peers[i].id != id)
             continue;
-        const struct core_node *node = core_node(n->core, peers[i].name);
-        bool never_up = !node; /* added, and not started yet */
-        if (up || !refused)
-            map_del(&n->replica->refused, peers[i].name);
-        else if (node && map_set(&n->replica->refused, peers[i].name, (void *)(uintptr_t)node->incarnation))
-            log_warn("node", "out of memory");
+        bool never_up = !core_node(n->core, peers[i].name); /* added, and not started yet */
         log_notice("node", "node %s is %s", peers[i].name,
                    up         ? "connected"
                    : never_up ? "not running yet"
                    : refused  ? "dead: it refuses connections"
                               : "not reachable");
     }
-    if (!up)
-        replica_watch(n);
+    replica_watch(n);
 }
 
 static void replica_peer_silent(void *ctx, uint64_t id, bool silent)
@@ -594,9 +598,11 @@ static void replica_watch(struct node *n)
             replica_forget(n, c);
             return;
         }
-        if (!c->up || (p && p->up && !p->silent))
+        /* a later process may be there already: then the calls of the one that died do not wait until it has started */
+        uintptr_t known = (uintptr_t)map_get_u64(&r->dead, c->node_id);
+        bool dead = known && known >= c->incarnation;
+        if (!c->up || (p && p->up && !p->silent && !dead))
             continue;
-        bool dead = (uintptr_t)map_get(&r->refused, c->name) == c->incarnation;
         if (repl_fence(n->repl, c->node_id, dead))
             replica_declare_down(n, c, dead ? "its process is dead" : p ? "not reachable" : "no longer a member");
         else if (!uv_is_active((uv_handle_t *)&r->watch))
@@ -696,7 +702,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
     if (!r)
         return ERR_NOMEM;
     r->n = n;
-    map_init(&r->refused);
+    map_init(&r->dead);
     map_init(&r->declaring);
     n->replica = r;
     uv_timer_init(&n->loop, &r->check);
@@ -757,7 +763,7 @@ void replica_close(struct node *n)
     uv_close((uv_handle_t *)&r->watch, NULL);
     uv_run(&n->loop, UV_RUN_NOWAIT); /* the timers' memory may go once they are closed */
     verify_free(r->verify);
-    map_free(&r->refused);
+    map_free(&r->dead);
     map_free(&r->declaring);
     core_close(n->core);
     storage_close(n->st);

@@ -13,7 +13,7 @@
  *    and a NodeDown counts only in the term in which it was proposed (core checks), so a deposed leader's does not reach X.
  *  - X does not count an answer before it has applied what was committed when the answer was given (lease_counts): after a
  *    time away it learns what it lost first.
- *  - A process that refuses connections is dead; one that has been seen refusing says nothing about a later process. */
+ *  - A process that refuses connections, or whose successor greets, is dead; that says nothing about a later process. */
 #ifndef RAFT_LEASE_RULE_H
 #define RAFT_LEASE_RULE_H
 
@@ -56,12 +56,13 @@ static inline bool lease_counts(uint64_t applied, uint64_t committed_at_answer)
     return applied >= committed_at_answer;
 }
 
-/* Whether the leader may declare a node down. `refused`: its present process (this incarnation) refused a connection. */
+/* Whether the leader may declare a node down. `dead`: the process (incarnation) that is declared refused a connection, or a later one
+ * has greeted, which holds the lock of its data folder. */
 static inline bool lease_may_declare(uint64_t now_us, uint64_t leading_since_us, uint64_t heard_us, uint64_t detect_us,
-                                     bool refused)
+                                     bool dead)
 {
     uint64_t since = heard_us > leading_since_us ? heard_us : leading_since_us;
-    return refused || now_us - since >= detect_us;
+    return dead || now_us - since >= detect_us;
 }
 
 #endif

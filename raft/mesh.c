@@ -127,6 +127,7 @@ void mesh_greeted(struct mesh_conn *c)
     m->strangers--;
     c->peer = p;
     p->conn = c;
+    p->incarnation = c->hello.incarnation;
     p->retry_ms = MESH_RETRY_MIN_MS;
     p->refused_told = false;
     log_info("mesh", "connected with %s (%s)", p->name, c->remote);
@@ -272,6 +273,7 @@ bool mesh_peer_state(const struct mesh *m, uint64_t id, struct mesh_peer_state *
                                     .silent = p->silent,
                                     .rtt_us = p->rtt_us,
                                     .contact_us = p->contact_us,
+                                    .incarnation = p->incarnation,
                                     .out_bytes = p->conn ? p->conn->out.end - p->conn->out.start : 0};
     memcpy(out->name, p->name, sizeof out->name);
     memcpy(out->address, p->address, sizeof out->address);
@@ -447,18 +449,22 @@ int mesh_open(uv_loop_t *loop, const struct mesh_config *cfg, const struct mesh_
     uv_timer_init(loop, &m->timer);
     m->listener.data = m->timer.data = m;
     m->open_handles = 2;
-    rc = uv_tcp_bind(&m->listener, (const struct sockaddr *)&m->listen_addr, 0);
-    if (!rc)
-        rc = uv_listen((uv_stream_t *)&m->listener, 64, mesh_listen_cb);
-    if (!rc)
-        rc = uv_timer_start(&m->timer, mesh_tick_cb, m->tick_ms, m->tick_ms);
+    rc = uv_timer_start(&m->timer, mesh_tick_cb, m->tick_ms, m->tick_ms);
     if (rc) {
-        err_set(info, ERR_IO, "listen", "cannot listen on %s: %s", cfg->listen, uv_strerror(rc));
+        err_set(info, ERR_IO, "", "cannot start a timer: %s", uv_strerror(rc));
         mesh_close(m, NULL, NULL);
         return ERR_IO;
     }
     *out = m;
     return 0;
+}
+
+int mesh_listen(struct mesh *m, struct err_info *info)
+{
+    int rc = uv_tcp_bind(&m->listener, (const struct sockaddr *)&m->listen_addr, 0);
+    if (!rc)
+        rc = uv_listen((uv_stream_t *)&m->listener, 64, mesh_listen_cb);
+    return rc ? err_set(info, ERR_IO, "listen", "cannot listen on %s: %s", m->self.address, uv_strerror(rc)) : 0;
 }
 
 void mesh_identify(struct mesh *m, uint64_t id, uint64_t cluster, uint64_t incarnation)

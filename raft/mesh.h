@@ -40,7 +40,8 @@ struct mesh_events {
     void (*joined)(void *ctx, const struct mesh_join_reply *reply);
     /* A frame of a peer that is up. Non-zero: malformed, the connection is closed. */
     int (*frame)(void *ctx, uint64_t peer, uint8_t type, uint16_t flags, const uint8_t *data, size_t len);
-    /* A connection came up or went down; refused: a dial was refused, so its process is dead. */
+    /* A connection came up or went down; refused: a dial was refused, so the process that last greeted is dead. Up: see
+     * mesh_peer_state for the process that greeted; those of the peer that came before it are dead. */
     void (*link)(void *ctx, uint64_t peer, bool up, bool refused);
     /* A peer refused us for good: code is one of enum err_code. */
     void (*refused)(void *ctx, uint64_t peer, int code, const char *text);
@@ -62,9 +63,11 @@ struct mesh_config {
     uint64_t incarnation;
 };
 
-/* Ignores SIGPIPE for the whole process, unless it is handled already. */
+/* Ignores SIGPIPE for the whole process, unless it is handled already. Nobody can connect to us before mesh_listen. */
 ERR_CHECKED int mesh_open(uv_loop_t *loop, const struct mesh_config *cfg, const struct mesh_events *events,
                           struct mesh **out, struct err_info *info);
+/* Called when we can answer at once: until then peers are refused, and so learn that a former process of ours is dead. */
+ERR_CHECKED int mesh_listen(struct mesh *m, struct err_info *info);
 /* Closes everything; cb when no handle is left; the mesh is then freed. */
 void mesh_close(struct mesh *m, void (*cb)(void *arg), void *arg);
 /* Who we are; connections to peers are made from now on. */
@@ -82,6 +85,8 @@ struct mesh_peer_state {
     uint32_t rtt_us;
     uint64_t contact_us; /* send time of the last ping that was answered: it was alive then or later; 0 never */
     uint64_t out_bytes;  /* waiting to be sent */
+    uint64_t
+        incarnation; /* of the process that greeted last; 0 none. It holds the lock of its data folder, so earlier ones are dead */
     char name[MESH_NAME_MAX];
     char address[MESH_ADDRESS_MAX];
 };

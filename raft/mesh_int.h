@@ -34,6 +34,7 @@ struct mesh_peer {
     uint64_t heard_us; /* when something last came */
     uint32_t rtt_us;
     uint64_t contact_us;
+    uint64_t incarnation; /* of the process that greeted last */
 };
 
 struct mesh_conn {

@@ -233,20 +233,37 @@ static int repl_frame(void *ctx, uint64_t peer, uint8_t type, uint16_t flags, co
     }
 }
 
+/* The newest incarnation of this peer that is known dead by this; 0 none. A process that leads and is restarted leads no more, even if
+ * the new one was faster than our dials: libraft would wait for its election time-out all the same. */
+static uint64_t repl_link_dead(struct repl *r, uint64_t peer, bool up, bool refused)
+{
+    struct mesh_peer_state s = {.incarnation = 0};
+    struct repl_watch *w = repl_watch_get(r, peer);
+    bool known = mesh_peer_state(r->mesh, peer, &s);
+    if (!w)
+        return 0;
+    uint64_t former = w->incarnation;
+    w->told = w->told && up;
+    if (up && known) {
+        w->incarnation = s.incarnation;
+        if (former == s.incarnation)
+            w->gone_term = 0; /* what refused us was not the process */
+    }
+    if (former && (refused || w->incarnation > former) && repl_leader(r) == peer)
+        w->gone_term = raft_current_term(&r->raft);
+    return refused ? former : up && w->incarnation ? w->incarnation - 1 : 0;
+}
+
 static void repl_link(void *ctx, uint64_t peer, bool up, bool refused)
 {
     struct repl *r = ctx;
-    struct repl_watch *w = repl_watch_get(r, peer);
-    if (w) {
-        w->refused = refused;
-        w->told = w->told && up;
-    }
+    uint64_t dead = repl_link_dead(r, peer, up, refused);
     if (up)
         repl_propose_rewind(r); /* what was on the old connection may be lost */
     else
         repl_snapshot_down(r, peer);
     if (!r->stopping && r->h.peer_up)
-        r->h.peer_up(r->h.ctx, peer, up, refused);
+        r->h.peer_up(r->h.ctx, peer, up, refused, dead);
 }
 
 static uint64_t repl_last_index(void *ctx)
@@ -512,6 +529,8 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
         rc = err_set(info, ERR_IO, "", "cannot start a timer");
     if (!rc && r->ident.id)
         rc = repl_raft_begin(r, info);
+    if (!rc)
+        rc = mesh_listen(r->mesh, info); /* the log is read */
     if (rc) {
         repl_abandon(r);
         return rc;

@@ -104,8 +104,9 @@ struct repl_handler {
     int (*snapshot_prepare)(void *ctx, const struct repl_image *image);
     /* Replaces the whole state by a checked image file. Non-zero is fatal to this node. */
     int (*snapshot_install)(void *ctx, const struct repl_image *image);
-    /* A peer's mesh connection came up or went down; `refused`: the reconnect was refused, its process is dead. */
-    void (*peer_up)(void *ctx, uint64_t id, bool up, bool refused);
+    /* A peer's mesh connection came up or went down; `refused`: the reconnect was refused. `dead`: its processes up to this incarnation
+     * are known to be dead, by that or because a later one greeted; 0: none are. */
+    void (*peer_up)(void *ctx, uint64_t id, bool up, bool refused, uint64_t dead);
     /* Nothing came from a peer for detect_ms (silent), or something came again. */
     void (*peer_silent)(void *ctx, uint64_t id, bool silent);
     /* Leadership or membership changed (read repl_status / repl_peers). `ready` on the leader: own-term barrier passed. */

@@ -1,5 +1,6 @@
 /* The fast way to a new leader. libraft waits for its election time-out (300 to 600 ms, then votes); but when the leader's process is
- * known dead (its connection closed, a new one refused) or was silent for detect_ms, there is nothing to wait for.
+ * known dead (its connection closed, and a new one refused or taken by a later process) or was silent for detect_ms, there is nothing to
+ * wait for.
  *
  * Each node tells the others, at once, whether it hears the leader. When a majority of the voters does not, the living voter with the
  * lowest id feeds itself the message by which a leader hands over (RAFT_TIMEOUT_NOW): it stands for election without asking
@@ -10,13 +11,37 @@
 #include "raft/repl_int.h"
 
 #define REPL_ELECT_RANK_MS 30u
+#define REPL_ELECT_AGAIN_MS 50u
+#define REPL_ELECT_HURRY_MS 1000u /* not for ever: on a machine that is too busy elections would follow one another */
+
+/* While the leader is known to be gone libraft's own time-out is short too: votes may be split on a busy machine, or whoever stands first
+ * lacks an entry that another has. Its random part is as long as this, and it asks before it stands. */
+static void repl_elect_hurry(struct repl *r, bool gone, bool hears, uint64_t term)
+{
+    if (gone && r->elect.hurried_term != term) {
+        r->elect.hurried_term = term;
+        r->elect.hurry_until_us = r->now_us + REPL_ELECT_HURRY_MS * 1000u;
+    }
+    bool on = !hears && r->now_us < r->elect.hurry_until_us;
+    if (r->elect.hurries == on)
+        return;
+    r->elect.hurries = on;
+    raft_set_election_timeout(&r->raft, on ? REPL_ELECT_AGAIN_MS : r->election_ms);
+}
+
+/* The process that led this term is dead, whoever answers under its id now. */
+static bool repl_elect_gone(const struct repl *r, uint64_t leader)
+{
+    const struct repl_watch *w = repl_watch_find((struct repl *)(uintptr_t)r, leader);
+    return w && w->gone_term && w->gone_term == raft_current_term((struct raft *)(uintptr_t)&r->raft);
+}
 
 bool repl_elect_hears(const struct repl *r, uint64_t leader)
 {
     struct mesh_peer_state state;
     if (!leader || leader == r->ident.id)
         return leader != 0;
-    return mesh_peer_state(r->mesh, leader, &state) && state.up && !state.silent;
+    return mesh_peer_state(r->mesh, leader, &state) && state.up && !state.silent && !repl_elect_gone(r, leader);
 }
 
 static bool repl_elect_alive(const struct repl *r, uint64_t id)
@@ -78,12 +103,12 @@ void repl_elect_pump(struct repl *r)
         r->elect.told_hears = hears;
         mesh_tell(r->mesh);
     }
-    const struct repl_watch *w = leader && !hears ? repl_watch_find(r, leader) : NULL;
     struct mesh_peer_state state;
     unsigned rank;
-    if (!w || r->stopping || r->plain_elections || raft_state(&r->raft) != RAFT_FOLLOWER ||
-        !mesh_peer_state(r->mesh, leader, &state) || !(state.silent || w->refused) ||
-        !repl_elect_agreed(r, leader, &rank)) {
+    bool gone = leader && !hears && !r->stopping && !r->plain_elections && raft_state(&r->raft) == RAFT_FOLLOWER &&
+                mesh_peer_state(r->mesh, leader, &state) && (state.silent || repl_elect_gone(r, leader));
+    repl_elect_hurry(r, gone, hears, term);
+    if (!gone || !repl_elect_agreed(r, leader, &rank)) {
         r->elect.since_us = 0;
         return;
     }

@@ -85,7 +85,8 @@ struct repl_watch {
     uint32_t detect_ms;        /* these as it last told: */
     bool told, hears;
     uint64_t leader;
-    bool refused; /* its process is dead */
+    uint64_t incarnation; /* of the process that greeted last */
+    uint64_t gone_term;   /* in which it led when its process was known dead: it leads no more in this term */
 };
 
 /* A renewal of our lease, valid once this much is applied. */
@@ -233,6 +234,8 @@ struct repl {
         uint64_t stood_term;
         uint64_t polls,
             due_polls; /* how often the loop has read what came; that number when our turn to stand was first seen */
+        uint64_t hurried_term, hurry_until_us;
+        bool hurries; /* libraft's election time-out is short */
     } elect;
 
     struct repl_snapshot *snap;

@@ -210,7 +210,7 @@ struct sim_node {
     uint64_t renewed[SIM_NODES_MAX];  /* we renewed its lease */
     uint64_t answered[SIM_NODES_MAX]; /* sending of the latest ping that it answered while it followed us */
     uint64_t base;
-    uint64_t refused[SIM_NODES_MAX]; /* incarnation that refused, 0 none */
+    uint64_t dead[SIM_NODES_MAX]; /* newest incarnation that refused, or that a later one followed; 0 none */
     bool declaring[SIM_NODES_MAX];
     struct sim_counted counted[4];
     unsigned next_counted;

@@ -84,15 +84,16 @@ static void declare_down(struct sim *s, struct sim_node *n, unsigned i, const st
     sim_maybe_strike(s, n, 5);
 }
 
-/* A connection is tried now and then: a process that is gone refuses it, if the way there and back is open. */
+/* A connection is tried now and then: a process that is gone refuses it, and a later one greets, if the way there and back is open. */
 static void look(struct sim *s, struct sim_node *n, unsigned i)
 {
     const struct sim_node *o = &s->nodes[i];
-    bool path = !s->cut[n->i][i] && !s->cut[i][n->i];
-    if (!path || o->running || s->now - o->stopped_at < 3 * SIM_MS || n->refused[i] == o->incarnation)
+    bool path = !s->cut[n->i][i] && !s->cut[i][n->i], greets = sim_alive(o);
+    uint64_t dead = greets ? o->incarnation - 1 : o->incarnation;
+    if (!path || (!greets && (o->running || s->now - o->stopped_at < 3 * SIM_MS)) || n->dead[i] >= dead)
         return;
-    n->refused[i] = o->incarnation;
-    if (n->leader == (int)i) { /* the fast path of an election */
+    n->dead[i] = dead;
+    if (n->leader == (int)i && (!greets || n->leader_heard < o->stopped_at)) { /* the fast path of an election */
         n->leader_heard = 0;
         n->election_at = s->now + 1 + sim_below(s, 60 * SIM_MS);
     }
@@ -107,9 +108,9 @@ static void watch(struct sim *s, struct sim_node *n)
         const struct core_node *c = core_node(n->c, s->nodes[i].name);
         if (n->role != ROLE_LEADER || !n->ready || !c || !c->up || n->declaring[i])
             continue;
-        bool refused = n->refused[i] && n->refused[i] == c->incarnation;
-        if (lease_may_declare(s->now, n->leading_since, n->renewed[i], SIM_DETECT_US, refused))
-            declare_down(s, n, i, c, refused ? "refuses" : "silent");
+        bool dead = n->dead[i] && n->dead[i] >= c->incarnation;
+        if (lease_may_declare(s->now, n->leading_since, n->renewed[i], SIM_DETECT_US, dead))
+            declare_down(s, n, i, c, dead ? "dead" : "silent");
     }
 }
 

@@ -46,6 +46,7 @@ struct fx_node {
     bool lose_state;        /* the next start begins with an empty state */
     /* what it was told */
     unsigned fatals, installs, takes, ups, downs, refusals, changes, stopped, messages, silent, heard_again;
+    uint64_t dead; /* of the peer last told of */
     int fatal_err;
     char fatal_text[256];
     char message[64];
@@ -309,10 +310,11 @@ static int fx_snapshot_install(void *ctx, const struct repl_image *image)
     return 0;
 }
 
-static void fx_peer_up(void *ctx, uint64_t id, bool up, bool refused)
+static void fx_peer_up(void *ctx, uint64_t id, bool up, bool refused, uint64_t dead)
 {
     struct fx_node *n = ctx;
     (void)id;
+    n->dead = dead;
     n->ups += up;
     n->downs += !up && !refused;
     n->refusals += refused;

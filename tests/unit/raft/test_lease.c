@@ -2,6 +2,7 @@
  * leader may declare a node down, that node's lease is older than detect_ms. */
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "tests/unit/raft/fixture.h"
@@ -180,10 +181,11 @@ END_TEST
 /* ---- a node in a process of its own, which may be halted or killed */
 
 struct other {
-    pid_t pid;
+    pid_t keeper, pid; /* who starts it again as long as it may, and the process itself */
+    int runs[2];       /* a byte comes out of this when a process of it takes connections */
     unsigned turns;
-    uint64_t id, age_us, least_us; /* least since it was last set to UINT64_MAX */
-    bool leads;
+    uint64_t id, incarnation, age_us, least_us; /* least since it was last set to UINT64_MAX */
+    bool leads, again;
 };
 
 static struct other *other; /* shared between the processes */
@@ -192,7 +194,11 @@ static void other_turn(struct fx *fx)
 {
     struct fx_node *n = &fx->nodes[2];
     uint64_t age = repl_lease_age_us(n->repl);
+    other->pid = getpid();
+    if (other->incarnation != repl_incarnation(n->repl))
+        ck_assert_int_eq(write(other->runs[1], "", 1), 1);
     other->id = repl_id(n->repl);
+    other->incarnation = repl_incarnation(n->repl);
     other->leads = n->leader_ready;
     other->age_us = age;
     if (age < other->least_us)
@@ -216,6 +222,26 @@ static void other_main(struct fx *fx)
     fx->each_turn = other_turn;
     for (;;)
         (void)fx_until(fx, other_never, NULL);
+}
+
+static void other_keep(struct fx *fx)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    do {
+        pid_t pid = fork();
+        if (!pid) {
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            other_main(fx);
+        }
+        (void)waitpid(pid, NULL, 0);
+    } while (other->again);
+    _exit(0);
+}
+
+static void other_runs(void)
+{
+    char byte;
+    ck_assert_int_eq(read(other->runs[0], &byte, 1), 1);
 }
 
 static bool other_votes(struct fx *fx, void *arg)
@@ -247,11 +273,14 @@ static struct fx *with_other(bool leads)
     other = mmap(NULL, sizeof *other, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(other, MAP_FAILED);
     other->age_us = UINT64_MAX;
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (!pid)
-        other_main(fx);
-    other->pid = pid;
+    other->again = true;
+    ck_assert_int_eq(pipe(other->runs), 0);
+    pid_t keeper = fork();
+    ck_assert_int_ge(keeper, 0);
+    if (!keeper)
+        other_keep(fx);
+    other->keeper = keeper;
+    other_runs();
     fx_cluster(fx, 2);
     ck_assert_msg(fx_member_op(fx, 0, FX_ADD, "n3", fx->nodes[2].listen, NULL, text, sizeof text) == 0, "%s", text);
     ck_assert(fx_until(fx, other_votes, NULL));
@@ -264,8 +293,11 @@ static struct fx *with_other(bool leads)
 
 static void without_other(struct fx *fx)
 {
+    other->again = false;
     (void)kill(other->pid, SIGKILL);
-    ck_assert_int_eq(waitpid(other->pid, NULL, 0), other->pid);
+    ck_assert_int_eq(waitpid(other->keeper, NULL, 0), other->keeper);
+    close(other->runs[0]);
+    close(other->runs[1]);
     fx->each_turn = NULL;
     fx_free(fx);
     munmap(other, sizeof *other);
@@ -342,11 +374,65 @@ START_TEST(test_killed)
 {
     struct fx *fx = with_other(_i);
     fx->nodes[0].refusals = fx->nodes[1].refusals = 0;
+    other->again = false;
     ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
     ck_assert(fx_until(fx, fx_has_leader, NULL));
     ck_assert_int_eq(fx_commit(fx, 0, 1), 0);
     ck_assert_int_eq(fx_commit(fx, 1, 2), 0);
     ck_assert(fx_until(fx, refused_by_both, NULL));
+    ck_assert(repl_fence(fx->nodes[fx_leader(fx)].repl, other->id, true));
+    without_other(fx);
+}
+END_TEST
+
+static bool cut_from_leader(struct fx *fx, void *arg)
+{
+    struct repl_peer_info p[FX_NODES];
+    size_t n = repl_peers(fx->nodes[0].repl, p, FX_NODES);
+    (void)arg;
+    for (size_t i = 0; i < n && i < FX_NODES; i++)
+        if (p[i].id == other->id && p[i].up)
+            return false;
+    return true;
+}
+
+/* The one that stands first lacks what the other has acknowledged: that one follows it soon. */
+START_TEST(test_killed_and_the_first_is_behind)
+{
+    struct fx *fx = with_other(true);
+    fx->pair = 1u << 0 | 1u << 2;
+    ck_assert(fx_until(fx, cut_from_leader, NULL));
+    ck_assert_int_eq(fx_commit(fx, 1, 1), 0);
+    ck_assert_uint_lt(fx->nodes[0].n, fx->nodes[1].n);
+    other->again = false;
+    ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    ck_assert_int_eq(fx_leader(fx), 1);
+    ck_assert_int_eq(fx_commit(fx, 0, 2), 0);
+    ck_assert_uint_eq(fx->nodes[0].n, fx->nodes[1].n);
+    without_other(fx);
+}
+END_TEST
+
+static bool dead_to_both(struct fx *fx, void *arg)
+{
+    uint64_t incarnation = *(uint64_t *)arg;
+    return fx->nodes[0].dead == incarnation && fx->nodes[1].dead == incarnation;
+}
+
+/* Killed, and started again before anybody looked: no dial is refused, the hello of the new process says that the old one is dead. */
+START_TEST(test_restarted)
+{
+    struct fx *fx = with_other(_i);
+    uint64_t incarnation = other->incarnation;
+    fx->nodes[0].refusals = fx->nodes[1].refusals = 0;
+    ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
+    other_runs();
+    ck_assert(fx_until(fx, dead_to_both, &incarnation));
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    ck_assert_int_eq(fx_commit(fx, 0, 1), 0);
+    ck_assert_int_eq(fx_commit(fx, 1, 2), 0);
+    ck_assert_uint_eq(fx->nodes[0].refusals + fx->nodes[1].refusals, 0);
     ck_assert(repl_fence(fx->nodes[fx_leader(fx)].repl, other->id, true));
     without_other(fx);
 }
@@ -364,6 +450,8 @@ int main(void)
     tcase_add_loop_test(tc, test_halted, 0, 2);
     tcase_add_loop_test(tc, test_killed, 0, 2);
     tcase_add_test(tc, test_killed_and_late);
+    tcase_add_loop_test(tc, test_restarted, 0, 2);
+    tcase_add_test(tc, test_killed_and_the_first_is_behind);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
