@@ -17,6 +17,7 @@
 #define ADOPT_MOVE_TRIES 30u
 #define ADOPT_VERSIONS 16u /* descriptions that a former owner may have sent and not committed */
 #define ADOPT_GIVE_MAX 16u
+#define ADOPT_CLOSING_MS 2u /* between two looks at a port that a stream of ours is giving back */
 
 /* ---- addresses */
 
@@ -59,6 +60,27 @@ static enum address_here adopt_where_leg(struct call *k, const struct core_call 
 }
 
 /* ---- media */
+
+void call_adopt_keep_ports(struct call *k, const struct core_call *s)
+{
+    for (size_t i = 0; i < s->n_legs && i < 2; i++) {
+        const Ev__Dialog *d = s->legs[i].dialog;
+        if (!d || !adopt_at(d->media_address).port || strlen(d->media_address) >= sizeof k->ports[i])
+            continue;
+        strcpy(k->ports[i], d->media_address);
+        if (map_set(&k->cs->ports, k->ports[i], k))
+            k->ports[i][0] = '\0'; /* then it may have to be moved */
+    }
+}
+
+void call_adopt_drop_ports(struct call *k)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (k->ports[i][0] && map_get(&k->cs->ports, k->ports[i]) == k)
+            (void)map_del(&k->cs->ports, k->ports[i]);
+        k->ports[i][0] = '\0';
+    }
+}
 
 /* The same port, or any: true when it is the one that the peer knows. */
 static int adopt_media(struct call_leg *l, const Ev__Dialog *d, bool *same)
@@ -171,6 +193,25 @@ static bool adopt_waits(struct call *k, const struct core_call *s)
     return false;
 }
 
+/* This process let go of it a moment ago, and a stream of its is still closing. */
+static bool adopt_port_closes(struct call *k, const struct core_call *s)
+{
+    for (size_t i = 0; i < s->n_legs; i++) {
+        const Ev__Dialog *d = s->legs[i].dialog;
+        struct addr at = adopt_at(d ? d->media_address : NULL);
+        if (at.port && adopt_where_leg(k, s, &s->legs[i]) == ADDRESS_BOUND &&
+            media_engine_closing(call_node(k)->media, at.ip, at.port))
+            return true;
+    }
+    return false;
+}
+
+static void adopt_look_again(struct call *k)
+{
+    call_make_dirty(k);
+    calls_reconcile(k->cs);
+}
+
 bool call_adopt(struct call *k, const struct core_call *s)
 {
     if (!call_node(k)->ua || call_node(k)->leaving)
@@ -187,6 +228,11 @@ bool call_adopt(struct call *k, const struct core_call *s)
     }
     list_del(&k->adopting_link);
     k->adopting = false;
+    if (adopt_port_closes(k, s)) {
+        call_timer_set(k, &k->adopt_timer, ADOPT_CLOSING_MS, adopt_look_again);
+        return false;
+    }
+    call_adopt_drop_ports(k);
     k->cs->counts.taken_over++;
     int rc = s->n_legs ? 0 : ERR_INVAL;
     for (size_t i = 0; i < s->n_legs && rc == 0; i++)
@@ -207,18 +253,28 @@ static bool adopt_stands_there(const struct core_call *s, const char *ip)
     return false;
 }
 
+/* What may have been let go of here. Under the epoch of then our dialogs have the identifiers of then: phones take our INVITE for
+ * a repetition of that one. */
+static void adopt_resume(struct calls *cs, uint64_t id)
+{
+    const struct core_call *s = core_call(cs->n->core, id);
+    bool same = s && (uintptr_t)map_del_u64(&cs->let_go, id) == (uintptr_t)s->epoch + 1;
+    struct call *k = call_of(cs, id);
+    if (!k)
+        return;
+    k->adopted |= !k->a.sip;
+    if (same && !k->a.sip)
+        k->resumed_offer = s->offer.id;
+    call_make_dirty(k);
+}
+
 /* Takes up what is ours: all of it, or (ip) what was let go of with an address that was to go, and stays. */
 static void adopt_again(struct calls *cs, const char *ip)
 {
     for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
         if (ip && (!adopt_stands_there(s, ip) || !map_get_u64(&cs->let_go, s->id)))
             continue;
-        (void)map_del_u64(&cs->let_go, s->id);
-        struct call *k = call_of(cs, s->id);
-        if (!k)
-            continue;
-        k->adopted |= !k->a.sip;
-        call_make_dirty(k);
+        adopt_resume(cs, s->id);
     }
 }
 
@@ -364,16 +420,10 @@ static void adopt_given(void *ctx, int status, const struct core_answer *a)
 {
     struct adopt_give *g = ctx;
     struct calls *cs = g->n->calls;
-    struct call *k = NULL;
     if (cs)
         cs->moving--;
-    if (cs && (status || a->code)) {
-        (void)map_del_u64(&cs->let_go, g->id);
-        k = call_of(cs, g->id);
-    }
-    if (k) { /* nobody takes it: it stays */
-        k->adopted = true;
-        call_make_dirty(k);
+    if (cs && (status || a->code)) { /* nobody takes it: it stays */
+        adopt_resume(cs, g->id);
         calls_reconcile(cs);
     }
     free(g);
@@ -398,12 +448,7 @@ static int adopt_give(struct call *k)
     int rc = node_propose(cs->n, &cmd, 0, adopt_given, g);
     if (rc) {
         free(g);
-        (void)map_del_u64(&cs->let_go, m.call_id);
-        k = call_of(cs, m.call_id);
-        if (k) {
-            k->adopted = true;
-            call_make_dirty(k);
-        }
+        adopt_resume(cs, m.call_id);
         return rc;
     }
     cs->moving++;

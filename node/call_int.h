@@ -76,6 +76,8 @@ struct call {
     bool gone;             /* out of the table */
     bool dirty;
     struct list_node dirty_link, adopting_link;
+    uv_timer_t *adopt_timer;
+    char ports[2][64]; /* "ip:port" of its legs in the state, kept for them until it is carried on */
 
     /* the offer that leg b serves */
     uint64_t offer_id;
@@ -83,7 +85,8 @@ struct call {
     struct flow_target *offer_targets; /* n_targets of them, malloc'ed */
     unsigned n_targets;
     bool rung;                 /* the phone of this attempt said 18x */
-    bool offer_again;          /* its INVITE may have been sent by a former owner, from the address that is ours now */
+    uint64_t resumed_offer;    /* was there when this process carried the call on from itself, under the same epoch */
+    bool offer_again;          /* its INVITE may have been sent before, from the address that is ours now */
     int last_status;           /* final status of the latest attempt */
     bool offer_answer_pending; /* OfferAnswered is in flight */
     uv_timer_t *ring_timer;
@@ -116,6 +119,7 @@ struct calls {
     struct ident_source ids;
     struct calls_counts counts;
     struct list_node adopting; /* calls that wait for an address */
+    struct map ports;          /* "ip:port" -> call that is not carried on here yet and has its media there */
     unsigned moving;           /* CallMove in flight */
     bool resume_due;           /* something was not done, or let go of, for want of the lease */
     struct map flows;          /* name -> struct call_flow (parsed, by version of text) */
@@ -150,6 +154,9 @@ int call_sip_status(int err);
 /* ---- call_adopt.c */
 /* Builds legs and media from state. False: not yet (its address is being bound), or it has come to an end by that. */
 bool call_adopt(struct call *k, const struct core_call *s);
+/* While a call is not carried on yet no other gets its ports: its peers know them. */
+void call_adopt_keep_ports(struct call *k, const struct core_call *s);
+void call_adopt_drop_ports(struct call *k);
 /* The answer to the re-INVITE by which a leg was moved to our address. */
 void call_adopt_on_reanswered(struct call_leg *l, const struct sip_event *ev);
 /* Tells the peer our address by a re-INVITE. */

@@ -25,11 +25,25 @@ enum sdp_codec call_first_codec(const struct sdp *s)
     return SDP_PCMA;
 }
 
+/* As it stands in the state. */
+static void call_leg_address(char out[64], const char *ip, uint16_t port)
+{
+    snprintf(out, 64, strchr(ip, ':') ? "[%s]:%u" : "%s:%u", ip, port);
+}
+
 /* Where the SIP side stands media stands too, if it can: then both go on together when the address moves. */
 int call_leg_open_media(struct call_leg *l, const char *local_ip, int family)
 {
     int rc = local_ip ? call_leg_open_media_at(l, local_ip, family, 0) : ERR_NOTFOUND;
     return rc == ERR_NOTFOUND ? call_leg_open_media_at(l, NULL, family, 0) : rc;
+}
+
+static bool call_leg_spoken_for(void *ctx, const char *ip, uint16_t port)
+{
+    const struct call_leg *l = ctx;
+    char at[64];
+    call_leg_address(at, ip, port);
+    return map_get(&l->call->cs->ports, at) != NULL;
 }
 
 int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family, uint16_t media_port)
@@ -40,6 +54,8 @@ int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family,
     struct media_numbering numbering;
     struct media_stream_params p = {
         .ip = local_ip, .family = family, .port = media_port, .numbering = &numbering, .cb = call_on_media, .ctx = l};
+    if (map_count(&l->call->cs->ports))
+        p.spoken_for = call_leg_spoken_for;
     int rc = call_rtp_numbering(l, &numbering);
     if (rc == 0)
         rc = media_stream_open(n->media, &p, &l->media);
@@ -47,7 +63,7 @@ int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family,
         return rc;
     const char *mine = media_stream_ip(l->media);
     uint16_t port = media_stream_port(l->media);
-    snprintf(l->media_address, sizeof l->media_address, strchr(mine, ':') ? "[%s]:%u" : "%s:%u", mine, port);
+    call_leg_address(l->media_address, mine, port);
     l->local = (struct sdp_local){
         .session_id = clock_wall_now().us,
         .version = 1,

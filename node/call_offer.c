@@ -246,8 +246,9 @@ static void call_offer_begin(struct call *k, const struct core_call *s)
     call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
     log_debug("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
               s->offer.agent);
-    /* Taken over with its address: the same INVITE once more, which the phone takes for a retransmission. */
-    k->offer_again = k->adopted && s->offer.epoch < s->epoch;
+    /* Taken over with its address, or by ourselves from ourselves: the same INVITE once more, which the phone takes for a
+     * retransmission. */
+    k->offer_again = k->adopted && (s->offer.epoch < s->epoch || k->resumed_offer == s->offer.id);
     if (k->adopted)
         call_offer_cancel_former(k, s);
     call_offer_ring_next(k);

@@ -185,6 +185,8 @@ static void call_leave_table(struct call *k)
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->end_timer);
+    call_timer_stop(&k->adopt_timer);
+    call_adopt_drop_ports(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
     k->dirty = k->adopting = false;
@@ -324,6 +326,7 @@ int calls_start(struct node *n, struct calls **out)
     map_init(&cs->by_id);
     map_init(&cs->let_go);
     map_init(&cs->flows);
+    map_init(&cs->ports);
     list_init(&cs->dirty);
     list_init(&cs->adopting);
     int rc = call_rtp_start(cs);
@@ -345,6 +348,7 @@ void calls_stop(struct calls *cs)
         call_forget(slot->value);
     map_free(&cs->by_id);
     map_free(&cs->let_go);
+    map_free(&cs->ports);
     call_flows_free(cs);
     free(cs);
 }
@@ -384,6 +388,7 @@ struct call *call_of(struct calls *cs, uint64_t id)
     /* Owned by us but unknown here. By change of owner: to be carried on. From its beginning: its start was given up when the
      * commit came too late, and its caller was refused. */
     k->adopted = s->epoch > 1;
+    call_adopt_keep_ports(k, s);
     return k;
 }
 

@@ -79,7 +79,7 @@ static int bind_pair(const struct media_engine *e, unsigned ip, uint16_t port, i
 
 /* Next fit from a random start: a port rests as long as it can before it serves another call, so that late packets of the
  * old call find nobody. Ports that other programs hold are passed over. */
-static int reserve_next(struct media_engine *e, struct media_stream *s)
+static int reserve_next(struct media_engine *e, struct media_stream *s, const struct media_stream_params *p)
 {
     struct media_ports *ports = &e->ports[s->ip_index];
     for (unsigned k = 0; k < e->n_pairs; k++) {
@@ -87,12 +87,14 @@ static int reserve_next(struct media_engine *e, struct media_stream *s)
         if (ports->used[pair])
             continue;
         uint16_t port = (uint16_t)(e->port_min + 2 * pair);
+        if (p->spoken_for && p->spoken_for(p->ctx, e->ip[s->ip_index], port))
+            continue;
         if (bind_pair(e, s->ip_index, port, s->fd) != 0) {
             if (errno == EADDRINUSE || errno == EACCES)
                 continue;
             return err_from_errno(errno);
         }
-        ports->used[pair] = 1;
+        ports->used[pair] = MEDIA_PORT_USED;
         ports->next = (pair + 1) % e->n_pairs;
         e->n_free--;
         s->port = port;
@@ -118,16 +120,16 @@ static int reserve_this(struct media_engine *e, struct media_stream *s, uint16_t
     if (bind_pair(e, s->ip_index, port, s->fd) != 0)
         return errno == EADDRINUSE ? ERR_BUSY : err_from_errno(errno);
     if (pair < e->n_pairs) {
-        e->ports[s->ip_index].used[pair] = 1;
+        e->ports[s->ip_index].used[pair] = MEDIA_PORT_USED;
         e->n_free--;
     }
     s->port = port;
     return 0;
 }
 
-static int reserve_ports(struct media_engine *e, struct media_stream *s, uint16_t port)
+static int reserve_ports(struct media_engine *e, struct media_stream *s, const struct media_stream_params *p)
 {
-    int rc = port ? reserve_this(e, s, port) : reserve_next(e, s);
+    int rc = p->port ? reserve_this(e, s, p->port) : reserve_next(e, s, p);
     if (rc == 0)
         e->ports[s->ip_index].users++;
     return rc;
@@ -140,7 +142,7 @@ static void release_ports(struct media_engine *e, struct media_stream *s)
     ports->users--;
     if (pair == e->n_pairs)
         return;
-    ports->used[pair] = 0;
+    ports->used[pair] = MEDIA_PORT_FREE;
     if (!ports->gone)
         e->n_free++;
 }
@@ -259,6 +261,15 @@ unsigned media_engine_users(const struct media_engine *e, const char *ip)
             n += e->ports[i].users;
     }
     return n;
+}
+
+bool media_engine_closing(const struct media_engine *e, const char *ip, uint16_t port)
+{
+    unsigned pair = pair_of(e, port);
+    for (unsigned i = 0; pair < e->n_pairs && i < e->n_ips; i++)
+        if (strcmp(e->ip[i], ip) == 0 && e->ports[i].used[pair] == MEDIA_PORT_CLOSING)
+            return true;
+    return false;
 }
 
 void media_engine_lease(struct media_engine *e, uint64_t until_mono_us)
@@ -535,7 +546,7 @@ int media_stream_open(struct media_engine *e, const struct media_stream_params *
     s->e = e;
     int rc = find_ip(e, p, &s->ip_index);
     if (rc == 0)
-        rc = reserve_ports(e, s, p->port);
+        rc = reserve_ports(e, s, p);
     if (rc) {
         free(s);
         return rc;
@@ -573,6 +584,9 @@ static void close_stream(struct media_stream *s, bool silent)
         return;
     s->closed = true;
     s->silent_close = silent;
+    unsigned pair = pair_of(s->e, s->port);
+    if (pair < s->e->n_pairs)
+        s->e->ports[s->ip_index].used[pair] = MEDIA_PORT_CLOSING;
     forget_peer(s);
     s->thread->assigned--;
     media_thread_push(s->thread, &s->cmd_close);

@@ -76,6 +76,8 @@ struct media_stream_params {
     int family;     /* AF_INET or AF_INET6, used when ip is NULL */
     uint16_t port;  /* this very even port (a call taken over with its address); 0: any. ERR_BUSY when it is taken */
     const struct media_numbering *numbering; /* copied; NULL: all random */
+    /* May be NULL. For any port: whether this one is another's, who has not come for it yet. */
+    bool (*spoken_for)(void *ctx, const char *ip, uint16_t port);
     media_event_cb *cb;
     void *ctx;
 };
@@ -96,6 +98,8 @@ ERR_CHECKED int media_engine_add_ip(struct media_engine *e, const char *ip);
 void media_engine_drop_ip(struct media_engine *e, const char *ip);
 /* Streams whose sockets are still open on this address: closing takes a turn of a thread and one of the loop. */
 unsigned media_engine_users(const struct media_engine *e, const char *ip);
+/* Whether a stream at this address and port was closed and has not given them back yet. */
+bool media_engine_closing(const struct media_engine *e, const char *ip, uint16_t port);
 /* Nothing is sent by any thread once the monotonic clock (base/clock.h) has passed this, until it is set anew: a node that was
  * halted, or is cut off, falls silent by itself. UINT64_MAX at the start: no limit. From any thread. */
 void media_engine_lease(struct media_engine *e, uint64_t until_mono_us);

@@ -239,8 +239,9 @@ struct media_thread {
     uint8_t buf[MEDIA_PACKET_MAX + 64];
 };
 
+enum media_port_use { MEDIA_PORT_FREE, MEDIA_PORT_USED, MEDIA_PORT_CLOSING };
 struct media_ports {
-    uint8_t *used; /* one byte a pair */
+    uint8_t *used; /* one byte a pair: enum media_port_use */
     unsigned next, users;
     bool gone; /* dropped: the slot is free once users is 0 */
 };

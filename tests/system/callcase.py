@@ -13,9 +13,11 @@ STAGES = ("arrived_at", "answered_at", "menu_at", "queued_at", "offered_at", "co
 
 
 class CallCase(unittest.TestCase):
+    conf = {}  # of the node files
+
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster(3)
+        cls.cluster = Cluster(3, conf=cls.conf)
         cls.addClassCleanup(cls.cluster.close)
         cls.addClassCleanup(cls.ends_cleanly)
         cls.passwords = cls.cluster.apply_demo()

@@ -211,11 +211,11 @@ class Node:
         return "%s:%d" % (self.ip, SIP)
 
     def configure(self, join=None, **extra):
-        """Writes the node file; `extra` replaces keys at its top."""
+        """Writes the node file; `extra` replaces keys at its top; rtp_ports is the range of ports for sound."""
         conf = {
             "name": self.name, "data": self.data, "prompts": os.path.join(BUILD, "prompts"),
             "listen": {"sip": [self.sip], "https": "%s:%d" % (self.ip, HTTPS), "peer": "%s:%d" % (self.ip, PEER),
-                       "rtp": {"ports": "20000-29999"}},
+                       "rtp": {"ports": extra.pop("rtp_ports", "20000-29999")}},
             "tls": {"ca": "certs/ca/cert.pem", "cert": "certs/%s/cert.pem" % self.name, "key": "certs/%s/key.pem" % self.name},
             "admin_token_file": "admin.token", "log": {"level": os.environ.get("LOG_LEVEL", "info"), "json": False},
         }

@@ -10,6 +10,8 @@ from callcase import AGENT_HZ, CALLER_HZ, WRAP_UP_S, CallCase  # noqa: F401
 from everline import wait_for
 from rtp_numbers import complaints
 
+TEST_HZ = 1004
+
 
 class Takeover(CallCase):
     """One node is killed in each test and comes back at its end. Callers call node c, telephones of agents stand at node b."""
@@ -258,6 +260,77 @@ class ByReinvite(ByAddress):
         """Called off and rung anew: never twice at once."""
         call.wait_ended()
         return self.rung(phone, 2)
+
+
+class FewPorts(Takeover):
+    """As many ports as the calls need: a telephone that is rung anew must get none that another call has and has not come for yet."""
+    conf = {"rtp_ports": "20000-20011"}
+
+    def listener(self):
+        call = self.caller(self.victim).invite("10002")
+        call.wait_answered()
+        self.hears(call, TEST_HZ)
+        return call
+
+    def test_everybody_keeps_his(self):
+        agent = self.agent_phone(on_invite="ring", tone=AGENT_HZ)
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003")
+        call.wait_answered()
+        there = self.rung(agent)
+        listeners = [self.listener() for _ in range(4)]
+        self.kill_and_see(caller)
+        for c in listeners:
+            self.hears(c, TEST_HZ)
+        self.come_back()
+        for c in listeners:
+            self.hears(c, TEST_HZ)
+        self.assertEqual([len(c.reinvites) for c in [call, *listeners]], [0] * 5)
+        self.assertEqual(len(agent.incoming), 1)
+        there.answer()
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        for c in listeners:
+            c.hangup()
+        call.hangup()
+        there.wait_ended()
+        self.idle("1001")
+
+
+class LetGo(Takeover):
+    """A node that is cut off for a moment lets go of its calls, and carries them on itself when it is back."""
+
+    def cut_off(self):
+        """The others stand still until it has let go."""
+        def seen():
+            return len(re.findall("lets go of its calls", self.victim.log_text()))
+        before = seen()
+        others = [n for n in self.cluster if n is not self.victim]
+        for n in others:
+            n.sigstop()
+        try:
+            wait_for(lambda: seen() > before, 10, "%s has let go" % self.victim.name)
+        finally:
+            for n in others:
+                n.sigcont()
+        for n in self.cluster:
+            n.wait_ready()
+
+    def test_ringing_at_an_agent(self):
+        agent = self.agent_phone(on_invite="ring", tone=AGENT_HZ)
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003")
+        call.wait_answered()
+        there = self.rung(agent)
+        self.cut_off()
+        there.answer()
+        there.wait_answered()
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+        self.assertEqual((len(agent.incoming), len(call.reinvites)), (1, 0))
+        call.hangup()
+        there.wait_ended()
+        self.idle("1001")
 
 
 if __name__ == "__main__":

@@ -74,8 +74,13 @@ START_TEST(goes_on_at_its_port)
     struct media_numbering next = going_on(&before);
     struct media_stream_params p = {.ip = "127.0.0.1", .port = port, .numbering = &next};
     ck_assert_int_eq(media_stream_open(rig.e, &p, &other), ERR_BUSY);
+    ck_assert(!media_engine_closing(rig.e, "127.0.0.1", port));
     media_stream_forget(a.s);
+    ck_assert(media_engine_closing(rig.e, "127.0.0.1", port));
+    ck_assert(!media_engine_closing(rig.e, "127.0.0.1", (uint16_t)(port + 2)));
+    ck_assert_int_eq(media_stream_open(rig.e, &p, &other), ERR_BUSY);
     until_unused("127.0.0.1");
+    ck_assert(!media_engine_closing(rig.e, "127.0.0.1", port));
     ck_assert(!said_bye(&a));
     ck_assert_int_eq(media_stream_open(rig.e, &p, &other), 0);
     ck_assert_uint_eq(media_stream_port(other), port);
@@ -260,6 +265,32 @@ START_TEST(reports_go_on)
 }
 END_TEST
 
+static bool all_but_one(void *ctx, const char *ip, uint16_t port)
+{
+    ck_assert_str_eq(ip, "127.0.0.1");
+    return port != *(const uint16_t *)ctx;
+}
+
+/* Ports of calls that are still to be carried on here are given to no other. */
+START_TEST(passes_over_ports_of_others)
+{
+    struct media_stream *s, *t;
+    uint16_t free_one = 31004;
+    rig_start_with(&rig,
+                   (struct media_config){.bind_ip = {"127.0.0.1"}, .port_min = 31000, .port_max = 31009, .threads = 1});
+    struct media_stream_params p = {.family = AF_INET, .spoken_for = all_but_one, .ctx = &free_one};
+    ck_assert_int_eq(media_stream_open(rig.e, &p, &s), 0);
+    ck_assert_uint_eq(media_stream_port(s), free_one);
+    ck_assert_int_eq(media_stream_open(rig.e, &p, &t), ERR_BUSY);
+    p.port = 31000; /* who comes for it gets it */
+    ck_assert_int_eq(media_stream_open(rig.e, &p, &t), 0);
+    media_stream_close(s);
+    media_stream_close(t);
+    until_unused("127.0.0.1");
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(addresses_come_and_go)
 {
     struct media_stream *s, *t;
@@ -332,6 +363,7 @@ int main(void)
     tcase_add_test(tc, a_key_in_flight_is_not_relayed_again);
     tcase_add_test(tc, an_end_is_not_reported_again);
     tcase_add_test(tc, reports_go_on);
+    tcase_add_test(tc, passes_over_ports_of_others);
     tcase_add_test(tc, addresses_come_and_go);
     tcase_add_test(tc, is_silent_when_the_lease_is_over);
     suite_add_tcase(suite, tc);
