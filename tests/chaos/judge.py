@@ -25,6 +25,7 @@ class Verdict:
         self.back = []                                    # the same legs while the node came back
         self.spared = []                                  # gaps of calls at the other nodes
         self.noise = 0.0                                  # the largest hole in what the telephones sent themselves
+        self.off = 0.0                                    # how far time stamps were off the clock after a hole, at most
         self.doubles, self.senders, self.sources, self.stuck, self.records, self.commands, self.order = [], [], [], [], [], [], []
         self.legs = self.heard = self.moved = self.answered_new = 0
         self.accepted = None                              # seconds from the fault to the first new call at each other node, the slowest
@@ -162,8 +163,6 @@ class Judge:
 
     def sources(self):
         """Who hears something hears one RTP source to the end, whoever sends, and nothing of it is taken for old."""
-        # Our telephones are one process: when it halts they all do, and their time lines with them.
-        halt = quantile([hole(ts, max(self.t0 - 1, ts[0]), ts[-1]) - TICK for ts in self.sent.values() if len(ts) > 100 and ts[-1] > self.t0], .5)
         for c in self.load.calls:
             for d in self.legs(c):
                 end = min(c.ending or float("inf"), d.over or float("inf"))
@@ -171,7 +170,8 @@ class Judge:
                 if not any(p.t < self.t0 for p in heard):
                     continue
                 self.v.heard += 1
-                for t, wrong in rtp_numbers.complaints(heard, slack_s=max(0.0, halt)):
+                self.v.off = max([self.v.off] + [abs(rtp_numbers.off_line(heard, i)) for i in range(1, len(heard))])
+                for t, wrong in rtp_numbers.complaints(heard):
                     self.v.sources.append((c, "%s hears %.3f s after the fault %s" % ("caller" if d is c.dialog else "agent", t - self.t0, wrong)))
 
     # -- one owner
