@@ -315,6 +315,11 @@ uint64_t core_now_us(const struct core *c)
     return c->now_us;
 }
 
+uint32_t core_feature_level(const struct core *c)
+{
+    return (uint32_t)c->feature_level;
+}
+
 uint64_t core_next_due_us(const struct core *c)
 {
     uint64_t due = 0;

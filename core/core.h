@@ -88,6 +88,9 @@ ERR_CHECKED int core_pack(const Ev__Command *cmd, void **out, size_t *len);
 
 /* The time of the last command, as microseconds since 1970: the replicated state's clock. 0 before the first. */
 uint64_t core_now_us(const struct core *c);
+/* What every member's apply can do, and so what a command may ask for: not CORE_FEATURE_LEVEL, which would stop the nodes that are
+ * still of an older version while a cluster is renewed one by one. */
+uint32_t core_feature_level(const struct core *c);
 /* Wall-clock microseconds at which a Tick is due (ring times are the owner's; wrap-up ends, registrations expire, ...), 0: none. */
 uint64_t core_next_due_us(const struct core *c);
 

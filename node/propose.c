@@ -46,7 +46,7 @@ int node_propose_later(struct node *n, Ev__Command *cmd, unsigned timeout_ms, un
     cmd->node = n->cfg.name;
     cmd->time_us = node_time_us(n);
     cmd->clock_us = node_clock_us(n);
-    cmd->feature_level = CORE_FEATURE_LEVEL;
+    cmd->feature_level = core_feature_level(n->core);
 
     void *data = NULL;
     size_t len = 0;

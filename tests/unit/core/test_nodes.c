@@ -145,6 +145,8 @@ START_TEST(test_feature_level_rises_when_all_can)
     ck_assert_int_eq(fx_node_down(&f, "n2", 1), 0); /* a node that is down counts: it comes back with what it knows */
     ck_assert_int_eq(raise_to(above), ERR_CONFLICT);
     node_knows("n2", 2, 2, above);
+    ck_assert_uint_eq(core_feature_level(f.c),
+                      CORE_FEATURE_LEVEL); /* nobody may ask for more yet, whatever a program knows */
     /* All can, but for this program: it stops rather than to go on with less, and keeps nothing of the entry. */
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__FeatureLevel m = EV__FEATURE_LEVEL__INIT;
