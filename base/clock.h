@@ -1,6 +1,7 @@
 /* Time. Monotonic and wall-clock time are different types so that they cannot be mixed up.
  *
- * Any thread. Monotonic time is for measuring and waiting inside one process; wall-clock time is for records and is
+ * Any thread. Monotonic time is for measuring and waiting inside one process, and goes on while the machine is suspended
+ * (CLOCK_BOOTTIME; timers of libuv and of the kernel do not); wall-clock time is for records and is
  * what commands carry. Neither ever fails on Linux. */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -1,6 +1,6 @@
 /* The rule by which a node may act on calls, and by which the leader may give its calls away: pure arithmetic, no clock, no
  * state, so that the simulation (tests/sim) runs the very same lines as the node. Times are microseconds of this node's
- * monotonic clock; a "base" is a moment at which this node is known to have been part of a majority that followed the leader.
+ * monotonic clock (base/clock.h: it does not stop in suspend); a "base" is a moment at which this node is known to have been part of a majority that followed the leader.
  *
  * Claim: when a NodeDown(X) is committed, no base that X holds or will get before it has applied that NodeDown is younger than
  * detect_us before the commit. Why:

@@ -1,8 +1,12 @@
 /* Time. */
 #include <check.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -15,6 +19,41 @@ START_TEST(monotonic_does_not_go_back)
         ck_assert_uint_ge(now.us, last.us);
         last = now;
     }
+}
+END_TEST
+
+static uint64_t boot_us(void)
+{
+    struct timespec ts;
+    ck_assert_int_eq(clock_gettime(CLOCK_BOOTTIME, &ts), 0);
+    return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+/* From now on children see a machine that has been suspended for an hour, where we may make them a clock of their own. */
+static void an_hour_of_suspend(void)
+{
+    static const char offset[] = "boottime 3600 0\n";
+    if (unshare(CLONE_NEWTIME) && unshare(CLONE_NEWUSER | CLONE_NEWTIME))
+        return;
+    int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, offset, sizeof offset - 1), (int)sizeof offset - 1);
+    ck_assert_int_eq(close(fd), 0);
+}
+
+START_TEST(monotonic_goes_on_in_suspend)
+{
+    an_hour_of_suspend();
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        uint64_t before = boot_us(), now = clock_mono_now().us;
+        _exit(now >= before && now <= boot_us() ? 0 : 1);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
 }
 END_TEST
 
@@ -56,6 +95,7 @@ int main(void)
     Suite *s = suite_create("clock");
     TCase *t = tcase_create("clock");
     tcase_add_test(t, monotonic_does_not_go_back);
+    tcase_add_test(t, monotonic_goes_on_in_suspend);
     tcase_add_test(t, wall_clock_is_the_systems);
     tcase_add_test(t, text_is_rfc_3339);
     suite_add_tcase(s, t);
