@@ -124,7 +124,6 @@ void mesh_greeted(struct mesh_conn *c)
         mesh_conn_send(c, MESH_HELLO, buf, mesh_hello_encode(buf, &m->self));
     }
     c->state = MESH_UP;
-    m->strangers--;
     c->peer = p;
     p->conn = c;
     p->incarnation = c->hello.incarnation;

@@ -10,7 +10,7 @@
  *
  * Thread: the core thread. Nothing blocks. Frames are gathered and leave by mesh_flush, which the owner calls at the end
  * of each turn of the loop. Limits: MESH_OUT_MAX bytes wait for one peer, after that mesh_begin refuses (ERR_BUSY);
- * MESH_STRANGERS_MAX connections that have not said hello. */
+ * MESH_STRANGERS_MAX connections that others made and have not said hello on: one more, and the oldest is closed. */
 #ifndef RAFT_MESH_H
 #define RAFT_MESH_H
 

@@ -88,7 +88,6 @@ struct mesh_conn *mesh_conn_new(struct mesh *m, bool dialed)
     m->open_handles++;
     list_push_back(&m->conns, &c->link);
     c->deadline_us = clock_mono_now().us + MESH_HANDSHAKE_MS * 1000u;
-    m->strangers++;
     return c;
 }
 
@@ -97,8 +96,6 @@ static void mesh_conn_end(struct mesh_conn *c, const char *why, int dial_status)
     struct mesh *m = c->mesh;
     if (c->state == MESH_CLOSED)
         return;
-    if (c->state != MESH_UP)
-        m->strangers--;
     if (why && c->state != MESH_CONNECT)
         log_info("mesh", "connection with %s (%s) closed: %s", c->hello.name[0] ? c->hello.name : "a stranger",
                  c->remote, why);
@@ -254,8 +251,6 @@ void mesh_conn_drain(struct mesh_conn *c)
 {
     if (c->state == MESH_CLOSED || c->state == MESH_DRAIN)
         return;
-    if (c->state == MESH_UP)
-        c->mesh->strangers++;
     c->state = MESH_DRAIN;
     c->deadline_us = clock_mono_now().us + MESH_DRAIN_MS * 1000u;
     mesh_conn_flush(c);
@@ -568,16 +563,61 @@ int mesh_conn_dial(struct mesh_conn *c, const char *address)
     return uv_tcp_connect(&c->connect_req, &c->tcp, (const struct sockaddr *)&to, mesh_conn_connected_cb);
 }
 
+/* Room for one more. Not the newcomer is refused, or whoever fills the places would keep members out; the oldest goes, first of those
+ * that have not shown a certificate: a member is through within a round trip or two. */
+static void mesh_conn_make_room(struct mesh *m)
+{
+    struct mesh_conn *oldest = NULL;
+    unsigned strangers = 0;
+    list_foreach(it, &m->conns) { /* in the order in which they came */
+        struct mesh_conn *c = list_entry(it, struct mesh_conn, link);
+        if (c->dialed || c->state == MESH_UP)
+            continue;
+        strangers++;
+        if (!oldest || (oldest->state != MESH_TLS && c->state == MESH_TLS))
+            oldest = c;
+    }
+    if (strangers >= MESH_STRANGERS_MAX)
+        mesh_conn_close(oldest, "gives way: too many connections that have not said who they are");
+}
+
+static void mesh_turned_away_cb(uv_handle_t *h)
+{
+    struct mesh *m = h->data;
+    bool again = m->turn_away_again && !m->closing;
+    m->turning_away = m->turn_away_again = false;
+    mesh_handle_closed(m);
+    if (again)
+        mesh_conn_accept(m);
+}
+
+/* Taken and closed, for which nothing need be allocated: what is not taken stops libuv's listener for good. */
+static void mesh_conn_turn_away(struct mesh *m)
+{
+    if (m->turning_away) {
+        m->turn_away_again = true;
+        return;
+    }
+    log_warn("mesh", "out of memory: a connection is turned away");
+    uv_tcp_init(m->loop, &m->turned_away);
+    m->turned_away.data = m;
+    m->turning_away = true;
+    m->open_handles++;
+    (void)uv_accept((uv_stream_t *)&m->listener, (uv_stream_t *)&m->turned_away);
+    uv_close((uv_handle_t *)&m->turned_away, mesh_turned_away_cb);
+}
+
 void mesh_conn_accept(struct mesh *m)
 {
+    mesh_conn_make_room(m);
     struct mesh_conn *c = mesh_conn_new(m, false);
-    if (!c)
+    if (!c) {
+        mesh_conn_turn_away(m);
         return;
+    }
     int rc = uv_accept((uv_stream_t *)&m->listener, (uv_stream_t *)&c->tcp);
     if (rc)
         mesh_conn_close(c, uv_strerror(rc));
-    else if (m->strangers > MESH_STRANGERS_MAX || m->closing)
-        mesh_conn_close(c, "too many connections that have not said who they are");
     else
         mesh_conn_started(c);
 }

@@ -69,7 +69,8 @@ struct mesh {
     struct mesh_hello self;
     struct sockaddr_storage listen_addr;
     struct list_node peers, conns;
-    unsigned strangers;
+    uv_tcp_t turned_away; /* a connection that there was no memory for, until it is closed */
+    bool turning_away, turn_away_again;
     struct mesh_conn *joining;
     struct mesh_conn *filling; /* between mesh_begin and mesh_end */
     size_t filling_at;

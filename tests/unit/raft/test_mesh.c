@@ -1,8 +1,25 @@
 /* Strangers at the mesh port: wrong authority, wrong name, rubbish, half-open connections. The cluster goes on. */
+#include <dlfcn.h>
 #include <signal.h>
 
 #include "raft/mesh.h"
 #include "tests/unit/raft/fixture.h"
+
+/* The library's own SSL_new, unless a test has used up the memory for it. */
+static unsigned no_memory_for;
+
+SSL *SSL_new(SSL_CTX *ctx)
+{
+    SSL *(*make)(SSL_CTX *);
+    if (no_memory_for) {
+        no_memory_for--;
+        return NULL;
+    }
+    void *found = dlsym(RTLD_NEXT, "SSL_new");
+    ck_assert_ptr_nonnull(found);
+    memcpy(&make, &found, sizeof make);
+    return make(ctx);
+}
 
 struct stranger {
     uv_tcp_t tcp;
@@ -96,6 +113,43 @@ START_TEST(test_silent_connections_are_closed_and_bounded)
         closed += s[i].closed;
     ck_assert_uint_eq(closed, MESH_STRANGERS_MAX + 4);
     ck_assert_int_eq(fx_commit(fx, 1, 2), 0);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_the_oldest_stranger_gives_way)
+{
+    /* However many there are, whoever comes is let in, and not only once the first have run out of time. */
+    struct fx *fx = fx_new();
+    struct stranger s[MESH_STRANGERS_MAX + 1];
+    fx_cluster(fx, 2);
+    for (unsigned i = 0; i < MESH_STRANGERS_MAX + 1; i++)
+        visit(fx, &s[i], "", 0);
+    ck_assert(fx_until(fx, is_closed, &s[0]));
+    for (unsigned i = 1; i < MESH_STRANGERS_MAX + 1; i++)
+        ck_assert_msg(!s[i].closed, "number %u", i);
+    for (unsigned i = 1; i < MESH_STRANGERS_MAX + 1; i++)
+        uv_close((uv_handle_t *)&s[i].tcp, stranger_closed);
+    ck_assert(fx_until(fx, is_closed, &s[MESH_STRANGERS_MAX]));
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_out_of_memory_does_not_stop_the_listener)
+{
+    struct fx *fx = fx_new();
+    struct stranger s[6];
+    fx_cluster(fx, 1);
+    no_memory_for = 5;
+    for (unsigned i = 0; i < 5; i++)
+        visit(fx, &s[i], "", 0);
+    for (unsigned i = 0; i < 5; i++)
+        ck_assert(fx_until(fx, is_closed, &s[i]));
+    ck_assert_uint_eq(no_memory_for, 0);
+    visit(fx, &s[5], "rubbish, for which it is closed", 31);
+    ck_assert(fx_until(fx, is_closed, &s[5]));
+    fx_join(fx, 0, 1);
+    ck_assert_int_eq(fx_commit(fx, 1, 1), 0);
     fx_free(fx);
 }
 END_TEST
@@ -200,6 +254,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_rubbish_is_harmless);
     tcase_add_test(tc, test_silent_connections_are_closed_and_bounded);
+    tcase_add_test(tc, test_the_oldest_stranger_gives_way);
+    tcase_add_test(tc, test_out_of_memory_does_not_stop_the_listener);
     tcase_add_test(tc, test_other_authority_is_refused);
     tcase_add_test(tc, test_other_name_is_refused);
     tcase_add_test(tc, test_writing_to_a_dead_peer_is_no_signal);
