@@ -37,6 +37,7 @@
 #define REPL_MESSAGE_MAX 65536u
 #define REPL_WATCHES_MAX (2u * REPL_MEMBERS_MAX)
 #define REPL_RENEWALS_MAX 8u
+#define REPL_APPLIED_MAX (2u * REPL_MEMBERS_MAX)
 #define REPL_PINGS 6u /* in detect_ms: a thread that was held up for long still finds its lease young */
 
 /* A command that this node proposed, until it is applied here. It outlives its request: once sent it keeps its place in
@@ -59,7 +60,7 @@ struct repl_origin {
     bool wants_resume; /* something was refused: it must send again once there is room */
 };
 
-/* Last sequence applied per origin, for its newest incarnation: the same on all nodes at one index. */
+/* Last sequence applied per origin, for its newest incarnation: of members the same on all nodes at one index. */
 struct repl_applied {
     uint64_t id, incarnation, seq;
 };
@@ -183,7 +184,7 @@ struct repl {
     struct repl_origin origins[REPL_MEMBERS_MAX];
 
     /* state machine side */
-    struct repl_applied applied[REPL_MEMBERS_MAX * 2];
+    struct repl_applied applied[REPL_APPLIED_MAX];
     unsigned n_applied;
     struct repl_item items[REPL_BATCH_ITEMS_MAX];
     struct repl_outcome outcomes[REPL_BATCH_ITEMS_MAX];
@@ -286,6 +287,8 @@ void repl_member_refresh(struct repl *r);
 void repl_member_pump(struct repl *r);
 void repl_member_fail_all(struct repl *r, int status, const char *text);
 struct repl_member *repl_member_find(struct repl *r, uint64_t id);
+/* Also one whose removal is not committed. */
+bool repl_member_listed(struct repl *r, uint64_t id);
 int repl_member_admit(void *ctx, const struct mesh_hello *hello, char *why, size_t cap);
 void repl_member_join(void *ctx, const struct mesh_hello *hello, struct mesh_join_reply *out);
 void repl_member_joined(void *ctx, const struct mesh_join_reply *reply);

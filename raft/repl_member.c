@@ -46,6 +46,20 @@ struct repl_member *repl_member_find(struct repl *r, uint64_t id)
     return NULL;
 }
 
+/* Who is to be removed is a member until that is committed: it may yet come to nothing. */
+static const struct repl_member *repl_member_still(struct repl *r, uint64_t id)
+{
+    for (unsigned i = 0; i < r->n_before; i++)
+        if (r->before[i].id == id)
+            return &r->before[i];
+    return NULL;
+}
+
+bool repl_member_listed(struct repl *r, uint64_t id)
+{
+    return repl_member_find(r, id) || repl_member_still(r, id);
+}
+
 static struct repl_member *repl_member_by_name(struct repl *r, const char *name)
 {
     for (unsigned i = 0; i < r->n_members; i++)
@@ -503,15 +517,6 @@ void repl_member_pump(struct repl *r)
 }
 
 /* ---- who may connect, who may join ---- */
-
-/* Who is to be removed is a member until that is committed: it may yet come to nothing. */
-static const struct repl_member *repl_member_still(struct repl *r, uint64_t id)
-{
-    for (unsigned i = 0; i < r->n_before; i++)
-        if (r->before[i].id == id)
-            return &r->before[i];
-    return NULL;
-}
 
 int repl_member_admit(void *ctx, const struct mesh_hello *h, char *why, size_t cap)
 {

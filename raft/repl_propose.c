@@ -381,20 +381,34 @@ bool repl_propose_alien(struct repl *r, uint64_t origin, uint64_t incarnation, u
     return true;
 }
 
+static bool repl_applied_needed(struct repl *r, uint64_t id)
+{
+    return id == r->ident.id || repl_member_listed(r, id);
+}
+
+/* The place of one that is no member, the oldest id: ids grow and are never used again. A member's would be asked for when an image
+ * is installed there. */
+static struct repl_applied *repl_applied_oldest(struct repl *r)
+{
+    struct repl_applied *goes = &r->applied[0];
+    bool goes_needed = repl_applied_needed(r, goes->id);
+    for (unsigned i = 1; i < r->n_applied; i++) {
+        struct repl_applied *a = &r->applied[i];
+        bool needed = repl_applied_needed(r, a->id);
+        if (needed != goes_needed ? goes_needed : a->id < goes->id) {
+            goes = a;
+            goes_needed = needed;
+        }
+    }
+    return goes;
+}
+
 /* Same rule as the state machine's, for our own book: which sequence of which origin is in the state. */
 static void repl_applied_note(struct repl *r, const struct repl_item *it)
 {
     struct repl_applied *a = repl_applied_get(r, it->origin);
     if (!a) {
-        if (r->n_applied == REPL_MEMBERS_MAX * 2) {
-            /* the oldest id: ids grow and are never used again */
-            unsigned oldest = 0;
-            for (unsigned i = 1; i < r->n_applied; i++)
-                if (r->applied[i].id < r->applied[oldest].id)
-                    oldest = i;
-            a = &r->applied[oldest];
-        } else
-            a = &r->applied[r->n_applied++];
+        a = r->n_applied < REPL_APPLIED_MAX ? &r->applied[r->n_applied++] : repl_applied_oldest(r);
         *a = (struct repl_applied){.id = it->origin, .incarnation = it->incarnation};
     }
     if (it->incarnation > a->incarnation)

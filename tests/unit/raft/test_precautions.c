@@ -435,6 +435,40 @@ START_TEST(test_removed_members_leave_their_place_in_the_queue)
 }
 END_TEST
 
+/* However many nodes have come and gone, what a member's commands came to is known when an image replaces the state there. */
+START_TEST(test_removed_members_leave_their_place_in_the_book)
+{
+    struct fx *fx = fx_new();
+    struct fx_req req;
+    fx_cluster(fx, 2);
+    ck_assert_int_eq(fx_commit(fx, 0, 1), 0);
+    ck_assert_int_eq(fx_commit(fx, 1, 2), 0);
+    struct repl *r = fx->nodes[0].repl;
+    struct repl_batch *b = repl_batch_new();
+    for (uint64_t id = 1000; id < 1000 + 2 * REPL_APPLIED_MAX; id++)
+        ck_assert_int_eq(repl_batch_add(b, &(struct repl_item){id, 1, 1, "x", 1}), 0);
+    repl_batch_seal(b, 1);
+    ck_assert_int_eq(repl_propose_apply(r, r->state_index, b->data, b->len), 0);
+    repl_batch_free(b);
+    ck_assert_uint_eq(r->n_applied, REPL_APPLIED_MAX);
+    unsigned members = 0;
+    for (unsigned i = 0; i < r->n_applied; i++)
+        members += r->applied[i].id == repl_id(r) || r->applied[i].id == repl_id(fx->nodes[1].repl);
+    ck_assert_uint_eq(members, 2);
+    /* as after an image that holds the command */
+    ck_assert_int_eq(fx_propose(fx, 0, &req, 3), 0);
+    r->now_us = clock_mono_now().us;
+    repl_propose_pump(r);
+    for (unsigned i = 0; i < r->n_applied; i++)
+        if (r->applied[i].id == repl_id(r))
+            r->applied[i].seq++;
+    repl_propose_installed(r);
+    ck_assert_uint_eq(req.done, 1);
+    ck_assert_int_eq(req.status, ERR_TIMEOUT);
+    fx_free(fx);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("raft precautions");
@@ -454,6 +488,7 @@ int main(void)
     tcase_add_test(tc, test_fence_falls);
     tcase_add_test(tc, test_no_gap_behind_a_refused_first_command);
     tcase_add_test(tc, test_removed_members_leave_their_place_in_the_queue);
+    tcase_add_test(tc, test_removed_members_leave_their_place_in_the_book);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_ENV);
