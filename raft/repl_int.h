@@ -76,6 +76,12 @@ struct repl_member {
     uint64_t heard_us;                       /* and when it came; 0 none */
 };
 
+/* A node that our list of members does not have, let in because the list may be behind. */
+struct repl_ahead {
+    uint64_t id; /* 0: this place is free */
+    char name[64];
+};
+
 /* What is known of another node for leases and elections; kept for a while after it was removed. */
 struct repl_watch {
     uint64_t id;
@@ -195,6 +201,7 @@ struct repl {
     struct repl_member before[REPL_MEMBERS_MAX]; /* while a change is uncommitted: as of before it */
     unsigned n_before;
     uint64_t members_committed, members_uncommitted; /* indexes of the configurations they were read from */
+    struct repl_ahead ahead[REPL_MEMBERS_MAX];
     struct list_node ops;
     unsigned n_ops;
     uint64_t next_token;

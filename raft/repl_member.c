@@ -20,6 +20,7 @@
 #define REPL_PROMOTE_EVERY_US 100000u
 #define REPL_CAUGHT_UP_ENTRIES 64u
 #define REPL_MEMBER_TIMEOUT_US 10000000u
+#define REPL_REMOVED_TEXT "this node was removed from the cluster"
 
 const char *repl_member_field(const char *name, const char *address, char *out, size_t cap)
 {
@@ -112,7 +113,7 @@ static void repl_member_drop_removed(struct repl *r, const struct repl_member *b
 {
     for (unsigned k = 0; k < n_before; k++)
         if (before[k].id != r->ident.id && !repl_member_find(r, before[k].id))
-            mesh_peer_drop(r->mesh, before[k].id, "this node was removed from the cluster");
+            mesh_peer_drop(r->mesh, before[k].id, REPL_REMOVED_TEXT);
 }
 
 /* ---- answering requests ---- */
@@ -489,6 +490,66 @@ static void repl_op_step(struct repl *r, struct repl_member_op *op)
         repl_run_transfer(r, op);
 }
 
+/* ---- who is not in our list */
+
+static bool repl_member_in_log(const struct repl *r, uint64_t id)
+{
+    const struct raft_configuration *c = &r->raft.configuration;
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->servers[i].id == id)
+            return true;
+    return false;
+}
+
+/* Its own place, that of its name, or one that nobody needs. NULL: none, or somebody else is there under this id. */
+static struct repl_ahead *repl_ahead_place(struct repl *r, const struct mesh_hello *h)
+{
+    struct repl_ahead *own = NULL, *room = NULL;
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        struct repl_ahead *a = &r->ahead[i];
+        bool named = strcmp(a->name, h->name) == 0, taken = a->id && repl_member_up(r, a->id);
+        if (a->id == h->id && !named && taken)
+            return NULL;
+        if (a->id && (a->id == h->id || named))
+            own = a;
+        else if (!taken && (!room || !a->id))
+            room = a;
+    }
+    return own ? own : room;
+}
+
+/* Whose id is above our list may be a member that was added while we were away, and we need it to catch up; or it was removed and claims
+ * what it likes. Of one name the latest, so that a certificate has one place; a leader that is ready knows all members. Not told for
+ * good: a leader may have lost its office without knowing. */
+static int repl_ahead_admit(struct repl *r, const struct mesh_hello *h, char *why, size_t cap)
+{
+    bool known = !repl_leading(r) || !r->leader_ready || repl_member_in_log(r, h->id);
+    struct repl_ahead *place = known ? repl_ahead_place(r, h) : NULL;
+    if (!place) {
+        snprintf(why, cap, "no member is known by id %llu", (unsigned long long)h->id);
+        return ERR_BUSY;
+    }
+    if (place->id && place->id != h->id)
+        mesh_peer_drop(r->mesh, place->id, NULL);
+    place->id = h->id;
+    snprintf(place->name, sizeof place->name, "%s", h->name);
+    return 0;
+}
+
+/* Our list has caught up with their ids: now they are in it, or were removed. */
+static void repl_ahead_judge(struct repl *r)
+{
+    raft_index applied = raft_last_applied(&r->raft);
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++) {
+        uint64_t id = r->ahead[i].id;
+        if (!id || id > applied || r->members_uncommitted)
+            continue;
+        r->ahead[i].id = 0;
+        if (!repl_member_find(r, id))
+            mesh_peer_drop(r->mesh, id, REPL_REMOVED_TEXT);
+    }
+}
+
 void repl_member_pump(struct repl *r)
 {
     if (r->members_committed != r->raft.configuration_committed_index ||
@@ -506,6 +567,7 @@ void repl_member_pump(struct repl *r)
         }
         r->h.state_changed(r->h.ctx, r->leader_ready);
     }
+    repl_ahead_judge(r);
     list_foreach_safe(it, &r->ops) {
         unsigned n = r->n_ops;
         repl_op_step(r, list_entry(it, struct repl_member_op, link));
@@ -554,10 +616,10 @@ int repl_member_admit(void *ctx, const struct mesh_hello *h, char *why, size_t c
             snprintf(why, cap, "a change of members is under way");
             return ERR_BUSY;
         }
-        snprintf(why, cap, "this node was removed from the cluster");
+        snprintf(why, cap, REPL_REMOVED_TEXT);
         return ERR_NOTFOUND;
     }
-    return 0;
+    return m ? 0 : repl_ahead_admit(r, h, why, cap);
 }
 
 void repl_member_join(void *ctx, const struct mesh_hello *h, struct mesh_join_reply *out)

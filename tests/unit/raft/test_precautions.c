@@ -303,6 +303,64 @@ START_TEST(test_uncommitted_removal_sends_nobody_away)
 }
 END_TEST
 
+/* ---- whose id is above our list: needed to catch up, or a member no more that claims what it likes ---- */
+
+static int admit(struct repl *r, uint64_t id, const char *name)
+{
+    char why[256];
+    struct mesh_hello hello = {.id = id, .last_index = 1000, .address = "127.0.0.99:9"};
+    snprintf(hello.name, sizeof hello.name, "%s", name);
+    return repl_member_admit(r, &hello, why, sizeof why);
+}
+
+static bool is_no_peer(struct fx *fx, void *arg)
+{
+    struct mesh_peer_state state;
+    return !mesh_peer_state(fx->nodes[1].repl->mesh, *(uint64_t *)arg, &state);
+}
+
+static unsigned ahead(const struct repl *r)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < REPL_MEMBERS_MAX; i++)
+        n += r->ahead[i].id != 0;
+    return n;
+}
+
+START_TEST(test_ids_above_the_list_are_bounded)
+{
+    struct fx *fx = fx_new();
+    fx_cluster(fx, 2);
+    ck_assert(fx_until(fx, settled, NULL));
+    ck_assert_int_eq(fx_leader(fx), 0);
+    struct repl *leader = fx->nodes[0].repl, *r = fx->nodes[1].repl;
+    /* the leader knows better; but it may be none any more, so not for good */
+    ck_assert_int_eq(admit(leader, 1000000, "n3"), ERR_BUSY);
+    /* one certificate has one place */
+    for (uint64_t id = 1000000; id < 1000200; id++)
+        ck_assert_int_eq(admit(r, id, "n3"), 0);
+    ck_assert_uint_eq(ahead(r), 1);
+    /* one that our list catches up with, and does not have */
+    uint64_t soon = raft_last_applied(&r->raft) + 3;
+    ck_assert_int_eq(admit(r, soon, "n4"), 0);
+    ck_assert_int_eq(mesh_peer_put(r->mesh, soon, "n4", "127.0.0.99:9"), 0);
+    ck_assert(!is_no_peer(fx, &soon));
+    for (uint32_t i = 0; i < 4; i++)
+        ck_assert_int_eq(fx_commit(fx, 1, i), 0);
+    ck_assert(fx_until(fx, is_no_peer, &soon));
+    ck_assert_int_eq(admit(r, 1000199, "n3"), 0);
+    ck_assert_uint_eq(ahead(r), 1);
+    /* all places are taken by others that are not connected: they give way */
+    for (unsigned i = 0; i < 2 * REPL_MEMBERS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "x%u", i);
+        ck_assert_int_eq(admit(r, 2000000 + i, name), 0);
+    }
+    ck_assert_uint_eq(ahead(r), REPL_MEMBERS_MAX);
+    fx_free(fx);
+}
+END_TEST
+
 /* Whoever asked a leader for a change asks the next one by itself. Were it passed on as well, the change would be made by the one
  * and the other be told that it is there already. */
 static bool no_ops(struct fx *fx, void *arg)
@@ -484,6 +542,7 @@ int main(void)
     tcase_add_test(tc, test_failed_apply_is_fatal);
     tcase_add_test(tc, test_list_that_is_behind_removes_nobody);
     tcase_add_test(tc, test_uncommitted_removal_sends_nobody_away);
+    tcase_add_test(tc, test_ids_above_the_list_are_bounded);
     tcase_add_test(tc, test_a_leader_no_more_passes_no_change_on);
     tcase_add_test(tc, test_fence_falls);
     tcase_add_test(tc, test_no_gap_behind_a_refused_first_command);
