@@ -1,14 +1,13 @@
 #include "node/daemon.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "node/address.h"
 #include "node/apiback.h"
@@ -115,9 +114,8 @@ static void daemon_edge(uv_timer_t *t)
 
 static int daemon_make_folder(const char *path, struct err_info *info)
 {
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
-        return 0;
-    return err_set(info, err_from_errno(errno), "data", "folder %s cannot be made: %s", path, strerror(errno));
+    int rc = folder_make(path);
+    return rc ? err_set(info, rc, "data", "folder %s cannot be made: %s", path, err_text(rc)) : 0;
 }
 
 static int daemon_media_start(struct node *n, struct err_info *info)

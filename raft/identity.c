@@ -7,22 +7,13 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "raft/crc32c.h"
 #include "raft/wire.h"
 
 #define IDENTITY_MAGIC 0x31495645u /* "EVI1" */
 #define IDENTITY_FILE "identity"
 #define IDENTITY_BYTES 128u
-
-int identity_sync_folder(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_from_errno(errno);
-    int rc = fsync(fd) ? err_from_errno(errno) : 0;
-    close(fd);
-    return rc;
-}
 
 int identity_write_file(const char *dir, const char *name, const void *data, size_t len)
 {
@@ -47,7 +38,7 @@ int identity_write_file(const char *dir, const char *name, const void *data, siz
         (void)unlink(temp);
         return rc;
     }
-    return identity_sync_folder(dir);
+    return folder_sync(dir);
 }
 
 bool identity_random(void *out, size_t len)

@@ -26,8 +26,6 @@ ERR_CHECKED int identity_store(const char *dir, const struct identity *ident);
 
 /* Writes a file as a whole: temporary name, fsync, rename, fsync of the folder. */
 ERR_CHECKED int identity_write_file(const char *dir, const char *name, const void *data, size_t len);
-/* What was made or renamed in it is there after a power cut. */
-ERR_CHECKED int identity_sync_folder(const char *dir);
 /* Random bytes from the kernel. False if there are none. */
 bool identity_random(void *out, size_t len);
 

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "raft/crc32c.h"
-#include "raft/identity.h"
 #include "raft/tls.h"
 #include "raft/wire.h"
 
@@ -129,7 +129,7 @@ int image_settle(const char *from, const char *dir, const char *name)
         rc = err_from_errno(errno);
     if (rc)
         return rc;
-    return identity_sync_folder(dir);
+    return folder_sync(dir);
 }
 
 void image_sweep(const char *dir, char keep[][IMAGE_NAME_MAX], unsigned n)

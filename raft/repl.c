@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "raft/raft_msg.h"
 #include "raft/repl_int.h"
@@ -276,9 +276,8 @@ static uint64_t repl_last_index(void *ctx)
 
 static int repl_make_dir(const char *path, struct err_info *info)
 {
-    if (mkdir(path, 0700) && errno != EEXIST)
-        return err_set(info, err_from_errno(errno), "dir", "cannot create %s: %s", path, strerror(errno));
-    return 0;
+    int rc = folder_make(path);
+    return rc ? err_set(info, rc, "dir", "cannot create %s: %s", path, err_text(rc)) : 0;
 }
 
 static int repl_check_config(struct repl *r, const struct repl_config *c, struct err_info *info)

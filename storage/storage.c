@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/log.h"
 #include "storage/storage_int.h"
 
@@ -272,8 +272,9 @@ int storage_open(const char *dir, struct storage **out, struct err_info *info)
     (void)snprintf(sh->path, sizeof sh->path, "%s/state.db", dir);
     list_init(&st->jobs);
     st->replaced_fd = -1;
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        err = err_set(info, err_from_errno(errno), "", "cannot make folder %s", dir);
+    err = folder_make(dir);
+    if (err) {
+        err = err_set(info, err, "", "cannot make folder %s", dir);
         goto fail;
     }
     (void)pthread_mutex_init(&sh->lock, NULL);
