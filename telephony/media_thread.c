@@ -142,13 +142,14 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
     media_play_drop(s);
     media_dtmf_free(s->inband);
     s->inband = NULL;
+    bool at_once = t->n_streams == 0 || s->silent_close; /* once handed back it is the core's to free */
     struct media_stream *top = atomic_load_explicit(&e->closed, memory_order_relaxed);
     do {
         s->handed_next = top;
     } while (!atomic_compare_exchange_weak_explicit(&e->closed, &top, s, memory_order_release, memory_order_relaxed));
     /* The core takes it back at its next turn; it is woken for that only when it has none until the tick after the next. */
     t->gave_back = 2;
-    if (t->n_streams == 0 || s->silent_close)
+    if (at_once)
         t->wake_core = true;
 }
 
