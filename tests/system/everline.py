@@ -117,7 +117,8 @@ def end_all():
 
 # ---------------------------------------------------------------- addresses
 
-def _free(ip):
+def unused(ip):
+    """Whether a node could listen there."""
     for kind, port in ((socket.SOCK_DGRAM, SIP), (socket.SOCK_STREAM, SIP), (socket.SOCK_STREAM, HTTPS), (socket.SOCK_STREAM, PEER)):
         with socket.socket(socket.AF_INET, kind) as s:
             try:
@@ -138,7 +139,7 @@ class Network:
                 self.lock = os.open(os.path.join(tempfile.gettempdir(), ".everline-net-" + self.prefix), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
             except FileExistsError:
                 continue
-            if _free(self.prefix + "1"):
+            if unused(self.prefix + "1"):
                 self.next_client = 100
                 return
             self.close()
