@@ -144,6 +144,48 @@ const char *view_filter(const struct view *v, const char *name)
     return json_string_value(json_object_get(v->q->filter, name));
 }
 
+/* Fields that take one of a few words: of what is configured by its rule, of the rest from here. NULL: any. */
+static const struct config_rule *words_of(const struct view_kind *kind, const char *field)
+{
+#define WORDS(kind, field, words)                                        \
+    {                                                                    \
+        kind, field, FORMAT_CHOICE, .required = true, .choices = (words) \
+    }
+    static const struct config_rule rules[] = {
+        WORDS("agent", "state", "logged_out|not_ready|idle|ringing|talking|wrap_up"),
+        WORDS("call", "phase", "app|menu|waiting|offered|dialling|talking|failed"),
+        WORDS("cdr", "direction", "inbound|internal"),
+        WORDS("cdr", "ended_by", "caller|agent|callee|system"),
+        WORDS("address", "state", "bound|pending|moving|failed"),
+    };
+#undef WORDS
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (strcmp(rules[i].message, kind->name) == 0 && strcmp(rules[i].field, field) == 0)
+            return &rules[i];
+    }
+    enum cfg_kind configured = config_kind(kind->name);
+    const struct config_rule *r =
+        configured == CFG_NONE ? NULL : config_rule(config_descriptor(configured)->short_name, field);
+    return r && r->format == FORMAT_CHOICE ? r : NULL;
+}
+
+/* A value that no row can have finds nothing: whoever mistyped it is told instead. */
+static int check_value(struct view *v, const char *key, const json_t *val)
+{
+    const char *text = json_string_value(val);
+    const struct config_rule *words = words_of(v->kind, key);
+    uint64_t n;
+    if (v->kind->own_filters && !text)
+        return err_set(v->info, ERR_INVAL, key, "must be a string");
+    if (!text) /* a number or a truth value, from within */
+        return 0;
+    if ((strcmp(key, "from") == 0 || strcmp(key, "to") == 0) && view_parse_time(text, &n) != 0)
+        return err_set(v->info, ERR_INVAL, key, "must be a time such as 2026-03-01T09:30:00Z");
+    if (strcmp(key, "call_id") == 0 && !view_parse_id(text, &n))
+        return err_set(v->info, ERR_INVAL, key, "must be 16 hexadecimal digits, small letters");
+    return words ? config_check_text(words, text, key, v->info) : 0;
+}
+
 static int check_filters(struct view *v)
 {
     const char *key;
@@ -155,11 +197,9 @@ static int check_filters(struct view *v)
             known = known || strcmp(*f, key) == 0;
         if (!known)
             return err_set(v->info, ERR_INVAL, key, "%s cannot be filtered by this", v->kind->name);
-        if (v->kind->own_filters && !json_is_string(val))
-            return err_set(v->info, ERR_INVAL, key, "must be a string");
-        uint64_t us;
-        if ((strcmp(key, "from") == 0 || strcmp(key, "to") == 0) && view_parse_time(json_string_value(val), &us) != 0)
-            return err_set(v->info, ERR_INVAL, key, "must be a time such as 2026-03-01T09:30:00Z");
+        int err = check_value(v, key, val);
+        if (err)
+            return err;
     }
     return 0;
 }

@@ -43,7 +43,7 @@ struct view_query {
         filter; /* object of equality filters by field name (and "from"/"to" times for cdr, audit), or NULL; not taken over */
 };
 /* *out: for one object the object; for a list {"items": [...], "next_cursor": text or null, "index": N}. ERR_NOTFOUND;
- * ERR_INVAL for an unknown kind, filter field or a bad cursor (info names it). */
+ * ERR_INVAL for an unknown kind or filter field, a value that no row can have in a filter, or a bad cursor (info names it). */
 ERR_CHECKED int view_read(struct storage_reader *r, const struct view_query *q, json_t **out, struct err_info *info);
 
 /* Events with id after (index, n), oldest first, at most limit. *gone is set when events after that id are no longer kept. */

@@ -73,10 +73,8 @@ static void filters(struct view *v, struct where *w, const struct timed *t)
             (void)snprintf(cond, sizeof cond, "%s %s ?", t->number, **f == 'f' ? ">=" : "<");
             and_where(w, cond, storage_int(first));
         } else if (strcmp(*f, "call_id") == 0) {
-            if (!view_parse_id(text, &us))
-                (void)strcat(w->sql, " AND 0");
-            else
-                and_where(w, "call_id=?", storage_int(us));
+            (void)view_parse_id(text, &us); /* likewise */
+            and_where(w, "call_id=?", storage_int(us));
         } else {
             (void)snprintf(cond, sizeof cond, "%s=?", *f);
             and_where(w, cond, storage_text(text));

@@ -208,6 +208,11 @@ START_TEST(every_kind_can_be_listed)
     a = rig_get(&R, "/v1/cdrs?from=yesterday");
     ck_status(a, 422);
     ck_assert_str_eq(rig_text(a, "field"), "from");
+    a = rig_get(&R, "/v1/agents?state=sleeping");
+    ck_status(a, 422);
+    ck_assert_str_eq(rig_text(a, "field"), "state");
+    ck_assert_ptr_nonnull(strstr(rig_text(a, "detail"), "wrap_up"));
+    ck_status(rig_get(&R, "/v1/agents?state=wrap_up"), 200);
     ck_status(rig_get(&R, "/v1/cdrs?from=2026-03-01T00:00:00%2B08:00&to=2026-03-02T00:00:00Z"), 200);
     ck_status(rig_get(&R, "/v1/cdrs/0000000000000001"), 404);
     ck_status(rig_get(&R, "/v1/calls/0000000000000001"), 404);

@@ -159,6 +159,59 @@ START_TEST(test_bad_questions)
 }
 END_TEST
 
+/* What no row can have is refused: finding nothing would look like an answer. */
+START_TEST(test_filters_take_words_that_exist)
+{
+    static const struct {
+        const char *kind, *field, *value;
+        int code;
+    } asked[] = {
+        {"agent", "state", "sleeping", ERR_INVAL},   {"agent", "state", "", ERR_INVAL},
+        {"agent", "type", "boss", ERR_INVAL},        {"agent", "type", "supervisor", 0},
+        {"agent", "group", "anything", 0},           {"call", "phase", "ringing", ERR_INVAL},
+        {"token", "role", "root", ERR_INVAL},        {"token", "role", "read", 0},
+        {"network", "takeover", "never", ERR_INVAL}, {"network", "takeover", "", 0},
+        {"trunk", "takeover", "reinvite", 0},        {"address", "state", "lost", ERR_INVAL},
+        {"address", "state", "moving", 0},           {"cdr", "direction", "outward", ERR_INVAL},
+        {"cdr", "direction", "internal", 0},         {"cdr", "ended_by", "nobody", ERR_INVAL},
+        {"cdr", "ended_by", "system", 0},            {"cdr", "call_id", "12", ERR_INVAL},
+        {"cdr", "call_id", "00000000000000FF", ERR_INVAL}, {"cdr", "call_id", "00000000000000ff", 0},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        json_t *filter = json_pack("{s:s}", asked[i].field, asked[i].value), *out = NULL;
+        struct view_query q = {.kind = asked[i].kind, .filter = filter};
+        struct err_info info = {0};
+        ck_assert_msg(ask(&q, &out, &info) == asked[i].code, "%s %s=%s", q.kind, asked[i].field, asked[i].value);
+        ck_assert_str_eq(info.field, asked[i].code ? asked[i].field : "");
+        json_decref(out);
+        json_decref(filter);
+    }
+}
+END_TEST
+
+/* The words are those that rows show. */
+START_TEST(test_filters_know_all_words)
+{
+    const char *words[16][2];
+    size_t n = 0;
+    for (unsigned s = 0; s <= CORE_AGENT_WRAP_UP; s++, n++) {
+        words[n][0] = "state";
+        words[n][1] = core_agent_state_name((enum core_agent_state)s);
+    }
+    for (unsigned p = 0; p <= CORE_CALL_FAILED; p++, n++) {
+        words[n][0] = "phase";
+        words[n][1] = core_call_phase_name((enum core_call_phase)p);
+    }
+    for (size_t i = 0; i < n; i++) {
+        json_t *filter = json_pack("{s:s}", words[i][0], words[i][1]);
+        json_t *list = fx_view(&f, words[i][0][0] == 's' ? "agent" : "call", NULL, filter);
+        ck_assert(json_is_array(items(list)));
+        json_decref(list);
+        json_decref(filter);
+    }
+}
+END_TEST
+
 START_TEST(test_records_by_time)
 {
     for (uint64_t id = 1; id <= 20; id++) {
@@ -312,6 +365,8 @@ int main(void)
     tcase_add_test(t, test_extensions_show_no_secret);
     tcase_add_loop_test(t, test_pages, 0, 7);
     tcase_add_test(t, test_bad_questions);
+    tcase_add_test(t, test_filters_take_words_that_exist);
+    tcase_add_test(t, test_filters_know_all_words);
     tcase_add_test(t, test_records_by_time);
     tcase_add_test(t, test_event_stream);
     tcase_add_test(t, test_config_errors_have_paths);
