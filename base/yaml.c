@@ -536,6 +536,15 @@ static bool json_depth_ok(json_t *v, unsigned depth)
     return true;
 }
 
+/* What jansson says, but for what it says in terms of its own options. */
+static const char *json_fault(const json_error_t *e)
+{
+    enum json_error_code code = json_error_code(e);
+    if (code == json_error_null_character || code == json_error_null_byte_in_key)
+        return "text must not contain the character \\u0000";
+    return e->text;
+}
+
 int json_load_text(const char *text, size_t len, json_t **out, struct err_info *info)
 {
     if (len > YAML_BYTES_MAX)
@@ -544,7 +553,7 @@ int json_load_text(const char *text, size_t len, json_t **out, struct err_info *
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &e);
     if (!root) {
         int code = json_error_code(&e) == json_error_out_of_memory ? ERR_NOMEM : ERR_INVAL;
-        err_set(info, code, "", "%s", e.text);
+        err_set(info, code, "", "%s", json_fault(&e));
         if (info) {
             info->line = e.line > 0 ? (unsigned)e.line : 1;
             info->column = e.column > 0 ? (unsigned)e.column : 1;

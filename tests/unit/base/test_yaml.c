@@ -245,6 +245,20 @@ START_TEST(positions)
 }
 END_TEST
 
+START_TEST(json_faults_are_in_plain_words)
+{
+    static const char *const nul[] = {"[1,\n \"a\\u0000b\"]", "{\"a\": 1,\n \"b\\u0000\": 2}"};
+    for (size_t i = 0; i < 2; i++) {
+        json_t *out = NULL;
+        struct err_info info = {.line = 0};
+        ck_assert_int_eq(json_load_text(nul[i], strlen(nul[i]), &out, &info), ERR_INVAL);
+        ck_assert_str_eq(info.text, "text must not contain the character \\u0000");
+        ck_assert_uint_eq(info.line, 2);
+        ck_assert_ptr_null(out);
+    }
+}
+END_TEST
+
 START_TEST(json_text)
 {
     static const struct {
@@ -324,6 +338,7 @@ int main(void)
     tcase_add_test(t, bad_bytes);
     tcase_add_test(t, limits);
     tcase_add_test(t, positions);
+    tcase_add_test(t, json_faults_are_in_plain_words);
     tcase_add_test(t, json_text);
     tcase_add_test(t, out_of_memory);
     suite_add_tcase(s, t);
