@@ -167,11 +167,7 @@ static json_t *apiback_disk(struct node *n, uint64_t log_bytes)
     uint64_t free_bytes = 0;
     if (statvfs(n->cfg.data, &fs) == 0)
         free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-    uv_fs_t st;
-    uint64_t db = 0;
-    if (uv_fs_stat(NULL, &st, storage_path(n->st), NULL) == 0)
-        db = st.statbuf.st_size;
-    uv_fs_req_cleanup(&st);
+    uint64_t db = storage_bytes(n->st);
     return json_pack("{s:I,s:I,s:I,s:I}", "data_bytes", (json_int_t)db + (json_int_t)log_bytes, "free_bytes",
                      (json_int_t)free_bytes, "log_bytes", (json_int_t)log_bytes, "database_bytes", (json_int_t)db);
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/folder.h"
@@ -364,6 +365,20 @@ void storage_close(struct storage *st)
 const char *storage_path(const struct storage *st)
 {
     return st->shared->path;
+}
+
+uint64_t storage_bytes(const struct storage *st)
+{
+    static const char *const files[] = {"", "-wal"};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[sizeof st->shared->path + 8];
+        struct stat s;
+        (void)snprintf(path, sizeof path, "%s%s", st->shared->path, files[i]);
+        if (stat(path, &s) == 0)
+            bytes += (uint64_t)s.st_size;
+    }
+    return bytes;
 }
 
 uint64_t storage_applied_index(const struct storage *st)

@@ -38,6 +38,8 @@ void storage_close(struct storage *st);
 /* Removes the database files of DIR: after ERR_CORRUPT, with nothing open on it. */
 ERR_CHECKED int storage_discard(const char *dir, struct err_info *info);
 const char *storage_path(const struct storage *st);
+/* What the database takes on disk, its write-ahead log included; 0 when the disk does not say. */
+uint64_t storage_bytes(const struct storage *st);
 /* Index stored by the last committed transaction, 0 in an empty database. */
 uint64_t storage_applied_index(const struct storage *st);
 

@@ -47,6 +47,24 @@ START_TEST(test_clean_mark)
 }
 END_TEST
 
+/* Every command adds to the write-ahead log; the database itself grows only when that is moved into it. */
+START_TEST(test_bytes_include_the_write_ahead_log)
+{
+    struct stat db, wal;
+    char path[256];
+    uint64_t before = storage_bytes(f.st);
+    for (unsigned i = 0; i < 50; i++)
+        ck_assert_int_eq(fx_tick(&f), 0);
+    path_in(path, "state.db");
+    ck_assert_int_eq(stat(path, &db), 0);
+    path_in(path, "state.db-wal");
+    ck_assert_int_eq(stat(path, &wal), 0);
+    ck_assert_int_gt(wal.st_size, 0);
+    ck_assert_uint_gt(storage_bytes(f.st), before);
+    ck_assert_uint_eq(storage_bytes(f.st), (uint64_t)(db.st_size + wal.st_size));
+}
+END_TEST
+
 START_TEST(test_digest_names_the_table)
 {
     struct storage_digest a, b;
@@ -370,6 +388,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, up, down);
     tcase_add_test(t, test_clean_mark);
+    tcase_add_test(t, test_bytes_include_the_write_ahead_log);
     tcase_add_test(t, test_digest_names_the_table);
     tcase_add_test(t, test_image_and_install);
     tcase_add_test(t, test_install_while_a_digest_is_computed);
