@@ -129,6 +129,7 @@ void mesh_greeted(struct mesh_conn *c)
     p->incarnation = c->hello.incarnation;
     p->retry_ms = MESH_RETRY_MIN_MS;
     p->refused_told = false;
+    mesh_told_forget(&m->told, p->name);
     log_info("mesh", "connected with %s (%s)", p->name, c->remote);
     uint64_t id = p->id;
     m->ev.link(m->ev.ctx, id, true, false);

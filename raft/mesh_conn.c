@@ -91,14 +91,30 @@ struct mesh_conn *mesh_conn_new(struct mesh *m, bool dialed)
     return c;
 }
 
+static const char *mesh_conn_name(const struct mesh_conn *c)
+{
+    return c->hello.name[0] ? c->hello.name : c->peer ? c->peer->name : "a stranger";
+}
+
+bool mesh_conn_news(struct mesh_conn *c, const char *what)
+{
+    const char *name = mesh_conn_name(c), *port = strrchr(c->remote, ':');
+    char who[sizeof c->remote + 16];
+    if (c->hello.name[0] || c->peer)
+        return mesh_told_news(&c->mesh->told, name, what);
+    /* Each try of a stranger comes from another port. */
+    snprintf(who, sizeof who, "stranger %.*s", port ? (int)(port - c->remote) : (int)strlen(c->remote), c->remote);
+    return mesh_told_news(&c->mesh->told, who, what);
+}
+
 static void mesh_conn_end(struct mesh_conn *c, const char *why, int dial_status)
 {
     struct mesh *m = c->mesh;
     if (c->state == MESH_CLOSED)
         return;
-    if (why && c->state != MESH_CONNECT)
-        log_info("mesh", "connection with %s (%s) closed: %s", c->hello.name[0] ? c->hello.name : "a stranger",
-                 c->remote, why);
+    /* One that runs out was told of when it was answered. The end of one that was up is always news. */
+    if (why && c->state != MESH_CONNECT && c->state != MESH_DRAIN && (c->state == MESH_UP || mesh_conn_news(c, why)))
+        log_info("mesh", "connection with %s (%s) closed: %s", mesh_conn_name(c), c->remote, why);
     c->state = MESH_CLOSED;
     list_del(&c->link);
     if (m->filling == c)
@@ -261,7 +277,8 @@ void mesh_conn_refuse(struct mesh_conn *c, int code, const char *text)
     uint8_t buf[300];
     uint8_t *p = wire_put32(buf, (uint32_t)code);
     p = wire_put_str(p, text);
-    log_warn("mesh", "refused %s (%s): %s", c->hello.name[0] ? c->hello.name : "a stranger", c->remote, text);
+    if (mesh_conn_news(c, text))
+        log_warn("mesh", "refused %s (%s): %s", mesh_conn_name(c), c->remote, text);
     mesh_conn_send(c, MESH_REFUSED, buf, (size_t)(p - buf));
     mesh_conn_drain(c);
 }
@@ -281,7 +298,8 @@ static void mesh_conn_on_refused(struct mesh_conn *c, const uint8_t *data, size_
     }
     struct mesh *m = c->mesh;
     uint64_t peer = c->peer ? c->peer->id : c->hello.id;
-    log_warn("mesh", "%s refused us: %s", c->remote, text);
+    if (mesh_conn_news(c, text))
+        log_warn("mesh", "%s (%s) refused us: %s", mesh_conn_name(c), c->remote, text);
     mesh_conn_close(c, NULL);
     m->ev.refused(m->ev.ctx, peer, code, text);
 }
@@ -309,6 +327,10 @@ static void mesh_conn_on_hello(struct mesh_conn *c, const uint8_t *data, size_t 
         }
         if (m->self.id)
             m->ev.join(m->ev.ctx, &h, &reply);
+        const char *answer = reply.status ? reply.text : "it may";
+        if (mesh_conn_news(c, answer))
+            log_info("mesh", "%s (%s) asks to join: %s", h.name, c->remote,
+                     answer[0] ? answer : "we have not joined yet");
         mesh_conn_send(c, MESH_JOIN_REPLY, out, mesh_join_reply_encode(out, &reply));
         mesh_conn_drain(c);
         return;

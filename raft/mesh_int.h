@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "raft/mesh.h"
+#include "raft/mesh_told.h"
 #include "raft/tls.h"
 
 /* A byte queue: bytes lie in data[start, end). */
@@ -71,6 +72,7 @@ struct mesh {
     struct list_node peers, conns;
     uv_tcp_t turned_away; /* a connection that there was no memory for, until it is closed */
     bool turning_away, turn_away_again;
+    struct mesh_told told;
     struct mesh_conn *joining;
     struct mesh_conn *filling; /* between mesh_begin and mesh_end */
     size_t filling_at;
@@ -89,6 +91,8 @@ const char *mesh_tls_error(char *out, size_t cap);
 
 struct mesh_conn *mesh_conn_new(struct mesh *m, bool dialed);
 void mesh_conn_close(struct mesh_conn *c, const char *why);
+/* Whether the log has not been told this of the peer since it was last up. */
+bool mesh_conn_news(struct mesh_conn *c, const char *what);
 int mesh_conn_dial(struct mesh_conn *c, const char *address);
 void mesh_conn_accept(struct mesh *m);
 void mesh_conn_flush(struct mesh_conn *c);

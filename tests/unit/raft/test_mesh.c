@@ -2,7 +2,9 @@
 #include <dlfcn.h>
 #include <signal.h>
 
+#include "base/log.h"
 #include "raft/mesh.h"
+#include "raft/mesh_told.h"
 #include "tests/unit/raft/fixture.h"
 
 /* The library's own SSL_new, unless a test has used up the memory for it. */
@@ -200,6 +202,87 @@ START_TEST(test_other_name_is_refused)
 }
 END_TEST
 
+/* Lines of a log that say all of `a` and `b`. */
+static unsigned lines_with(FILE *log, const char *a, const char *b)
+{
+    char line[1024];
+    unsigned n = 0;
+    rewind(log);
+    while (fgets(line, sizeof line, log))
+        n += strstr(line, a) && strstr(line, b);
+    return n;
+}
+
+static int log_into(FILE *log)
+{
+    int before = dup(STDERR_FILENO);
+    ck_assert_int_ge(before, 0);
+    ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
+    return before;
+}
+
+static bool has_tried(struct fx *fx, void *arg)
+{
+    (void)fx;
+    return lines_with(arg, "asks to join", "not been added") > 0;
+}
+
+/* A node that asks again and again before it is added, and a stranger that comes again and again, are told of once. */
+START_TEST(test_repetitions_are_told_once)
+{
+    struct fx *fx = fx_new();
+    struct err_info info = {0};
+    struct stranger s;
+    FILE *log = tmpfile();
+    ck_assert_ptr_nonnull(log);
+    fx_cluster(fx, 2);
+    int before = log_into(log);
+    log_setup(LOG_INFO, false, "test");
+    for (unsigned i = 0; i < 5; i++) {
+        visit(fx, &s, "GET / HTTP/1.1\r\n\r\n", 18);
+        ck_assert(fx_until(fx, is_closed, &s));
+    }
+    unsigned strangers = lines_with(log, "stranger", "closed");
+    fx_certify(fx, "n3", fx->nodes[2].cert, fx->nodes[2].key, false);
+    ck_assert_int_eq(fx_start(fx, 2, false, 0, &info), 0);
+    ck_assert(fx_until(fx, has_tried, log));
+    for (unsigned i = 0; i < 4; i++) { /* each takes several tries' time */
+        struct unchanged u = {200};
+        ck_assert(fx_until(fx, turns, &u));
+    }
+    unsigned asked = lines_with(log, "n3", "asks to join"), closed = lines_with(log, "n3", "closed");
+    ck_assert_int_ge(dup2(before, STDERR_FILENO), 0);
+    close(before);
+    ck_assert_uint_eq(strangers, 1);
+    ck_assert_uint_ge(asked, 1);
+    ck_assert_uint_le(asked, 2); /* the leader, and perhaps the other node that sent it there */
+    ck_assert_uint_eq(closed, 0);
+    fclose(log);
+    fx_free(fx);
+}
+END_TEST
+
+START_TEST(test_what_is_news)
+{
+    static struct mesh_told t;
+    char who[16];
+    ck_assert(mesh_told_news(&t, "n1", "closed by peer"));
+    ck_assert(!mesh_told_news(&t, "n1", "closed by peer"));
+    ck_assert(mesh_told_news(&t, "n2", "closed by peer"));
+    ck_assert(mesh_told_news(&t, "n1", "certificate has expired"));
+    ck_assert(mesh_told_news(&t, "n1", "closed by peer"));
+    mesh_told_forget(&t, "n1"); /* it was up in between */
+    ck_assert(mesh_told_news(&t, "n1", "closed by peer"));
+    ck_assert(!mesh_told_news(&t, "n2", "closed by peer"));
+    for (unsigned i = 0; i < 2 * MESH_TOLD_MAX; i++) {
+        snprintf(who, sizeof who, "x%u", i);
+        ck_assert(mesh_told_news(&t, who, "closed by peer"));
+        ck_assert(!mesh_told_news(&t, who, "closed by peer"));
+    }
+    ck_assert(mesh_told_news(&t, "n2", "closed by peer")); /* forgotten for others */
+}
+END_TEST
+
 START_TEST(test_writing_to_a_dead_peer_is_no_signal)
 {
     struct fx *fx = fx_new();
@@ -258,6 +341,8 @@ int main(void)
     tcase_add_test(tc, test_out_of_memory_does_not_stop_the_listener);
     tcase_add_test(tc, test_other_authority_is_refused);
     tcase_add_test(tc, test_other_name_is_refused);
+    tcase_add_test(tc, test_repetitions_are_told_once);
+    tcase_add_test(tc, test_what_is_news);
     tcase_add_test(tc, test_writing_to_a_dead_peer_is_no_signal);
     tcase_add_test(tc, test_bad_files_are_told);
     tcase_add_test(tc, test_addresses);
