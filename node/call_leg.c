@@ -133,10 +133,19 @@ static void call_leg_next_version(struct call_leg *l)
         l->local.version++;
 }
 
+/* A leg that is just taken over has no dialog yet. */
+static void call_leg_warn(struct call_leg *l, unsigned code, const char *text)
+{
+    if (l->sip)
+        sip_leg_warn(l->sip, code, text);
+}
+
 int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want, struct err_info *info)
 {
     struct sdp offer;
     int rc = sdp_parse(sdp, len, &offer, info);
+    if (rc == ERR_UNSUPPORTED)
+        call_leg_warn(l, 399, "Too many media lines");
     if (rc)
         return rc;
     struct sdp_local local = l->local;
@@ -148,11 +157,15 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
         local.version++;
     struct sdp_session_params agreed;
     int n = sdp_write_answer(&offer, &local, text, sizeof text, &agreed);
-    if (n < 0)
-        return err_set(info, ERR_UNSUPPORTED, "sdp",
-                       n == ERR_TOOBIG ? "too many media lines to answer" : "no audio in G.711 (PCMA, PCMU) in common");
-    if (!agreed.active && !l->agreed.active)
+    if (n < 0) {
+        struct sdp_warning why = sdp_why_not(&offer, &local);
+        call_leg_warn(l, why.code, why.text);
+        return err_set(info, ERR_UNSUPPORTED, "sdp", "%s", why.text);
+    }
+    if (!agreed.active && !l->agreed.active) {
+        call_leg_warn(l, 304, "Media type not available: no audio stream is offered");
         return err_set(info, ERR_UNSUPPORTED, "sdp", "no audio stream is offered");
+    }
     rc = call_leg_keep(&l->remote_sdp, sdp, len);
     if (rc == 0)
         rc = call_leg_keep(&l->local_sdp, text, (size_t)n);

@@ -92,6 +92,13 @@ size_t sdp_own_line(const struct sdp *ours);
  * (or that has none) is answered likewise, with agreed->active false. Returns the length, or ERR_TOOBIG. Fills *agreed. */
 int sdp_write_answer(const struct sdp *offer, const struct sdp_local *local, char *out, size_t size,
                      struct sdp_session_params *agreed);
+/* Why sdp_write_answer says ERR_UNSUPPORTED: a warn-code of RFC 3261 section 20.43 and its text (static, no '"') for who calls.
+ * Of several m= lines the one that came nearest is told of. */
+struct sdp_warning {
+    unsigned code;
+    const char *text;
+};
+struct sdp_warning sdp_why_not(const struct sdp *offer, const struct sdp_local *local);
 /* Takes the answer to an offer of ours (the m= line at offered->line). ERR_UNSUPPORTED when nothing common was chosen. */
 ERR_CHECKED int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer,
                                 struct sdp_session_params *agreed);

@@ -271,6 +271,30 @@ int sdp_write_answer(const struct sdp *offer, const struct sdp_local *local, cha
     return n;
 }
 
+struct sdp_warning sdp_why_not(const struct sdp *offer, const struct sdp_local *local)
+{
+    static const struct sdp_warning by_stage[] = {
+        {304, "Media type not available: only audio is taken"},
+        {302, "Incompatible transport protocol: only RTP/AVP is taken"},
+        {301, "Incompatible network address formats: an address of the family of this connection is needed"},
+        {305, "Incompatible media format: only G.711 (PCMA, PCMU) is taken"},
+        {399, "The session description cannot be answered"},
+    };
+    size_t best = 0;
+    for (size_t i = 0; i < offer->n_media; i++) {
+        const struct sdp_media *m = &offer->media[i];
+        size_t stage = 0;
+        if (m->port != 0 && strcasecmp(m->kind, "audio") == 0) {
+            stage = !is_plain_audio(m)                              ? 1
+                    : (int)m->addr.ss_family != local_family(local) ? 2
+                    : !pick_by_our_order(m, local)                  ? 3
+                                                                    : 4;
+        }
+        best = stage > best ? stage : best;
+    }
+    return by_stage[best];
+}
+
 int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer, struct sdp_session_params *agreed)
 {
     struct sdp_session_params p = {.dtmf_pt = -1, .dtmf_recv_pt = -1};

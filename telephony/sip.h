@@ -186,6 +186,9 @@ void sip_leg_trying(struct sip_leg *leg);
 ERR_CHECKED int sip_leg_ring(struct sip_leg *leg, int status, const char *sdp);
 /* 200. sdp is the answer, or our offer if the INVITE had none. Sent again until ACKed (RFC 3261 13.3.1.4). */
 ERR_CHECKED int sip_leg_answer(struct sip_leg *leg, const char *sdp);
+/* Why the next 488 of this leg (sip_leg_reject, sip_leg_reanswer) is given, as a Warning header (RFC 3261 section 20.43); `text` is
+ * printable, without quotation marks, and copied. Without memory the refusal goes without it. */
+void sip_leg_warn(struct sip_leg *leg, unsigned code, const char *text);
 /* Final refusal; the leg is gone when it returns. retry_after_s 0: no header. */
 void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int retry_after_s);
 

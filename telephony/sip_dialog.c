@@ -251,8 +251,13 @@ static int reply(struct sip_leg *leg, nta_incoming_t *irq, int status)
     snprintf(after, sizeof after, "%u", r % 11u);
     nta_incoming_treply(irq, status, sip_phrase(status, NULL), TAG_IF(status == 500, SIPTAG_RETRY_AFTER_STR(after)),
                         TAG_IF(status == 405 || status == 501, SIPTAG_ALLOW_STR(SIP_ALLOW)),
-                        TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT)), SIPTAG_SERVER_STR(leg->ua->product),
-                        TAG_END());
+                        TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT)),
+                        TAG_IF(status == 488 && leg->warning, SIPTAG_WARNING_STR(leg->warning)),
+                        SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
+    if (status == 488) {
+        free(leg->warning);
+        leg->warning = NULL;
+    }
     return status;
 }
 

@@ -122,6 +122,7 @@ struct sip_leg {
     nta_leg_t *nta;
     char *call_id, *local_uri, *remote_uri, *remote_tag, *remote_target, *route_set, *invite_text;
     char *local_tag;
+    char *warning;                  /* of the next 488, or NULL */
     char *local_addr, *remote_addr; /* From/To values as sent, ours with tag */
     uint32_t local_cseq, remote_cseq;
     enum sip_transport transport;

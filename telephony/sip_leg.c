@@ -13,7 +13,7 @@ static void leg_destroy(void *obj)
         leg->route_set,    leg->invite_text,   leg->local_tag,     leg->local_addr,  leg->remote_addr,
         leg->local_sdp,    leg->remote_sdp,    leg->next_ring_sdp, leg->next_answer, leg->delayed_answer,
         leg->target,       leg->out_route,     leg->out_headers,   leg->branch,      leg->release_text,
-        leg->offer_in_sdp, leg->offer_out_sdp, leg->held_sdp,
+        leg->offer_in_sdp, leg->offer_out_sdp, leg->held_sdp,      leg->warning,
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
@@ -154,7 +154,17 @@ static void refuse(struct sip_leg *leg, int status, const char *phrase, int retr
     nta_incoming_treply(
         leg->invite_in, status, sip_phrase(status, phrase), TAG_IF(retry_after_s > 0, SIPTAG_RETRY_AFTER_STR(after)),
         TAG_IF(reason, SIPTAG_REASON_STR(reason)), TAG_IF(status == 415, SIPTAG_ACCEPT_STR(SIP_ACCEPT_SDP)),
-        TAG_IF(status == 405, SIPTAG_ALLOW_STR(SIP_ALLOW)), SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
+        TAG_IF(status == 405, SIPTAG_ALLOW_STR(SIP_ALLOW)),
+        TAG_IF(status == 488 && leg->warning, SIPTAG_WARNING_STR(leg->warning)), SIPTAG_SERVER_STR(leg->ua->product),
+        TAG_END());
+}
+
+void sip_leg_warn(struct sip_leg *leg, unsigned code, const char *text)
+{
+    const struct sip_port *p = leg->port;
+    bool v6 = strchr(p->ip, ':') != NULL;
+    free(leg->warning);
+    leg->warning = sip_format("%u %s%s%s:%u \"%s\"", code, v6 ? "[" : "", p->ip, v6 ? "]" : "", p->port, text);
 }
 
 void sip_leg_reject(struct sip_leg *leg, int status, const char *phrase, int retry_after_s)

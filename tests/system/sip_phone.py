@@ -229,6 +229,7 @@ class Call:
         self.cseq = random.randrange(1, 1000)
         self.changed = phone.changed
         self.status, self.answered, self.ended, self.by, self.reason = 0, False, False, "", ""
+        self.final = None        # the answer that refused it
         self.history = []        # statuses and requests, in order
         self.reinvites = []      # SDP of each re-INVITE that came
         self.request = None      # the INVITE that came
@@ -534,7 +535,7 @@ class SipPhone:
             call._note(r.status)
         else:
             with self.changed:
-                call.status = r.status
+                call.status, call.final = r.status, r
             call._note(r.status)
             call._end("them", r.first)
 

@@ -2,7 +2,7 @@
 import re
 
 from callcase import CallCase
-from everline import HTTPS, PEER, Cluster, wait_for
+from everline import HTTPS, PEER, SIP, Cluster, wait_for
 from sip_phone import Rtp, SipPhone, bracketed
 from sipmsg import sdp, uri_of
 from sipua import Ua, free_port6
@@ -70,7 +70,11 @@ class Applications(CallCase):
     def test_nothing_in_common(self):
         p = self.caller()
         body = sdp(p.ip, 40000).replace("RTP/AVP 0 8 101", "RTP/AVP 18 101").replace("rtpmap:0 PCMU", "rtpmap:18 G729")
-        self.assertEqual(p.invite("10001", body=body).wait_ended().status, 488)
+        call = p.invite("10001", body=body).wait_ended()
+        self.assertEqual(call.status, 488)
+        self.assertRegex(call.final.get("warning"), r'^305 %s:%d "[^"]*G\.711' % (re.escape(self.a.ip), SIP))
+        call = p.invite("10001", body=body.replace("m=audio", "m=video")).wait_ended()
+        self.assertRegex(call.final.get("warning"), "^304 ")
         self.assertEqual(p.invite("10001", body="v=0\r\nthis is not SDP\r\n").wait_ended().status, 400)
 
     def test_options(self):

@@ -308,22 +308,30 @@ END_TEST
 
 START_TEST(what_we_cannot_do_is_unsupported)
 {
-    static const char *const offers[] = {
-        HEAD "m=audio 49170 RTP/SAVP 0 8\r\n",
-        HEAD "m=audio 49170 UDP/TLS/RTP/SAVPF 0\r\n",
-        HEAD "m=audio 49170 RTP/AVP 18 9 4\r\n",
-        HEAD "m=video 49170 RTP/AVP 0\r\n",
-        HEAD "m=audio 9 X @\r\n",
-        "v=0\r\no=- 1 1 IN IP4 h\r\nc=IN IP4 some.host\r\nm=audio 49170 RTP/AVP 0\r\n",
-        "v=0\r\no=- 1 1 IN IP4 h\r\nm=audio 49170 RTP/AVP 0\r\n",
-        "v=0\r\no=- 1 1 IN IP6 ::1\r\nc=IN IP6 2001:db8::1\r\nm=audio 49170 RTP/AVP 0\r\n", /* we are IPv4 here */
+    static const struct {
+        const char *offer;
+        unsigned warning; /* RFC 3261 section 20.43 */
+    } cases[] = {
+        {HEAD "m=audio 49170 RTP/SAVP 0 8\r\n", 302},
+        {HEAD "m=audio 49170 UDP/TLS/RTP/SAVPF 0\r\n", 302},
+        {HEAD "m=audio 49170 RTP/AVP 18 9 4\r\n", 305},
+        {HEAD "m=video 49170 RTP/AVP 0\r\n", 304},
+        {HEAD "m=audio 0 RTP/AVP 0\r\nm=video 49170 RTP/AVP 0\r\n", 304},
+        {HEAD "m=video 49170 RTP/AVP 0\r\nm=audio 49172 RTP/AVP 18\r\nm=audio 49174 RTP/SAVP 0\r\n", 305},
+        {HEAD "m=audio 9 X @\r\n", 302},
+        {"v=0\r\no=- 1 1 IN IP4 h\r\nc=IN IP4 some.host\r\nm=audio 49170 RTP/AVP 0\r\n", 301},
+        {"v=0\r\no=- 1 1 IN IP4 h\r\nm=audio 49170 RTP/AVP 0\r\n", 301},
+        {"v=0\r\no=- 1 1 IN IP6 ::1\r\nc=IN IP6 2001:db8::1\r\nm=audio 49170 RTP/AVP 0\r\n", 301}, /* we are IPv4 here */
     };
     struct sdp_local local = ours();
     struct sdp_session_params p;
     char text[1024];
-    for (size_t k = 0; k < sizeof offers / sizeof *offers; k++) {
-        struct sdp offer = parse(offers[k]);
-        ck_assert_msg(sdp_write_answer(&offer, &local, text, sizeof text, &p) == ERR_UNSUPPORTED, "%s", offers[k]);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct sdp offer = parse(cases[k].offer);
+        ck_assert_msg(sdp_write_answer(&offer, &local, text, sizeof text, &p) == ERR_UNSUPPORTED, "%s", cases[k].offer);
+        struct sdp_warning why = sdp_why_not(&offer, &local);
+        ck_assert_msg(why.code == cases[k].warning, "%s: %u", cases[k].offer, why.code);
+        ck_assert_ptr_null(strchr(why.text, '"'));
     }
 }
 END_TEST

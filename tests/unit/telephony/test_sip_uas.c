@@ -145,9 +145,11 @@ START_TEST(rejected)
     struct peer *p = rig.peer;
     peer_request(p, "INVITE", "", SDP_A);
     env_until(e, e->leg != NULL);
+    sip_leg_warn(e->leg, 305, "for another status");
     sip_leg_reject(e->leg, 486, "Busy Here", 7);
     peer_expect(p, "SIP/2.0 486 Busy Here");
     ck_assert_str_eq(peer_header(p, "Retry-After"), "7");
+    ck_assert_str_eq(peer_header(p, "Warning"), "");
     peer_request(p, "ACK", "", NULL);
     p->to_tag[0] = '\0';
     p->cseq++;
@@ -158,6 +160,40 @@ START_TEST(rejected)
     peer_expect(p, "SIP/2.0 603");
     peer_request(p, "ACK", "", NULL);
     env_no_event(e);
+}
+END_TEST
+
+/* RFC 3261 section 20.43: why a description cannot be taken; once, and not with the next refusal. */
+START_TEST(refused_with_a_warning)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    peer_request(p, "INVITE", "", SDP_A);
+    env_until(e, e->leg != NULL);
+    sip_leg_warn(e->leg, 304, "not this");
+    sip_leg_warn(e->leg, 305, "Incompatible media format");
+    sip_leg_reject(e->leg, 488, NULL, 0);
+    peer_expect(p, "SIP/2.0 488");
+    const char *warning = peer_header(p, "Warning");
+    ck_assert_msg(strncmp(warning, "305 ", 4) == 0, "%s", warning);
+    ck_assert_ptr_nonnull(strstr(warning, " \"Incompatible media format\""));
+    peer_request(p, "ACK", "", NULL);
+    p->to_tag[0] = '\0';
+    p->cseq++;
+    e->leg = NULL;
+    establish(e, p, "");
+    peer_request(p, "UPDATE", "", SDP_B);
+    env_event(e, SIP_EV_REOFFER);
+    sip_leg_warn(e->leg, 304, "Media type not available");
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 488, NULL), 0);
+    peer_expect(p, "SIP/2.0 488");
+    ck_assert_ptr_nonnull(strstr(peer_header(p, "Warning"), " \"Media type not available\""));
+    p->cseq++;
+    peer_request(p, "UPDATE", "", SDP_B);
+    env_event(e, SIP_EV_REOFFER);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 488, NULL), 0);
+    peer_expect(p, "SIP/2.0 488");
+    ck_assert_str_eq(peer_header(p, "Warning"), "");
 }
 END_TEST
 
@@ -775,6 +811,7 @@ int main(void)
     tcase_add_test(t, no_ack);
     tcase_add_test(plain, released_before_ack);
     tcase_add_test(plain, rejected);
+    tcase_add_test(plain, refused_with_a_warning);
     tcase_add_test(plain, reliable_ring);
     tcase_add_test(plain, said_once);
     tcase_add_test(t, prack_never_comes);
