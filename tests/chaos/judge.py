@@ -296,7 +296,7 @@ def reconcile(v, load, nodes, by_call, moves, skew):
         for a in n.api("GET", "/v1/agents?limit=500").json["items"]:
             number = a["number"]
             if number in load.clerks:
-                allowed = [load.acked.get(number)] + load.unsure.get(number, [])
+                allowed = [load.acked.get(number)] + [u.reason for u in load.unsure if u.agent == number]
                 if number in load.acked and a["reason"] not in allowed:
                     v.commands.append("%s: agent %s has reason %r, acknowledged was %r" % (n.name, number, a["reason"], allowed))
             elif a["state"] != "idle" or a["call_id"]:

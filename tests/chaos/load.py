@@ -1,4 +1,5 @@
 """The calls of a round: which states, how many, over which network, and what is done with each when the fault is over."""
+import collections
 import itertools
 import random
 import threading
@@ -8,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from everline import SIP, elapse, until, wait_for
 from judge import HEARD_S
 from strangers import Baresips, Sipps, Stranger
+
+Unsure = collections.namedtuple("Unsure", "agent reason node")  # a command whose answer did not come: it may be done, now or later
 
 WAYS = {"address": (1, "udp"), "reinvite": (2, "udp"), "tcp": (3, "tcp")}   # network, transport
 # state: calls at the node that is struck, by way
@@ -53,7 +56,7 @@ class Load:
         self.agents = {}         # number: (Phone, queue)
         self.extensions = {}     # number: Phone, dialled directly
         self.servers = []        # agents who serve those that wait, by and by
-        self.acked, self.unsure = {}, {}
+        self.acked, self.unsure = {}, []
         self.order = []          # callers in the order in which they began to wait
         self.pool = ThreadPoolExecutor(4)
         self.strangers, self.patient = [], set()
@@ -229,11 +232,13 @@ class Load:
             try:
                 r = node.api("POST", "/v1/agents/%s:set-state" % a, {"state": "not_ready", "reason": reason}, timeout=1)
                 if r.status == 200:
-                    self.acked[a], self.unsure[a] = reason, []
+                    self.acked[a] = reason
+                    # What a node took before is done or never will be (it keeps the order); what another took may still come.
+                    self.unsure = [u for u in self.unsure if u.node != node.name]
                 elif r.status >= 500:
-                    self.unsure.setdefault(a, []).append(reason)
+                    self.unsure.append(Unsure(a, reason, node.name))
             except Exception:  # noqa: BLE001  whatever happened to the connection
-                self.unsure.setdefault(a, []).append(reason)
+                self.unsure.append(Unsure(a, reason, node.name))
             stop.wait(0.05)
 
     def probe(self, began, span=3.0):
