@@ -62,22 +62,14 @@ void call_play_refs(struct call_leg *l, const char *language, const struct ivr_p
                     uint32_t *play_id)
 {
     struct media_item items[MEDIA_ITEMS_MAX];
-    const char *keys[MEDIA_ITEMS_MAX];
+    const char *keys[SPEAK_KEYS_MAX];
     unsigned n = 0;
     for (unsigned i = 0; i < count; i++) {
-        int m = 0;
-        switch (refs[i].kind) {
-        case IVR_PROMPT_KEY:
-            keys[0] = refs[i].text;
-            m = 1;
-            break;
-        case IVR_PROMPT_NUMBER:
-            m = prompt_number_keys(language, refs[i].number, keys, MEDIA_ITEMS_MAX);
-            break;
-        case IVR_PROMPT_DIGITS:
-            m = prompt_digits_keys(language, refs[i].text, keys, MEDIA_ITEMS_MAX);
-            break;
-        }
+        int m = 1;
+        if (refs[i].value)
+            m = speak_keys(language, refs[i].value, keys, SPEAK_KEYS_MAX);
+        else
+            keys[0] = refs[i].key;
         for (int j = 0; j < m; j++)
             n = call_play_add(l, language, keys[j], items, n);
     }

@@ -16,7 +16,16 @@
  *      "lang":   {"type": "language", "language": "toggle", "next": "main"},
  *      "back":   {"type": "parent"},     "top": {"type": "top"},
  *      "bye":    {"type": "hangup", "prompts": ["goodbye"]}}}
- * "prompts" entries are keys, or {"number": N} (0 to 10^12-1), or {"digits": "..."}.
+ * "prompts" entries are keys, or values to be spoken in the caller's language, one field each (forms and bounds: speak.h):
+ *   {"number": 12} {"number": "-12.5"}   an integer, or text, which may have decimals
+ *   {"ordinal": 3}                       the third
+ *   {"digits": "95598"}                  one by one
+ *   {"money": "1234.50"}                 yuan; text, never a number, so that no cent is lost on the way
+ *   {"date": "2026-11-22"}               or "11-22"; {"date": "2026-11-22", "weekday": true} says Sunday as well
+ *   {"time": "15:04"}                    hours and minutes
+ *   {"datetime": "2026-11-22 15:04"}     with "weekday" as date
+ * Values need languages that speak.h knows. What one node plays in one go, failure prompts and the menu's together, is at most
+ * MEDIA_ITEMS_MAX sounds in each of the flow's languages.
  *
  * Fields by type (* required):
  *   play      prompts*, next, barge_in (true)
@@ -40,6 +49,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "telephony/speak.h"
 
 struct ivr_flow;
 struct ivr_run;
@@ -50,7 +60,8 @@ struct ivr_run;
 #define IVR_NAME_MAX 64
 
 /* Parses and validates (JSON, at most 1 MiB): unknown fields and types, missing targets, unreachable nodes, loops that
- * neither play nor wait, menus without keys, ways back to a menu where there was none. info->field is a path such as
+ * neither play nor wait, menus without keys, ways back to a menu where there was none, values that are none (31 February,
+ * 25:00, three decimals of a yuan). info->field is a path such as
  * "nodes.main.keys.1", with line and column. The result starts with one reference. */
 ERR_CHECKED int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct err_info *info);
 struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
@@ -88,10 +99,10 @@ enum ivr_action_type {
     IVR_ACT_AGENT,    /* to agent `name` */
     IVR_ACT_HANGUP,   /* end the call */
 };
+/* One of the two; both live as long as the flow. */
 struct ivr_prompt_ref {
-    enum { IVR_PROMPT_KEY, IVR_PROMPT_NUMBER, IVR_PROMPT_DIGITS } kind;
-    const char *text; /* key or digits; lives as long as the flow */
-    uint64_t number;
+    const char *key;                 /* or NULL */
+    const struct speak_value *value; /* or NULL */
 };
 struct ivr_action {
     enum ivr_action_type type;

@@ -9,9 +9,12 @@
 
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "telephony/media.h"
 
 #define IVR_FLOW_BYTES_MAX (1u << 20)
-#define IVR_NUMBER_MAX INT64_C(999999999999)
+#define IVR_PROMPT_FORMS                                                                                           \
+    "a prompt key, or one of number, ordinal, digits, money, date, time, datetime with its value, as {\"money\": " \
+    "\"12.50\"}"
 #define IVR_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 struct ivr_parser {
@@ -113,22 +116,92 @@ static bool ivr_digits_ok(const char *s, size_t most)
     return n > 0 && n <= most && s[n] == '\0';
 }
 
-static bool ivr_parse_prompt(json_t *v, struct ivr_prompt_ref *out)
+/* `where` is the path of the entry within its node. */
+static int ivr_parse_value(struct ivr_parser *p, struct ivr_node *n, const char *where, const char *name, json_t *v,
+                           struct speak_value *out)
 {
-    json_t *number = json_object_get(v, "number"), *digits = json_object_get(v, "digits");
-    if (json_is_string(v)) {
-        *out = (struct ivr_prompt_ref){.kind = IVR_PROMPT_KEY, .text = json_string_value(v)};
-        return ivr_name_ok(out->text);
+    char path[64], integer[24];
+    struct err_info why;
+    enum speak_kind kind;
+    const char *text = json_string_value(v);
+    if (!speak_kind_of(name, &kind))
+        return ivr_refuse(p, n, where, "'%.20s' is no kind of value: must be " IVR_PROMPT_FORMS, name);
+    snprintf(path, sizeof path, "%s.%.20s", where, name);
+    if (json_is_integer(v) && (kind == SPEAK_NUMBER || kind == SPEAK_ORDINAL)) {
+        snprintf(integer, sizeof integer, "%lld", (long long)json_integer_value(v));
+        text = integer;
     }
-    if (json_object_size(v) != 1)
-        return false;
-    if (json_is_integer(number)) {
-        json_int_t value = json_integer_value(number);
-        *out = (struct ivr_prompt_ref){.kind = IVR_PROMPT_NUMBER, .text = "", .number = (uint64_t)value};
-        return value >= 0 && value <= IVR_NUMBER_MAX;
+    if (!text)
+        return ivr_refuse(p, n, path, "must be text between quotes%s", kind == SPEAK_NUMBER ? ", or an integer" : "");
+    return speak_parse(kind, text, out, &why) ? ivr_refuse(p, n, path, "%s", why.text) : 0;
+}
+
+static int ivr_parse_weekday(struct ivr_parser *p, struct ivr_node *n, const char *where, json_t *v,
+                             struct speak_value *out)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%s.weekday", where);
+    if (!json_is_boolean(v))
+        return ivr_refuse(p, n, path, "must be true or false");
+    out->weekday = json_is_true(v);
+    if (!out->year)
+        return ivr_refuse(p, n, path, "only a date with its year has a weekday");
+    return 0;
+}
+
+static int ivr_parse_prompt(struct ivr_parser *p, struct ivr_node *n, const char *where, json_t *v,
+                            struct speak_value *value, struct ivr_prompt_ref *out)
+{
+    json_t *weekday = json_object_get(v, "weekday"), *field;
+    const char *name;
+    int rc = 0;
+    if (json_is_string(v) && ivr_name_ok(json_string_value(v))) {
+        out->key = json_string_value(v);
+        return 0;
     }
-    *out = (struct ivr_prompt_ref){.kind = IVR_PROMPT_DIGITS, .text = json_string_value(digits)};
-    return ivr_digits_ok(out->text, 32);
+    if (json_object_size(v) != (weekday ? 2 : 1))
+        return ivr_refuse(p, n, where, "must be " IVR_PROMPT_FORMS);
+    json_object_foreach(v, name, field)
+    {
+        if (field != weekday && rc == 0)
+            rc = ivr_parse_value(p, n, where, name, field, value);
+    }
+    if (weekday && rc == 0)
+        rc = ivr_parse_weekday(p, n, where, weekday, value);
+    out->value = value;
+    return rc;
+}
+
+/* How many sounds the lists are in one of the flow's languages; ERR_UNSUPPORTED: it cannot say a value. */
+static int ivr_count_sounds(const char *language, const struct ivr_prompt_list *a, const struct ivr_prompt_list *b)
+{
+    const struct ivr_prompt_list *lists[] = {a, b};
+    const char *keys[SPEAK_KEYS_MAX];
+    int sounds = 0;
+    for (unsigned l = 0; l < 2; l++)
+        for (unsigned i = 0; i < lists[l]->n; i++) {
+            const struct speak_value *v = lists[l]->at[i].value;
+            int m = v ? speak_keys(language, v, keys, SPEAK_KEYS_MAX) : 1;
+            if (m < 0)
+                return m;
+            sounds += m;
+        }
+    return sounds;
+}
+
+static int ivr_check_sounds(struct ivr_parser *p, struct ivr_node *n, const char *field,
+                            const struct ivr_prompt_list *a, const struct ivr_prompt_list *b)
+{
+    for (unsigned i = 0; i < p->flow->n_languages; i++) {
+        const char *language = p->flow->languages[i];
+        int sounds = ivr_count_sounds(language, a, b);
+        if (sounds < 0)
+            return ivr_refuse(p, n, field, "values cannot be spoken in language '%s', only in zh and en", language);
+        if (sounds > MEDIA_ITEMS_MAX)
+            return ivr_refuse(p, n, field, "%d sounds in one go in language '%s', more than %d", sounds, language,
+                              MEDIA_ITEMS_MAX);
+    }
+    return 0;
 }
 
 static int ivr_parse_prompts(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field,
@@ -141,17 +214,18 @@ static int ivr_parse_prompts(struct ivr_parser *p, struct ivr_node *n, json_t *o
     if (!json_is_array(v) || count < 1 || count > IVR_PROMPTS_MAX)
         return ivr_refuse(p, n, field, "must be a list of 1 to %d prompts", IVR_PROMPTS_MAX);
     out->at = calloc(count, sizeof *out->at);
-    if (!out->at)
+    out->values = calloc(count, sizeof *out->values);
+    if (!out->at || !out->values)
         return ERR_NOMEM;
     for (size_t i = 0; i < count; i++) {
-        char where[48];
+        char where[40];
         snprintf(where, sizeof where, "%.30s[%zu]", field, i);
-        if (!ivr_parse_prompt(json_array_get(v, i), &out->at[i]))
-            return ivr_refuse(p, n, where, "must be a prompt key, {\"number\": 0 to %lld} or {\"digits\": \"...\"}",
-                              (long long)IVR_NUMBER_MAX);
+        int rc = ivr_parse_prompt(p, n, where, json_array_get(v, i), &out->values[i], &out->at[i]);
+        if (rc)
+            return rc;
     }
     out->n = (unsigned)count;
-    return 0;
+    return ivr_check_sounds(p, n, field, out, &(struct ivr_prompt_list){.n = 0});
 }
 
 static int ivr_parse_keys(struct ivr_parser *p, struct ivr_node *n, json_t *o)
@@ -202,6 +276,10 @@ static int ivr_parse_menu(struct ivr_parser *p, struct ivr_node *n, json_t *o)
         return ivr_refuse(p, n, "invalid_prompts", "more than %d together with prompts", IVR_PROMPTS_MAX);
     if (!rc && n->timeout.n + n->prompts.n > IVR_PROMPTS_MAX)
         return ivr_refuse(p, n, "timeout_prompts", "more than %d together with prompts", IVR_PROMPTS_MAX);
+    if (!rc)
+        rc = ivr_check_sounds(p, n, "invalid_prompts", &n->invalid, &n->prompts);
+    if (!rc)
+        rc = ivr_check_sounds(p, n, "timeout_prompts", &n->timeout, &n->prompts);
     return rc;
 }
 
@@ -420,14 +498,20 @@ static int ivr_parse_top(struct ivr_parser *p)
     return ivr_check_graph(p);
 }
 
+static void ivr_prompt_list_free(struct ivr_prompt_list *list)
+{
+    free(list->at);
+    free(list->values);
+}
+
 static void ivr_flow_destroy(void *obj)
 {
     struct ivr_flow *f = obj;
     for (unsigned i = 0; i < f->n_nodes; i++) {
         struct ivr_node *n = &f->nodes[i];
-        free(n->prompts.at);
-        free(n->invalid.at);
-        free(n->timeout.at);
+        ivr_prompt_list_free(&n->prompts);
+        ivr_prompt_list_free(&n->invalid);
+        ivr_prompt_list_free(&n->timeout);
         free(n->keys);
     }
     free(f->nodes);
@@ -493,11 +577,11 @@ static void ivr_refer_prompts(const struct ivr_node *n, const char *field, const
 {
     for (unsigned i = 0; i < list->n; i++) {
         char path[ERR_INFO_FIELD_MAX], where[48];
-        if (list->at[i].kind != IVR_PROMPT_KEY)
+        if (!list->at[i].key)
             continue;
         snprintf(where, sizeof where, "%.30s[%u]", field, i);
         ivr_path(path, n, where);
-        cb(ctx, "prompt", list->at[i].text, path);
+        cb(ctx, "prompt", list->at[i].key, path);
     }
 }
 

@@ -28,7 +28,8 @@ enum ivr_node_type {
 
 struct ivr_prompt_list {
     unsigned n;
-    struct ivr_prompt_ref *at; /* owned */
+    struct ivr_prompt_ref *at;  /* owned */
+    struct speak_value *values; /* owned; one for each entry, used or not */
 };
 
 struct ivr_key {

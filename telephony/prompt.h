@@ -1,4 +1,4 @@
-/* Prompts: audio by language and key, kept decoded in memory and shared by all streams; and how numbers are spoken.
+/* Prompts: audio by language and key, kept decoded in memory and shared by all streams. How values are spoken: speak.h.
  *
  * A folder holds <language>/<key>.wav (8 kHz mono, 16-bit PCM or G.711), made at build time from etc/prompts/<language>.yaml
  * (scripts/make-prompts). All are loaded when the store is opened; a broken file is logged and answers ERR_INVAL.
@@ -30,13 +30,6 @@ void prompt_store_close(struct prompt_store *s);
  * not exist in `language`. */
 ERR_CHECKED int prompt_get(struct prompt_store *s, const char *language, const char *key, struct prompt **out);
 int prompt_exists(struct prompt_store *s, const char *language, const char *key);
-
-/* Keys, in order, that speak a number (0 to 10^12-1), or a digit string ("1" is yao in Chinese telephone style).
- * Returns the number of keys, or ERR_RANGE (also for a character that is no digit, * or #) / ERR_TOOBIG (more than max) /
- * ERR_UNSUPPORTED (language other than zh, en). keys[i] points at static text. Rules of grammar: number_keys.c. */
-#define PROMPT_NUMBER_KEYS_MAX 24u
-int prompt_number_keys(const char *language, uint64_t value, const char **keys, size_t max);
-int prompt_digits_keys(const char *language, const char *digits, const char **keys, size_t max);
 
 /* Reads a WAV file (PCM 16, A-law, mu-law; 8 kHz mono). Exposed for fuzzing: input of any content is refused cleanly. */
 ERR_CHECKED int prompt_parse_wav(const void *data, size_t len, struct prompt **out, struct err_info *info);

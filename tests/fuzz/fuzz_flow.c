@@ -1,12 +1,13 @@
 /* Flows, and states to restore. The input is a flow, optionally followed by a NUL, a state, a NUL, and events. What is taken
  * is run: no step gives more actions than fit, nothing happens after the end, and a run that is saved and restored after each
- * step does the same as one that is not. */
+ * step does the same as one that is not; what is to be said has words. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "telephony/ivr.h"
+#include "telephony/media.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,10 +32,24 @@ static bool fuzz_same_prompts(const struct ivr_action *a, const struct ivr_actio
     if (a->n_prompts != b->n_prompts || a->n_prompts > IVR_PROMPTS_MAX)
         return false;
     for (unsigned i = 0; i < a->n_prompts; i++)
-        if (a->prompts[i].kind != b->prompts[i].kind || strcmp(a->prompts[i].text, b->prompts[i].text) != 0 ||
-            a->prompts[i].number != b->prompts[i].number)
+        if (a->prompts[i].key != b->prompts[i].key || a->prompts[i].value != b->prompts[i].value)
             return false;
     return true;
+}
+
+/* What was taken can be played: each value has words in each of the flow's languages, and all of them fit. */
+static void fuzz_spoken(const struct ivr_action *a, const char *language)
+{
+    const char *keys[SPEAK_KEYS_MAX];
+    unsigned sounds = 0;
+    for (unsigned i = 0; i < a->n_prompts; i++) {
+        int n = a->prompts[i].value ? speak_keys(language, a->prompts[i].value, keys, SPEAK_KEYS_MAX) : 1;
+        assert(n > 0 && !a->prompts[i].key == !!a->prompts[i].value);
+        for (int k = 0; a->prompts[i].value && k < n; k++)
+            assert(*keys[k]);
+        sounds += (unsigned)n;
+    }
+    assert(sounds <= MEDIA_ITEMS_MAX);
 }
 
 static void fuzz_same(const struct ivr_action *a, unsigned n_a, const struct ivr_action *b, unsigned n_b)
@@ -66,6 +81,8 @@ static void fuzz_run(struct ivr_flow *f, struct ivr_run *kept, struct ivr_run *m
         struct ivr_event ev = fuzz_event(events[i]);
         unsigned n_a = ivr_step(kept, &ev, a), n_b = ivr_step(moved, &ev, b);
         fuzz_same(a, n_a, b, n_b);
+        for (unsigned k = 0; k < n_a; k++)
+            fuzz_spoken(&a[k], ivr_run_language(kept));
         assert(!ended || n_a == 0 || ev.type == IVR_EV_RESTORED);
         ended = ended || (n_a && a[n_a - 1].type == IVR_ACT_HANGUP);
         assert(*ivr_run_node(kept) && *ivr_run_language(kept));
@@ -114,6 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct ivr_action a[IVR_ACTIONS_MAX], b[IVR_ACTIONS_MAX];
     unsigned n_a = ivr_step(kept, &start, a), n_b = ivr_step(moved, &start, b);
     fuzz_same(a, n_a, b, n_b);
+    for (unsigned k = 0; k < n_a; k++)
+        fuzz_spoken(&a[k], ivr_run_language(kept));
     if (n_a && a[n_a - 1].type == IVR_ACT_HANGUP)
         n_events = 0;
     fuzz_run(f, kept, moved, events, n_events);

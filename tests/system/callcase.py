@@ -146,8 +146,8 @@ def loud(samples):
     return samples[best:best + n]
 
 
-def contains(samples, piece):
-    """Whether the piece is in what was heard, but for what G.711 takes away."""
+def find(samples, piece):
+    """Where the piece begins in what was heard, but for what G.711 takes away; None: nowhere."""
     n = len(piece)
     peak = max(range(n), key=lambda i: abs(piece[i]))
     order = [peak] + [i for i in range(n) if i != peak]
@@ -156,8 +156,12 @@ def contains(samples, piece):
             if abs(samples[at + i] - piece[i]) > 24 + abs(piece[i]) / 10:
                 break
         else:
-            return True
-    return False
+            return at
+    return None
+
+
+def contains(samples, piece):
+    return find(samples, piece) is not None
 
 
 def prompt_piece(language, key):

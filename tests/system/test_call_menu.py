@@ -1,5 +1,5 @@
 """Voice menus by keys of all kinds, and the codes that agents dial."""
-from callcase import CallCase, contains, dtmf_samples, prompt_piece, wait_prompt
+from callcase import CallCase, contains, dtmf_samples, find, prompt_piece, wait_prompt
 from everline import wait_for
 from sip_phone import FRAME, encode
 
@@ -7,11 +7,12 @@ from sip_phone import FRAME, encode
 QUICK = {
     "languages": ["en", "zh"], "start": "main",
     "nodes": {
-        "main": {"type": "menu", "prompts": ["queue_position_before"], "keys": {"1": "service", "2": "outage", "8": "language", "0": "bye", "33": "outage"},
+        "main": {"type": "menu", "prompts": ["queue_position_before"], "keys": {"1": "service", "2": "outage", "8": "language", "0": "bye", "33": "outage", "5": "bill"},
                  "timeout_s": 1, "retries": 2, "invalid_prompts": ["invalid_key"], "timeout_prompts": ["no_input"], "on_fail": "bye"},
         "service": {"type": "queue", "queue": "service", "on_fail": "main"},
         "outage": {"type": "play", "prompts": ["agent_logged_out"]},
         "language": {"type": "language", "language": "toggle", "next": "main"},
+        "bill": {"type": "play", "prompts": [{"money": "-12.05"}, {"date": "11-22"}]},
         "bye": {"type": "hangup", "prompts": ["agent_ready"]},
     },
 }
@@ -76,6 +77,24 @@ class Menu(CallCase):
         at = self.press(call, "0")
         wait_prompt(call.rtp, "en", "agent_ready", after=at)
         self.hung_up(call)
+
+    def test_values_are_spoken(self):
+        call = self.dial()
+        for language, keys in (("en", "num_minus num_12 money_yuan num_and num_5 money_fen month_11 num_20 ord_2"),
+                               ("zh", "num_minus num_10 num_2 money_yuan num_0 num_5 money_fen num_10 num_1 date_month "
+                                      "num_2 num_10 num_2 date_day")):
+            at = self.press(call, "5")
+            wait_prompt(call.rtp, language, "queue_position_before", deadline=30, after=at)
+            with call.rtp.lock:
+                heard = call.rtp.received[at:]
+            for key in keys.split():
+                piece = prompt_piece(language, key)
+                begin = find(heard, piece)
+                self.assertIsNotNone(begin, "%s/%s, in its place" % (language, key))
+                heard = heard[begin + len(piece):]
+            at = self.press(call, "8")
+            wait_prompt(call.rtp, "zh" if language == "en" else "en", "queue_position_before", after=at)
+        call.hangup()
 
     def test_wrong_keys_end_the_call(self):
         call = self.dial()

@@ -371,6 +371,8 @@ START_TEST(faults_in_a_document_have_a_place)
          "flows[0].nodes.a.queue", 6},
         {"flows:\n  - name: f\n    languages: [en]\n    start: a\n    nodes:\n      a: {type: dance}\n", 422, "flows[0].nodes.a.type", 6},
         {"flows:\n  - name: f\n    languages: [en]\n    start: a\n    nodes:\n      a: {type: hangup, prompts: [nothing]}\n", 422, NULL, 6},
+        {"flows:\n  - name: f\n    languages: [en]\n    start: a\n    nodes:\n      a: {type: hangup, prompts: [{date: 2026-02-28}, {date: 2026-02-31}]}\n",
+         422, "flows[0].nodes.a.prompts[1].date", 6},
         {"- 1\n", 422, "", 0},
         {"\xff\xfe", 400, NULL, 1},
         {"", 400, NULL, 0},

@@ -36,10 +36,14 @@ static void say_prompts(char *out, size_t size, const struct ivr_action *a)
         size_t at = strlen(out);
         const struct ivr_prompt_ref *p = &a->prompts[i];
         const char *gap = i ? " " : "";
-        if (p->kind == IVR_PROMPT_NUMBER)
-            snprintf(out + at, size - at, "%s#%llu", gap, (unsigned long long)p->number);
+        if (p->key)
+            snprintf(out + at, size - at, "%s%s", gap, p->key);
+        else if (p->value->kind == SPEAK_NUMBER)
+            snprintf(out + at, size - at, "%s#%llu", gap, (unsigned long long)p->value->whole);
+        else if (p->value->kind == SPEAK_DIGITS)
+            snprintf(out + at, size - at, "%s=%s", gap, p->value->digits);
         else
-            snprintf(out + at, size - at, "%s%s%s", gap, p->kind == IVR_PROMPT_DIGITS ? "=" : "", p->text);
+            snprintf(out + at, size - at, "%s%s!", gap, speak_kind_name(p->value->kind));
     }
 }
 

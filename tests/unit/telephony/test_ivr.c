@@ -314,6 +314,8 @@ static json_t *random_prompts(void)
         unsigned kind = pick(4);
         if (kind == 0)
             json_array_append_new(list, json_pack("{s:i}", "number", (int)pick(1000)));
+        else if (kind == 1 && pick(2))
+            json_array_append_new(list, json_pack("{s:s,s:b}", "date", "2026-11-22", "weekday", (int)pick(2)));
         else
             json_array_append_new(list, json_sprintf("p%u", pick(9)));
     }

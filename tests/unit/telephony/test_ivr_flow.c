@@ -1,5 +1,6 @@
 /* Flows, read: what is refused and where, what a flow refers to, lack of memory, and the flow that is shipped. */
 #include "tests/unit/telephony/ivr_rig.h"
+#include "tests/unit/telephony/shipped.h"
 
 /* ---- what is refused ---- */
 
@@ -39,12 +40,50 @@ START_TEST(refusals)
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[]}}}", "nodes.a.prompts", "1 to 32"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":\"x\"}}}", "nodes.a.prompts", "1 to 32"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"../x\"]}}}", "nodes.a.prompts[0]", "prompt key"},
-        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\",{\"number\":-1}]}}}", "nodes.a.prompts[1]", "prompt key"},
-        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1000000000000}]}}}", "nodes.a.prompts[0]",
-         "prompt key"},
-        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"12a\"}]}}}", "nodes.a.prompts[0]", "prompt key"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\",{\"number\":-1000000000000}]}}}",
+         "nodes.a.prompts[1].number", "at most 12 digits"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1000000000000}]}}}", "nodes.a.prompts[0].number",
+         "at most 12 digits"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1.5}]}}}", "nodes.a.prompts[0].number",
+         "or an integer"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":\"1,5\"}]}}}", "nodes.a.prompts[0].number", "-12.5"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":null}]}}}", "nodes.a.prompts[0].number",
+         "text between quotes"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"ordinal\":0}]}}}", "nodes.a.prompts[0].ordinal",
+         "begin with 1"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"12a\"}]}}}", "nodes.a.prompts[0].digits", "0-9"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":110}]}}}", "nodes.a.prompts[0].digits",
+         "text between quotes"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"money\":\"1.234\"}]}}}", "nodes.a.prompts[0].money",
+         "at most 2 decimals"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"money\":12.5}]}}}", "nodes.a.prompts[0].money",
+         "text between quotes"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"money\":12}]}}}", "nodes.a.prompts[0].money",
+         "text between quotes"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\",\"y\",{\"date\":\"2026-02-31\"}]}}}",
+         "nodes.a.prompts[2].date", "no such day"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"date\":20261122}]}}}", "nodes.a.prompts[0].date",
+         "text between quotes"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"time\":\"25:00\"}]}}}", "nodes.a.prompts[0].time",
+         "no such time"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"datetime\":\"2026-11-22\"}]}}}", "nodes.a.prompts[0].datetime",
+         "has no time"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"date\":\"2026-11-22\",\"weekday\":1}]}}}",
+         "nodes.a.prompts[0].weekday", "true or false"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"date\":\"11-22\",\"weekday\":true}]}}}",
+         "nodes.a.prompts[0].weekday", "with its year"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"time\":\"11:22\",\"weekday\":true}]}}}",
+         "nodes.a.prompts[0].weekday", "with its year"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"weekday\":true}]}}}", "nodes.a.prompts[0]", "prompt key"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"text\":\"hello\"}]}}}", "nodes.a.prompts[0]",
+         "no kind of value"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"text\":\"hello\",\"weekday\":true}]}}}", "nodes.a.prompts[0]",
+         "no kind of value"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"1\",\"number\":1}]}}}", "nodes.a.prompts[0]",
          "prompt key"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{}]}}}", "nodes.a.prompts[0]", "prompt key"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[[\"x\"]]}}}", "nodes.a.prompts[0]", "prompt key"},
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[5]}}}", "nodes.a.prompts[0]", "prompt key"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"],\"next\":\"b\"}}}", "nodes.a.next", "no node 'b'"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"],\"next\":5}}}", "nodes.a.next", "name of a node"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\"],\"next\":\"a\",\"barge_in\":1}}}", "nodes.a.barge_in",
@@ -88,6 +127,16 @@ START_TEST(refusals)
 }
 END_TEST
 
+static void expect_keys(const char *language, const struct speak_value *v, const char *wanted)
+{
+    const char *keys[SPEAK_KEYS_MAX];
+    char got[512] = "";
+    int n = speak_keys(language, v, keys, SPEAK_KEYS_MAX);
+    for (int i = 0; i < n; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? " " : "", keys[i]);
+    ck_assert_str_eq(got, wanted);
+}
+
 START_TEST(refusals_have_a_place)
 {
     const char *json = "{\"name\": \"f\", \"languages\": [\"zh\"],\n \"start\": \"a\",\n \"nodes\": {\n"
@@ -98,6 +147,96 @@ START_TEST(refusals_have_a_place)
     ck_assert_str_eq(info.field, "nodes.a.keys.2");
     ck_assert_uint_eq(info.line, 6);
     ck_assert_uint_eq(info.column, 13);
+    json = "{\"name\": \"f\", \"languages\": [\"zh\"], \"start\": \"a\", \"nodes\": {\"a\": {\n"
+           "  \"type\": \"hangup\",\n  \"prompts\": [\"due\", {\"date\": \"2026-11-22\"},\n"
+           "    {\"datetime\": \"2026-11-31 15:04\", \"weekday\": true}]}}}";
+    ck_assert_int_eq(ivr_flow_parse(json, strlen(json), &f, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "nodes.a.prompts[2].datetime");
+    ck_assert_uint_eq(info.line, 4);
+    ck_assert_uint_eq(info.column, 6);
+}
+END_TEST
+
+/* Taken as they are written, and played in order; what is to be said lives as long as the flow. */
+START_TEST(values)
+{
+    static const struct {
+        const char *zh, *en;
+    } said[] = {
+        {"num_minus num_10 num_2 num_point num_5", "num_minus num_12 num_point num_5"},
+        {"num_minus num_7", "num_minus num_7"},
+        {"num_di num_3", "ord_3"},
+        {"num_9 num_5 num_5 num_9 num_8", "num_9 num_5 num_5 num_9 num_8"},
+        {"num_liang money_yuan num_5 money_jiao", "num_2 money_yuan num_and num_50 money_fen"},
+        {"num_10 num_1 date_month num_1 date_day", "month_11 ord_1"},
+        {"num_2 num_0 num_2 num_6 date_year num_10 num_1 date_month num_2 num_10 num_2 date_day weekday_7",
+         "weekday_7 month_11 num_20 ord_2 num_20 num_20 num_6"},
+        {"time_afternoon num_3 time_hour num_0 num_4 time_minute", "num_3 num_oh num_4 time_pm"},
+        {"num_2 num_0 num_0 num_0 date_year num_1 date_month num_2 date_day time_forenoon num_9 time_hour",
+         "month_1 ord_2 num_2 num_1000 time_at num_9 time_oclock_morning"},
+    };
+    struct ivr_flow *f =
+        flow_of("{\"name\":\"f\",\"languages\":[\"zh\",\"en-GB\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"menu\","
+                "\"keys\":{\"1\":\"a\"},\"prompts\":[\"due\",{\"number\":\"-12.5\"},{\"number\":-7},{\"ordinal\":3},"
+                "{\"digits\":\"95598\"},{\"money\":\"2.50\"},{\"date\":\"11-01\"}],\"timeout_prompts\":["
+                "{\"date\":\"2026-11-22\",\"weekday\":true},{\"time\":\"15:04\"},"
+                "{\"datetime\":\"2000-01-02 09:00\",\"weekday\":false}]}}}");
+    struct ivr_run *r = run_of(f, NULL);
+    ivr_flow_unref(f);
+    static struct ivr_action act[IVR_ACTIONS_MAX];
+    static const struct ivr_event events[] = {{IVR_EV_START, 0}, {IVR_EV_PLAYED, 0}, {IVR_EV_TIMER, 0}};
+    unsigned n = 0;
+    for (unsigned i = 0; i < 3; i++)
+        n = ivr_step(r, &events[i], act);
+    const struct ivr_action *play = &act[n - 1];
+    ck_assert_int_eq(play->type, IVR_ACT_PLAY);
+    ck_assert_uint_eq(play->n_prompts, 10);
+    ck_assert_str_eq(play->prompts[3].key, "due");
+    for (unsigned i = 0; i < 9; i++) {
+        /* the prompts of the time-out come first */
+        const struct ivr_prompt_ref *p = &play->prompts[i < 6 ? i + 4 : i - 6];
+        ck_assert_ptr_null(p->key);
+        expect_keys("zh", p->value, said[i].zh);
+        expect_keys("en", p->value, said[i].en);
+    }
+    ivr_run_free(r);
+}
+END_TEST
+
+/* A flow with these languages and prompts, each told so often; returns what is said about `field`. */
+static int sounds_of(const char *languages, const char *field, const char *prompt, int times, struct err_info *info)
+{
+    char json[4096];
+    int n = snprintf(json, sizeof json,
+                     "{\"name\":\"f\",\"start\":\"a\",\"languages\":[%s],\"nodes\":{\"a\":{\"type\":\"menu\",\"keys\":"
+                     "{\"1\":\"a\"},\"prompts\":[\"x\"],\"%s\":[",
+                     languages, field);
+    for (int i = 0; i < times; i++)
+        n += snprintf(json + n, sizeof json - (size_t)n, "%s%s", i ? "," : "", prompt);
+    snprintf(json + n, sizeof json - (size_t)n, "]}}}");
+    struct ivr_flow *f = NULL;
+    int rc = ivr_flow_parse(json, strlen(json), &f, info);
+    if (rc == 0)
+        ivr_flow_unref(f);
+    return rc;
+}
+
+START_TEST(values_that_cannot_be_played)
+{
+    struct err_info info;
+    /* six keys in Chinese, three in English; and the menu's own prompt */
+    const char *time = "{\"time\":\"10:30\"}", *number = "{\"number\":\"1234567890\"}";
+    ck_assert_int_eq(sounds_of("\"en\"", "invalid_prompts", time, 11, &info), 0);
+    ck_assert_int_eq(sounds_of("\"en\",\"zh\"", "invalid_prompts", time, 10, &info), 0);
+    ck_assert_int_eq(sounds_of("\"en\",\"zh\"", "invalid_prompts", time, 11, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "nodes.a.invalid_prompts");
+    ck_assert_msg(strstr(info.text, "language 'zh', more than 64") != NULL, "%s", info.text);
+    ck_assert_int_eq(sounds_of("\"zh\"", "timeout_prompts", number, 5, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "nodes.a.timeout_prompts");
+    ck_assert_int_eq(sounds_of("\"zh\",\"fr\"", "timeout_prompts", "\"y\"", 5, &info), 0);
+    ck_assert_int_eq(sounds_of("\"zh\",\"fr\"", "timeout_prompts", number, 1, &info), ERR_INVAL);
+    ck_assert_str_eq(info.field, "nodes.a.timeout_prompts");
+    ck_assert_msg(strstr(info.text, "in language 'fr'") != NULL, "%s", info.text);
 }
 END_TEST
 
@@ -185,20 +324,6 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
-static json_t *shipped(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s: run from the top of the tree", path);
-    static char text[1 << 16];
-    size_t n = fread(text, 1, sizeof text, file);
-    fclose(file);
-    json_t *tree = NULL;
-    struct err_info info;
-    int rc = yaml_load(text, n, &tree, NULL, &info);
-    ck_assert_msg(rc == 0, "%u:%u %s", info.line, info.column, info.text);
-    return tree;
-}
-
 static void in_catalogues(void *ctx, const char *kind, const char *name, const char *path)
 {
     json_t **catalogues = ctx;
@@ -242,6 +367,8 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, refusals);
     tcase_add_test(t, refusals_have_a_place);
+    tcase_add_test(t, values);
+    tcase_add_test(t, values_that_cannot_be_played);
     tcase_add_test(t, too_many_prompts_together);
     tcase_add_test(t, references);
     tcase_add_test(t, out_of_memory);
