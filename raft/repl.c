@@ -250,7 +250,7 @@ static uint64_t repl_link_dead(struct repl *r, uint64_t peer, bool up, bool refu
             w->gone_term = 0; /* what refused us was not the process */
     }
     if (former && (refused || w->incarnation > former) && repl_leader(r) == peer)
-        w->gone_term = raft_current_term(&r->raft);
+        w->gone_term = r->elect.led_term;
     return refused ? former : up && w->incarnation ? w->incarnation - 1 : 0;
 }
 

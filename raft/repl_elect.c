@@ -2,38 +2,53 @@
  * known dead (its connection closed, and a new one refused or taken by a later process) or was silent for detect_ms, there is nothing to
  * wait for.
  *
- * Each node tells the others, at once, whether it hears the leader. When a majority of the voters does not, the living voter with the
- * lowest id feeds itself the message by which a leader hands over (RAFT_TIMEOUT_NOW): it stands for election without asking
- * beforehand. The others follow REPL_ELECT_RANK_MS later one after the other, should that fail. A node that alone has lost its link
- * to the leader starts nothing: the others still hear it. */
+ * Each node tells the others, at once, whether it hears the leader and how far its log goes. When a majority of the voters does not
+ * hear it, the living voter with the newest log (of equal ones the lowest id) feeds itself the message by which a leader hands over
+ * (RAFT_TIMEOUT_NOW): it stands for election without asking beforehand. The newest log of a majority gets the votes of that majority,
+ * so this is the last word unless it dies meanwhile. Who could not win stands never: it would only raise the term against the one
+ * who can. A node that alone has lost its link to the leader starts nothing: the others still hear it.
+ *
+ * The others follow REPL_ELECT_RANK_MS later one after the other, should who comes before them say nothing. Who stands says so before
+ * it writes its vote: it is waited for then, however slow its disk is, by libraft's time-out at the longest. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "raft/repl_int.h"
 
 #define REPL_ELECT_RANK_MS 30u
 #define REPL_ELECT_AGAIN_MS 50u
+#define REPL_ELECT_SYNCS \
+    4u /* so many times a vote is written in the shortest time-out: by who stands, by who votes, and as much again */
 #define REPL_ELECT_HURRY_MS 1000u /* not for ever: on a machine that is too busy elections would follow one another */
 
-/* While the leader is known to be gone libraft's own time-out is short too: votes may be split on a busy machine, or whoever stands first
- * lacks an entry that another has. Its random part is as long as this, and it asks before it stands. */
-static void repl_elect_hurry(struct repl *r, bool gone, bool hears, uint64_t term)
+static void repl_elect_timeout(struct repl *r)
 {
-    if (gone && r->elect.hurried_term != term) {
-        r->elect.hurried_term = term;
-        r->elect.hurry_until_us = r->now_us + REPL_ELECT_HURRY_MS * 1000u;
-    }
-    bool on = !hears && r->now_us < r->elect.hurry_until_us;
-    if (r->elect.hurries == on)
+    unsigned sync_ms = (unsigned)((r->elect.term_us + r->elect.vote_us) / 1000u);
+    unsigned ms = r->elect.hurries ? REPL_ELECT_AGAIN_MS + REPL_ELECT_SYNCS * sync_ms : r->election_ms;
+    if (ms == r->elect.timeout_ms)
         return;
-    r->elect.hurries = on;
-    raft_set_election_timeout(&r->raft, on ? REPL_ELECT_AGAIN_MS : r->election_ms);
+    r->elect.timeout_ms = ms;
+    raft_set_election_timeout(&r->raft, ms);
 }
 
-/* The process that led this term is dead, whoever answers under its id now. */
+/* While a majority says that there is no leader libraft's own time-out is short too: votes may be split on a busy machine, and who knows
+ * no leader that is gone (it had lost it before) cannot stand at once. Its random part is as long as this, and it asks before it stands. */
+static void repl_elect_hurry(struct repl *r, bool agreed, bool hears)
+{
+    if (hears)
+        r->elect.hurried = false;
+    if (agreed && !r->elect.hurried) {
+        r->elect.hurried = true;
+        r->elect.hurry_until_us = r->now_us + REPL_ELECT_HURRY_MS * 1000u;
+    }
+    r->elect.hurries = r->elect.hurried && r->now_us < r->elect.hurry_until_us;
+    repl_elect_timeout(r);
+}
+
+/* The process that led when this node last heard a leader is dead, whoever answers under its id now. */
 static bool repl_elect_gone(const struct repl *r, uint64_t leader)
 {
     const struct repl_watch *w = repl_watch_find((struct repl *)(uintptr_t)r, leader);
-    return w && w->gone_term && w->gone_term == raft_current_term((struct raft *)(uintptr_t)&r->raft);
+    return w && w->gone_term && w->gone_term == r->elect.led_term;
 }
 
 bool repl_elect_hears(const struct repl *r, uint64_t leader)
@@ -44,33 +59,75 @@ bool repl_elect_hears(const struct repl *r, uint64_t leader)
     return mesh_peer_state(r->mesh, leader, &state) && state.up && !state.silent && !repl_elect_gone(r, leader);
 }
 
+/* libraft has no function for it. */
+static uint64_t repl_elect_last_term(const struct raft_trail *t)
+{
+    return t->front == t->back ? t->snapshot.term : t->records[(t->back + t->size - 1) % t->size].term;
+}
+
+struct repl_place repl_elect_place(const struct repl *r)
+{
+    return (struct repl_place){repl_elect_last_term(&r->raft.trail),
+                               raft_last_index((struct raft *)(uintptr_t)&r->raft)};
+}
+
+/* Below 0: a's log is older than b's (Raft paper, section 5.4.1). */
+static int repl_elect_compare(struct repl_place a, struct repl_place b)
+{
+    if (a.term != b.term)
+        return a.term < b.term ? -1 : 1;
+    return a.index < b.index ? -1 : a.index > b.index;
+}
+
 static bool repl_elect_alive(const struct repl *r, uint64_t id)
 {
     struct mesh_peer_state state;
     return mesh_peer_state(r->mesh, id, &state) && state.up && !state.silent;
 }
 
-/* True when a majority of the voters says that it does not hear the leader; *rank: how many living voters come before us. */
-static bool repl_elect_agreed(struct repl *r, uint64_t leader, unsigned *rank)
+/* What the living voters say. */
+struct repl_poll {
+    bool agreed;   /* a majority does not hear the leader */
+    bool winnable; /* and one of it has no newer log than ours */
+    bool awaits;   /* one that we would vote for says that it stands */
+    unsigned rank; /* how many come before us */
+};
+
+static void repl_elect_count(const struct repl *r, const struct repl_watch *w, uint64_t leader, uint64_t term,
+                             struct repl_poll *out, unsigned *lost, unsigned *behind)
 {
-    unsigned voters = 0, lost = 0;
+    int than_ours = repl_elect_compare(w->place, repl_elect_place(r));
+    bool lower = w->id < r->ident.id;
+    if (w->told && w->stands_term == term && than_ours >= 0)
+        out->awaits = true;
+    if (w->told && !(w->hears && (!leader || w->leader == leader))) {
+        ++*lost;
+        *behind += than_ours <= 0;
+        /* one that knows another leader, or none, cannot stand at once */
+        out->rank += than_ours > 0 || (!than_ours && lower && w->leader == leader);
+    } else
+        out->rank += lower;
+}
+
+static struct repl_poll repl_elect_ask(struct repl *r, uint64_t leader, uint64_t term)
+{
+    struct repl_poll out = {.rank = 0};
+    unsigned voters = 0, lost = 0, behind = 0;
     bool self = false;
-    *rank = 0;
     for (unsigned i = 0; i < r->n_members; i++) {
         const struct repl_member *m = &r->members[i];
         if (m->role != RAFT_VOTER)
             continue;
         voters++;
-        if (m->id == r->ident.id) {
+        const struct repl_watch *w = m->id == leader ? NULL : repl_watch_find(r, m->id);
+        if (m->id == r->ident.id)
             self = true;
-            lost++;
-        } else if (m->id != leader && repl_elect_alive(r, m->id)) {
-            const struct repl_watch *w = repl_watch_find(r, m->id);
-            lost += w && w->told && !(w->hears && w->leader == leader);
-            *rank += m->id < r->ident.id;
-        }
+        else if (w && repl_elect_alive(r, m->id))
+            repl_elect_count(r, w, leader, term, &out, &lost, &behind);
     }
-    return self && lost > voters / 2;
+    out.agreed = self && lost + 1 > voters / 2;
+    out.winnable = self && behind + 1 > voters / 2;
+    return out;
 }
 
 static void repl_elect_timer_cb(uv_timer_t *t)
@@ -78,20 +135,52 @@ static void repl_elect_timer_cb(uv_timer_t *t)
     (void)t; /* being woken is enough: repl_pump looks again */
 }
 
-/* libraft has no function for it. */
-static uint64_t repl_elect_last_term(const struct raft_trail *t)
+static void repl_elect_stand(struct repl *r, uint64_t leader, uint64_t term)
 {
-    return t->front == t->back ? t->snapshot.term : t->records[(t->back + t->size - 1) % t->size].term;
+    struct repl_place place = repl_elect_place(r);
+    struct raft_message m = {.type = RAFT_TIMEOUT_NOW};
+    m.timeout_now.term = term;
+    m.timeout_now.last_log_index = place.index;
+    m.timeout_now.last_log_term = place.term;
+    log_notice("raft", "the leader %llu is gone: this node stands for election", (unsigned long long)leader);
+    r->elect.stood_term = term;
+    mesh_tell(r->mesh);
+    mesh_flush(r->mesh); /* before the vote is written */
+    repl_io_deliver(r, &m, leader);
+    repl_elect_timeout(r); /* now it is known how long that takes: votes need as long */
 }
 
-static void repl_elect_stand(struct repl *r, uint64_t leader)
+/* libraft would not stand now. */
+static bool repl_elect_writes(const struct repl *r)
 {
-    struct raft_message m = {.type = RAFT_TIMEOUT_NOW};
-    m.timeout_now.term = raft_current_term(&r->raft);
-    m.timeout_now.last_log_index = raft_last_index(&r->raft);
-    m.timeout_now.last_log_term = repl_elect_last_term(&r->raft.trail);
-    log_notice("raft", "the leader %llu is gone: this node stands for election", (unsigned long long)leader);
-    repl_io_deliver(r, &m, leader);
+    return r->raft.last_stored < raft_last_index((struct raft *)(uintptr_t)&r->raft) || r->raft.snapshot.installing;
+}
+
+/* Whether it is this node's turn. */
+static bool repl_elect_due(struct repl *r, uint64_t leader, uint64_t term, unsigned rank)
+{
+    if (!r->elect.since_us || r->elect.leader != leader) {
+        r->elect.since_us = r->now_us;
+        r->elect.leader = leader;
+        r->elect.term = term;
+        r->elect.due_polls = 0;
+    }
+    uint64_t due = r->elect.since_us + rank * REPL_ELECT_RANK_MS * 1000ull;
+    if (r->now_us < due) {
+        if (!uv_is_active((uv_handle_t *)&r->elect.timer))
+            uv_timer_start(&r->elect.timer, repl_elect_timer_cb, (due - r->now_us) / 1000u + 1u, 0);
+        return false;
+    }
+    /* A loop that stood still is late itself. Who comes before us may have asked for our vote meanwhile: that is read first, or both
+     * stand in the same term and neither is elected. */
+    if (!r->elect.due_polls)
+        r->elect.due_polls = r->elect.polls + 1;
+    if (r->elect.polls < r->elect.due_polls) {
+        uv_timer_start(&r->elect.timer, repl_elect_timer_cb, 0, 0);
+        return false;
+    }
+    /* once a term; not while somebody stands whom we voted for */
+    return r->elect.stood_term != term && !(term > r->elect.term && raft_voted_for(&r->raft));
 }
 
 void repl_elect_pump(struct repl *r)
@@ -104,37 +193,14 @@ void repl_elect_pump(struct repl *r)
         mesh_tell(r->mesh);
     }
     struct mesh_peer_state state;
-    unsigned rank;
-    bool gone = leader && !hears && !r->stopping && !r->plain_elections && raft_state(&r->raft) == RAFT_FOLLOWER &&
-                mesh_peer_state(r->mesh, leader, &state) && (state.silent || repl_elect_gone(r, leader));
-    repl_elect_hurry(r, gone, hears, term);
-    if (!gone || !repl_elect_agreed(r, leader, &rank)) {
+    bool gone =
+        leader && !hears && mesh_peer_state(r->mesh, leader, &state) && (state.silent || repl_elect_gone(r, leader));
+    struct repl_poll poll = {.rank = 0};
+    if ((gone || !leader) && !r->stopping && !r->plain_elections)
+        poll = repl_elect_ask(r, leader, term);
+    repl_elect_hurry(r, poll.agreed, hears);
+    if (!gone || !poll.agreed || raft_state(&r->raft) != RAFT_FOLLOWER)
         r->elect.since_us = 0;
-        return;
-    }
-    if (!r->elect.since_us || r->elect.leader != leader) {
-        r->elect.since_us = r->now_us;
-        r->elect.leader = leader;
-        r->elect.term = term;
-        r->elect.due_polls = 0;
-    }
-    uint64_t due = r->elect.since_us + rank * REPL_ELECT_RANK_MS * 1000ull;
-    if (r->now_us < due) {
-        if (!uv_is_active((uv_handle_t *)&r->elect.timer))
-            uv_timer_start(&r->elect.timer, repl_elect_timer_cb, (due - r->now_us) / 1000u + 1u, 0);
-        return;
-    }
-    /* A loop that stood still is late itself. Who comes before us may have asked for our vote meanwhile: that is read first, or both
-     * stand in the same term and neither is elected. */
-    if (rank && !r->elect.due_polls)
-        r->elect.due_polls = r->elect.polls + 1;
-    if (rank && r->elect.polls < r->elect.due_polls) {
-        uv_timer_start(&r->elect.timer, repl_elect_timer_cb, 0, 0);
-        return;
-    }
-    /* once a term; not while somebody stands whom we voted for */
-    if (r->elect.stood_term == term || (term > r->elect.term && raft_voted_for(&r->raft)))
-        return;
-    r->elect.stood_term = term;
-    repl_elect_stand(r, leader);
+    else if (poll.winnable && !poll.awaits && !repl_elect_writes(r) && repl_elect_due(r, leader, term, poll.rank))
+        repl_elect_stand(r, leader, term);
 }

@@ -82,6 +82,11 @@ struct repl_ahead {
     char name[64];
 };
 
+/* How far a log goes. */
+struct repl_place {
+    uint64_t term, index;
+};
+
 /* What is known of another node for leases and elections; kept for a while after it was removed. */
 struct repl_watch {
     uint64_t id;
@@ -92,6 +97,8 @@ struct repl_watch {
     uint32_t detect_ms;        /* these as it last told: */
     bool told, hears;
     uint64_t leader;
+    struct repl_place place;
+    uint64_t stands_term; /* that in which it said that it stands for the next one */
     uint64_t incarnation; /* of the process that greeted last */
     uint64_t gone_term;   /* in which it led when its process was known dead: it leads no more in this term */
 };
@@ -242,8 +249,11 @@ struct repl {
         uint64_t stood_term;
         uint64_t polls,
             due_polls; /* how often the loop has read what came; that number when our turn to stand was first seen */
-        uint64_t hurried_term, hurry_until_us;
-        bool hurries; /* libraft's election time-out is short */
+        uint64_t led_term;         /* of the last message of a leader */
+        uint64_t term_us, vote_us; /* how long it took to write the last term and vote */
+        uint64_t hurry_until_us;
+        bool hurried, hurries; /* since a leader was last heard; now: libraft's election time-out is short */
+        unsigned timeout_ms;   /* as libraft was last told by us; 0 not yet */
     } elect;
 
     struct repl_snapshot *snap;
@@ -321,6 +331,7 @@ void repl_lease_silent(void *ctx, uint64_t peer, bool silent);
 void repl_elect_pump(struct repl *r);
 /* Whether something comes from this leader; true when it is this node, false for 0. */
 bool repl_elect_hears(const struct repl *r, uint64_t leader);
+struct repl_place repl_elect_place(const struct repl *r);
 
 /* repl_snapshot.c */
 ERR_CHECKED int repl_snapshot_open(struct repl *r, struct err_info *info);

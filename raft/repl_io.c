@@ -173,6 +173,11 @@ void repl_io_deliver(struct repl *r, struct raft_message *m, uint64_t peer)
         member->heard = m->append_entries_result;
         member->heard_us = r->now_us;
     }
+    uint64_t led = m->type == RAFT_APPEND_ENTRIES     ? m->append_entries.term
+                   : m->type == RAFT_INSTALL_SNAPSHOT ? m->install_snapshot.term
+                                                      : 0;
+    if (led >= raft_current_term(&r->raft))
+        r->elect.led_term = led;
     m->server_id = peer;
     m->server_address = member ? repl_member_field(member->name, member->address, field, sizeof field)
                                : repl_member_field(state.name, state.address, field, sizeof field);
@@ -270,9 +275,11 @@ static int repl_io_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tic
 static int repl_io_set_term(struct raft_io *io, raft_term term)
 {
     struct repl *r = repl_of(io);
+    uint64_t since_us = clock_mono_now().us;
     int rc = r->io_uv.set_term(io, term);
     if (!rc && disk_guard_term(r->guard, term, 0))
         rc = RAFT_IOERR;
+    r->elect.term_us = clock_mono_now().us - since_us;
     if (rc)
         repl_fatal(r, ERR_IO, "cannot write the term to disk: %s", io->errmsg);
     return rc;
@@ -281,9 +288,11 @@ static int repl_io_set_term(struct raft_io *io, raft_term term)
 static int repl_io_set_vote(struct raft_io *io, raft_id id)
 {
     struct repl *r = repl_of(io);
+    uint64_t since_us = clock_mono_now().us;
     int rc = r->io_uv.set_vote(io, id);
     if (!rc && disk_guard_term(r->guard, raft_current_term(&r->raft), id))
         rc = RAFT_IOERR;
+    r->elect.vote_us = clock_mono_now().us - since_us;
     if (rc)
         repl_fatal(r, ERR_IO, "cannot write the vote to disk: %s", io->errmsg);
     return rc;

@@ -11,9 +11,10 @@
 #include "raft/repl_int.h"
 #include "raft/wire.h"
 
-#define REPL_LEASE_BYTES 37u
+#define REPL_LEASE_BYTES 53u
 #define REPL_LEASE_RENEWS 1u
 #define REPL_LEASE_HEARS 2u
+#define REPL_LEASE_STANDS 4u
 _Static_assert(REPL_LEASE_BYTES <= MESH_ANSWER_MAX, "it travels beside the answer to a ping");
 
 struct repl_watch *repl_watch_find(struct repl *r, uint64_t id)
@@ -109,11 +110,14 @@ size_t repl_lease_answer(void *ctx, uint64_t peer, bool asked, uint8_t *out)
     struct repl *r = ctx;
     uint64_t now = clock_mono_now().us, term = 0, leader = 0, commit = 0, age = 0;
     uint8_t flags = 0;
+    struct repl_place place = {0, 0};
     if (r->raft_up && !r->raft_closing && !r->dead) {
         term = raft_current_term(&r->raft);
         leader = repl_leader(r);
         commit = raft_commit_index(&r->raft);
+        place = repl_elect_place(r);
         flags |= repl_elect_hears(r, leader) ? REPL_LEASE_HEARS : 0;
+        flags |= term && r->elect.stood_term == term ? REPL_LEASE_STANDS : 0;
         struct repl_watch *w = asked && repl_lease_may_renew(r, peer, now) ? repl_watch_get(r, peer) : NULL;
         if (w) {
             uint64_t since = repl_lease_of_leader(r, now);
@@ -127,6 +131,8 @@ size_t repl_lease_answer(void *ctx, uint64_t peer, bool asked, uint8_t *out)
     p = wire_put64(p, commit);
     p = wire_put64(p, age);
     p = wire_put32(p, r->detect_ms);
+    p = wire_put64(p, place.term);
+    p = wire_put64(p, place.index);
     p = wire_put8(p, flags);
     return (size_t)(p - out);
 }
@@ -153,6 +159,8 @@ int repl_lease_answered(void *ctx, uint64_t peer, uint64_t sent_us, const uint8_
     wire_reader_init(&in, data, len);
     uint64_t term = wire_get64(&in), leader = wire_get64(&in), commit = wire_get64(&in), age = wire_get64(&in);
     uint32_t detect_ms = wire_get32(&in);
+    struct repl_place place = {.term = wire_get64(&in)};
+    place.index = wire_get64(&in);
     uint8_t flags = wire_get8(&in);
     if (in.bad || wire_left(&in))
         return ERR_CORRUPT;
@@ -163,6 +171,8 @@ int repl_lease_answered(void *ctx, uint64_t peer, uint64_t sent_us, const uint8_
     w->told = true;
     w->leader = leader;
     w->hears = flags & REPL_LEASE_HEARS;
+    w->place = place;
+    w->stands_term = flags & REPL_LEASE_STANDS ? term : 0;
     uint64_t own = raft_current_term(&r->raft);
     if (!sent_us && peer == repl_leader(r))
         mesh_ping(r->mesh); /* it tells that it leads: the sooner our lease is renewed */

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "tests/unit/raft/fixture.h"
@@ -364,6 +365,91 @@ START_TEST(test_killed_and_late)
 }
 END_TEST
 
+static bool cut_from_leader(struct fx *fx, void *arg)
+{
+    struct repl_peer_info p[FX_NODES];
+    bool up = false, silent = false;
+    size_t n = repl_peers(fx->nodes[0].repl, p, FX_NODES);
+    for (size_t i = 0; i < n && i < FX_NODES; i++)
+        if (p[i].id == other->id) {
+            up = p[i].up;
+            silent = p[i].silent;
+        }
+    return !up && (!*(bool *)arg || silent);
+}
+
+/* The one with the lowest id lacks what the other has acknowledged, whether or not it had lost the leader long before: it does not
+ * even stand, so that the other is elected by the first election there is. */
+START_TEST(test_killed_and_the_lowest_is_behind)
+{
+    struct fx *fx = with_other(true);
+    struct repl_status before, after;
+    bool long_before = _i;
+    fx->pair = 1u << 0 | 1u << 2;
+    ck_assert(fx_until(fx, cut_from_leader, &long_before));
+    ck_assert_int_eq(fx_commit(fx, 1, 1), 0);
+    ck_assert_uint_lt(fx->nodes[0].n, fx->nodes[1].n);
+    repl_get_status(fx->nodes[1].repl, &before);
+    other->again = false;
+    ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    ck_assert_int_eq(fx_leader(fx), 1);
+    repl_get_status(fx->nodes[1].repl, &after);
+    ck_assert_uint_eq(after.term, before.term + 1);
+    ck_assert_int_eq(fx_commit(fx, 0, 2), 0);
+    ck_assert_uint_eq(fx->nodes[0].n, fx->nodes[1].n);
+    without_other(fx);
+}
+END_TEST
+
+static unsigned sync_ms; /* a disk that is as slow as that in this process */
+
+static int slow_sync(long call, int fd)
+{
+    if (sync_ms)
+        uv_sleep(sync_ms);
+    return (int)syscall(call, fd);
+}
+
+/* instead of the C library's, for the engine too */
+int fsync(int fd)
+{
+    return slow_sync(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+    return slow_sync(SYS_fdatasync, fd);
+}
+
+static bool second_leads(struct fx *fx, void *arg)
+{
+    (void)arg;
+    return fx->nodes[1].leader_ready;
+}
+
+/* Who stands needs far longer for its vote than the next one waits for a word of it: it has had its word. */
+START_TEST(test_slow_disk_splits_no_votes)
+{
+    struct fx *fx = with_other(false);
+    struct repl_status before, after;
+    if (fx_leader(fx) != 0) {
+        ck_assert_int_eq(fx_member_op(fx, (unsigned)fx_leader(fx), FX_TRANSFER, "n1", NULL, NULL, NULL, 0), 0);
+        ck_assert_int_eq(fx_leader(fx), 0);
+    }
+    ck_assert_int_eq(fx_commit(fx, 1, 1), 0);
+    repl_get_status(fx->nodes[0].repl, &before);
+    sync_ms = 100;
+    fx->cut = 1u << 0;
+    ck_assert(fx_until(fx, second_leads, NULL));
+    sync_ms = 0;
+    repl_get_status(fx->nodes[1].repl, &after);
+    ck_assert_uint_eq(after.term, before.term + 1);
+    fx->cut = 0;
+    without_other(fx);
+}
+END_TEST
+
 static bool refused_by_both(struct fx *fx, void *arg)
 {
     (void)arg;
@@ -422,6 +508,8 @@ int main(void)
     tcase_add_loop_test(tc, test_halted, 0, 2);
     tcase_add_loop_test(tc, test_killed, 0, 2);
     tcase_add_test(tc, test_killed_and_late);
+    tcase_add_loop_test(tc, test_killed_and_the_lowest_is_behind, 0, 2);
+    tcase_add_test(tc, test_slow_disk_splits_no_votes);
     tcase_add_loop_test(tc, test_restarted, 0, 2);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
