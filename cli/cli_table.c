@@ -150,6 +150,8 @@ static const struct cli_option trunk_fields[] = {
     BOOL("disabled", "disabled", "whether it is switched off"),
     TEXT("takeover", "HOW", "takeover", "how calls go on when a node dies (default: as its network says)",
          "address reinvite"),
+    TEXT("identity", "WHERE", "identity",
+         "where the caller's number is: from or asserted (default: where there is one)", "from asserted"),
     END,
 };
 static const struct cli_option number_filters[] = {

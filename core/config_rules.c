@@ -38,6 +38,7 @@ static const struct config_rule rules[] = {
     {"Trunk", "contact", FORMAT_SIP_URI, .max = 128},
     {"Trunk", "disabled", FORMAT_BOOL, .max = 1},
     {"Trunk", "takeover", FORMAT_CHOICE, .choices = "|address|reinvite"},
+    {"Trunk", "identity", FORMAT_CHOICE, .choices = "|from|asserted"},
     {"Network", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Network", "ranges", FORMAT_LIST, .max = 64},
     {"Network", "ranges[]", FORMAT_RANGE, .max = 64},

@@ -61,6 +61,23 @@ static void call_in_started(struct call *k, int status, const struct core_answer
         sip_leg_trying(k->a.sip);
 }
 
+/* The number and the name that the call is kept with. A trunk is trusted by its address, so what it asserts may count; that the caller
+ * wants it withheld (Privacy: id) is for those whom we would tell it to outside. */
+static void call_in_caller(struct call *k, const struct sip_invite_info *info, const char **number, const char **name)
+{
+    *number = info->auth_user ? info->auth_user : info->from_user;
+    *name = info->from_display;
+    const Ev__Trunk *t =
+        info->auth_user ? NULL : core_trunk_of(call_node(k)->core, (const struct sockaddr *)&info->source);
+    if (!t || !info->asserted_number[0] || strcmp(t->identity, "from") == 0)
+        return;
+    bool shown = sip_is_number(info->from_user) && !strstr(info->from_uri, "@anonymous.invalid");
+    if (shown && strcmp(t->identity, "asserted") != 0)
+        return;
+    *number = info->asserted_number;
+    *name = info->asserted_display;
+}
+
 static int call_in_propose(struct call *k, const struct sip_invite_info *info, bool answered)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
@@ -76,8 +93,10 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
     cmd.body_case = EV__COMMAND__BODY_CALL_START;
     cmd.call_start = &start;
     start.call_id = k->id;
-    start.caller = (char *)(uintptr_t)(info->auth_user ? info->auth_user : info->from_user);
-    start.caller_name = (char *)(uintptr_t)info->from_display;
+    const char *number, *name;
+    call_in_caller(k, info, &number, &name);
+    start.caller = (char *)(uintptr_t)number;
+    start.caller_name = (char *)(uintptr_t)name;
     start.called = (char *)(uintptr_t)info->request_user;
     start.trunk = (char *)(uintptr_t)info->trunk;
     start.extension = (char *)(uintptr_t)info->auth_user;

@@ -42,6 +42,8 @@ enum sip_identity {
 struct sip_invite_info {
     const char *call_id;
     const char *from_user, *from_display, *to_user, *request_user; /* percent-decoded; "" when absent */
+    /* What a trunk asserts of the caller (P-Asserted-Identity, RFC 3325): the first URI that gives a number; "" when none does. */
+    const char *asserted_number, *asserted_display;
     const char *from_uri, *to_uri, *request_uri, *contact_uri;
     const char *user_agent; /* "" when absent */
     const char *auth_user;  /* extension proven by digest or static address; NULL for a trunk */
@@ -54,6 +56,9 @@ struct sip_invite_info {
     bool wants_100rel;    /* Require: 100rel */
     unsigned hops;        /* that it has behind it by its Max-Forwards, 0 to SIP_MAX_FORWARDS - 1 */
 };
+
+/* Whether a user part is a telephone number: digits, perhaps with '+' before them. */
+bool sip_is_number(const char *user);
 
 /* One REGISTER, already authenticated (an unauthenticated one never reaches the owner). */
 struct sip_register_contact {

@@ -205,6 +205,11 @@ const char *sip_transport_text(enum sip_transport t);
 char *sip_url_text(const url_t *url); /* malloc, NULL when out of memory or no url */
 int sip_url_user(const url_t *url, char *out,
                  size_t size); /* without parameters, percent-decoded, "" when absent; ERR_TOOBIG, ERR_INVAL (%00) */
+/* Display name without its quotation marks and escapes; NULL is "". */
+void sip_display_text(const char *display, char *out, size_t size);
+/* First SIP or tel URI of P-Asserted-Identity that gives a number (RFC 3325 section 9.1), and its display name; both "" and false when
+ * there is none. Only to be asked of a sender that is trusted. */
+bool sip_asserted(const sip_t *sip, char *number, size_t number_size, char *display, size_t display_size);
 char *sip_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool sip_url_is_sip(const url_t *url);
 void sip_contact_value(const struct sip_port *port, enum sip_transport t, char *out, size_t size);

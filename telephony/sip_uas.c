@@ -336,21 +336,17 @@ static void deliver(struct sip_leg *leg, const sip_t *sip, const struct sip_sour
         to_user[0] = '\0';
     if (sip_url_user(sip->sip_request->rq_url, request_user, sizeof request_user) != 0)
         request_user[0] = '\0';
-    const char *d = sip->sip_from->a_display ? sip->sip_from->a_display : "";
-    size_t n = 0;
-    for (size_t i = 0; d[i] && n + 1 < sizeof display; i++) {
-        if (d[i] == '"')
-            continue;
-        if (d[i] == '\\' && d[i + 1])
-            i++;
-        display[n++] = d[i];
-    }
-    display[n] = '\0';
+    char asserted[USER_SIZE] = "", asserted_display[USER_SIZE] = "";
+    sip_display_text(sip->sip_from->a_display, display, sizeof display);
+    if (!who->user) /* RFC 3325 section 6: of a trusted network only */
+        (void)sip_asserted(sip, asserted, sizeof asserted, asserted_display, sizeof asserted_display);
     char *request_uri = sip_url_text(sip->sip_request->rq_url);
     struct sip_invite_info info = {
         .call_id = leg->call_id,
         .from_user = from_user,
         .from_display = display,
+        .asserted_number = asserted,
+        .asserted_display = asserted_display,
         .to_user = to_user,
         .request_user = request_user,
         .from_uri = leg->remote_uri,

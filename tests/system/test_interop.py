@@ -15,6 +15,32 @@ class Interop(CallCase):
     def lines(self, body):
         return [l.split()[:2] for l in body.split("\r\n") if l.startswith("m=")]
 
+    def called_by(self, user, *headers):
+        """The caller of the record of a call to the echo from the trunk."""
+        ua = self.bare(user=user)
+        d = ua.invite("10001", body=sdp(ua.ip, 40000), headers=headers)
+        call_id = d.call_id
+        self.assertEqual(d.final().status, 200)
+        d.ack()
+        started = wait_for(lambda: [c for c in self.cluster.must("call", "list", "-o", "json").json if c["called"] == "10001"], 10,
+                           "the call %s is there" % call_id)
+        self.assertEqual(d.send("BYE").status, 200)
+        record = wait_for(lambda: self.cluster.must("cdr", "show", started[0]["call_id"], "-o", "json").json, 10, "its record")
+        return record["caller"]
+
+    def test_asserted_identity(self):
+        """A carrier names the caller of a call that hides its From (RFC 3325); a trunk may say where to read the number."""
+        asserted = [("p-asserted-identity", '"Clinic" <sip:alice@carrier.invalid>'), ("p-asserted-identity", "<tel:+86-10-5555-7100>"),
+                    ("privacy", "id")]
+        self.assertEqual(self.called_by("anonymous", *asserted), "+861055557100")
+        self.assertEqual(self.called_by("anonymous"), "anonymous")
+        self.assertEqual(self.called_by("4255557101", *asserted), "4255557101")
+        self.addCleanup(self.cluster.must, "trunk", "set", "demo", "--identity", "")
+        for where, caller in (("asserted", "+861055557100"), ("from", "anonymous")):
+            self.cluster.must("trunk", "set", "demo", "--identity", where)
+            wait_for(lambda: self.a.api("GET", "/v1/trunks/demo").json["identity"] == where, 10, "the node has it")
+            self.assertEqual(self.called_by("4255557102" if where == "asserted" else "anonymous", *asserted), caller)
+
     def test_video_keeps_its_place(self):
         """Our offer in a call that was begun with video and audio has both lines, in that order."""
         ua = self.bare(user="4255557001")

@@ -27,7 +27,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "quiet": False,
                                  "members": [], "max_waiting": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
-    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": ""}),
+    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0, "quiet": False,
                                                   "language": ""}),

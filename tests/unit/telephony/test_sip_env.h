@@ -55,7 +55,7 @@ struct env {
     struct sip_leg *leg;
     int invites, registers;
     struct sip_invite_info inv;
-    char inv_text[8][256], inv_sdp[2048], auth_user[64];
+    char inv_text[10][256], inv_sdp[2048], auth_user[64];
     bool inv_has_sdp, inv_has_auth;
     struct sip_reg *reg;
     struct sip_register_info reg_info;
@@ -136,9 +136,9 @@ static void env_on_invite(void *ctx, struct sip_leg *leg, const struct sip_invit
     e->leg = leg;
     e->invites++;
     e->inv = *info;
-    const char *text[8] = {info->from_user, info->from_display, info->to_user, info->request_user,
-                           info->call_id,   info->contact_uri,  info->trunk,   info->local_ip};
-    for (int i = 0; i < 8; i++)
+    const char *text[10] = {info->from_user,   info->from_display, info->to_user,  info->request_user,    info->call_id,
+                            info->contact_uri, info->trunk,        info->local_ip, info->asserted_number, info->asserted_display};
+    for (int i = 0; i < 10; i++)
         copy_text(e->inv_text[i], sizeof e->inv_text[i], text[i]);
     e->inv_has_sdp = info->sdp != NULL;
     copy_text(e->inv_sdp, sizeof e->inv_sdp, info->sdp);
