@@ -148,12 +148,14 @@ static struct node *best(struct core *c, const char *leaving, const char *site, 
 
 /* ---- calls */
 
-/* The address that the caller's leg stands on, when the leg may go on by it; NULL else. */
+/* The address that the caller's leg stands on, when the leg may go on by it; NULL else. One whose peer was being told another address
+ * stands nowhere: whoever gets it tells him once more. */
 static struct address *stands_on(const struct core *c, const struct call *k)
 {
     const Ev__Dialog *d = k->st->n_legs ? k->st->legs[0]->dialog : NULL;
     struct addr at;
-    if (!d || core_takeover_of(c, k->st->trunk, d->flow) != CORE_TAKEOVER_ADDRESS || addr_parse(d->local_address, &at))
+    if (!d || d->moving || core_takeover_of(c, k->st->trunk, d->flow) != CORE_TAKEOVER_ADDRESS ||
+        addr_parse(d->local_address, &at))
         return NULL;
     return address_obj(c, at.ip);
 }

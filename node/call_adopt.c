@@ -1,7 +1,8 @@
 /* Calls carried on from state: after their owner died, gave them away, or this node itself had lost its lease.
  *
  * Each leg either keeps its address (the SIP address that its peer knows is bound here, with the same RTP port: nothing is sent, the
- * peer notices nothing), or is moved: it is rebuilt at our own address and the peer is told by a re-INVITE. Media is sent to the
+ * peer notices nothing), or is moved: it is rebuilt at our own address and the peer is told by a re-INVITE. That this is done is in the
+ * state before the peer can know: should this node die in between, nobody takes the peer to be where he was. Media is sent to the
  * peer at once in both cases. What the caller is being given then follows from the phase, as for any call (calls.c). */
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ static enum address_here adopt_where_leg(struct call *k, const struct core_call 
 {
     const Ev__Dialog *d = leg->dialog;
     struct addr at = adopt_at(d ? d->local_address : NULL);
-    if (!at.port)
+    if (!at.port || d->moving)
         return ADDRESS_OTHER;
     const char *trunk = leg->role == CORE_LEG_CALLER ? s->trunk : NULL;
     enum address_here here = adopt_where(call_node(k), at.ip);
@@ -155,6 +156,8 @@ static int adopt_describe(struct call_leg *l, const Ev__Dialog *d, struct err_in
     return call_leg_make_offer(l, SDP_PCMA, SDP_SENDRECV);
 }
 
+static void adopt_move_begin(struct call_leg *l);
+
 static int adopt_leg(struct call_leg *l, const struct core_call *s, const struct core_leg *leg)
 {
     struct err_info info = {0};
@@ -177,8 +180,9 @@ static int adopt_leg(struct call_leg *l, const struct core_call *s, const struct
     l->held = leg->held;
     if (leg->answered && !l->we_offered)
         call_leg_apply_media(l);
+    l->unsure_known = leg->dialog->moving;
     if (leg->answered && !same)
-        call_leg_move(l);
+        adopt_move_begin(l);
     return 0;
 }
 
@@ -296,7 +300,7 @@ void calls_address_ready(struct calls *cs, const char *ip)
 static void adopt_move_again(struct call *k, struct call_leg *l)
 {
     if (!k->ending && !k->gone && l->sip)
-        call_leg_move(l);
+        adopt_move_begin(l);
 }
 
 static void adopt_move_again_a(struct call *k)
@@ -316,6 +320,40 @@ static void adopt_move_later(struct call_leg *l)
         call_end(k, "system", "lost", 0);
     else
         call_timer_set(k, &l->move_timer, ADOPT_MOVE_RETRY_MS, l->callee ? adopt_move_again_b : adopt_move_again_a);
+}
+
+static void adopt_noted(struct call *k, struct call_leg *l, int status, const struct core_answer *a)
+{
+    if (k->ending || k->gone || !l->sip)
+        return;
+    l->unsure_known = !status && !a->code;
+    if (l->unsure_known) {
+        call_leg_move(l);
+        return;
+    }
+    log_info("call", "%s: that it is being moved is not in the state: %s", k->text_id,
+             err_text(status ? status : a->code));
+    adopt_move_later(l);
+}
+
+static void adopt_noted_a(struct call *k, int status, const struct core_answer *a)
+{
+    adopt_noted(k, &k->a, status, a);
+}
+
+static void adopt_noted_b(struct call *k, int status, const struct core_answer *a)
+{
+    adopt_noted(k, &k->b, status, a);
+}
+
+/* First it is in the state that he may be told. */
+static void adopt_move_begin(struct call_leg *l)
+{
+    l->unsure = true;
+    if (l->unsure_known)
+        call_leg_move(l);
+    else if (call_leg_commit(l, l->held, l->callee ? adopt_noted_b : adopt_noted_a))
+        adopt_move_later(l);
 }
 
 void call_leg_move(struct call_leg *l)
@@ -351,6 +389,7 @@ void call_adopt_on_reanswered(struct call_leg *l, const struct sip_event *ev)
         return;
     }
     l->move_tries = 0;
+    l->unsure = l->unsure_known = false;
     call_leg_apply_media(l);
     call_leg_hold_changed(l);
     int rc = call_leg_commit(l, l->held, adopt_moved);

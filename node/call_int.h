@@ -28,6 +28,7 @@ struct call_leg {
     uv_timer_t *move_timer; /* a re-INVITE with our address that has to be tried again */
     unsigned move_tries;
     bool moving;                /* that re-INVITE is out: an ACK without a description is of an earlier 200 */
+    bool unsure, unsure_known;  /* the peer may not know our address yet; and that is in the state */
     bool callee;                /* else the caller */
     struct sip_leg *sip;        /* NULL: none, or gone */
     struct sip_bye *bye;        /* the peer has hung up; told so when the end is committed */

@@ -91,7 +91,7 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     free(l->remote_sdp);
     l->remote_sdp = NULL;
     l->moving = l->acked = l->answered = l->held = l->early = l->we_offered = false;
-    l->described = l->redescribed = l->line_known = false;
+    l->described = l->redescribed = l->line_known = l->unsure = l->unsure_known = false;
 }
 
 void call_leg_forget(struct call_leg *l)
@@ -305,6 +305,7 @@ void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, struct call_dialog_roo
         out->remote_sdp = l->remote_sdp;
     out->media_address = l->media_address;
     out->offered_by_us = l->offered_by_us;
+    out->moving = l->unsure;
     if (l->line_known) {
         call_rtp_fill(l, &room->rtp);
         out->rtp = &room->rtp;

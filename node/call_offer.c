@@ -391,6 +391,7 @@ static void call_callee_answered(struct call *k, const struct sip_event *ev)
     Ev__OfferAnswered o = EV__OFFER_ANSWERED__INIT;
     Ev__Dialog callee, caller;
     struct call_dialog_room callee_room, caller_room;
+    k->b.unsure = k->offer_again; /* he has another port of ours until he is told */
     call_leg_dialog(&k->b, &callee, &callee_room);
     cmd.body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
     cmd.offer_answered = &o;

@@ -232,6 +232,8 @@ class Call:
         self.final = None        # the answer that refused it
         self.history = []        # statuses and requests, in order
         self.reinvites = []      # SDP of each re-INVITE that came
+        self.lose_answer = False  # to the next one, and to its repetitions
+        self.lost_cseq = None
         self.request = None      # the INVITE that came
         self.payload_types = payload_types
         self.sdp_version = 1
@@ -613,6 +615,12 @@ class SipPhone:
             call.target = uri_of(m.get("contact")) or call.target
             if m.body:
                 call._media(m.body)
+            if call.lose_answer:
+                call.lost_cseq, call.lose_answer = m.cseq[0], False
+                with self.changed:
+                    call.reinvites.append(m.body)
+            if m.cseq[0] == call.lost_cseq:
+                return
             call.sdp_version += 1
             direction = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}.get(read_sdp(m.body)[2] if m.body else "", "sendrecv")
             self._reply(m, 200, "OK", call, call.description(direction))

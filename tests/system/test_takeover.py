@@ -262,6 +262,34 @@ class ByReinvite(ByAddress):
         return self.rung(phone, 2)
 
 
+class MovedTwice(Takeover):
+    """The new owner dies over the re-INVITE by which it moves a call: the telephone sends there already, nobody else knows."""
+
+    def test_answer_to_the_re_invite_is_lost(self):
+        self.cluster.must("trunk", "set", "demo", "--takeover", "reinvite")
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10001")
+        call.wait_answered()
+        self.hears(call, CALLER_HZ)
+        call.lose_answer = True
+        self.kill()
+        call.wait_reinvite()
+        second = next(n for n in (self.a, self.b) if n.name == self.call_of(caller, epoch=2)["owner"])
+        self.addCleanup(lambda: second.alive() or second.restart())
+        # As if its address could not be had at first, and then could: by what it had before it would now go on, without a word.
+        self.cluster.must("trunk", "set", "demo", "--takeover", "address")
+        self.come_back()
+        self.assertEqual(self.call_of(caller)["owner"], second.name)
+        second.kill9()
+        call.wait_reinvite(2)
+        self.assertNotEqual(*call.reinvites)
+        self.hears(call, CALLER_HZ)
+        call.hangup()
+        second.restart()
+        second.wait_ready()
+        self.record(caller, cause="normal", taken_over=2)
+
+
 class FewPorts(Takeover):
     """As many ports as the calls need: a telephone that is rung anew must get none that another call has and has not come for yet."""
     conf = {"rtp_ports": "20000-20011"}

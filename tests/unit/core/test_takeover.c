@@ -191,6 +191,52 @@ START_TEST(test_other_calls_are_spread)
 }
 END_TEST
 
+static int leg_moving(uint64_t id, const char *local, bool moving)
+{
+    Ev__Dialog d = EV__DIALOG__INIT;
+    d.call_id = (char *)(uintptr_t) "dialog@test";
+    d.local_address = (char *)(uintptr_t)local;
+    d.flow = (char *)(uintptr_t) "udp:127.0.0.9:5999";
+    d.moving = moving;
+    Ev__LegUpdate m = EV__LEG_UPDATE__INIT;
+    m.call_id = id;
+    m.leg_id = core_call(f.c, id)->legs[0].id;
+    m.dialog = &d;
+    FX_BODY(LEG_UPDATE, leg_update, m);
+    cmd.node = (char *)(uintptr_t)owner(id);
+    cmd.call_epoch = core_call(f.c, id)->epoch;
+    return fx_run(&f, &cmd);
+}
+
+/* Its peer may have been told another address by an owner that died over it: it follows no address, there or back, until one has
+ * come to an end with telling. */
+START_TEST(test_a_call_that_is_being_moved_stands_nowhere)
+{
+    start("n1", 1, "10001", ips[0], "127.0.0.9");
+    start("n1", 2, "10001", ips[0], "127.0.0.9");
+    ck_assert_int_eq(fx_node_down(&f, "n1", 1), 0);
+    const char *first = strcmp(owner(1), "n2") == 0 ? "n2" : "n3";
+    ck_assert_str_eq(owner(2), first);
+    ck_assert_str_eq(holder(0), first);
+    ck_assert_int_eq(leg_moving(1, "10.9.9.2:5060", true), 0);
+    /* also while it names an address that moves */
+    ck_assert_int_eq(leg_moving(1, "10.0.0.1:5060", true), 0);
+    fx_reopen(&f);
+    ck_assert(core_call(f.c, 1)->legs[0].dialog->moving);
+    ck_assert_int_eq(node_up("n1", 1, 2, "default", ips[0]), 0);
+    ck_assert_int_eq(move(ips[0], "n1"), 0);
+    ck_assert_int_eq(given(first, ips[0], core_address(f.c, ips[0])->epoch), 0);
+    ck_assert_str_eq(holder(0), "n1");
+    ck_assert_str_eq(owner(2), "n1");
+    ck_assert_str_eq(owner(1), first);
+    /* its peer has answered */
+    ck_assert_int_eq(leg_moving(1, "10.0.0.1:5060", false), 0);
+    ck_assert(!core_call(f.c, 1)->legs[0].dialog->moving);
+    ck_assert_int_eq(fx_node_down(&f, first, 1), 0);
+    ck_assert_str_eq(owner(1), "n1");
+}
+END_TEST
+
 START_TEST(test_same_site_first)
 {
     ck_assert_int_eq(node_up("n1", 1, 1, "east", ips[0]), 0);
@@ -380,6 +426,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_calls_follow_their_address);
     tcase_add_test(t, test_other_calls_are_spread);
+    tcase_add_test(t, test_a_call_that_is_being_moved_stands_nowhere);
     tcase_add_test(t, test_same_site_first);
     tcase_add_test(t, test_address_goes_home);
     tcase_add_test(t, test_restart_before_it_was_missed);
