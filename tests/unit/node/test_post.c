@@ -72,6 +72,8 @@ START_TEST(an_answer_finds_room_when_clients_have_taken_all)
     ck_assert_uint_eq(worked, NODE_POST_MAX);
     ck_assert_uint_eq(answered, 3);
     ck_assert_int_eq(node_post(&n, work, &one), 0);
+    uv_run(&n.loop, UV_RUN_NOWAIT); /* room again, and done while what it points to is there */
+    ck_assert_uint_eq(worked, NODE_POST_MAX + 1);
 }
 END_TEST
 
