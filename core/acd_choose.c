@@ -1,4 +1,5 @@
 /* Who serves: the choice among the available members of a queue, and the next match of all. */
+#include <assert.h>
 #include <string.h>
 
 #include "core/acd_int.h"
@@ -154,6 +155,7 @@ struct acd_choice acd_choose_from(const struct acd *a, const struct acd_queue *q
         if (weigh_cell(&t, cell, weights))
             enter(&t, weights, equals(&t, cell), member_at(cell, 0));
     }
+    assert(t.group > 0);
     struct acd_choice c = {.member = t.best, .why = why(&t), .candidates = t.candidates};
     if (q->rules.strategy == ACD_RANDOM)
         c.member = draw(&t);
