@@ -1,4 +1,4 @@
-/* What agents and supervisors do: log in and out, states; and ending calls. */
+/* What agents and supervisors do: log in and out, states; ending calls; and asking who serves whom, and why. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,4 +115,25 @@ void api_hangup(struct api_request *q)
         return;
     json_decref(call);
     api_operation(q, API_OP_HANGUP, json_pack("{s:s}", "call_id", q->params[0]), on_hangup);
+}
+
+/* ---- why */
+
+static void on_explained(struct api_request *q, const struct api_result *r)
+{
+    if (r->code)
+        api_fail_result(q, r);
+    else
+        api_reply(q, 200, json_incref(r->json));
+}
+
+void api_explain_call(struct api_request *q)
+{
+    api_operation(q, API_OP_EXPLAIN, json_pack("{s:s}", "call_id", q->params[0]), on_explained);
+}
+
+void api_explain_agent(struct api_request *q)
+{
+    api_operation(q, API_OP_EXPLAIN, json_pack("{s:s,s:s}", "queue", q->params[0], "agent", q->params[1]),
+                  on_explained);
 }

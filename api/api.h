@@ -73,6 +73,8 @@ enum api_op {
      * "own_site", "items": [{"name", "site", "self", "up", "draining", "same_site", "rtt_us": n or null, "calls",
      * "sip": ["ip:port"], "https", "reason"}]}, best first; without a site that of the network of the address */
     API_OP_NODES_NEAREST,
+    /* {"call_id": 16 hex digits} or {"queue", "agent"} -> as core/explain.h says; local. ERR_NOTFOUND */
+    API_OP_EXPLAIN,
 };
 
 /* What became of a ticket. Everything is copied or taken over before api_post_result returns. */

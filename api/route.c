@@ -42,6 +42,8 @@ const struct api_route api_routes[] = {
     LIST("/v1/queues", "", "queue"),
     ONE("/v1/queues/{name}", "queue"),
     {API_GET, "/v1/queues/{name}/status", API_ROLE_READ, API_BODY_NONE, "consistent", api_queue_status, NULL},
+    {API_GET, "/v1/queues/{name}/agents/{number}/explanation", API_ROLE_READ, API_BODY_NONE, "consistent",
+     api_explain_agent, NULL},
     LIST("/v1/trunks", "", "trunk"),
     ONE("/v1/trunks/{name}", "trunk"),
     LIST("/v1/networks", " site takeover", "network"),
@@ -57,6 +59,7 @@ const struct api_route api_routes[] = {
 
     LIST("/v1/calls", " phase owner queue agent caller called", "call"),
     {API_GET, "/v1/calls/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "call"},
+    {API_GET, "/v1/calls/{call_id}/explanation", API_ROLE_READ, API_BODY_NONE, "consistent", api_explain_call, NULL},
     {API_POST, "/v1/calls/{call_id}:hangup", API_ROLE_ADMIN, API_BODY_NONE, "", api_hangup, NULL},
     LIST("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause", "cdr"),
     {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},

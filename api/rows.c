@@ -130,7 +130,9 @@ static int add_agent(struct api_request *q, json_t *agents, const json_t *member
         return err == ERR_NOTFOUND ? 0 : err; /* removed between two reads */
     json_t *row = json_object();
     err = row ? copy_fields(row, agent, names) : ERR_NOMEM;
-    if (!err && json_object_set(row, "level", json_object_get(member, "level")) != 0)
+    const json_t *own = json_object_get(member, "level"); /* 0: as the agent's */
+    json_t *level = json_object_get(json_integer_value(own) ? member : agent, "level");
+    if (!err && json_object_set(row, "level", level) != 0)
         err = ERR_NOMEM;
     if (err || json_array_append(agents, row) != 0)
         err = err_set(info, ERR_NOMEM, "", "out of memory");

@@ -276,29 +276,60 @@ static bool number_value(const char *s, json_int_t *out)
     return true;
 }
 
-static json_t *list_value(json_t *list, const char *text, bool members)
+/* A number of n characters, "" for 0. */
+static bool part_number(const char *text, size_t n, json_int_t *out)
+{
+    char number[16] = "0";
+    *out = 0;
+    if (n >= sizeof number)
+        return false;
+    if (n) {
+        memcpy(number, text, n);
+        number[n] = 0;
+    }
+    return number_value(number, out);
+}
+
+/* AGENT or AGENT:LEVEL */
+static json_t *member_value(const char *text, size_t n)
+{
+    const char *colon = memchr(text, ':', n);
+    size_t name = colon ? (size_t)(colon - text) : n;
+    json_int_t level = 0;
+    if (colon && !part_number(colon + 1, n - name - 1, &level))
+        return NULL;
+    return json_pack("{s:o?,s:I}", "agent", json_stringn(text, name), "level", level);
+}
+
+/* SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL, where the time has colons of its own */
+static json_t *skill_value(const char *text, size_t n)
+{
+    const char *end = text + n, *colon = memchr(text, ':', n);
+    const char *second = colon ? memchr(colon + 1, ':', (size_t)(end - colon - 1)) : NULL;
+    size_t name = colon ? (size_t)(colon - text) : n;
+    json_int_t level = 0;
+    if (colon && !part_number(colon + 1, (size_t)((second ? second : end) - colon - 1), &level))
+        return NULL;
+    json_t *one = json_pack("{s:o?,s:I}", "skill", json_stringn(text, name), "level", level);
+    if (one && second && json_object_set_new(one, "until", json_stringn(second + 1, (size_t)(end - second - 1))) != 0) {
+        json_decref(one);
+        return NULL;
+    }
+    return one;
+}
+
+static json_t *list_value(json_t *list, const char *text, const struct cli_option *o)
 {
     while (*text && list) {
         size_t n = strcspn(text, ",");
-        const char *colon = members ? memchr(text, ':', n) : NULL;
-        size_t name = colon ? (size_t)(colon - text) : n;
-        json_t *one = json_stringn(text, name);
-        if (members) {
-            json_int_t level = 0;
-            char number[16] = "0";
-            if (colon && n - name - 1 < sizeof number) {
-                memcpy(number, colon + 1, n - name - 1);
-                number[n - name - 1] = 0;
-            }
-            if (!number_value(number, &level)) {
-                fprintf(stderr, "ccctl: --member \"%.*s\": expected AGENT or AGENT:LEVEL\n", (int)n, text);
-                json_decref(one);
-                return NULL;
-            }
-            one = json_pack("{s:o?,s:I}", "agent", one, "level", level);
-        }
+        json_t *one = o->type == CLI_MEMBERS  ? member_value(text, n)
+                      : o->type == CLI_SKILLS ? skill_value(text, n)
+                                              : json_stringn(text, n);
         if (!one || json_array_append_new(list, one) != 0) {
-            fprintf(stderr, "ccctl: out of memory\n");
+            const char *form = o->type == CLI_MEMBERS  ? "AGENT or AGENT:LEVEL"
+                               : o->type == CLI_SKILLS ? "SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL"
+                                                       : "text";
+            fprintf(stderr, "ccctl: --%s \"%.*s\": expected %s\n", o->name, (int)n, text, form);
             return NULL;
         }
         text += n + (text[n] == ',');
@@ -344,9 +375,10 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
         return json_integer(n);
     case CLI_LIST:
     case CLI_MEMBERS:
+    case CLI_SKILLS:
         v = json_object_get(body, o->field);
         v = v ? json_incref(v) : json_array();
-        if (!list_value(v, value, o->type == CLI_MEMBERS)) {
+        if (!list_value(v, value, o)) {
             json_decref(v);
             return NULL;
         }

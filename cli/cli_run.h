@@ -39,6 +39,7 @@ int cli_run_node_drain(struct cli_run *r);
 int cli_run_nearest(struct cli_run *r);
 int cli_run_dns(struct cli_run *r);
 int cli_run_queue_status(struct cli_run *r);
+int cli_run_explain(struct cli_run *r);
 int cli_run_config_apply(struct cli_run *r);
 int cli_run_config_diff(struct cli_run *r);
 int cli_run_config_export(struct cli_run *r);

@@ -65,7 +65,10 @@ static const struct cli_option agent_fields[] = {
     TEXT("extension", "NUMBER", "extension", "the telephone bound to the agent", "@extension"),
     TEXT("group", "NAME", "group", "group", NULL),
     TEXT("type", "TYPE", "type", "agent or supervisor", "agent supervisor"),
-    NUMBER("level", "0-9", "level", "level, 9 highest"),
+    NUMBER("level", "0-9", "level", "level, 9 highest, in queues whose membership names none"),
+    TEXT("region", "NAME", "region", "home region, for queues that prefer it", NULL),
+    {"skill", 0, CLI_SKILLS, "SKILL[:LEVEL[:UNTIL]]", "skills",
+     "all skills anew, UNTIL a time such as 2026-12-31T00:00:00Z; repeat it or separate by commas", NULL, true},
     END,
 };
 static const struct cli_option agent_login[] = {
@@ -78,7 +81,16 @@ static const struct cli_option agent_state[] = {
 };
 static const struct cli_option queue_fields[] = {
     TEXT("display-name", "TEXT", "display_name", "name for people", NULL),
-    TEXT("strategy", "NAME", "strategy", "who is rung: longest_idle", "longest_idle"),
+    TEXT("strategy", "NAME", "strategy",
+         "who is rung: longest_idle, login_order, fewest_answered, random, round_robin or least_occupied",
+         "longest_idle login_order fewest_answered random round_robin least_occupied"),
+    {"prefer", 0, CLI_LIST, "WHAT", "preferences",
+     "before the strategy: region, level, last_served, the first weighs most; \"\" for none",
+     "region level last_served", true},
+    NUMBER("priority-step", "SECONDS", "priority_step_s",
+           "what a step of priority is worth in waiting; 0: priority is absolute"),
+    NUMBER("target", "SECONDS", "target_s", "service target: its callers go behind those of others by so much"),
+    NUMBER("last-served-hours", "N", "last_served_h", "how long an agent is remembered for a caller; 0: 168"),
     NUMBER("ring-time", "SECONDS", "ring_time_s", "how long an agent is rung"),
     NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time of an agent after a call"),
     BOOL("quiet", "quiet", "no prompts and no music while waiting"),
@@ -167,6 +179,10 @@ static const struct cli_option number_fields[] = {
     TEXT("extension", "NUMBER", "extension", "leads to this extension", "@extension"),
     TEXT("agent", "NUMBER", "agent", "leads to this agent", "@agent"),
     NUMBER("priority", "N", "priority", "of its callers in queues"),
+    BOOL("vip", "vip", "its callers go first in queues"),
+    TEXT("region", "NAME", "region", "region of its callers", NULL),
+    {"skill", 0, CLI_SKILLS, "SKILL[:LEVEL]", "skills",
+     "what its callers need, at this level or more; repeat it or separate by commas", NULL, true},
     TEXT("language", "CODE", "language", "zh or en instead of the flow's first", "zh en"),
     BOOL("quiet", "quiet", "no music for its callers while waiting"),
     END,
@@ -221,12 +237,14 @@ static const struct cli_option audit_filters[] = {
     "SINCE=since/age | ID=node_id CONNECTED=connected/yes RTT=rtt_us/us MATCH=match_index INCARNATION=incarnation"
 #define AGENT_COLUMNS                                                                                                \
     "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id " \
-    "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level LOGIN=login_at/time "       \
+    "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level REGION=region "             \
+    "LOGIN=login_at/time "                                                                                           \
     "VERSION=version"
 #define QUEUE_COLUMNS                                                                                               \
     "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in " \
     "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                   \
-    "| DISPLAY-NAME=display_name QUIET=quiet/yes MAX=max_waiting VERSION=version"
+    "| DISPLAY-NAME=display_name QUIET=quiet/yes MAX=max_waiting PREFER=preferences STEP=priority_step_s "          \
+    "TARGET=target_s VERSION=version"
 #define CALL_COLUMNS                                                                                             \
     "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "            \
     "ARRIVED=arrived_at/age "                                                                                    \
@@ -252,7 +270,7 @@ static const struct cli_option audit_filters[] = {
 #define ADDRESS_COLUMNS "ADDRESS=ip STATE=state/state HOLDER=holder HOME=home TARGET=target WHY=why | EPOCH=epoch"
 #define NUMBER_COLUMNS                                                                                                 \
     "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent PRIORITY=priority LANGUAGE=language " \
-    "| VERSION=version UPDATED=updated_at/time"
+    "| VIP=vip/yes REGION=region VERSION=version UPDATED=updated_at/time"
 #define FLOW_COLUMNS \
     "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
 #define PARAMETER_COLUMNS "NAME=name VALUE=value | VERSION=version UPDATED=updated_at/time"
@@ -330,6 +348,10 @@ const struct cli_verb cli_verbs[] = {
       .example =
           "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch\nagent set-state 1001 busy"),
 
+    V("agent", "why-not", "why an agent is not offered the calls of a queue", .args = "AGENT QUEUE", .method = "GET",
+      .path = "/v1/queues/{QUEUE}/agents/{AGENT}/explanation", .run = cli_run_explain,
+      .example = "agent why-not 1001 service"),
+
     V("queue", "list", "queues with their numbers now", .method = "GET", .path = "/v1/queues", .columns = QUEUE_COLUMNS,
       .options = only_limit, .run = cli_run_list, .example = "queue list\nqueue list -o csv"),
     V("queue", "show", "one queue as configured, and its numbers", .args = "NAME", .method = "GET",
@@ -337,9 +359,13 @@ const struct cli_verb cli_verbs[] = {
     V("queue", "status", "who waits and who serves: of one queue, or the numbers of all", .args = "[NAME]",
       .method = "GET", .path = "/v1/queues/{NAME}/status", .columns = QUEUE_COLUMNS, .run = cli_run_queue_status,
       .example = "queue status\nqueue status service --watch 1"),
+    V("queue", "explain", "why a caller waits, or why this agent was chosen", .args = "CALL", .method = "GET",
+      .path = "/v1/calls/{CALL}/explanation", .columns = "AGENT=agent LEVEL=level STATE=state/state REASON=reason",
+      .run = cli_run_explain, .example = "queue explain 00f3a1b2c4d5e6f7"),
     V("queue", "set", "create a queue or change the given fields", .args = "NAME", .method = "PATCH",
       .path = "/v1/queues/{NAME}", .options = queue_fields, .done = "queue {NAME} set", .run = cli_run_set,
-      .example = "queue set service --ring-time 15 --wrap-up 10\nqueue set sales --member 1001,1002:5"),
+      .example = "queue set service --ring-time 15 --wrap-up 10\nqueue set service --strategy round_robin --prefer "
+                 "level,last_served\nqueue set sales --member 1001,1002:5"),
     V("queue", "delete", "remove a queue", .args = "NAME", .method = "DELETE", .path = "/v1/queues/{NAME}",
       .done = "queue {NAME} deleted", .run = cli_run_change, .example = "queue delete sales"),
     V("queue", "add-member", "add an agent to a queue, or change the level", .args = "NAME AGENT", .method = "PATCH",

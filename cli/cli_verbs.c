@@ -221,9 +221,10 @@ int cli_run_queue_status(struct cli_run *r)
                                           NULL));
         fputs("\nwaiting\n", r->out.to);
         if (rc == CLI_EXIT_OK)
-            rc = cli_run_printed(cli_out_list(
-                &r->out, json_object_get(q, "entries"),
-                "POSITION=position CALL=call_id CALLER=caller FOR=queued_at/age STATE=state/state", "nobody"));
+            rc = cli_run_printed(cli_out_list(&r->out, json_object_get(q, "entries"),
+                                              "POSITION=position CALL=call_id CALLER=caller FOR=queued_at/age "
+                                              "STATE=state/state PRIORITY=priority VIP=vip/yes",
+                                              "nobody"));
         fputs("\nagents\n", r->out.to);
         if (rc == CLI_EXIT_OK)
             rc = cli_run_printed(
@@ -235,6 +236,36 @@ int cli_run_queue_status(struct cli_run *r)
     }
     json_decref(q);
     free(target);
+    return rc;
+}
+
+/* Sentences, and for a caller who waits the members with what keeps each of them. */
+int cli_run_explain(struct cli_run *r)
+{
+    json_t *e = NULL, *line;
+    size_t i;
+    char *target = cli_run_target(r, r->verb->path);
+    int rc = target ? cli_run_get(r, target, &e, NULL) : CLI_EXIT_ERROR;
+    free(target);
+    if (rc)
+        return rc;
+    if (r->out.format == CLI_JSON || r->out.format == CLI_CSV) {
+        rc = cli_run_printed(cli_out_object(&r->out, e));
+        json_decref(e);
+        return rc;
+    }
+    json_array_foreach(json_object_get(e, "lines"), i, line)
+    {
+        char *safe = cli_out_safe(json_string_value(line) ? json_string_value(line) : "");
+        fprintf(r->out.to, "%s\n", safe ? safe : "?");
+        free(safe);
+    }
+    json_t *agents = json_object_get(e, "agents");
+    if (json_array_size(agents)) {
+        fputc('\n', r->out.to);
+        rc = cli_run_printed(cli_out_list(&r->out, agents, r->verb->columns, "none"));
+    }
+    json_decref(e);
     return rc;
 }
 

@@ -124,6 +124,9 @@ ERR_CHECKED int acd_release(struct acd *a, uint64_t call);
 /* The caller left (hung up, moved on). ERR_NOTFOUND when not waiting. */
 ERR_CHECKED int acd_dequeue(struct acd *a, uint64_t call);
 
+/* The deadline in the order of service above. */
+int64_t acd_deadline_us(const struct acd_call *call, const struct acd_rules *rules);
+
 /* The draw of ACD_RANDOM: the chosen one is number acd_draw() modulo how many are equal, counted by region (if preferred), skills and key. */
 uint64_t acd_draw(uint64_t call, uint32_t offers);
 

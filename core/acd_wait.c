@@ -47,7 +47,7 @@ int acd_cmp_ready(const struct otree_node *x, const struct otree_node *y)
                          &otree_entry(y, const struct acd_lane, by_head)->head->order);
 }
 
-static int64_t deadline_us(const struct acd_call *call, const struct acd_rules *r)
+int64_t acd_deadline_us(const struct acd_call *call, const struct acd_rules *r)
 {
     uint64_t ageing = r->ageing_us ? r->ageing_us : ACD_STRICT_US;
     return (int64_t)(call->enqueued_us + r->target_us) - (int64_t)(call->priority * ageing);
@@ -57,7 +57,7 @@ static struct acd_order order_in(const struct acd_call *call, const struct acd_q
 {
     return (struct acd_order){.front = call->front,
                               .call = call->call,
-                              .deadline_us = deadline_us(call, &q->rules),
+                              .deadline_us = acd_deadline_us(call, &q->rules),
                               .tie = (uint64_t)q->key + 1,
                               .vip = call->vip};
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/config_json.h"
+#include "core/queue_rules.h"
 #include "core/view.h"
 
 #define PATH_MAX_BYTES ERR_INFO_FIELD_MAX
@@ -155,16 +156,67 @@ static int check_message(const ProtobufCMessage *m, const char *prefix, struct e
     return err;
 }
 
-int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
+static int twice(struct err_info *info, const char *list, size_t i, const char *field, const char *what)
 {
-    int err = check_message(msg, "", info);
-    if (err || kind != CFG_ACCESS_NUMBER)
+    char path[PATH_MAX_BYTES];
+    (void)snprintf(path, sizeof path, "%s[%zu]%s", list, i, field);
+    return err_set(info, ERR_INVAL, path, "%.64s is given twice", what);
+}
+
+/* The engine knows skills by their numbers. */
+static int check_skills(const char *const *names, size_t n, struct err_info *info)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (queue_name_number(names[i]) == queue_name_number(names[k]))
+                return twice(info, "skills", i, ".skill", names[i]);
+        }
+    }
+    return 0;
+}
+
+static int check_agent(const Ev__Agent *a, struct err_info *info)
+{
+    const char *names[ACD_SKILLS_MAX];
+    for (size_t i = 0; i < a->n_skills; i++)
+        names[i] = a->skills[i]->skill; /* no more than fit: the table of rules says so */
+    return check_skills(names, a->n_skills, info);
+}
+
+static int check_queue(const Ev__Queue *q, struct err_info *info)
+{
+    for (size_t i = 0; i < q->n_preferences; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(q->preferences[i], q->preferences[k]) == 0)
+                return twice(info, "preferences", i, "", q->preferences[i]);
+        }
+    }
+    return 0;
+}
+
+static int check_access(const Ev__AccessNumber *a, struct err_info *info)
+{
+    const char *names[ACD_NEEDS_MAX];
+    for (size_t i = 0; i < a->n_skills; i++)
+        names[i] = a->skills[i]->skill;
+    int err = check_skills(names, a->n_skills, info);
+    if (err)
         return err;
-    const Ev__AccessNumber *a = (const Ev__AccessNumber *)(const void *)msg;
     int given = (a->flow[0] != 0) + (a->queue[0] != 0) + (a->app[0] != 0) + (a->extension[0] != 0) + (a->agent[0] != 0);
     if (given != 1)
         return err_set(info, ERR_INVAL, "", "exactly one of flow, queue, app, extension, agent is needed");
     return 0;
+}
+
+int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
+{
+    int err = check_message(msg, "", info);
+    if (err)
+        return err;
+    return kind == CFG_AGENT           ? check_agent((const Ev__Agent *)(const void *)msg, info)
+           : kind == CFG_QUEUE         ? check_queue((const Ev__Queue *)(const void *)msg, info)
+           : kind == CFG_ACCESS_NUMBER ? check_access((const Ev__AccessNumber *)(const void *)msg, info)
+                                       : 0;
 }
 
 int config_defaults(enum cfg_kind kind, ProtobufCMessage *msg)

@@ -25,6 +25,8 @@ enum cfg_kind {
     CFG_KINDS
 };
 
+#define CONFIG_SERVED_H_MAX 2160u /* hours: the longest last_served_h */
+
 /* CFG_NONE when there is no such kind. */
 enum cfg_kind config_kind(const char *name);
 const char *config_kind_name(enum cfg_kind kind);
@@ -61,6 +63,7 @@ enum config_format {
     FORMAT_RANGE,      /* address range, "192.0.2.0/24" or one address */
     FORMAT_CHOICE,     /* one of `choices`, separated by | */
     FORMAT_JSON,       /* JSON text, in JSON an object */
+    FORMAT_TIME,       /* RFC 3339 */
     FORMAT_LIST,       /* repeated: max entries */
     FORMAT_UINT,
     FORMAT_BOOL,
@@ -79,6 +82,8 @@ const struct config_rule *config_rule(const char *message, const char *field);
 ERR_CHECKED int config_check_text(const struct config_rule *r, const char *value, const char *path,
                                   struct err_info *info);
 
+/* RFC 3339, such as 2026-03-01T09:30:00.125Z or with +08:00; 0 or ERR_INVAL. */
+int config_parse_time(const char *text, uint64_t *us);
 /* Parses a range or an address into 16 bytes (IPv4 mapped) and a prefix length of 0 to 128. */
 ERR_CHECKED int config_parse_range(const char *text, uint8_t addr[16], unsigned *prefix);
 /* Address and port of a SIP contact (port 0 when none is written). */

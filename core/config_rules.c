@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "core/acd.h"
 #include "core/config_json.h"
 
 #define KEY_BYTES 63u
@@ -22,14 +24,25 @@ static const struct config_rule rules[] = {
     {"Agent", "group", FORMAT_TEXT, .max = KEY_BYTES},
     {"Agent", "type", FORMAT_CHOICE, .choices = "agent|supervisor"},
     {"Agent", "level", FORMAT_UINT, .max = 9},
+    {"Agent", "region", FORMAT_NAME, .max = KEY_BYTES},
+    {"Agent", "skills", FORMAT_LIST, .max = ACD_SKILLS_MAX},
+    {"AgentSkill", "skill", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"AgentSkill", "level", FORMAT_UINT, .max = 9},
+    {"AgentSkill", "until", FORMAT_TIME, .max = 40},
     {"Queue", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Queue", "display_name", FORMAT_TEXT, .max = 128},
-    {"Queue", "strategy", FORMAT_CHOICE, .choices = "longest_idle"},
+    {"Queue", "strategy", FORMAT_CHOICE,
+     .choices = "longest_idle|login_order|fewest_answered|random|round_robin|least_occupied"},
     {"Queue", "ring_time_s", FORMAT_UINT, .min = 1, .max = 600, .def = 20},
     {"Queue", "wrap_up_s", FORMAT_UINT, .max = 3600},
     {"Queue", "quiet", FORMAT_BOOL, .max = 1},
     {"Queue", "members", FORMAT_LIST, .max = 5000},
     {"Queue", "max_waiting", FORMAT_UINT, .max = 1000000},
+    {"Queue", "preferences", FORMAT_LIST, .max = ACD_PREFERENCES},
+    {"Queue", "preferences[]", FORMAT_CHOICE, .required = true, .choices = "region|level|last_served"},
+    {"Queue", "priority_step_s", FORMAT_UINT, .max = 86400},
+    {"Queue", "target_s", FORMAT_UINT, .max = 86400},
+    {"Queue", "last_served_h", FORMAT_UINT, .max = CONFIG_SERVED_H_MAX},
     {"QueueMember", "agent", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
     {"QueueMember", "level", FORMAT_UINT, .max = 9},
     {"Trunk", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
@@ -53,6 +66,11 @@ static const struct config_rule rules[] = {
     {"AccessNumber", "priority", FORMAT_UINT, .max = 1000},
     {"AccessNumber", "language", FORMAT_NAME, .max = 7},
     {"AccessNumber", "quiet", FORMAT_BOOL, .max = 1},
+    {"AccessNumber", "region", FORMAT_NAME, .max = KEY_BYTES},
+    {"AccessNumber", "skills", FORMAT_LIST, .max = ACD_NEEDS_MAX},
+    {"AccessNumber", "vip", FORMAT_BOOL, .max = 1},
+    {"SkillNeed", "skill", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"SkillNeed", "level", FORMAT_UINT, .max = 9},
     {"Flow", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Flow", "definition", FORMAT_JSON, .required = true, .max = 256 * 1024},
     {"Parameter", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
@@ -158,6 +176,45 @@ int config_parse_contact(const char *text, uint8_t addr[16], uint16_t *port)
     return 0;
 }
 
+/* ---- times */
+
+int config_parse_time(const char *text, uint64_t *us)
+{
+    struct tm tm = {0};
+    int n = 0;
+    size_t digits = strspn(text, "0123456789-T:");
+    if (digits < 19 ||
+        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &n) != 6 ||
+        n != 19)
+        return ERR_INVAL;
+    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
+        tm.tm_min > 59 || tm.tm_sec > 60)
+        return ERR_INVAL;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    const char *p = text + n;
+    uint64_t frac = 0, unit = 100000;
+    if (*p == '.') {
+        for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10)
+            frac += (uint64_t)(*p - '0') * unit;
+    }
+    int hours = 0, minutes = 0;
+    char sign = *p;
+    if (sign == '+' || sign == '-') {
+        if (strlen(p) != 6 || sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 23 || minutes > 59 ||
+            hours < 0 || minutes < 0)
+            return ERR_INVAL;
+    } else if (strcmp(p, "Z") != 0) {
+        return ERR_INVAL;
+    }
+    int64_t t = (int64_t)timegm(&tm) - (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    if (t < 0)
+        return ERR_INVAL;
+    *us = (uint64_t)t * 1000000 + frac;
+    return 0;
+}
+
 /* ---- texts */
 
 static bool printable_utf8(const char *s)
@@ -254,6 +311,12 @@ int config_check_text(const struct config_rule *r, const char *value, const char
         return one_of(r->choices, value) ? 0 : err_set(info, ERR_INVAL, path, "must be one of %s", r->choices);
     case FORMAT_JSON:
         return is_json_object(value) ? 0 : err_set(info, ERR_INVAL, path, "must be a JSON object");
+    case FORMAT_TIME: {
+        uint64_t us;
+        return config_parse_time(value, &us) == 0
+                   ? 0
+                   : err_set(info, ERR_INVAL, path, "must be a time such as 2026-03-01T09:30:00Z");
+    }
     case FORMAT_LIST:
     case FORMAT_UINT:
     case FORMAT_BOOL:

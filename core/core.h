@@ -22,10 +22,16 @@
 struct core;
 struct storage;
 
-/* Behaviour of apply that this program knows; see FeatureLevel. */
-#define CORE_FEATURE_LEVEL 1u
+/* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event. */
+#define CORE_FEATURE_LEVEL 2u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
+
+/* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
+ * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), else 1. A proposer writes it into the command. */
+uint32_t core_feature_of(const Ev__Command *cmd);
+/* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
+uint32_t core_feature_common(const struct core *c);
 
 /* One command out of the log, with its place in its proposer's sequence (raft/repl.h, "Exactly once"). */
 struct core_item {

@@ -61,6 +61,9 @@ struct agent *core_agent_new(struct core *c, const char *number, uint32_t key)
 void core_agent_free(struct core *c, struct agent *a)
 {
     heap_remove(&c->wraps, &a->wrap);
+    heap_remove(&c->skills, &a->skill);
+    if (a->equipped && acd_agent_set(c->acd, a->key, 0, NULL, 0) != 0)
+        core_oom(); /* his key will be another's */
     list_del(&a->dirty);
     c->agent_by_key[a->key] = NULL;
     (void)map_del(&c->agents, a->number);
@@ -77,8 +80,9 @@ void core_agents_flush(struct core *c)
                                         storage_int(a->logout),        storage_text(a->reason),
                                         storage_int(p->since_us),      storage_int(p->login_us),
                                         storage_int(p->idle_since_us), storage_int(p->wrap_up_until_us),
-                                        storage_int(p->call_id),       storage_int(p->answered)};
-        storage_run(c->st, STORAGE_AGENT_PUT, v, 12);
+                                        storage_int(p->call_id),       storage_int(p->answered),
+                                        storage_int(a->occupied_us),   storage_int(a->last_offer)};
+        storage_run(c->st, STORAGE_AGENT_PUT, v, 14);
         a->told = false;
         list_del(it);
     }
@@ -141,8 +145,38 @@ static void unseat(struct agent *a)
 int core_agent_offer_up(struct core *c, const struct agent *a)
 {
     const struct core_agent *p = &a->pub;
-    const struct acd_facts f = {.idle_since_us = p->idle_since_us, .login_us = p->login_us, .answered = p->answered};
+    const struct acd_facts f = {.idle_since_us = p->idle_since_us,
+                                .login_us = p->login_us,
+                                .answered = p->answered,
+                                .occupied_us = a->occupied_us,
+                                .last_offer = a->last_offer};
     return acd_agent_idle(c->acd, a->key, &f);
+}
+
+void core_agent_equip(struct core *c, struct agent *a)
+{
+    const Ev__Agent *cfg = core_agent_config(c, a->number);
+    struct acd_skill skills[ACD_SKILLS_MAX];
+    uint64_t next, region = queue_name_number(cfg->region);
+    unsigned n = queue_skills(cfg, c->now_us, skills, &next);
+    bool equipped = region || n;
+    if ((equipped || a->equipped) && acd_agent_set(c->acd, a->key, region, skills, n) != 0)
+        core_oom();
+    a->equipped = equipped;
+    if (next)
+        heap_set(&c->skills, &a->skill, next, a->key);
+    else
+        heap_remove(&c->skills, &a->skill);
+}
+
+void core_agent_skills_expire(struct core *c)
+{
+    for (;;) {
+        struct heap_item *top = heap_top(&c->skills);
+        if (!top || top->due > c->now_us)
+            return;
+        core_agent_equip(c, list_entry(top, struct agent, skill));
+    }
 }
 
 void core_agent_refresh(struct core *c, struct agent *a)
@@ -175,8 +209,12 @@ void core_agent_refresh(struct core *c, struct agent *a)
         return;
     p->state = s;
     p->call_id = call;
-    if (s != old)
+    if (s != old) {
+        bool busy = old == CORE_AGENT_RINGING || old == CORE_AGENT_TALKING || old == CORE_AGENT_WRAP_UP;
+        if (busy && c->least_occupied)
+            a->occupied_us += c->now_us - p->since_us;
         p->since_us = c->now_us;
+    }
     if (s == CORE_AGENT_IDLE && old != CORE_AGENT_IDLE) {
         /* A telephone that rang in vain does not cost him his place. */
         if (old != CORE_AGENT_RINGING || !p->idle_since_us)
@@ -266,6 +304,7 @@ static int login(struct core *c, struct agent *a, const Ev__AgentSet *m)
         (void)snprintf(a->extension, sizeof a->extension, "%s", number);
         a->pub.login_us = c->now_us;
         a->pub.answered = 0;
+        a->occupied_us = a->last_offer = 0;
     }
     a->logout = false;
     a->ready = true;

@@ -292,6 +292,24 @@ static int check_start(struct core *c, const Ev__CallStart *m, struct core_route
     return 0;
 }
 
+/* What the number that was called says about its callers. */
+static void describe_caller(Ev__CallState *s, const Ev__AccessNumber *a)
+{
+    if (!a)
+        return;
+    s->vip = a->vip;
+    core_pbset(&s->region, a->region);
+    if (a->n_skills)
+        s->needs = core_alloc(a->n_skills * sizeof(Ev__SkillNeed *));
+    for (; s->n_needs < a->n_skills; s->n_needs++) {
+        Ev__SkillNeed *need = core_alloc(sizeof *need);
+        ev__skill_need__init(need);
+        core_pbset(&need->skill, a->skills[s->n_needs]->skill);
+        need->level = a->skills[s->n_needs]->level;
+        s->needs[s->n_needs] = need;
+    }
+}
+
 static struct call *make_call(struct core *c, Ev__CallStart *m, const struct core_route *r)
 {
     struct call *k = core_alloc(sizeof *k);
@@ -309,6 +327,7 @@ static struct call *make_call(struct core *c, Ev__CallStart *m, const struct cor
     core_pbset(&s->extension, m->extension);
     core_pbset(&s->language, r->language);
     s->priority = r->priority;
+    describe_caller(s, core_access_number(c, m->called));
     s->arrived_us = c->now_us;
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLER, m->extension[0] ? m->extension : m->caller, "");
     l->dialog = m->dialog; /* taken over: the command lets go of it */
@@ -503,6 +522,7 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
             k->callee->agent->pub.wrap_up_until_us = c->now_us + q->wrap_up_s * 1000000ull;
     }
     core_cdr_write(c, k, by, cause, status, n_quality, quality);
+    core_served_keep(c, k);
     s->offer_id = 0;
     core_call_set_callee(c, k, NULL);
     core_call_set_caller(c, k, NULL);

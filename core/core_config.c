@@ -57,6 +57,26 @@ static uint32_t free_key(void *const *by_key, uint32_t n)
     return key;
 }
 
+static uint32_t member_level(const struct core *c, const Ev__QueueMember *m)
+{
+    const Ev__Agent *a = core_agent_config(c, m->agent);
+    return m->level || !a ? m->level : a->level;
+}
+
+/* Memberships without a level of their own follow the agent's. */
+static void relevel(struct core *c)
+{
+    for (uint32_t key = 0; key < c->queue_keys; key++) {
+        const Ev__Queue *m = c->queue_by_key[key] ? core_queue_config(c, c->queue_by_key[key]->name) : NULL;
+        for (size_t i = 0; m && i < m->n_members; i++) {
+            const struct agent *a = m->members[i]->level ? NULL : core_agent_obj(c, m->members[i]->agent);
+            if (a && acd_member_set(c->acd, key, a->key, member_level(c, m->members[i])) != 0)
+                core_oom();
+        }
+    }
+    c->relevel = false;
+}
+
 static void link_queue(struct core *c, const struct cfg *o, const struct cfg *old)
 {
     const Ev__Queue *m = (const Ev__Queue *)(const void *)o->msg;
@@ -76,7 +96,10 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
         }
         c->queue_by_key[q->key] = q;
     }
-    const struct acd_rules rules = {.strategy = ACD_LONGEST_IDLE};
+    const struct acd_rules rules = queue_rules(m);
+    c->least_occupied += rules.strategy == ACD_LEAST_OCCUPIED;
+    c->least_occupied -= q->rules.strategy == ACD_LEAST_OCCUPIED;
+    q->rules = rules;
     int err = acd_queue_set(c->acd, q->key, &rules);
     const Ev__Queue *was = old ? (const Ev__Queue *)(const void *)old->msg : NULL;
     struct map keep;
@@ -91,7 +114,7 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
     for (size_t i = 0; i < m->n_members && !err; i++) {
         const struct agent *a = core_agent_obj(c, m->members[i]->agent);
         if (a)
-            err = acd_member_set(c->acd, q->key, a->key, m->members[i]->level);
+            err = acd_member_set(c->acd, q->key, a->key, member_level(c, m->members[i]));
     }
     map_free(&keep);
     if (err)
@@ -103,8 +126,11 @@ void core_cfg_install(struct core *c, struct cfg *o)
     struct cfg *old = map_del(&c->cfg[o->kind], o->name);
     if (map_set(&c->cfg[o->kind], o->name, o) != 0)
         core_oom();
-    if (o->kind == CFG_AGENT && !core_agent_obj(c, o->name))
-        (void)core_agent_new(c, o->name, o->key);
+    if (o->kind == CFG_AGENT) {
+        struct agent *a = core_agent_obj(c, o->name);
+        core_agent_equip(c, a ? a : core_agent_new(c, o->name, o->key));
+        c->relevel |= old && ((const Ev__Agent *)(const void *)old->msg)->level != ((Ev__Agent *)(void *)o->msg)->level;
+    }
     if (o->kind == CFG_QUEUE)
         link_queue(c, o, old);
     core_cfg_free(old);
@@ -118,12 +144,14 @@ static void uninstall(struct core *c, struct cfg *o)
         if (acd_queue_del(c->acd, q->key) != 0)
             core_oom();
         c->queue_by_key[q->key] = NULL;
+        c->least_occupied -= q->rules.strategy == ACD_LEAST_OCCUPIED;
         list_del(&q->dirty);
         free(q);
     } else if (o->kind == CFG_AGENT) {
         struct agent *a = core_agent_obj(c, o->name);
         const struct storage_val v = storage_text(o->name);
         storage_run(c->st, STORAGE_AGENT_DEL, &v, 1);
+        core_served_forget(c, o->name);
         core_agent_free(c, a);
     } else if (o->kind == CFG_EXTENSION) {
         core_reg_drop_all(c, o->name);
@@ -368,6 +396,8 @@ static void carry_out(struct core *c, struct cfg_change *ch)
         }
         free(v);
     }
+    if (c->relevel)
+        relevel(c);
     /* Agents leave after the queues that lost them, telephones after their agents. */
     for (int kind = CFG_AGENT; kind >= CFG_EXTENSION; kind--) {
         size_t n;

@@ -15,6 +15,7 @@
 #include "core/acd.h"
 #include "core/config_json.h"
 #include "core/core.h"
+#include "core/queue_rules.h"
 #include "storage/storage.h"
 
 #define CORE_NAME_MAX 64u     /* bytes of a key, with the NUL */
@@ -103,10 +104,14 @@ struct agent {
     struct core_agent pub;
     uint32_t key;
     char number[CORE_NAME_MAX], extension[CORE_NAME_MAX], reason[CORE_REASON_MAX];
-    struct ext *ext;       /* where logged in */
-    bool ready;            /* what he is when no call or wrap-up says otherwise */
-    bool logout;           /* after this call */
-    struct heap_item wrap; /* tie: key */
+    struct ext *ext;        /* where logged in */
+    bool ready;             /* what he is when no call or wrap-up says otherwise */
+    bool logout;            /* after this call */
+    struct heap_item wrap;  /* tie: key */
+    struct heap_item skill; /* when the next of his skills ends; tie: key */
+    bool equipped;          /* the engine knows a region or skills of his */
+    uint64_t occupied_us;   /* ringing, talking and in wrap-up since login, while a queue's strategy goes by it */
+    uint64_t last_offer;    /* the latest of a round robin, 0 none since login */
     struct list_node dirty;
     bool told; /* CORE_EV_AGENT of this entry is out */
 };
@@ -114,6 +119,7 @@ struct agent {
 struct queue {
     char name[CORE_NAME_MAX];
     uint32_t key;
+    struct acd_rules rules;
     struct list_node dirty; /* waiting list changed in this entry */
 };
 
@@ -169,7 +175,9 @@ struct core {
     size_t n_addresses;
     struct session *sessions;
     size_t n_sessions;
-    struct heap wraps, expiries;
+    struct heap wraps, expiries, skills;
+    uint32_t least_occupied; /* queues whose strategy goes by occupied_us */
+    bool relevel;            /* levels of agents have changed that queues may go by */
     struct acd *acd;
     struct lookup *lookup; /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     uint32_t talking, registrations;
@@ -278,6 +286,9 @@ int core_agent_set(struct core *c, const Ev__AgentSet *m);
 /* Works out the agent's state from readiness, calls and wrap-up; the only place that changes it. */
 void core_agent_refresh(struct core *c, struct agent *a);
 void core_agent_wrap_ups(struct core *c);
+/* Region and skills of his configuration, as they are now, to the engine. */
+void core_agent_equip(struct core *c, struct agent *a);
+void core_agent_skills_expire(struct core *c);
 /* He is idle: to the engine with all that strategies go by. */
 ERR_CHECKED int core_agent_offer_up(struct core *c, const struct agent *a);
 void core_agent_unready(struct core *c, struct agent *a, const char *reason);
@@ -327,6 +338,14 @@ void core_decide(struct core *c);
 ERR_CHECKED int core_queue_wait(struct core *c, const struct call *k, const struct queue *q);
 void core_queue_touch(struct core *c, const char *name);
 struct queue *core_queue_obj(const struct core *c, const char *name);
+
+/* ---- core_served.c: who served which caller last */
+/* The call's last_agent: who served its caller in this queue last, if the queue goes by that and it is not too long ago. */
+void core_served_find(struct core *c, struct call *k, const struct queue *q);
+/* A call of a queue ends. After its record was written. */
+void core_served_keep(struct core *c, const struct call *k);
+/* The agent goes: no call waits for him any more. */
+void core_served_forget(struct core *c, const char *agent);
 
 /* ---- core_takeover.c */
 /* This node is away: its addresses and calls go to the others, as far as there are any. */

@@ -162,6 +162,8 @@ static int agent_row(void *ctx, const struct storage_row *r)
     p->wrap_up_until_us = storage_row_int(r, 9);
     p->call_id = storage_row_int(r, 10);
     p->answered = (uint32_t)storage_row_int(r, 11);
+    a->occupied_us = storage_row_int(r, 12);
+    a->last_offer = storage_row_int(r, 13);
     if ((p->state == CORE_AGENT_LOGGED_OUT) != (a->extension[0] == '\0'))
         return ERR_CORRUPT;
     if (a->extension[0]) {
@@ -290,6 +292,7 @@ void core_unload(struct core *c)
     free(c->sessions);
     free(c->wraps.v);
     free(c->expiries.v);
+    free(c->skills.v);
     acd_free(c->acd);
     core_events_reset(c);
     /* What outlives a reload stays; all else starts from nothing. */

@@ -24,6 +24,12 @@ int core_queue_wait(struct core *c, const struct call *k, const struct queue *q)
     struct acd_call call = acd_call_in(s->call_id, q->key, s->queued_us);
     call.priority = s->priority;
     call.front = s->front;
+    call.vip = s->vip;
+    call.offers = s->offers;
+    call.region = queue_name_number(s->region);
+    call.n_needs = queue_needs(s->needs, s->n_needs, call.needs);
+    const struct agent *last = s->last_agent[0] ? core_agent_obj(c, s->last_agent) : NULL;
+    call.last_agent = last ? last->key : ACD_NOBODY;
     return acd_enqueue(c->acd, &call);
 }
 
@@ -58,6 +64,7 @@ void core_queue_enter(struct core *c, struct call *k)
     }
     s->queued_us = c->now_us;
     s->front = 0;
+    core_served_find(c, k, core_queue_obj(c, s->queue));
     enqueue(c, k);
     core_ev_call(c, "call.queued", k);
 }
@@ -74,8 +81,9 @@ static void clear_offer(struct core *c, struct call *k)
     core_call_set_callee(c, k, NULL);
 }
 
+/* d: who decided so, NULL outside queues */
 static void make_offer(struct core *c, struct call *k, enum core_call_phase phase, const char *agent,
-                       const char *extension, const char *queue, uint32_t ring_s)
+                       const char *extension, const char *queue, uint32_t ring_s, const struct acd_decision *d)
 {
     Ev__CallState *s = k->st;
     s->phase = phase;
@@ -90,9 +98,18 @@ static void make_offer(struct core *c, struct call *k, enum core_call_phase phas
     core_pbset(&s->offer_agent, agent);
     core_pbset(&s->offer_extension, extension);
     core_pbset(&s->offer_queue, queue);
+    if (c->feature_level < 2)
+        d = NULL; /* what older programs do not write down */
+    s->offer_why = d ? (uint32_t)d->why + 1 : 0;
+    s->offer_candidates = d ? d->candidates : 0;
     core_call_touch(c, k);
     core_call_set_callee(c, k, extension);
-    core_ev_call(c, "call.offered", k);
+    struct sbuf *b = core_ev_call_begin(c, "call.offered", k);
+    if (d) {
+        sbuf_kv(b, "why", queue_why_name(d->why));
+        sbuf_kv_uint(b, "candidates", d->candidates);
+    }
+    core_ev_end(c);
 }
 
 int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status,
@@ -124,7 +141,7 @@ int core_dial(struct core *c, struct call *k, const char *agent, const char *ext
     *cause = "unreachable";
     if (!core_reachable(c, to))
         return ERR_BADSTATE;
-    make_offer(c, k, CORE_CALL_DIALLING, agent, to, "", CORE_DIAL_RING_S);
+    make_offer(c, k, CORE_CALL_DIALLING, agent, to, "", CORE_DIAL_RING_S, NULL);
     return 0;
 }
 
@@ -170,7 +187,9 @@ void core_decide(struct core *c)
             continue;
         }
         const Ev__Queue *cfg = core_queue_config(c, q->name);
-        make_offer(c, k, CORE_CALL_OFFERED, a->number, a->extension, q->name, cfg->ring_time_s);
+        make_offer(c, k, CORE_CALL_OFFERED, a->number, a->extension, q->name, cfg->ring_time_s, &d);
+        if (q->rules.strategy == ACD_ROUND_ROBIN)
+            a->last_offer = k->st->offer_id; /* stored with the state that the offer has changed */
     }
 }
 

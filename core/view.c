@@ -93,44 +93,6 @@ bool view_parse_id(const char *text, uint64_t *id)
     return true;
 }
 
-/* RFC 3339, such as 2026-03-01T09:30:00.125Z or with +08:00. */
-int view_parse_time(const char *text, uint64_t *us)
-{
-    struct tm tm = {0};
-    int n = 0;
-    size_t digits = strspn(text, "0123456789-T:");
-    if (digits < 19 ||
-        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec, &n) != 6 ||
-        n != 19)
-        return ERR_INVAL;
-    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-        tm.tm_min > 59 || tm.tm_sec > 60)
-        return ERR_INVAL;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    const char *p = text + n;
-    uint64_t frac = 0, unit = 100000;
-    if (*p == '.') {
-        for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10)
-            frac += (uint64_t)(*p - '0') * unit;
-    }
-    int hours = 0, minutes = 0;
-    char sign = *p;
-    if (sign == '+' || sign == '-') {
-        if (strlen(p) != 6 || sscanf(p + 1, "%2d:%2d", &hours, &minutes) != 2 || hours > 23 || minutes > 59 ||
-            hours < 0 || minutes < 0)
-            return ERR_INVAL;
-    } else if (strcmp(p, "Z") != 0) {
-        return ERR_INVAL;
-    }
-    int64_t t = (int64_t)timegm(&tm) - (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-    if (t < 0)
-        return ERR_INVAL;
-    *us = (uint64_t)t * 1000000 + frac;
-    return 0;
-}
-
 void view_set(struct view *v, json_t *o, const char *key, json_t *value)
 {
     if (json_object_set_new(o, key, value) != 0)
@@ -179,7 +141,7 @@ static int check_value(struct view *v, const char *key, const json_t *val)
         return err_set(v->info, ERR_INVAL, key, "must be a string");
     if (!text) /* a number or a truth value, from within */
         return 0;
-    if ((strcmp(key, "from") == 0 || strcmp(key, "to") == 0) && view_parse_time(text, &n) != 0)
+    if ((strcmp(key, "from") == 0 || strcmp(key, "to") == 0) && config_parse_time(text, &n) != 0)
         return err_set(v->info, ERR_INVAL, key, "must be a time such as 2026-03-01T09:30:00Z");
     if (strcmp(key, "call_id") == 0 && !view_parse_id(text, &n))
         return err_set(v->info, ERR_INVAL, key, "must be 16 hexadecimal digits, small letters");

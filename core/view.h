@@ -9,7 +9,8 @@
  *     in commands.proto, and "version", "updated_at". flow: "definition" is an object. extension also: "has_password",
  *     "registrations": [{uri, node, flow, user_agent, expires_at}].
  *     agent also: "state", "reason", "since", "login_at", "extension_in_use", "call_id", "answered", "queues": [names].
- *     queue also: "waiting", "available", "logged_in", "talking", "longest_wait_ms", "entries": [{call_id, caller, position, queued_at, state}]
+ *     queue also: "waiting", "available", "logged_in", "talking", "longest_wait_ms", "entries": [{call_id, caller, position, priority, vip, queued_at, state}],
+     in the order of service
  *  call: call_id (16 hex digits), owner, epoch, phase, caller, caller_name, called, trunk, extension, agent, queue, flow, flow_node,
  *     language, position, arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, taken_over_at, legs: [{leg_id, role, number, agent,
  *     answered, held, media_address, remote_target}]

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "core/queue_rules.h"
 #include "core/view_int.h"
 
 /* ---- places in queues */
 
 struct entries {
+    struct acd_rules rules;
     struct view_entry *v;
     size_t n, cap;
 };
@@ -38,6 +40,9 @@ static int entry_row(void *ctx, const struct storage_row *r)
     if (!s)
         return ERR_CORRUPT;
     (void)snprintf(e->caller, sizeof e->caller, "%s", s->caller);
+    e->vip = s->vip;
+    const struct acd_call call = {.enqueued_us = e->queued_us, .priority = e->priority};
+    e->deadline_us = acd_deadline_us(&call, &es->rules);
     ev__call_state__free_unpacked(s, NULL);
     return 0;
 }
@@ -50,22 +55,39 @@ static int service_order(const void *a, const void *b)
         return xo ? -1 : 1;
     if (x->front != y->front)
         return x->front > y->front ? -1 : 1;
-    if (x->priority != y->priority)
-        return x->priority > y->priority ? -1 : 1;
-    if (x->queued_us != y->queued_us)
-        return x->queued_us < y->queued_us ? -1 : 1;
+    if (x->vip != y->vip)
+        return x->vip ? -1 : 1;
+    if (x->deadline_us != y->deadline_us)
+        return x->deadline_us < y->deadline_us ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int rules_row(void *ctx, const struct storage_row *r)
+{
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__Queue *q = ev__queue__unpack(NULL, len, body);
+    if (!q)
+        return ERR_CORRUPT;
+    *(struct acd_rules *)ctx = queue_rules(q);
+    ev__queue__free_unpacked(q, NULL);
+    return 0;
 }
 
 int view_queue_entries(struct view *v, const char *queue, struct view_entry **out, size_t *n)
 {
-    struct entries es = {0};
+    struct entries es = {.n = 0};
+    const struct storage_val name[] = {storage_int(CFG_QUEUE), storage_text(queue)};
+    int err =
+        storage_reader_query(v->r, "SELECT body FROM config WHERE kind=? AND name=?", name, 2, rules_row, &es.rules);
+    if (err)
+        return err;
     const struct storage_val vals[] = {storage_int(CORE_CALL_WAITING), storage_int(CORE_CALL_OFFERED),
                                        storage_text(queue)};
-    int err = storage_reader_query(v->r,
-                                   "SELECT call_id, phase, queue, priority, front, queued_us, body FROM call"
-                                   " WHERE phase IN (?1, ?2) AND queue=?3",
-                                   vals, 3, entry_row, &es);
+    err = storage_reader_query(v->r,
+                               "SELECT call_id, phase, queue, priority, front, queued_us, body FROM call"
+                               " WHERE phase IN (?1, ?2) AND queue=?3",
+                               vals, 3, entry_row, &es);
     if (err) {
         free(es.v);
         return err;

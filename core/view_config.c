@@ -142,6 +142,8 @@ static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
         view_set(v, x, "call_id", json_string(id));
         view_set(v, x, "caller", view_text(e[i].caller));
         view_set(v, x, "position", json_integer(waits ? (json_int_t)waiting : 0));
+        view_set(v, x, "priority", json_integer(e[i].priority));
+        view_set(v, x, "vip", json_boolean(e[i].vip));
         view_set(v, x, "queued_at", view_time(e[i].queued_us));
         view_set(v, x, "state", json_string(core_call_phase_name((enum core_call_phase)e[i].phase)));
         if (json_array_append_new(entries, x) != 0)

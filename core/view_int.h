@@ -36,7 +36,6 @@ json_t *view_time(uint64_t us);   /* RFC 3339 or null */
 json_t *view_text(const char *s); /* never fails on bad UTF-8: such bytes are shown as '?' */
 void view_id(uint64_t id, char out[17]);
 bool view_parse_id(const char *text, uint64_t *id);
-int view_parse_time(const char *text, uint64_t *us);
 const char *view_filter(const struct view *v, const char *name); /* text of a filter, NULL: none */
 /* json_object_set_new whose failure sticks in v->err. */
 void view_set(struct view *v, json_t *o, const char *key, json_t *value);
@@ -52,7 +51,9 @@ int view_list_audit(struct view *v);
 /* A call at hand in a queue, in the order of service (core/acd.h): offered ones first. */
 struct view_entry {
     uint64_t id, front, queued_us;
+    int64_t deadline_us;
     uint32_t priority, phase;
+    bool vip;
     char queue[64];
     char caller[64];
 };

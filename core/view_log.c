@@ -68,7 +68,7 @@ static void filters(struct view *v, struct where *w, const struct timed *t)
         char cond[64];
         uint64_t us = 0;
         if (strcmp(*f, "from") == 0 || strcmp(*f, "to") == 0) {
-            (void)view_parse_time(text, &us); /* checked before */
+            (void)config_parse_time(text, &us); /* checked before */
             uint64_t first = first_since(v, t, us);
             (void)snprintf(cond, sizeof cond, "%s %s ?", t->number, **f == 'f' ? ">=" : "<");
             and_where(w, cond, storage_int(first));

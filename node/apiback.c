@@ -12,6 +12,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/explain.h"
 #include "node/call.h"
 #include "node/ident.h"
 #include "node/lease.h"
@@ -96,7 +97,9 @@ static void apiback_submit_core(struct node *n, void *ctx)
     if (rc == 0)
         rc = node_propose(n, w->cmd, w->timeout_ms, apiback_submitted, w);
     if (rc)
-        api_work_fail(w, rc, NULL);
+        api_work_fail(w, rc,
+                      rc == ERR_CONFLICT ? "a node runs an older program, which does not know this: upgrade it first"
+                                         : NULL);
 }
 
 static int apiback_submit(void *ctx, Ev__Command *cmd, unsigned timeout_ms, uint64_t ticket)
@@ -245,6 +248,23 @@ static int apiback_hangup(struct api_work *w)
     return rc;
 }
 
+static void apiback_explain(struct api_work *w)
+{
+    const char *text = json_string_value(json_object_get(w->args, "call_id"));
+    struct err_info info = {.code = 0};
+    json_t *out = NULL;
+    uint64_t id = 0;
+    int rc;
+    if (text)
+        rc = ident_parse(text, &id) == 0 ? core_explain_call(w->n->core, id, &out, &info)
+                                         : err_set(&info, ERR_NOTFOUND, "call_id", "there is no such call");
+    else
+        rc = core_explain_agent(w->n->core, json_string_value(json_object_get(w->args, "queue")),
+                                json_string_value(json_object_get(w->args, "agent")), &out, &info);
+    struct api_result r = {.code = rc, .text = info.text[0] ? info.text : NULL, .json = out};
+    api_work_finish(w, &r);
+}
+
 /* ---- operations on the cluster: none without its row in the audit trail */
 
 static char *apiback_text(const struct api_work *w, const char *key)
@@ -296,7 +316,8 @@ static void apiback_operation_traced(void *ctx, int status, const struct core_an
 static void apiback_call_core(struct node *n, void *ctx)
 {
     struct api_work *w = ctx;
-    bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_HANGUP;
+    bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_HANGUP ||
+                 w->op == API_OP_EXPLAIN;
     int rc = local ? 0 : apiback_cut_off(n);
     if (rc) {
         api_work_fail(w, rc, NULL);
@@ -325,6 +346,9 @@ static void apiback_call_core(struct node *n, void *ctx)
         break;
     case API_OP_NODES_NEAREST:
         api_work_done(w, nearest_answer(n, w->args));
+        break;
+    case API_OP_EXPLAIN:
+        apiback_explain(w);
         break;
     }
     if (rc)

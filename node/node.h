@@ -68,7 +68,7 @@ struct node {
 typedef void node_done_fn(void *ctx, int status, const struct core_answer *a);
 
 /* Fills time, node and (when empty) actor and origin, packs and proposes. done may be NULL. Never calls back before it
- * returns; when it fails, done is not called. The command's own memory stays the caller's. */
+ * returns; when it fails, done is not called. ERR_CONFLICT: a node with an older program would stop at it. The command's own memory stays the caller's. */
 ERR_CHECKED int node_propose(struct node *n, Ev__Command *cmd, unsigned timeout_ms, node_done_fn *done, void *ctx);
 /* As node_propose, for what may wait up to patience_ms for a command to travel with (repl_propose_later). */
 ERR_CHECKED int node_propose_later(struct node *n, Ev__Command *cmd, unsigned timeout_ms, unsigned patience_ms,

@@ -36,6 +36,9 @@ int node_propose_later(struct node *n, Ev__Command *cmd, unsigned timeout_ms, un
         return ERR_CLOSED;
     if (proposal_is_call(cmd) && (cmd->body_case == EV__COMMAND__BODY_CALL_START ? !node_may_act(n) : lease_gone(n)))
         return ERR_NOQUORUM;
+    uint32_t level = core_feature_of(cmd);
+    if (level > 1 && level > core_feature_common(n->core))
+        return ERR_CONFLICT; /* a node with an older program would stop at it */
     char actor[NODE_NAME_MAX + 8];
     snprintf(actor, sizeof actor, "node:%s", n->cfg.name);
     char *old_actor = cmd->actor, *old_origin = cmd->origin, *old_node = cmd->node;
@@ -46,7 +49,7 @@ int node_propose_later(struct node *n, Ev__Command *cmd, unsigned timeout_ms, un
     cmd->node = n->cfg.name;
     cmd->time_us = node_time_us(n);
     cmd->clock_us = node_clock_us(n);
-    cmd->feature_level = core_feature_level(n->core);
+    cmd->feature_level = level > core_feature_level(n->core) ? level : core_feature_level(n->core);
 
     void *data = NULL;
     size_t len = 0;

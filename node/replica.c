@@ -24,7 +24,7 @@ struct node_replica {
     uv_timer_t check; /* every REPLICA_CHECK_MS */
     uv_timer_t due;   /* leader: when the replicated state wants a Tick */
     uv_timer_t watch; /* leader: when a node may be declared down that may not be yet */
-    bool leader_ready, announced, announcing, initialising, tick_pending;
+    bool leader_ready, announced, announcing, initialising, tick_pending, raising;
     bool clock_pending, clock_warned;
     uint64_t clock_told_us;         /* monotonic: when a clock far ahead was first told; 0: never */
     uint64_t core_us, core_mono_us; /* the replicated clock when it was last moved, and the monotonic one then */
@@ -610,6 +610,28 @@ static void replica_watch(struct node *n)
     }
 }
 
+static void replica_raised(void *ctx, int status, const struct core_answer *a)
+{
+    struct node *n = ctx;
+    n->replica->raising = false;
+    if (status == 0 && a->code == 0)
+        log_notice("node", "all nodes know feature level %u: it holds from now on", core_feature_level(n->core));
+}
+
+/* As leader: what every member can do is done from now on. */
+static void replica_raise(struct node *n)
+{
+    uint32_t level = core_feature_common(n->core);
+    if (n->replica->raising || !n->replica->announced || level <= core_feature_level(n->core))
+        return;
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__FeatureLevel raise = EV__FEATURE_LEVEL__INIT;
+    raise.level = level;
+    cmd.body_case = EV__COMMAND__BODY_FEATURE;
+    cmd.feature = &raise;
+    n->replica->raising = node_propose(n, &cmd, 0, replica_raised, n) == 0;
+}
+
 static void replica_check(uv_timer_t *t)
 {
     struct node *n = t->data;
@@ -628,8 +650,10 @@ static void replica_check(uv_timer_t *t)
         replica_tell_clock(n);
     if (secrets && !r->announced && !r->announcing && !n->leaving && repl_id(n->repl) != 0 && !replica_clock_settles(n))
         replica_announce(n);
-    if (r->leader_ready)
+    if (r->leader_ready) {
         replica_watch(n);
+        replica_raise(n);
+    }
 }
 
 /* ---- messages between daemons */

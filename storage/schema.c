@@ -46,6 +46,12 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "ALTER TABLE node ADD COLUMN draining INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE address(ip TEXT PRIMARY KEY, home TEXT NOT NULL, holder TEXT NOT NULL, target TEXT NOT NULL,"
     " epoch INTEGER NOT NULL, bound INTEGER NOT NULL, why TEXT NOT NULL) WITHOUT ROWID;",
+    /* 2 -> 3 */
+    "ALTER TABLE agent_state ADD COLUMN occupied_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agent_state ADD COLUMN last_offer INTEGER NOT NULL DEFAULT 0;"
+    /* by number of the record: the oldest go first */
+    "CREATE TABLE served(cdr INTEGER PRIMARY KEY, queue TEXT NOT NULL, caller TEXT NOT NULL, agent TEXT NOT NULL,"
+    " time_us INTEGER NOT NULL, UNIQUE(queue, caller));",
 };
 
 const struct storage_table storage_tables[] = {
@@ -61,7 +67,7 @@ const struct storage_table storage_tables[] = {
      "extension, binding"},
     {"agent_state",
      "number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us, wrap_up_until_us, call_id, "
-     "answered",
+     "answered, occupied_us, last_offer",
      "number"},
     {"call", "call_id, owner, phase, queue, agent, priority, front, queued_us, body", "call_id"},
     {"cdr",
@@ -70,6 +76,7 @@ const struct storage_table storage_tables[] = {
      "taken_over,"
      " quality",
      "seq"},
+    {"served", "cdr, queue, caller, agent, time_us", "cdr"},
     {"event", "idx, n, body", "idx"},
     {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
 };
@@ -111,10 +118,12 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         " expires_us FROM registration ORDER BY id",
     [STORAGE_AGENT_PUT] =
         "INSERT OR REPLACE INTO agent_state(number, extension, state, ready, logout, reason, since_us,"
-        " login_us, idle_since_us, wrap_up_until_us, call_id, answered) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+        " login_us, idle_since_us, wrap_up_until_us, call_id, answered, occupied_us, last_offer)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_AGENT_DEL] = "DELETE FROM agent_state WHERE number=?",
     [STORAGE_AGENT_ALL] = "SELECT number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us,"
-                          " wrap_up_until_us, call_id, answered FROM agent_state ORDER BY number",
+                          " wrap_up_until_us, call_id, answered, occupied_us, last_offer FROM agent_state"
+                          " ORDER BY number",
     [STORAGE_CALL_PUT] =
         "INSERT OR REPLACE INTO call(call_id, owner, phase, queue, agent, priority, front, queued_us, body)"
         " VALUES(?,?,?,?,?,?,?,?,?)",
@@ -126,6 +135,11 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         " ended_by, cause, sip_status, offers, taken_over, quality)"
         " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
+    [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",
+    [STORAGE_SERVED_GET] = "SELECT agent, time_us FROM served WHERE queue=? AND caller=?",
+    /* two go for each that comes: it catches up, and no transaction is long */
+    [STORAGE_SERVED_TRIM] =
+        "DELETE FROM served WHERE cdr IN (SELECT cdr FROM served ORDER BY cdr LIMIT 2) AND (cdr <= ?1 OR time_us < ?2)",
     [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
     [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",
     [STORAGE_EVENT_OLDEST] = "SELECT idx, n FROM event ORDER BY idx LIMIT 1",

@@ -18,6 +18,7 @@
 #include "api/api.h"
 #include "base/list.h"
 #include "core/core.h"
+#include "core/explain.h"
 #include "storage/storage.h"
 #include "tests/folder.h"
 
@@ -84,6 +85,13 @@ RIG json_t *rig_op_answer(const struct rig *r, const struct rig_job *j)
                          "https", "192.0.2.1:8443", "reason", "same site", "name", "n2", "site", "south", "self", 0, "up", 1,
                          "draining", 0, "same_site", 0, "rtt_us", "calls", 0, "sip", "[2001:db8::2]:5060", "https", "[2001:db8::2]:8443",
                          "reason", "another site");
+    case API_OP_EXPLAIN: {
+        json_t *out = NULL;
+        const char *queue = json_string_value(json_object_get(j->args, "queue"));
+        int err = queue ? core_explain_agent(r->core, queue, json_string_value(json_object_get(j->args, "agent")), &out, NULL)
+                        : core_explain_call(r->core, 7, &out, NULL);
+        return err ? json_object() : out;
+    }
     case API_OP_NODE_REMOVE:
     case API_OP_READ_INDEX:
     case API_OP_HANGUP:

@@ -573,6 +573,68 @@ static void set_code(int code)
     pthread_mutex_unlock(&R.lock);
 }
 
+START_TEST(questions_why_go_to_the_node)
+{
+    const struct answer *a;
+    ck_status(rig_send(&R, "PUT", "/v1/extensions/8001", "{}"), 201);
+    ck_status(rig_send(&R, "PUT", "/v1/agents/1001", "{\"extension\":\"8001\"}"), 201);
+    ck_status(rig_send(&R, "PUT", "/v1/queues/service", "{\"members\":[{\"agent\":\"1001\"}]}"), 201);
+    a = rig_get(&R, "/v1/queues/service/agents/1001/explanation");
+    ck_status(a, 200);
+    ck_assert_str_eq(R.last_op, "{\"agent\":\"1001\",\"queue\":\"service\"}");
+    ck_assert(json_is_false(json_object_get(a->json, "available")));
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(a->json, "lines"), 0)),
+                     "Agent 1001 is not logged in.");
+    ck_status(rig_get(&R, "/v1/calls/0000000000000007/explanation"), 200);
+    ck_assert_str_eq(R.last_op, "{\"call_id\":\"0000000000000007\"}");
+    ck_status(rig_get(&R, "/v1/calls/0000000000000007/explanation?verbose=1"), 400);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000007/explanation", "{}"), 405);
+    set_code(ERR_NOTFOUND);
+    ck_status(rig_get(&R, "/v1/calls/0000000000000007/explanation"), 404);
+    set_code(0);
+}
+END_TEST
+
+/* What the queue engine can do is configured with complaints that name the field. */
+START_TEST(rules_of_service_are_checked)
+{
+    static const struct {
+        const char *path, *body, *field;
+        int status; /* 0: 422 */
+    } cases[] = {
+        {"/v1/queues/service", "{\"strategy\":\"ring_all\"}", "strategy", 0},
+        {"/v1/queues/service", "{\"preferences\":[\"level\",\"level\"]}", "preferences[1]", 0},
+        {"/v1/queues/service", "{\"preferences\":[\"beauty\"]}", "preferences[0]", 0},
+        {"/v1/queues/service", "{\"priority_step_s\":86401}", "priority_step_s", 0},
+        {"/v1/queues/service", "{\"target_s\":-1}", "target_s", 0},
+        {"/v1/queues/service", "{\"last_served_h\":2161}", "last_served_h", 0},
+        {"/v1/agents/1001", "{\"skills\":[{\"skill\":\"english\",\"level\":10}]}", "skills[0].level", 0},
+        {"/v1/agents/1001", "{\"skills\":[{\"level\":1}]}", "skills[0].skill", 0},
+        {"/v1/agents/1001", "{\"skills\":[{\"skill\":\"a\"},{\"skill\":\"a\"}]}", "skills[1].skill", 0},
+        {"/v1/agents/1001", "{\"skills\":[{\"skill\":\"a\",\"until\":\"tomorrow\"}]}", "skills[0].until", 0},
+        {"/v1/agents/1001", "{\"region\":\"no blanks\"}", "region", 0},
+        {"/v1/access-numbers/10003",
+         "{\"skills\":[{\"skill\":\"a\"},{\"skill\":\"b\"},{\"skill\":\"c\"},{\"skill\":\"d\"},{\"skill\":\"e\"}]}", "skills", 413},
+        {"/v1/access-numbers/10003", "{\"vip\":1}", "vip", 0},
+    };
+    ck_status(rig_send(&R, "PUT", "/v1/extensions/8001", "{}"), 201);
+    ck_status(rig_send(&R, "PUT", "/v1/agents/1001", "{\"extension\":\"8001\"}"), 201);
+    ck_status(rig_send(&R, "PUT", "/v1/queues/service", "{\"members\":[]}"), 201);
+    ck_status(rig_send(&R, "PUT", "/v1/access-numbers/10003", "{\"queue\":\"service\"}"), 201);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct answer *a = rig_send(&R, "PATCH", cases[i].path, cases[i].body);
+        ck_status(a, cases[i].status ? cases[i].status : 422);
+        ck_assert_str_eq(json_string_value(json_object_get(a->json, "field")), cases[i].field);
+    }
+    ck_status(rig_send(&R, "PATCH", "/v1/queues/service",
+                       "{\"strategy\":\"round_robin\",\"preferences\":[\"level\",\"last_served\"],\"target_s\":20}"),
+              200);
+    ck_status(rig_send(&R, "PATCH", "/v1/agents/1001",
+                       "{\"region\":\"north\",\"skills\":[{\"skill\":\"english\",\"level\":3,\"until\":\"2099-01-01T00:00:00Z\"}]}"),
+              200);
+}
+END_TEST
+
 START_TEST(refusals_of_the_node_have_their_status)
 {
     static const struct {
@@ -619,6 +681,8 @@ int main(void)
     tcase_add_test(t, flows_are_checked_and_kept);
     tcase_add_test(t, what_is_not_there_is_said_plainly);
     tcase_add_test(t, cluster_operations_go_to_the_node);
+    tcase_add_test(t, questions_why_go_to_the_node);
+    tcase_add_test(t, rules_of_service_are_checked);
     tcase_add_test(t, refusals_of_the_node_have_their_status);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

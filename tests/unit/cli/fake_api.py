@@ -21,16 +21,16 @@ TOKEN = "test-token-0123456789"
 KINDS = {  # path: (kind, key, fields that the server adds)
     "extensions": ("Extension", "number", {"display_name": "", "contact": "", "site": "", "disabled": False, "has_password": False,
                                            "registrations": []}),
-    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "state": "logged_out",
+    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "state": "logged_out",
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,
                                    "answered": 0, "queues": []}),
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "quiet": False,
-                                 "members": [], "max_waiting": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
+                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0, "quiet": False,
-                                                  "language": ""}),
+                                                  "language": "", "region": "", "skills": [], "vip": False}),
     "flows": ("Flow", "name", {}),
     "parameters": ("Parameter", "name", {}),
     "tokens": ("Token", "name", {}),
@@ -269,6 +269,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.page(self.filtered(list(s.calls.values())))
             key, _, verb = parts[1].partition(":")
             call = self.find(s.calls, key)
+            if len(parts) == 3:
+                return 200, {"call_id": key, "phase": "waiting", "queue": "service", "strategy": "random", "position": 1, "members": 1,
+                             "lines": ["Caller 1234 waits in queue service: place 1 of 1."],
+                             "agents": [{"agent": "1001", "level": 3, "state": "idle", "verdict": "unskilled",
+                                         "reason": "lacks skill english (level 3 is needed)"}]}
             return (202, {"call_id": key}) if verb else (200, call)
         if parts[0] == "cdrs":
             if len(parts) == 1:
@@ -341,6 +346,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         table = s.objects[parts[0]]
         key, _, verb = parts[1].partition(":")
         old = table.get(key)
+        if parts[-1] == "explanation" and len(parts) == 5:
+            agent = self.find(s.objects["agents"], parts[3])
+            return 200, {"agent": parts[3], "queue": self.find(table, key)["name"], "state": agent["state"], "available": False,
+                         "lines": ["Agent %s is not logged in." % parts[3]]}
         if verb == "status" or len(parts) == 3:
             q = self.find(table, key)
             out = {k: q[k] for k in ("name", "display_name", "strategy", "waiting", "available", "logged_in", "talking", "longest_wait_ms", "entries")}

@@ -137,7 +137,9 @@ static void node_knows(const char *name, uint64_t id, uint64_t incarnation, uint
 START_TEST(test_feature_level_rises_when_all_can)
 {
     uint32_t above = CORE_FEATURE_LEVEL + 1;
-    ck_assert_int_eq(raise_to(CORE_FEATURE_LEVEL), ERR_STALE); /* it is that already */
+    ck_assert_int_eq(raise_to(1), ERR_STALE); /* it is that already */
+    ck_assert_int_eq(raise_to(CORE_FEATURE_LEVEL), 0);
+    ck_assert_int_eq(raise_to(CORE_FEATURE_LEVEL), ERR_STALE);
     ck_assert_int_eq(raise_to(above), ERR_CONFLICT);
     node_knows("n1", 1, 2, above);
     ck_assert_int_eq(raise_to(above), ERR_CONFLICT);

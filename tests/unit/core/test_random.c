@@ -1,5 +1,6 @@
 /* Random histories: every node ends with the same tables, reopened or not, and no step breaks a rule of service.
  * EVERLINE_SEED=N repeats a run; seeds that once failed stay in the list below. */
+#include "base/clock.h"
 #include "core/core_int.h"
 #include "tests/unit/core/core_fixture.h"
 
@@ -64,7 +65,8 @@ static void check_rules(const struct core *c)
     bool waiting = false;
     for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL));) {
         check_call(c, k);
-        waiting = waiting || (k->phase == CORE_CALL_WAITING && strcmp(k->queue, "service") == 0);
+        waiting = waiting || (k->phase == CORE_CALL_WAITING && strcmp(k->queue, "service") == 0 &&
+                              core_call_obj(c, k->id)->st->n_needs == 0);
     }
     for (unsigned i = 1; i <= AGENTS; i++) {
         char number[16];
@@ -75,6 +77,20 @@ static void check_rules(const struct core *c)
     }
     struct err_info info = {0};
     ck_assert_msg(acd_check(c->acd, &info) == 0, "%s", info.text);
+}
+
+/* Everybody waits in the same way in both: one of them has just been loaded. */
+static void same_places(const struct core *x, const struct core *y)
+{
+    for (const struct core_call *k = NULL; (k = core_call_next(x, k, NULL));) {
+        struct acd_call a = {.call = 0}, b = {.call = 0};
+        ck_assert_int_eq(acd_waits(x->acd, k->id, &a), acd_waits(y->acd, k->id, &b));
+        ck_assert(a.enqueued_us == b.enqueued_us && a.front == b.front && a.region == b.region && a.vip == b.vip);
+        ck_assert(a.priority == b.priority && a.last_agent == b.last_agent && a.offers == b.offers);
+        ck_assert(a.n_needs == b.n_needs && a.needs[0].skill == b.needs[0].skill && a.needs[0].level == b.needs[0].level);
+        ck_assert_uint_eq(acd_position(x->acd, k->id), acd_position(y->acd, k->id));
+    }
+    ck_assert_uint_eq(core_next_due_us(x), core_next_due_us(y));
 }
 
 /* ---- a random command, mostly sensible for the state at hand */
@@ -104,6 +120,74 @@ static const struct core_call *some_call(const struct core *c)
 
 static uint64_t next_call_id;
 
+/* "small" changes its members, "service" keeps everybody; both change their rules. */
+static void some_queue(Ev__Queue *q)
+{
+    static Ev__QueueMember members[AGENTS], *member_p[AGENTS];
+    static char names[AGENTS][8], *preferences[3];
+    static const char *const strategies[] = {"longest_idle", "login_order", "fewest_answered",
+                                             "random",       "round_robin", "least_occupied"};
+    static const char *const preferred[] = {"region", "level", "last_served"};
+    bool all = rnd(3) == 0;
+    ev__queue__init(q);
+    q->name = (char *)(uintptr_t)(all ? "service" : "small");
+    q->max_waiting = all ? 0 : 3;
+    q->wrap_up_s = rnd(5);
+    for (unsigned i = 0; i < AGENTS; i++) {
+        if (!all && rnd(2))
+            continue;
+        ev__queue_member__init(&members[i]);
+        members[i].agent = text(names[i], sizeof names[i], "1%03u", i + 1);
+        members[i].level = rnd(3);
+        member_p[q->n_members++] = &members[i];
+    }
+    q->members = member_p;
+    q->strategy = (char *)(uintptr_t)strategies[rnd(6)];
+    uint32_t first = rnd(3), n = rnd(4);
+    for (uint32_t i = 0; i < n; i++)
+        preferences[q->n_preferences++] = (char *)(uintptr_t)preferred[(first + i) % 3];
+    q->preferences = preferences;
+    q->priority_step_s = rnd(3) * 20;
+    q->target_s = rnd(3) * 10;
+}
+
+/* Level, region and a skill that may end soon. */
+static void some_agent(Ev__Agent *a, uint64_t now_us)
+{
+    static Ev__AgentSkill skill, *list[1] = {&skill};
+    static char number[8], extension[8], until[CLOCK_TEXT_MAX];
+    uint32_t i = 1 + rnd(AGENTS);
+    ev__agent__init(a);
+    ev__agent_skill__init(&skill);
+    a->number = text(number, sizeof number, "1%03u", i);
+    a->extension = text(extension, sizeof extension, "8%03u", i);
+    a->level = rnd(4);
+    a->region = (char *)(uintptr_t)(rnd(2) ? "north" : "");
+    a->n_skills = rnd(4) ? 1 : 0;
+    a->skills = list;
+    skill.skill = (char *)(uintptr_t) "english";
+    skill.level = 1 + rnd(4);
+    if (rnd(2))
+        skill.until = (char *)(uintptr_t)clock_wall_text((struct clock_wall){now_us + rnd(60) * US}, until);
+}
+
+static Ev__ConfigObject some_config(uint64_t now_us)
+{
+    static Ev__Queue q;
+    static Ev__Agent a;
+    Ev__ConfigObject o = EV__CONFIG_OBJECT__INIT;
+    if (rnd(2)) {
+        some_queue(&q);
+        o.object_case = EV__CONFIG_OBJECT__OBJECT_QUEUE;
+        o.queue = &q;
+    } else {
+        some_agent(&a, now_us);
+        o.object_case = EV__CONFIG_OBJECT__OBJECT_AGENT;
+        o.agent = &a;
+    }
+    return o;
+}
+
 static void fill(const struct core *c, Ev__Command *m, struct made *out)
 {
     char a[32], b[32];
@@ -130,18 +214,17 @@ static void fill(const struct core *c, Ev__Command *m, struct made *out)
     Ev__Tick tick = EV__TICK__INIT;
     Ev__ConfigApply config = EV__CONFIG_APPLY__INIT;
     Ev__ConfigObject object = EV__CONFIG_OBJECT__INIT, *objects[1] = {&object};
-    Ev__Queue q = EV__QUEUE__INIT;
-    Ev__QueueMember members[AGENTS], *member_p[AGENTS];
-    char names[AGENTS][8], key[32];
+    char key[32], caller[32];
     uint32_t what = rnd(100);
     if (what < 22) {
-        static const char *const to[] = {"10000", "10001", "10003", "10003", "8003", "1004", "*73", "404", "10004"};
+        static const char *const to[] = {"10000", "10001", "10003", "10003", "8003", "1004",
+                                         "*73",   "404",   "10004", "10005", "10006"};
         start.call_id = rnd(40) ? ++next_call_id : id;
         bool phone = rnd(3) == 0;
         start.extension = phone ? text(b, sizeof b, "8%03u", 1 + rnd(AGENTS + 2)) : (char *)(uintptr_t) "";
         start.trunk = (char *)(uintptr_t)(phone ? "" : "demo");
-        start.caller = phone ? start.extension : (char *)(uintptr_t) "13800138000";
-        start.called = (char *)(uintptr_t)to[rnd(9)];
+        start.caller = phone ? start.extension : text(caller, sizeof caller, "1380013800%u", rnd(6));
+        start.called = (char *)(uintptr_t)to[rnd(11)];
         start.answered = rnd(2) != 0;
         start.dialog = &dialog;
         m->node = (char *)(uintptr_t)(rnd(2) ? "n1" : "n2");
@@ -230,20 +313,7 @@ static void fill(const struct core *c, Ev__Command *m, struct made *out)
         else
             m->node_up = &up;
     } else if (what < 98) {
-        /* "small" changes its members and its wrap-up; "service" keeps everybody */
-        q.name = (char *)(uintptr_t) "small";
-        q.max_waiting = 3;
-        q.wrap_up_s = rnd(5);
-        for (unsigned i = 0; i < AGENTS; i++) {
-            if (rnd(2))
-                continue;
-            ev__queue_member__init(&members[i]);
-            members[i].agent = text(names[i], sizeof names[i], "1%03u", i + 1);
-            member_p[q.n_members++] = &members[i];
-        }
-        q.members = member_p;
-        object.object_case = EV__CONFIG_OBJECT__OBJECT_QUEUE;
-        object.queue = &q;
+        object = some_config(m->time_us);
         config.n_set = 1;
         config.set = objects;
         m->actor = (char *)(uintptr_t) "token:admin";
@@ -277,7 +347,10 @@ static void history(uint64_t seed)
         ck_assert_int_eq(fx_set(&f[i], "[{'kind':'extension','number':'8009'},{'kind':'extension','number':'8010'},"
                                        "{'kind':'queue','name':'small','max_waiting':3,'wrap_up_s':2,"
                                        "'members':[{'agent':'1001'},{'agent':'1002'}]},"
-                                       "{'kind':'access_number','number':'10004','queue':'small','priority':5}]"),
+                                       "{'kind':'access_number','number':'10004','queue':'small','priority':5},"
+                                       "{'kind':'access_number','number':'10005','queue':'service','vip':true,'region':'north'},"
+                                       "{'kind':'access_number','number':'10006','queue':'service',"
+                                       "'skills':[{'skill':'english','level':3}]}]"),
                          0);
     }
     uint64_t now = f[0].now, seq = f[0].seq;
@@ -306,6 +379,7 @@ static void history(uint64_t seed)
             else
                 ck_assert_msg(core_reload(f[2].c, &info) == 0, "%s", info.text);
             check_rules(f[2].c);
+            same_places(f[0].c, f[2].c);
         }
         for (unsigned i = 0; i < n; i++)
             free(made[i].data);
