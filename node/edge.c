@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "node/call.h"
 #include "node/flow.h"
+#include "node/lease.h"
 #include "node/registrar.h"
 #include "telephony/sip.h"
 
@@ -64,6 +65,11 @@ static void edge_on_register(void *ctx, struct sip_reg *reg, const struct sip_re
     registrar_on_register(ctx, reg, info);
 }
 
+static bool edge_may_act(void *ctx)
+{
+    return node_may_act(ctx);
+}
+
 int edge_start(struct node *n, struct err_info *info)
 {
     struct sip_config cfg = {
@@ -91,6 +97,7 @@ int edge_start(struct node *n, struct err_info *info)
         .identify = edge_identify,
         .get_ha1 = edge_get_ha1,
         .overloaded = edge_overloaded,
+        .may_act = edge_may_act,
         .on_invite = edge_on_invite,
         .on_register = edge_on_register,
     };

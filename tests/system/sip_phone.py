@@ -352,6 +352,7 @@ class SipPhone:
         self.changed = threading.Condition(threading.RLock())
         self.calls = {}         # by Call-ID
         self.incoming = []      # calls that came, in order
+        self.requests = []      # all that was asked of it, repetitions too
         self.waiting = {}       # (branch, method): list of responses
         self.replied = {}       # (branch, method) of a request: last reply, sent again for a repetition
         self.log = []           # (time, "<" or ">", first line)
@@ -585,6 +586,7 @@ class SipPhone:
 
     def _request(self, m, source):
         m.source = source
+        self.requests.append(m)
         branch = re.search(r"branch=([^;,]+)", m.get("via"))
         again = self.replied.get((branch and branch.group(1), m.method))
         if again:

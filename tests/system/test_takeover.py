@@ -361,5 +361,34 @@ class LetGo(Takeover):
         self.idle("1001")
 
 
+class StoodStill(Takeover):
+    """A node that wakes up after its calls have gone to others finds timers that are overdue, and commands that were committed
+    meanwhile: nothing of what they would send may leave."""
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.victim.sigcont)
+
+    def test_says_nothing_when_it_wakes_up(self):
+        agent = self.agent_phone(on_invite="ignore")
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003")
+        call.wait_answered()
+        first = self.rung(agent).request
+        self.victim.sigstop()
+        self.assertNotEqual(self.call_of(caller, epoch=2)["owner"], self.victim.name)
+        # Anew, from another node, and that a second time: by now the first INVITE is due again, too.
+        wait_for(lambda: len([m for m in agent.requests if m.get("via") != first.get("via")]) >= 2, 10, "the next node asks twice")
+        before = len(agent.requests)
+        self.victim.sigcont()
+        # What was overdue has been looked at when it answers again.
+        wait_for(lambda: self.victim.api("GET", "/readyz", token=None).status, 10, "%s answers" % self.victim.name)
+        self.victim.wait_ready()
+        late = [m.first for m in agent.requests[before:] if m.get("via") == first.get("via")]
+        self.assertEqual(late, [])
+        call.hangup()
+        self.idle("1001")
+
+
 if __name__ == "__main__":
     unittest.main()
