@@ -172,7 +172,7 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
     struct call *k = l->call;
     if (ev->type == SIP_EV_FAILED || ev->type == SIP_EV_ENDED)
         l->sip = NULL; /* gone, whatever follows */
-    if (ev->type == SIP_EV_ENDED && !l->bye)
+    if ((ev->type == SIP_EV_ENDED || ev->type == SIP_EV_FAILED) && !l->bye)
         l->bye = sip_leg_keep_bye(leg);
     if (call_yields(k))
         return;

@@ -298,10 +298,11 @@ void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const 
 
 /* ---- the end of a dialog that is told only once it is in the state */
 struct sip_bye;
-/* Inside the callback of SIP_EV_ENDED: the 200 to the peer's BYE waits for sip_bye_done, and the peer repeats the BYE meanwhile: to
- * whoever carries the call on, should this node die before. NULL: it was no BYE, or out of memory (answered at once). */
+/* Inside the callback of SIP_EV_ENDED or SIP_EV_FAILED: the 200 to the peer's BYE, or the 200 to its CANCEL and the 487 to its INVITE,
+ * waits for sip_bye_done, and the peer repeats it meanwhile (not on TCP): to whoever carries the call on, should this node die before.
+ * NULL: it was neither, or out of memory (answered at once). */
 struct sip_bye *sip_leg_keep_bye(struct sip_leg *leg);
-/* answer: the 200 goes out. Else nothing is ever said here. Frees it; NULL is fine. Not after sip_ua_stop. */
+/* answer: they go out. Else nothing is ever said here. Frees it; NULL is fine. Not after sip_ua_stop. */
 void sip_bye_done(struct sip_bye *bye, bool answer);
 
 /* ---- listen addresses that come and go while it runs */

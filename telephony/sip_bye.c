@@ -1,5 +1,10 @@
-/* BYEs whose 200 waits until the end of the call is in the state. */
+/* BYEs and CANCELs that are answered only when the end of the call is in the state: until then the peer repeats them, to whoever
+ * carries the call on.
+ *
+ * The library answers a CANCEL itself, before anybody is told of it: that answer is held back by the gate (sip_gate.c), as those to its
+ * repetitions are, of which nobody is told. So the request is kept, and answered from here together with its INVITE. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "telephony/sip_int.h"
 
@@ -7,17 +12,47 @@ struct sip_bye {
     struct list_node link; /* ua->byes */
     struct sip_ua *ua;
     struct sip_port *port; /* NULL: closed, and the transaction with it */
-    nta_incoming_t *irq;
+    nta_incoming_t *irq;   /* the BYE, or the INVITE that the CANCEL ends */
+    msg_t *cancel;         /* NULL: it is a BYE */
 };
+
+/* What the leg has of it is ours then. NULL: there is none. */
+static bool take(struct sip_leg *leg, struct sip_bye *out)
+{
+    nta_incoming_t **irq = leg->bye_in ? &leg->bye_in : leg->cancel_in ? &leg->invite_in : NULL;
+    if (!irq || !*irq)
+        return false;
+    *out = (struct sip_bye){.ua = leg->ua, .port = leg->port, .irq = *irq};
+    if (irq == &leg->invite_in) {
+        out->cancel = leg->cancel_in;
+        leg->cancel_in = NULL;
+    }
+    *irq = NULL;
+    nta_incoming_bind(out->irq, NULL, NULL);
+    return true;
+}
+
+static void answer_it(struct sip_bye *bye)
+{
+    struct sip_ua *ua = bye->ua;
+    if (bye->cancel) {
+        msg_t *cancel = bye->cancel;
+        bye->cancel = NULL; /* consumed */
+        nta_msg_treply(bye->port->agent, cancel, SIP_200_OK, SIPTAG_SERVER_STR(ua->product), TAG_END());
+        nta_incoming_treply(bye->irq, SIP_487_REQUEST_CANCELLED, SIPTAG_SERVER_STR(ua->product), TAG_END());
+    } else {
+        nta_incoming_treply(bye->irq, SIP_200_OK, SIPTAG_SERVER_STR(ua->product), TAG_END());
+    }
+    nta_incoming_destroy(bye->irq);
+}
 
 struct sip_bye *sip_leg_keep_bye(struct sip_leg *leg)
 {
-    struct sip_bye *bye = leg->bye_in ? malloc(sizeof *bye) : NULL;
-    if (!bye)
+    struct sip_bye *bye = leg->bye_in || leg->cancel_in ? malloc(sizeof *bye) : NULL;
+    if (!bye || !take(leg, bye)) {
+        free(bye);
         return NULL;
-    *bye = (struct sip_bye){.ua = leg->ua, .port = leg->port, .irq = leg->bye_in};
-    leg->bye_in = NULL;
-    nta_incoming_bind(bye->irq, NULL, NULL);
+    }
     list_push_back(&leg->ua->byes, &bye->link);
     return bye;
 }
@@ -26,21 +61,61 @@ void sip_bye_done(struct sip_bye *bye, bool answer)
 {
     if (!bye)
         return;
-    if (bye->port && answer && sip_may_act(bye->ua)) {
-        nta_incoming_treply(bye->irq, SIP_200_OK, SIPTAG_SERVER_STR(bye->ua->product), TAG_END());
-        nta_incoming_destroy(bye->irq);
-    } else if (bye->port) {
+    list_del(&bye->link); /* first: its answer is held back no longer */
+    if (bye->port && answer && sip_may_act(bye->ua))
+        answer_it(bye);
+    else if (bye->port)
         sip_incoming_silence(bye->ua, bye->irq);
-    }
-    list_del(&bye->link);
+    msg_destroy(bye->cancel);
     free(bye);
+}
+
+void sip_cancel_keep(struct sip_leg *leg, nta_incoming_t *invite)
+{
+    if (leg->cancel_in)
+        return;
+    leg->cancel_in = nta_incoming_getrequest_ackcancel(invite);
+    sip_t *sip = leg->cancel_in ? sip_object(leg->cancel_in) : NULL;
+    /* both answers have the same tag (RFC 3261 section 9.2) */
+    if (sip && sip->sip_to && !sip->sip_to->a_tag)
+        (void)sip_to_tag(msg_home(leg->cancel_in), sip->sip_to, leg->local_tag);
+}
+
+void sip_cancel_answer(struct sip_leg *leg)
+{
+    struct sip_bye now;
+    if (leg->invite_in && !leg->cancel_in) { /* out of memory before: the CANCEL is answered when it is repeated */
+        nta_incoming_treply(leg->invite_in, SIP_487_REQUEST_CANCELLED, SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
+        return;
+    }
+    if (take(leg, &now))
+        answer_it(&now);
+}
+
+bool sip_cancel_waits(const struct sip_ua *ua, const nta_agent_t *agent, const sip_t *sip)
+{
+    list_foreach(it, &ua->byes) {
+        const struct sip_bye *bye = list_entry(it, struct sip_bye, link);
+        const sip_t *cancel = bye->cancel ? sip_object(bye->cancel) : NULL;
+        if (cancel && strcmp(cancel->sip_via->v_branch, sip->sip_via->v_branch) == 0)
+            return true;
+    }
+    if (!sip->sip_from || !sip->sip_to || !sip->sip_call_id)
+        return false;
+    nta_leg_t *found =
+        nta_leg_by_dialog(agent, NULL, sip->sip_call_id, sip->sip_from->a_tag, NULL, sip->sip_to->a_tag, NULL);
+    const struct sip_leg *leg = found ? (const struct sip_leg *)nta_leg_magic(found, sip_dialog_recv) : NULL;
+    return leg && leg->inbound && leg->state == SIP_IN_RINGING && leg->invite_in;
 }
 
 void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port)
 {
     list_foreach(it, &ua->byes) {
         struct sip_bye *bye = list_entry(it, struct sip_bye, link);
-        if (!port || bye->port == port)
-            bye->port = NULL;
+        if (port && bye->port != port)
+            continue;
+        bye->port = NULL;
+        msg_destroy(bye->cancel);
+        bye->cancel = NULL;
     }
 }

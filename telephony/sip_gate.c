@@ -111,8 +111,8 @@ void sip_gate_sweep(struct sip_ua *ua)
         }
 }
 
-/* The endpoint that a transport belongs to. */
-static struct sip_ua *owner_of(const tport_t *tp)
+/* The endpoint that a transport belongs to, and which of its agents. */
+static struct sip_ua *owner_of(const tport_t *tp, const nta_agent_t **agent)
 {
     const tport_t *primary = tport_parent(tp);
     list_foreach(it, &gate.uas) {
@@ -120,8 +120,10 @@ static struct sip_ua *owner_of(const tport_t *tp)
         for (size_t i = 0; i < SIP_LISTEN_MAX; i++)
             for (tport_t *p = ua->ports[i] ? tport_primaries(nta_agent_tports(ua->ports[i]->agent)) : NULL; p;
                  p = tport_next(p))
-                if (p == primary)
+                if (p == primary) {
+                    *agent = ua->ports[i]->agent;
                     return ua;
+                }
     }
     return NULL;
 }
@@ -134,12 +136,16 @@ static bool held_back(const tport_t *tp, const sip_t *sip)
     const sip_via_t *via = sip ? sip->sip_via : NULL;
     if (!via || list_empty(&gate.uas))
         return false;
-    /* The library's own, 200 ms after an INVITE that nobody has answered. */
-    if (sip->sip_status && sip->sip_status->st_status == 100 && !gate.trying && owner_of(tp))
-        return true;
-    const struct sip_ua *ua = owner_of(tp);
+    const nta_agent_t *agent = NULL;
+    const struct sip_ua *ua = owner_of(tp, &agent);
     if (!ua)
         return false;
+    /* The library's own, 200 ms after an INVITE that nobody has answered. */
+    if (sip->sip_status && sip->sip_status->st_status == 100 && !gate.trying)
+        return true;
+    if (sip->sip_status && sip->sip_status->st_status == 200 && sip->sip_cseq &&
+        sip->sip_cseq->cs_method == sip_method_cancel && via->v_branch && sip_cancel_waits(ua, agent, sip))
+        return true;
     if (ua->n_muted && via->v_branch && find(ua, via->v_branch))
         return true;
     if (!sip->sip_request || via->v_next)

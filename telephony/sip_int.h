@@ -178,6 +178,7 @@ struct sip_leg {
         *heir; /* a forgotten leg whose INVITE transaction goes on for this one, and the other way round */
     struct clock_mono forgotten;
     nta_incoming_t *bye_in; /* while its BYE is being told of */
+    msg_t *cancel_in;       /* the CANCEL for invite_in, not yet answered */
     struct clock_mono restored_at;
 };
 
@@ -256,6 +257,12 @@ bool sip_uas_silent(struct sip_port *port, nta_incoming_t *irq);
 
 /* sip_bye.c */
 /* Those kept back on a port that closes (NULL: all): their transactions go with the agent. */
+/* The CANCEL that this INVITE's callback is being told of: not answered yet. */
+void sip_cancel_keep(struct sip_leg *leg, nta_incoming_t *invite);
+/* The INVITE of this leg and the CANCEL kept of it, unless sip_leg_keep_bye took them, are answered now. */
+void sip_cancel_answer(struct sip_leg *leg);
+/* Whether the library's answer to a CANCEL is not to go out yet. */
+bool sip_cancel_waits(const struct sip_ua *ua, const nta_agent_t *agent, const sip_t *answer);
 void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port);
 /* Ends a transaction without a word. */
 void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq);

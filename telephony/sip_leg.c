@@ -17,6 +17,7 @@ static void leg_destroy(void *obj)
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
+    msg_destroy(leg->cancel_in);
     mem_unref(leg->former);
 }
 

@@ -40,11 +40,10 @@ bool sip_limbo_has(const struct sip_ua *ua, const char *call_id, const char *loc
 static int limbo_heard(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip)
 {
     struct sip_leg *leg = (struct sip_leg *)magic;
-    (void)irq;
-    if (!sip)
-        leg->held |= SIP_HELD_TIMEOUT;
-    else
-        leg->held |= sip->sip_request->rq_method == sip_method_cancel ? SIP_HELD_CANCEL : SIP_HELD_ACK;
+    bool cancel = sip && sip->sip_request->rq_method == sip_method_cancel;
+    leg->held |= !sip ? SIP_HELD_TIMEOUT : cancel ? SIP_HELD_CANCEL : SIP_HELD_ACK;
+    if (cancel)
+        sip_cancel_keep(leg, irq);
     return 0;
 }
 
@@ -149,7 +148,7 @@ void sip_leg_abandon(struct sip_leg *leg)
         nta_incoming_bind(leg->invite_in, limbo_heard, (nta_incoming_magic_t *)leg);
     if (leg->invite_out)
         sip_gate_mute(leg->ua, nta_outgoing_branch(leg->invite_out), 3 * limbo_ms(ua));
-    leg->held = 0;
+    leg->held &= SIP_HELD_CANCEL; /* of its repetitions nobody is told */
     leg->forgotten = clock_mono_now();
     list_del(&leg->link);
     list_push_back(&ua->limbo, &leg->link);
@@ -431,6 +430,8 @@ static int rebuild_invite(struct sip_leg *leg, const struct sip_restore_params *
         leg->invite_in = old->invite_in;
         old->invite_in = NULL;
         leg->held = old->held;
+        leg->cancel_in = old->cancel_in;
+        old->cancel_in = NULL;
     } else {
         leg->invite_in = nta_incoming_create(leg->port->agent, NULL, msg, sip, NTATAG_TPORT(tp), TAG_END());
     }

@@ -137,8 +137,14 @@ static int recv_prack(nta_reliable_magic_t *magic, nta_reliable_t *rel, nta_inco
 static void cancelled(struct sip_leg *leg, const sip_t *sip)
 {
     const char *text = sip && sip->sip_reason && sip->sip_reason->re_text ? sip->sip_reason->re_text : "";
-    nta_incoming_treply(leg->invite_in, SIP_487_REQUEST_CANCELLED, SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
-    sip_leg_end(leg, SIP_EV_FAILED, 487, text);
+    struct sip_event ev = {.type = SIP_EV_FAILED, .status = 487, .phrase = text};
+    sip_cancel_keep(leg, leg->invite_in);
+    leg->state = SIP_OVER;
+    sip_leg_emit(leg, &ev);
+    if (!leg->gone)
+        sip_cancel_answer(leg); /* nobody wants it to wait */
+    if (!leg->gone)
+        sip_leg_drop(leg);
 }
 
 /* Ends the transaction of a 200 whose ACK went elsewhere: it would be sent again and again. */
@@ -201,6 +207,8 @@ static void hold(struct sip_leg *leg, const sip_t *sip)
 {
     bool cancel = sip && sip->sip_request->rq_method == sip_method_cancel;
     leg->held |= !sip ? SIP_HELD_TIMEOUT : cancel ? SIP_HELD_CANCEL : SIP_HELD_ACK;
+    if (cancel)
+        sip_cancel_keep(leg, leg->invite_in);
     free(leg->held_sdp);
     leg->held_sdp = NULL;
     if (sip && sip_body_sdp(sip, &leg->held_sdp) != 0)

@@ -82,6 +82,116 @@ START_TEST(ringing_is_cancelled)
 }
 END_TEST
 
+static struct sip_bye *kept;
+
+static void keep(struct env *e, struct sip_leg *leg, const struct sip_event *ev)
+{
+    (void)e;
+    if (ev->type == SIP_EV_FAILED)
+        kept = sip_leg_keep_bye(leg);
+}
+
+/* Whatever was to be said before is said when this is answered. */
+static void nothing_was_said(struct rig *r)
+{
+    struct peer *other = peer_new(r->a, r->p->family, r->p->tcp);
+    peer_request(other, "OPTIONS", "", NULL);
+    peer_expect(other, "SIP/2.0 ");
+    peer_free(other);
+    ck_assert_ptr_null(peer_recv_ms(r->p, 0));
+}
+
+/* A call that comes, and is cancelled while its end is not in the state. */
+static void cancel_kept(struct rig *r, bool tcp)
+{
+    kept = NULL;
+    rig_open(r, AF_INET, tcp);
+    r->a->on_event = r->b->on_event = keep;
+    call_comes(r, "");
+    peer_expect(r->p, "SIP/2.0 100");
+    r->p->to_tag[0] = '\0';
+    save(r->leg, SIP_RESTORE_RINGING, NULL, NULL, r->b, &r->s);
+    peer_request(r->p, "CANCEL", "", NULL);
+    ck_assert_int_eq(env_event(r->a, SIP_EV_FAILED)->status, 487);
+    ck_assert_ptr_nonnull(kept);
+    nothing_was_said(r);
+    peer_again(r->p);
+    nothing_was_said(r);
+}
+
+static void both_answered(struct rig *r)
+{
+    char tag[64];
+    peer_expect(r->p, "SIP/2.0 200");
+    ck_assert_ptr_nonnull(strstr(peer_header(r->p, "CSeq"), "CANCEL"));
+    copy_text(tag, sizeof tag, r->p->to_tag);
+    peer_expect(r->p, "SIP/2.0 487");
+    ck_assert_ptr_nonnull(strstr(peer_header(r->p, "CSeq"), "INVITE"));
+    ck_assert_str_eq(tag, r->p->to_tag);
+    r->p->to_tag[0] = '\0';
+    peer_again(r->p);
+    peer_expect(r->p, "SIP/2.0 200");
+    peer_request(r->p, "ACK", "", NULL);
+}
+
+START_TEST(cancel_waits_for_the_state)
+{
+    struct rig r;
+    cancel_kept(&r, _i);
+    sip_bye_done(kept, true);
+    both_answered(&r);
+    rig_close(&r);
+}
+END_TEST
+
+/* Nothing was said before the owner died: the telephone says it again, to the next one. */
+START_TEST(cancel_comes_again)
+{
+    struct rig r;
+    cancel_kept(&r, false);
+    sip_bye_done(kept, false);
+    peer_again(r.p);
+    nothing_was_said(&r);
+    move_address(r.a, r.b, "127.0.0.1", r.a->port);
+    r.leg = restored(r.b, &r.s);
+    kept = NULL;
+    peer_again(r.p);
+    ck_assert_int_eq(env_event(r.b, SIP_EV_FAILED)->status, 487);
+    ck_assert_ptr_nonnull(kept);
+    sip_bye_done(kept, true);
+    both_answered(&r);
+    rig_close(&r);
+}
+END_TEST
+
+/* The same process carries it on: of a repetition nobody would be told. Cancelled while nothing may be done, or in between. */
+START_TEST(cancel_is_not_forgotten)
+{
+    struct rig r;
+    rig_open(&r, AF_INET, false);
+    kept = NULL;
+    r.a->on_event = keep;
+    call_comes(&r, "");
+    peer_expect(r.p, "SIP/2.0 100");
+    r.p->to_tag[0] = '\0';
+    save(r.leg, SIP_RESTORE_RINGING, NULL, NULL, r.a, &r.s);
+    r.a->silent = true;
+    if (_i)
+        sip_leg_forget(r.leg);
+    peer_request(r.p, "CANCEL", "", NULL);
+    nothing_was_said(&r);
+    env_no_event(r.a);
+    if (!_i)
+        sip_leg_forget(r.leg);
+    r.a->silent = false;
+    r.leg = restored(r.a, &r.s);
+    ck_assert_int_eq(env_event(r.a, SIP_EV_FAILED)->status, 487);
+    sip_bye_done(kept, true);
+    both_answered(&r);
+    rig_close(&r);
+}
+END_TEST
+
 START_TEST(ringing_is_rejected)
 {
     struct rig r;
@@ -414,6 +524,9 @@ Suite *suite(void)
     tcase_add_loop_test(c, ringing_is_answered, 0, 2);
     tcase_add_test(c, ringing_tcp);
     tcase_add_test(c, ringing_is_cancelled);
+    tcase_add_loop_test(c, cancel_waits_for_the_state, 0, 2);
+    tcase_add_test(c, cancel_comes_again);
+    tcase_add_loop_test(c, cancel_is_not_forgotten, 0, 2);
     tcase_add_test(c, ringing_is_rejected);
     tcase_add_test(c, answer_was_lost);
     tcase_add_test(c, request_instead_of_ack);
