@@ -70,7 +70,7 @@ class Service(QueueCase):
         self.idle("1001")
         p = self.waiting("10020", node=1)
         call = self.live(p)["call_id"]
-        out = self.cluster.must("queue", "explain", call, node=2).out
+        out = self.cluster.must("queue", "explain", call, "--consistent", node=2).out
         self.assertIn("The call needs skill english at level 3 or more.", out)
         self.assertRegex(out, r"1001 +0 +idle +lacks skill english \(level 3 is needed\)")
         self.assertIn("is not logged in", out)
