@@ -128,7 +128,8 @@ struct sip_handler {
      * rejects, now or later. */
     void (*on_invite)(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info);
     /* Whether requests may be acted on and sent at all: false while the node is cut off (its lease is over). Then every
-     * request, inside a dialog too, gets 503 with Retry-After, and no request of ours leaves, not even once more. Session
+     * request, inside a dialog too, gets 503 with Retry-After, and no request of ours leaves, not even once more. Only a BYE inside a
+     * dialog of ours is told as ever (no peer repeats one that was refused): sip_leg_keep_bye keeps its answer back. Session
      * refreshes, re-INVITEs, answers to a ringing call, and what an ACK or CANCEL means, wait; sip_leg_release and sip_leg_reject
      * then let go of the leg without a word, because the call may be another node's when the lease is back. What is only
      * forwarded (sip_ua_set_edge) goes on. Asked for each message: it must be cheap. NULL: always. */

@@ -533,7 +533,8 @@ int sip_dialog_recv(nta_leg_magic_t *magic, nta_leg_t *nta, nta_incoming_t *irq,
     sip_method_t method = sip->sip_request->rq_method;
     if (method == sip_method_ack || method == sip_method_cancel)
         return 481; /* of no transaction of ours; an ACK is never answered */
-    if (sip_uas_silent(leg->port, irq))
+    /* A hang-up is heard all the same: the owner keeps its answer back, and the peer repeats it to whoever has the call by then. */
+    if (method != sip_method_bye && sip_uas_silent(leg->port, irq))
         return 503;
     bool early = leg->state == SIP_OUT_CALLING || leg->state == SIP_OUT_CANCELLED;
     if (!early) { /* forks count for themselves; they only send UPDATE and BYE here */

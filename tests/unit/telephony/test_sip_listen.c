@@ -248,8 +248,8 @@ START_TEST(silent_node)
     peer_expect(r.p, "ACK ");
     env_event(r.a, SIP_EV_REANSWERED);
     r.a->silent = true;
-    static const char *const methods[] = {"INVITE", "UPDATE", "INFO", "OPTIONS", "BYE"};
-    for (size_t i = 0; i < 5; i++) {
+    static const char *const methods[] = {"INVITE", "UPDATE", "INFO", "OPTIONS"};
+    for (size_t i = 0; i < 4; i++) {
         r.p->cseq++;
         peer_request(r.p, methods[i], "", strcmp(methods[i], "INVITE") == 0 ? SDP_HOLD : NULL);
         peer_expect(r.p, "SIP/2.0 503");
@@ -287,6 +287,34 @@ START_TEST(silent_node)
     r.a->silent = false;
     nothing_comes(r.p, 300);
     peer_free(q);
+    rig_close(&r);
+}
+END_TEST
+
+static struct sip_bye *kept_bye;
+
+static void keep_the_bye(struct env *e, struct sip_leg *leg, const struct sip_event *ev)
+{
+    (void)e;
+    if (ev->type == SIP_EV_ENDED)
+        kept_bye = sip_leg_keep_bye(leg);
+}
+
+/* A peer does not repeat a BYE that was refused: so it is heard, and not answered, and repeated to whoever may act by then. */
+START_TEST(silent_node_hears_a_hang_up)
+{
+    struct rig r;
+    rig_open(&r, AF_INET, false);
+    kept_bye = NULL;
+    r.a->on_event = keep_the_bye;
+    call_in(&r);
+    r.a->silent = true;
+    r.p->cseq++;
+    peer_request(r.p, "BYE", "", NULL);
+    env_event(r.a, SIP_EV_ENDED);
+    ck_assert_ptr_nonnull(kept_bye);
+    sip_bye_done(kept_bye, true); /* even so: it may not be said any more */
+    nothing_comes(r.p, 100);
     rig_close(&r);
 }
 END_TEST
@@ -372,6 +400,7 @@ Suite *suite(void)
     tcase_add_loop_test(f, forgotten_is_silent, 0, 12);
     tcase_add_test(f, forgotten_is_not_ended);
     tcase_add_test(f, silent_node);
+    tcase_add_test(f, silent_node_hears_a_hang_up);
     tcase_add_test(f, silent_repeats_nothing);
     tcase_add_test(f, silent_for_a_moment);
     suite_add_tcase(s, f);
