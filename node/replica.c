@@ -80,7 +80,8 @@ int node_refusal(struct node *n, const char **why)
 /* A node that has something to do now hears of the commit at once, whoever proposed it. */
 static void replica_tell(struct node *n, const struct core_event *ev)
 {
-    if (ev->type == CORE_EV_NODE || ev->type == CORE_EV_ADDRESS) {
+    if (ev->type == CORE_EV_NODE || ev->type == CORE_EV_ADDRESS || ev->type == CORE_EV_CONFIG ||
+        ev->type == CORE_EV_REGISTRATION) {
         repl_tell(n->repl, 0);
         return;
     }

@@ -18,7 +18,7 @@
 #define REPL_IO_SPACE_AGAIN_TICKS 600u
 #define REPL_IO_SPACE_BYTES (3u * REPL_IO_SEGMENT_BYTES) /* less than libraft prepares ahead */
 #define REPL_IO_APPEND_VERSION 0
-#define REPL_IO_TELL_MS 30u
+#define REPL_IO_TELL_MS 10u
 #define REPL_IO_HEARD_BEATS 3u /* of six that an election time-out has by default */
 
 static struct repl *repl_of(struct raft_io *io)
