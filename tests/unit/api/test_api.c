@@ -1,5 +1,6 @@
 /* The API from a client's side, over TLS, with a real core behind it. */
 #include "tests/unit/api/api_rig.h"
+#include "tests/unit/suite.h"
 
 static struct rig R;
 
@@ -685,9 +686,5 @@ int main(void)
     tcase_add_test(t, rules_of_service_are_checked);
     tcase_add_test(t, refusals_of_the_node_have_their_status);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* DNS records from rows of nodes. */
 #include "api/dns.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -193,9 +194,5 @@ int main(void)
     tcase_add_loop_test(t, domains_are_checked, 0, sizeof domains / sizeof domains[0]);
     tcase_add_test(t, long_domains_are_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* GET /v1/nodes/nearest and GET /v1/dns/records: what is asked of the node, and what is made of its answer. */
 #include "tests/unit/api/api_rig.h"
+#include "tests/unit/suite.h"
 
 static struct rig R;
 
@@ -123,9 +124,5 @@ int main(void)
     tcase_add_loop_test(t, faults_name_their_field, 0, sizeof faults / sizeof faults[0]);
     tcase_add_test(t, refusals_of_the_node_are_passed_on);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

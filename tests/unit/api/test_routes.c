@@ -1,6 +1,7 @@
 /* The table of endpoints and api/openapi.yaml say the same. Runs from the top of the tree. */
 #include "api/api_int.h"
 #include "base/yaml.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 
@@ -147,9 +148,5 @@ int main(void)
     tcase_add_test(t, paths_are_matched_whole);
     tcase_add_test(t, yaml_that_is_written_is_read_back);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

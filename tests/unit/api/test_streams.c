@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "tests/unit/api/api_rig.h"
+#include "tests/unit/suite.h"
 
 static struct rig R;
 
@@ -384,9 +385,5 @@ int main(void)
     tcase_add_test(t, silence_of_the_node_is_a_time_out);
     tcase_add_test(t, connections_of_one_source_are_limited);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

@@ -1,4 +1,5 @@
 #include "base/addr.h"
+#include "tests/unit/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -104,9 +105,5 @@ int main(void)
     tcase_add_test(t, addresses_alone);
     tcase_add_test(t, for_sockets);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "tests/unit/suite.h"
 
 START_TEST(monotonic_does_not_go_back)
 {
@@ -99,9 +100,5 @@ int main(void)
     tcase_add_test(t, wall_clock_is_the_systems);
     tcase_add_test(t, text_is_rfc_3339);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "tests/unit/suite.h"
 
 START_TEST(codes_have_texts_and_names)
 {
@@ -91,9 +92,5 @@ int main(void)
     tcase_add_test(t, info_may_quote_itself);
     tcase_add_test(t, long_texts_are_cut_between_characters);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

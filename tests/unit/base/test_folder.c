@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/folder.h"
+#include "tests/unit/suite.h"
 
 static ino_t synced; /* what the last fsync was for */
 static bool fsync_fails;
@@ -87,9 +88,5 @@ int main(void)
     tcase_add_test(t, made_in_the_folder_above);
     tcase_add_test(t, what_fails_is_told);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

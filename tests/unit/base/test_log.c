@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "tests/unit/suite.h"
 
 static char logged[1 << 20];
 
@@ -163,9 +164,5 @@ int main(void)
     tcase_add_test(t, long_texts_are_cut);
     tcase_add_test(t, lines_never_interleave);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

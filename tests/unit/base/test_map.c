@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/map.h"
+#include "tests/unit/suite.h"
 
 enum { KEYS = 600, STEPS = 60000 };
 
@@ -188,9 +189,5 @@ int main(void)
     tcase_add_test(t, coming_and_going_does_not_grow_it);
     tcase_add_test(t, out_of_memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

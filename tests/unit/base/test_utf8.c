@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "tests/unit/suite.h"
 
 START_TEST(sequences)
 {
@@ -98,9 +99,5 @@ int main(void)
     tcase_add_test(t, cleaning);
     tcase_add_test(t, any_two_bytes_end_up_valid);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/xq.h"
+#include "tests/unit/suite.h"
 
 enum { PRODUCERS = 4, ITEMS = 20000, CAP = 64 };
 
@@ -97,9 +98,5 @@ int main(void)
     tcase_add_test(t, first_in_first_out_with_a_bound);
     tcase_add_test(t, many_producers);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

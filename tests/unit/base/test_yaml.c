@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/yaml.h"
+#include "tests/unit/suite.h"
 
 static json_t *load(const char *text)
 {
@@ -342,9 +343,5 @@ int main(void)
     tcase_add_test(t, json_text);
     tcase_add_test(t, out_of_memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

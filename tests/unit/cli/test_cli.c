@@ -6,6 +6,7 @@
 #include "cli/cli_args.h"
 #include "cli/cli_out.h"
 #include "cli/cli_run.h"
+#include "tests/unit/suite.h"
 
 static int parse(const char *line, struct cli_args *out, struct err_info *info)
 {
@@ -229,9 +230,5 @@ int main(void)
     tcase_add_test(tc, lists);
     Suite *s = suite_create("cli");
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

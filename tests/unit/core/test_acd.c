@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/acd.h"
+#include "tests/unit/suite.h"
 
 /* ---- rules of service */
 
@@ -660,9 +661,5 @@ int main(void)
     tcase_add_test(tc, test_explanation_names_each_reason);
     tcase_add_test(tc, test_rules_out_of_range);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

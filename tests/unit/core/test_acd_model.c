@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "core/acd.h"
+#include "tests/unit/suite.h"
 
 enum { QUEUES = 5, AGENTS = 12, CALLS_MAX = 40, KINDS = 3, LEVELS = 3, REGIONS = 3, OFFERS_MAX = 16 };
 
@@ -697,9 +698,5 @@ int main(void)
     tcase_set_timeout(random, 600);
     tcase_add_loop_test(random, test_random_history, 0, ACD_STRATEGIES);
     suite_add_tcase(s, random);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -595,9 +596,5 @@ int main(void)
     tcase_add_test(t, test_addresses);
     tcase_add_test(t, test_hold_and_full_queue);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 #define ENTRIES 6000u
 #define KILLS 24
@@ -140,9 +141,5 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, test_killed_again_and_again);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

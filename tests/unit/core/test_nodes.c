@@ -1,5 +1,6 @@
 /* What concerns the cluster as a whole: its nodes, feature levels, the audit trail, the event stream. */
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -377,9 +378,5 @@ int main(void)
     tcase_add_test(t, test_a_node_alone_is_followed);
     tcase_add_test(t, test_old_events_give_way);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

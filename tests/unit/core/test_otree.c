@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "core/otree.h"
+#include "tests/unit/suite.h"
 
 struct item {
     struct otree_node node;
@@ -135,9 +136,5 @@ int main(void)
     tcase_add_loop_test(tc, test_sorted_input_stays_balanced, 0, 3);
     tcase_add_loop_test(tc, test_random_against_model, 0, 4);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "core/core_int.h"
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 #define COMMANDS 20000u
 #define BATCH_MAX 8u
@@ -422,9 +423,5 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, test_histories, 0, 3);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include "core/core_int.h"
 #include "core/explain.h"
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -527,9 +528,5 @@ int main(void)
     tcase_add_test(t, test_state_of_schema_2);
     tcase_add_test(t, test_level_that_a_command_takes);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

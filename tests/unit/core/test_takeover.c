@@ -1,5 +1,6 @@
 /* Who owns what when nodes die, come back, and drain. */
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -437,9 +438,5 @@ int main(void)
     tcase_add_test(t, test_one_home);
     tcase_add_test(t, test_declared_in_another_term);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

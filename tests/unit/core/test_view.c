@@ -1,6 +1,7 @@
 /* Views and configuration as JSON. */
 #include "core/config_json.h"
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -372,9 +373,5 @@ int main(void)
     tcase_add_test(t, test_config_errors_have_paths);
     tcase_add_test(t, test_config_values);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "node/config.h"
+#include "tests/unit/suite.h"
 
 static char folder[64];
 
@@ -564,9 +565,5 @@ int main(void)
     tcase_add_test(t, address_hook);
     tcase_add_test(t, the_sample_is_good);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

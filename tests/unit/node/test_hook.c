@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node/hook.h"
+#include "tests/unit/suite.h"
 
 static char folder[64], hook[96], record[96];
 static uv_loop_t loop;
@@ -159,9 +160,5 @@ int main(void)
     tcase_add_test(t, background_work_is_not_waited_for);
     tcase_add_test(t, cannot_be_run);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

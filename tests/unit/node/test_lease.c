@@ -16,6 +16,7 @@
 #define address_suspend fake_address_suspend
 #define address_resume fake_address_resume
 #include "node/lease.c"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -261,9 +262,5 @@ int main(void)
     tcase_add_test(t, spans_grow_with_detection);
     tcase_add_test(t, before_there_is_anything);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

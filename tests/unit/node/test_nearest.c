@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "tests/unit/suite.h"
 
 static struct core_node names[] = {{.name = "a"}, {.name = "b"}, {.name = "c"}, {.name = "d"}};
 
@@ -43,9 +44,5 @@ int main(void)
     TCase *t = tcase_create("order");
     tcase_add_loop_test(t, the_best_comes_first, 0, sizeof cases / sizeof *cases);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

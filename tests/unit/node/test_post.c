@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/node.h"
+#include "tests/unit/suite.h"
 
 static struct node n;
 static unsigned worked, answered;
@@ -96,9 +97,5 @@ int main(void)
     tcase_add_test(t, an_answer_finds_room_when_clients_have_taken_all);
     tcase_add_test(t, what_waits_at_the_end_is_still_done);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* The RTP numbers that a node finds which takes a call over. */
 #include "node/rtp_line.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -92,9 +93,5 @@ int main(void)
     tcase_add_test(tc, strays);
     tcase_add_test(tc, begins_unpredictably);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

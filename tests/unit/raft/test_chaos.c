@@ -8,6 +8,7 @@
 #include "core/view.h"
 #include "storage/storage.h"
 #include "tests/unit/raft/fixture.h"
+#include "tests/unit/suite.h"
 
 enum { NODES = 3, STEPS = 240, REQS = 20000, THRESHOLD = 48, TRAILING = 16 };
 
@@ -546,9 +547,5 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, test_chaos);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/raft/fixture.h"
+#include "tests/unit/suite.h"
 
 /* Each round has values of its own, so however far a child is ahead of a parent that gets no time, none is above the last. */
 enum { ROUNDS = 12, GAP = 1000, ROUND_COMMANDS = FX_COMMANDS / ROUNDS - GAP };
@@ -144,9 +145,5 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_killed_again_and_again);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "tests/unit/raft/fixture.h"
+#include "tests/unit/suite.h"
 
 /* Bootstrap leaves a segment of one entry; what follows is in the second. */
 static struct fx *stopped_cluster(uint32_t commands)
@@ -322,9 +323,5 @@ int main(void)
     tcase_add_test(tc, test_damaged_image);
     tcase_add_test(tc, test_segments_are_written_not_reserved);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

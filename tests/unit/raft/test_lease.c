@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/raft/fixture.h"
+#include "tests/unit/suite.h"
 
 #define DETECT_MS 300u
 #define NEVER_MS 60000u /* an election time-out that no test lives to see */
@@ -512,9 +513,5 @@ int main(void)
     tcase_add_test(tc, test_slow_disk_splits_no_votes);
     tcase_add_loop_test(tc, test_restarted, 0, 2);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include "raft/mesh.h"
 #include "raft/mesh_told.h"
 #include "tests/unit/raft/fixture.h"
+#include "tests/unit/suite.h"
 
 /* The library's own SSL_new, unless a test has used up the memory for it. */
 static unsigned no_memory_for;
@@ -347,9 +348,5 @@ int main(void)
     tcase_add_test(tc, test_bad_files_are_told);
     tcase_add_test(tc, test_addresses);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include "raft/repl_int.h"
 #include "raft/wire.h"
 #include "tests/unit/raft/fixture.h"
+#include "tests/unit/suite.h"
 
 /* libraft loses its own request when a write fails at once: the process ends then anyway. */
 const char *__lsan_default_suppressions(void);
@@ -549,9 +550,5 @@ int main(void)
     tcase_add_test(tc, test_removed_members_leave_their_place_in_the_queue);
     tcase_add_test(tc, test_removed_members_leave_their_place_in_the_book);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include "raft/mesh_frame.h"
 #include "raft/raft_msg.h"
 #include "raft/repl_batch.h"
+#include "tests/unit/suite.h"
 
 START_TEST(test_crc32c_known_answer)
 {
@@ -260,9 +261,5 @@ int main(void)
     tcase_add_test(tc, test_batch_is_bounded);
     tcase_add_test(tc, test_manifest);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

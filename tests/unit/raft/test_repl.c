@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/unit/raft/fixture.h"
+#include "tests/unit/suite.h"
 
 START_TEST(test_one_node_commits)
 {
@@ -662,9 +663,5 @@ int main(void)
     tcase_add_test(tc, test_death_of_a_peer_is_told);
     tcase_add_test(tc, test_small_messages);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

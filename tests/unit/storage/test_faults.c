@@ -9,6 +9,7 @@
 
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/storage/done.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -239,9 +240,5 @@ int main(void)
     tcase_add_loop_test(t, test_an_image_that_finds_no_room, 0, 2);
     tcase_add_test(t, test_an_installation_that_finds_no_room);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -4,6 +4,7 @@
 
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/storage/done.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 static struct done d;
@@ -163,9 +164,5 @@ int main(void)
     tcase_add_test(t, test_a_bad_image_is_not_prepared);
     tcase_add_test(t, test_the_next_process_forgets_it);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/storage/done.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -402,9 +403,5 @@ int main(void)
     tcase_add_test(t, test_reader_outlives_the_storage);
     tcase_add_test(t, test_one_image_at_a_time);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -184,6 +184,14 @@ static inline void phone_open(struct rig *r, struct phone *ph, enum sdp_codec co
     rig_settle(r);
 }
 
+static inline void phones_bridged(struct rig *r, struct phone *a, struct phone *b, enum sdp_codec ca, enum sdp_codec cb)
+{
+    phone_open(r, a, ca);
+    phone_open(r, b, cb);
+    ck_assert_int_eq(media_bridge(a->s, b->s), 0);
+    rig_settle(r);
+}
+
 static inline void phone_close(struct phone *ph)
 {
     media_stream_close(ph->s);

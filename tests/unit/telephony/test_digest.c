@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "telephony/digest.h"
+#include "tests/unit/suite.h"
 
 static const uint8_t key[DIGEST_KEY_BYTES] = {1, 2, 3};
 
@@ -126,9 +127,5 @@ int main(void)
     tcase_add_test(t, replay);
     tcase_add_test(t, comparing);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

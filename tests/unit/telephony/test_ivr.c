@@ -1,5 +1,6 @@
 /* Voice menus, running: what a caller hears, what is saved and restored, and properties of random flows: a run never runs away,
  * and one that was saved and restored goes on like the one that was not. */
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/ivr_rig.h"
 
 /* ---- what a caller hears ---- */
@@ -484,9 +485,5 @@ int main(void)
     tcase_add_test(t, state_fits_its_maximum);
     tcase_add_loop_test(t, random_runs, 0, 4);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

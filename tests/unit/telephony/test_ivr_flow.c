@@ -1,4 +1,5 @@
 /* Flows, read: what is refused and where, what a flow refers to, lack of memory, and the flow that is shipped. */
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/ivr_rig.h"
 #include "tests/unit/telephony/shipped.h"
 
@@ -374,9 +375,5 @@ int main(void)
     tcase_add_test(t, out_of_memory);
     tcase_add_test(t, demonstration);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -2,17 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/media_rig.h"
 
 static struct rig rig;
-
-static void bridge_two(struct phone *a, struct phone *b, enum sdp_codec ca, enum sdp_codec cb)
-{
-    phone_open(&rig, a, ca);
-    phone_open(&rig, b, cb);
-    ck_assert_int_eq(media_bridge(a->s, b->s), 0);
-    rig_settle(&rig);
-}
 
 /* The next audio packet continues the one before it. */
 static void continues(const struct heard *before, const struct heard *now, unsigned samples)
@@ -26,7 +19,7 @@ START_TEST(relays_both_ways_with_content)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMA, SDP_PCMA);
+    phones_bridged(&rig, &a, &b, SDP_PCMA, SDP_PCMA);
     struct heard last_a = {0}, last_b = {0};
     for (unsigned k = 0; k < 50; k++) {
         phone_talk(&a, 8, (uint8_t)k);
@@ -59,7 +52,7 @@ START_TEST(transcodes_between_laws)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMA, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMA, SDP_PCMU);
     for (unsigned k = 0; k < 256; k++) {
         phone_talk(&a, 8, (uint8_t)k);
         struct heard h = phone_hear(&rig, &b);
@@ -85,7 +78,7 @@ START_TEST(renumbers_payload_types)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     struct media_remote ra = phone_remote(&a, SDP_PCMU), rb = phone_remote(&b, SDP_PCMU);
     ra.sdp.codec_pt = ra.sdp.recv_pt = 110;
     rb.sdp.dtmf_pt = rb.sdp.dtmf_recv_pt = 96;
@@ -166,7 +159,7 @@ START_TEST(sender_may_change_its_source)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     struct heard last = {0};
     for (unsigned k = 0; k < 30; k++) {
         if (k == 10) { /* a new source in the same place */
@@ -199,7 +192,7 @@ START_TEST(keeps_gaps_and_order_of_the_sender)
     struct phone a, b;
     static const uint16_t order[] = {0, 1, 3, 2, 2, 7, 8};
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     uint8_t payload[160];
     uint16_t base = 0;
     uint32_t base_ts = 0;
@@ -228,7 +221,7 @@ START_TEST(drops_noise_and_lives)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     uint8_t junk[3000];
     struct media_engine_stats before, after;
     for (size_t k = 0; k < sizeof junk; k++)
@@ -278,7 +271,7 @@ START_TEST(strips_padding_extension_and_csrc)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     uint8_t p[12 + 8 + 12 + 160 + 4];
     memset(p, 0x11, sizeof p);
     rtp_write(p, false, 0, a.seq, a.ts, a.ssrc);
@@ -302,7 +295,7 @@ START_TEST(learns_the_source_when_symmetric)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     struct media_remote m = phone_remote(&a, SDP_PCMU);
     m.symmetric = true;
     m.sdp.remote = rig_addr(AF_INET, "127.0.0.9", 9); /* what a telephone behind NAT believes to be */
@@ -332,7 +325,7 @@ START_TEST(follows_a_new_source_after_silence)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     struct media_remote m = phone_remote(&a, SDP_PCMU);
     m.symmetric = true;
     media_stream_set_remote(a.s, &m);
@@ -435,7 +428,7 @@ START_TEST(pause_and_directions)
 {
     struct phone a, b;
     rig_start(&rig, 1);
-    bridge_two(&a, &b, SDP_PCMU, SDP_PCMU);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMU);
     media_stream_pause(b.s, true);
     rig_settle(&rig);
     phone_talk(&a, 0, 1); /* not sent to b */
@@ -487,80 +480,6 @@ START_TEST(ipv6_works)
 }
 END_TEST
 
-START_TEST(ports_run_out_and_come_back)
-{
-    struct media_stream *s[8];
-    struct media_stream_params p = {.family = AF_INET};
-    struct media_engine_stats st;
-    rig_start_with(
-        &rig, (struct media_config){.bind_ip = {"127.0.0.77"}, .port_min = 31001, .port_max = 31009, .threads = 1});
-    media_engine_get_stats(rig.e, &st);
-    ck_assert_uint_eq(st.ports_free, 4);
-    /* Another program holds one RTCP port: its pair is passed over. */
-    struct sockaddr_storage other = rig_addr(AF_INET, "127.0.0.77", 31005);
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&other, rig_addr_len(&other)), 0);
-    for (unsigned k = 0; k < 3; k++) {
-        ck_assert_int_eq(media_stream_open(rig.e, &p, &s[k]), 0);
-        ck_assert_uint_eq(media_stream_port(s[k]) % 2, 0);
-        ck_assert_uint_ne(media_stream_port(s[k]), 31004);
-        ck_assert_uint_ge(media_stream_port(s[k]), 31002);
-        ck_assert_uint_le(media_stream_port(s[k]), 31008);
-    }
-    ck_assert_int_eq(media_stream_open(rig.e, &p, &s[3]), ERR_BUSY);
-    close(fd);
-    ck_assert_int_eq(media_stream_open(rig.e, &p, &s[3]), 0);
-    ck_assert_int_eq(media_stream_open(rig.e, &p, &s[4]), ERR_BUSY);
-    for (unsigned round = 0; round < 20; round++) {
-        for (unsigned k = 0; k < 4; k++)
-            media_stream_close(s[k]);
-        uint64_t end = clock_mono_now().us + 5000000;
-        do {
-            ck_assert_uint_lt(clock_mono_now().us, end);
-            (void)rig_turn(&rig, -1);
-            media_engine_get_stats(rig.e, &st);
-        } while (st.ports_free < 4);
-        ck_assert_uint_eq(st.streams, 0);
-        for (unsigned k = 0; k < 4; k++)
-            ck_assert_int_eq(media_stream_open(rig.e, &p, &s[k]), 0);
-    }
-    rig_stop(&rig); /* with streams still open */
-}
-END_TEST
-
-START_TEST(closes_while_traffic_flows)
-{
-    rig_start(&rig, 2);
-    for (unsigned round = 0; round < 60; round++) {
-        struct phone a, b, gone_a, gone_b;
-        bridge_two(&a, &b, SDP_PCMU, SDP_PCMA);
-        for (unsigned k = 0; k < 6; k++) {
-            phone_talk(&a, 0, 1);
-            phone_talk(&b, 8, 2);
-        }
-        gone_a = a;
-        gone_b = b;
-        unsigned before = rig.n_events;
-        if (round & 1)
-            media_stream_close(a.s);
-        media_stream_close(b.s);
-        if (!(round & 1))
-            media_stream_close(a.s);
-        for (unsigned k = 0; k < 6; k++) {
-            phone_talk(&gone_a, 0, 3);
-            phone_talk(&gone_b, 8, 4);
-            (void)rig_turn(&rig, -1);
-        }
-        ck_assert_uint_eq(rig.n_events, before); /* nothing after the close */
-        close(a.rtp);
-        close(a.rtcp);
-        close(b.rtp);
-        close(b.rtcp);
-    }
-    rig_stop(&rig);
-}
-END_TEST
-
 START_TEST(tells_dead_and_alive)
 {
     struct phone a;
@@ -587,137 +506,6 @@ START_TEST(tells_dead_and_alive)
 }
 END_TEST
 
-START_TEST(opens_moves_and_closes_at_once)
-{
-    static struct phone ph[8];
-    uint32_t seed = 815, id;
-    struct media_item tone = {.kind = MEDIA_TONE, .hz1 = 500, .level_dbm0 = -10};
-    rig_start(&rig, 4);
-    for (unsigned k = 0; k < 8; k++)
-        phone_open(&rig, &ph[k], SDP_PCMU);
-    for (unsigned round = 0; round < 2000; round++) {
-        seed = seed * 1664525 + 1013904223;
-        unsigned i = (seed >> 20) % 8, j = (i + 1 + (seed >> 10) % 7) % 8;
-        phone_talk(&ph[i], 0, 1);
-        ck_assert_int_eq(media_bridge(ph[i].s, ph[j].s), 0);
-        if (seed & 0x100)
-            ck_assert_int_eq(media_stream_play(ph[j].s, &tone, 1, 0, &id), 0);
-        if ((seed & 0x600) == 0) { /* gone, perhaps on its way from thread to thread, and another in its place */
-            media_stream_close(ph[j].s);
-            struct media_stream_params p = {.family = AF_INET, .cb = rig_on_event, .ctx = &rig};
-            ck_assert_int_eq(media_stream_open(rig.e, &p, &ph[j].s), 0);
-            ph[j].to = rig_addr(AF_INET, "127.0.0.1", media_stream_port(ph[j].s));
-            struct media_remote m = phone_remote(&ph[j], SDP_PCMU);
-            media_stream_set_remote(ph[j].s, &m);
-        }
-        if (round % 16 == 0) {
-            rig.n_events = 0;
-            (void)rig_turn(&rig, -1);
-        }
-    }
-    rig_settle(&rig);
-    for (unsigned k = 0; k < 8; k++)
-        phone_close(&ph[k]);
-    uint64_t end = clock_mono_now().us + 5000000;
-    struct media_engine_stats st;
-    do {
-        ck_assert_uint_lt(clock_mono_now().us, end);
-        rig.n_events = 0;
-        (void)rig_turn(&rig, -1);
-        media_engine_get_stats(rig.e, &st);
-    } while (st.streams > 0);
-    ck_assert_uint_eq(st.queue_full, 0);
-    rig_stop(&rig);
-}
-END_TEST
-
-START_TEST(full_command_queue_refuses)
-{
-    struct phone a, b;
-    uint32_t id;
-    struct media_engine_stats st;
-    struct media_item tone = {.kind = MEDIA_TONE, .hz1 = 500, .level_dbm0 = -10};
-    rig_start(&rig, 1);
-    phone_open(&rig, &a, SDP_PCMU);
-    phone_open(&rig, &b, SDP_PCMU);
-    /* As if the thread had stood still for so many commands. */
-    atomic_fetch_add(&rig.e->threads[0].n_commands, MEDIA_COMMANDS_MAX);
-    ck_assert_int_eq(media_stream_play(a.s, &tone, 1, 0, &id), ERR_BUSY);
-    ck_assert_int_eq(media_bridge(a.s, b.s), ERR_BUSY);
-    media_stream_pause(a.s, true);
-    media_engine_get_stats(rig.e, &st);
-    ck_assert_uint_eq(st.queue_full, 3);
-    media_stream_close(b.s); /* always possible */
-    uint64_t end = clock_mono_now().us + 5000000;
-    do {
-        ck_assert_uint_lt(clock_mono_now().us, end);
-        (void)rig_turn(&rig, -1);
-        media_engine_get_stats(rig.e, &st);
-    } while (st.streams > 1);
-    atomic_fetch_sub(&rig.e->threads[0].n_commands, MEDIA_COMMANDS_MAX);
-    ck_assert_int_eq(media_stream_play(a.s, &tone, 1, 0, &id), 0);
-    (void)phone_hear(&rig, &a); /* and it was not paused */
-    close(b.rtp);
-    close(b.rtcp);
-    phone_close(&a);
-    rig_stop(&rig);
-}
-END_TEST
-
-static unsigned keys_told, plays_told;
-
-static void count_event(void *ctx, struct media_stream *s, const struct media_event *ev)
-{
-    (void)ctx;
-    (void)s;
-    keys_told += ev->type == MEDIA_EV_DTMF;
-    plays_told += ev->type == MEDIA_EV_PLAYED;
-}
-
-START_TEST(full_event_queue_loses_keys_only)
-{
-    enum { KEYS = MEDIA_EVENTS_MAX + 76 };
-    struct phone a;
-    uint32_t id;
-    struct media_stats st;
-    struct media_engine_stats est;
-    struct media_item quiet = {.kind = MEDIA_SILENCE, .ms = 20};
-    uint8_t event[4] = {1, 0x80 | 10, 3, 0x20};
-    rig_start(&rig, 1);
-    phone_open(&rig, &a, SDP_PCMU);
-    a.s->cb = count_event;
-    uint64_t end = clock_mono_now().us + RIG_DEADLINE_MS * 1000u;
-    for (unsigned k = 0; k < KEYS; k++) { /* the core does not look at its events meanwhile */
-        phone_send_as(&a, true, 101, a.seq++, a.ts += 1000, event, 4);
-        do {
-            ck_assert_uint_lt(clock_mono_now().us, end);
-            media_stream_stats(a.s, &st);
-        } while (k % 100 == 99 && st.rx_packets <= k && poll(NULL, 0, 1) == 0);
-    }
-    ck_assert_int_eq(media_stream_play(a.s, &quiet, 1, 0, &id), 0);
-    media_thread_wake(&rig.e->threads[0]);     /* as the loop's next turn would */
-    (void)recv(a.rtp, event, sizeof event, 0); /* it has played */
-    do {
-        ck_assert_uint_lt(clock_mono_now().us, end);
-        media_stream_stats(a.s, &st);
-    } while (st.rx_packets < KEYS && poll(NULL, 0, 1) == 0);
-    while (plays_told == 0) {
-        ck_assert_uint_lt(clock_mono_now().us, end);
-        (void)rig_turn(&rig, -1);
-    }
-    do {
-        ck_assert_uint_lt(clock_mono_now().us, end);
-        (void)rig_turn(&rig, -1);
-        media_engine_get_stats(rig.e, &est);
-    } while (keys_told + est.queue_full < KEYS);
-    ck_assert_uint_ge(keys_told, MEDIA_EVENTS_MAX - 1); /* one place may be ALIVE's */
-    ck_assert_uint_eq(keys_told + est.queue_full, KEYS);
-    ck_assert_uint_eq(plays_told, 1);
-    phone_close(&a);
-    rig_stop(&rig);
-}
-END_TEST
-
 START_TEST(keeps_the_way_open)
 {
     struct phone a;
@@ -731,37 +519,6 @@ START_TEST(keeps_the_way_open)
     for (unsigned k = 0; k < 160; k++)
         ck_assert_uint_eq(h.payload[k], 0xD5);
     phone_close(&a);
-    rig_stop(&rig);
-}
-END_TEST
-
-START_TEST(refuses_bad_configuration)
-{
-    uv_loop_t loop;
-    struct media_engine *e;
-    struct err_info info;
-    ck_assert_int_eq(uv_loop_init(&loop), 0);
-    struct media_config cfg = {.bind_ip = {"not-an-ip"}, .port_min = 20000, .port_max = 20100, .threads = 1};
-    ck_assert_int_eq(media_engine_start(&loop, &cfg, &e, &info), ERR_INVAL);
-    ck_assert_str_eq(info.field, "media.bind_ip");
-    cfg.bind_ip[0] = "192.0.2.77"; /* not ours */
-    ck_assert_int_ne(media_engine_start(&loop, &cfg, &e, &info), 0);
-    ck_assert_str_eq(info.field, "media.bind_ip");
-    cfg = (struct media_config){.bind_ip = {"127.0.0.1"}, .port_min = 20001, .port_max = 20001};
-    ck_assert_int_eq(media_engine_start(&loop, &cfg, &e, &info), ERR_RANGE);
-    while (uv_run(&loop, UV_RUN_NOWAIT) != 0) {
-    }
-    ck_assert_int_eq(uv_loop_close(&loop), 0);
-    rig_start(&rig, 1);
-    struct media_stream *s;
-    struct media_stream_params p = {.ip = "127.0.0.5"};
-    ck_assert_int_eq(media_stream_open(rig.e, &p, &s), ERR_NOTFOUND);
-    p = (struct media_stream_params){.family = AF_INET6};
-    ck_assert_int_eq(media_stream_open(rig.e, &p, &s), ERR_NOTFOUND);
-    p.family = AF_INET;
-    ck_assert_int_eq(media_stream_open(rig.e, &p, &s), 0);
-    ck_assert_int_eq(media_bridge(s, s), ERR_INVAL);
-    media_stream_close(s);
     rig_stop(&rig);
 }
 END_TEST
@@ -785,18 +542,8 @@ int main(void)
     tcase_add_test(tc, commands_without_waiting_keep_their_order);
     tcase_add_test(tc, pause_and_directions);
     tcase_add_test(tc, ipv6_works);
-    tcase_add_test(tc, ports_run_out_and_come_back);
-    tcase_add_test(tc, closes_while_traffic_flows);
     tcase_add_test(tc, tells_dead_and_alive);
-    tcase_add_test(tc, opens_moves_and_closes_at_once);
-    tcase_add_test(tc, full_command_queue_refuses);
-    tcase_add_test(tc, full_event_queue_loses_keys_only);
     tcase_add_test(tc, keeps_the_way_open);
-    tcase_add_test(tc, refuses_bad_configuration);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

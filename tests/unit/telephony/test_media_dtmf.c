@@ -1,6 +1,7 @@
 /* Digits: RFC 4733 relayed, found, made; in-band found and made. */
 #include <spandsp.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/media_rig.h"
 
 static struct rig rig;
@@ -287,9 +288,5 @@ int main(void)
     tcase_add_loop_test(tc, finds_digits_in_the_audio, 0, 2);
     tcase_add_test(tc, makes_tones_where_there_are_no_events);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* What the engine makes itself: prompts, tones, silence, echo; and the G.711 tables. */
 #include <math.h>
 
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/media_rig.h"
 
 static struct rig rig;
@@ -358,9 +359,5 @@ int main(void)
     tcase_add_test(tc, echo_sends_back);
     tcase_add_test(tc, play_covers_a_bridge_and_uncovers_it);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

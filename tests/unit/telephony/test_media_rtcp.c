@@ -1,4 +1,5 @@
 /* Quality: what the engine reports and what it learns from reports. */
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/media_rig.h"
 
 static struct rig rig;
@@ -216,9 +217,5 @@ int main(void)
     tcase_add_test(tc, late_and_repeated_packets_are_counted);
     tcase_add_test(tc, broken_reports_do_no_harm);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 /* What a call needs that goes on at another node: the same port, addresses that come and go, silence when the lease is over. */
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/media_rig.h"
 
 static struct rig rig;
@@ -367,9 +368,5 @@ int main(void)
     tcase_add_test(tc, addresses_come_and_go);
     tcase_add_test(tc, is_silent_when_the_lease_is_over);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "telephony/prompt.h"
+#include "tests/unit/suite.h"
 
 /* ---- WAV ---- */
 
@@ -413,9 +414,5 @@ int main(void)
     tcase_add_test(with_folder, hold_music);
     suite_add_tcase(s, t);
     suite_add_tcase(s, with_folder);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

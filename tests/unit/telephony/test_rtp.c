@@ -5,6 +5,7 @@
 
 #include "telephony/rtcp.h"
 #include "telephony/rtp.h"
+#include "tests/unit/suite.h"
 
 static enum rtp_seen book(struct rtp_receiver *r, uint32_t ssrc, uint16_t seq, uint32_t ts, uint32_t arrival)
 {
@@ -208,9 +209,5 @@ int main(void)
     tcase_add_test(tc, broken_reports_are_refused);
     tcase_add_test(tc, ntp_time);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "telephony/sdp.h"
+#include "tests/unit/suite.h"
 
 #define HEAD "v=0\r\no=- 12 34 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 
@@ -509,9 +510,5 @@ int main(void)
     tcase_add_test(tc, later_offers_keep_the_lines);
     tcase_add_test(tc, ipv6_both_ways);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "telephony/sip_guard.h"
+#include "tests/unit/suite.h"
 
 #define TIMES 50
 
@@ -60,9 +61,5 @@ int main(void)
     tcase_add_test(c, a_timer_costs_few_turns);
     tcase_add_test(c, the_time_begins_as_the_wall_clocks);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int bad = srunner_ntests_failed(r);
-    srunner_free(r);
-    return bad ? 1 : 0;
+    return run_suite(s);
 }

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "telephony/digest.h"
 #include "telephony/sip.h"
+#include "tests/unit/suite.h"
 
 #define WAIT_MS 8000
 #define MSG_MAX 70000
@@ -532,15 +533,6 @@ static UNUSED void rig_down(void)
 {
     peer_free(rig.peer);
     env_stop(rig.env);
-}
-
-static UNUSED int run_suite(Suite *s)
-{
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 #endif

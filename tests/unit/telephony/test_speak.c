@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "telephony/speak.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/shipped.h"
 
 struct words {
@@ -583,9 +584,5 @@ int main(void)
     tcase_add_test(t, refusals);
     tcase_add_test(t, languages_and_kinds);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "telephony/speak.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/telephony/shipped.h"
 
 /* The keys of a value, and how far they have been read. */
@@ -621,9 +622,5 @@ int main(void)
     tcase_add_loop_test(t, moments_are_dates_and_times, 0, 2);
     tcase_add_test(t, catalogues_are_complete);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }
