@@ -50,6 +50,7 @@ CLI_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(call OBJ,cli))
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_OBJ = $(if $(filter config,$*),$(NODE_OBJ)) $(if $(filter ics,$*),$(BUILD)/obj/cli/cli_ics.o)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 FUZZ_REPLAY := $(patsubst %,$(BUILD)/tests/replay_%,$(FUZZ_NAMES))
 FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz_%,$(FUZZ_NAMES))
@@ -204,15 +205,15 @@ $(BUILD)/tests/sim/sim-sqlite: $(SIM_DEPS) $(BUILD)/libstorage.a
 	$(Q)$(SIM_LINK) $(filter-out %/sim_storage.c,$(SIM_SRC)) $(BUILD)/libcore.a $(BUILD)/libstorage.a \
 		$(BUILD)/libbase.a $(PKG_LIBS) -lm -lpthread
 
-$(BUILD)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay_main.c $(NODE_OBJ) $(OWN_A)
+$(BUILD)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay_main.c $(NODE_OBJ) $(OWN_A) $(BUILD)/obj/cli/cli_ics.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ tests/fuzz/fuzz_$*.c tests/fuzz/replay_main.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ tests/fuzz/fuzz_$*.c tests/fuzz/replay_main.c $(FUZZ_OBJ) $(LIBS_ALL)
 
-$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(NODE_OBJ) $(OWN_A)
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(NODE_OBJ) $(OWN_A) $(BUILD)/obj/cli/cli_ics.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -fsanitize=fuzzer -o $@ tests/fuzz/fuzz_$*.c $(if $(filter config,$*),$(NODE_OBJ)) $(LIBS_ALL)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -fsanitize=fuzzer -o $@ tests/fuzz/fuzz_$*.c $(FUZZ_OBJ) $(LIBS_ALL)
 
 $(BUILD)/bench/%: bench/%.c $(NODE_OBJ) $(OWN_A)
 	@mkdir -p $(@D)

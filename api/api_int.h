@@ -206,7 +206,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 9u
+#define API_KINDS 11u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -241,6 +241,14 @@ ERR_CHECKED int api_document_read(const char *realm, const char *text, size_t le
 void api_document_free(struct api_document *d);
 /* Writes JSON as block YAML that base/yaml.h reads back as the same; malloc'ed, NULL when out of memory. */
 char *api_yaml_write(const json_t *json);
+
+/* ---- time.c */
+/* The POSIX TZ string of a zone of this machine's time zone data (package tzdata). ERR_INVAL: there is no such zone, or none with
+ * one rule for the years to come; ERR_IO: there are no data. */
+ERR_CHECKED int api_zone_tz(const char *zone, char *out, size_t size, struct err_info *info);
+/* Fills in "tz" of a time group from its "zone". */
+ERR_CHECKED int api_time_group_zone(json_t *group, struct err_info *info);
+api_handler_fn api_test_time_group;
 
 /* ---- references.c */
 typedef bool api_exists_fn(void *ctx, const char *kind, const char *name);

@@ -105,7 +105,7 @@ static int check_top(const json_t *json, size_t *n, struct err_info *info)
         if (!known)
             return err_set(info, ERR_INVAL, key,
                            "unknown; known are parameters, extensions, agents, queues, trunks, networks, "
-                           "access_numbers, flows, tokens");
+                           "access_numbers, flows, holiday_lists, time_groups, tokens");
         *n += json_array_size(value);
     }
     if (*n > DOCUMENT_OBJECTS_MAX)

@@ -18,6 +18,8 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"trunk", "trunks", "trunks", "name", EV__CONFIG_OBJECT__OBJECT_TRUNK},
     {"network", "networks", "networks", "name", EV__CONFIG_OBJECT__OBJECT_NETWORK},
     {"flow", "flows", "flows", "name", EV__CONFIG_OBJECT__OBJECT_FLOW},
+    {"holiday_list", "holiday_lists", "holiday-lists", "name", EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
+    {"time_group", "time_groups", "time-groups", "name", EV__CONFIG_OBJECT__OBJECT_TIME_GROUP},
     {"access_number", "access_numbers", "access-numbers", "number", EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER},
     {"token", "tokens", "tokens", "name", EV__CONFIG_OBJECT__OBJECT_TOKEN},
 };
@@ -219,6 +221,8 @@ int api_object_read(const char *realm, const struct api_kind *k, const json_t *s
         err = check_token(json, info);
     if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_FLOW)
         err = name_flow(json, info);
+    if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_TIME_GROUP)
+        err = api_time_group_zone(json, info);
     Ev__ConfigObject *o = NULL;
     if (!err)
         err = view_config_from_json(k->kind, json, realm, &o, info);

@@ -70,15 +70,39 @@ static int need(api_exists_fn *exists, void *ctx, const char *kind, const char *
     return err_set(info, ERR_INVAL, field, "there is no %s \"%s\"", kind, name);
 }
 
+/* Where callers are led to. */
+struct place {
+    const char *flow, *queue, *extension, *agent;
+};
+
+static int check_place(const struct place *p, const char *path, api_exists_fn *exists, void *ctx, struct err_info *info)
+{
+    const struct {
+        const char *kind, *name;
+    } t[] = {{"flow", p->flow}, {"queue", p->queue}, {"extension", p->extension}, {"agent", p->agent}};
+    int err = 0;
+    for (size_t i = 0; i < sizeof t / sizeof t[0] && !err; i++) {
+        char field[64];
+        snprintf(field, sizeof field, "%s%s", path, t[i].kind);
+        err = need(exists, ctx, t[i].kind, t[i].name, field, info);
+    }
+    return err;
+}
+
 static int check_access_number(const Ev__AccessNumber *a, api_exists_fn *exists, void *ctx, struct err_info *info)
 {
-    int err = need(exists, ctx, "flow", a->flow, "flow", info);
-    if (!err)
-        err = need(exists, ctx, "queue", a->queue, "queue", info);
-    if (!err)
-        err = need(exists, ctx, "extension", a->extension, "extension", info);
-    if (!err)
-        err = need(exists, ctx, "agent", a->agent, "agent", info);
+    const struct place own = {a->flow, a->queue, a->extension, a->agent};
+    int err = check_place(&own, "", exists, ctx, info);
+    for (size_t i = 0; i < a->n_schedule && !err; i++) {
+        const Ev__ScheduleEntry *e = a->schedule[i];
+        const struct place there = {e->flow, e->queue, e->extension, e->agent};
+        char path[40], field[64];
+        snprintf(path, sizeof path, "schedule[%zu].", i);
+        snprintf(field, sizeof field, "%stime_group", path);
+        err = need(exists, ctx, "time_group", e->time_group, field, info);
+        if (!err)
+            err = check_place(&there, path, exists, ctx, info);
+    }
     return err;
 }
 
@@ -108,6 +132,8 @@ int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o
         return err;
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER:
         return check_access_number(o->access_number, exists, ctx, info);
+    case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
+        return need(exists, ctx, "holiday_list", o->time_group->holidays, "holidays", info);
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
         return check_flow(be, o->flow, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:

@@ -220,7 +220,7 @@ static bool append(char **out, const char *text, size_t len)
 
 static bool add_query(char **out, const char *field, const char *value)
 {
-    bool is_time = strcmp(field, "from") == 0 || strcmp(field, "to") == 0;
+    bool is_time = strcmp(field, "from") == 0 || strcmp(field, "to") == 0 || strcmp(field, "at") == 0;
     char *when = is_time ? time_value(value) : NULL;
     bool ok = (!is_time || when) && append(out, strchr(*out, '?') ? "&" : "?", 1) &&
               append(out, field, strlen(field)) && append(out, "=", 1) &&
@@ -265,6 +265,17 @@ char *cli_run_target(struct cli_run *r, const char *path)
 }
 
 /* ---- body */
+
+static const char *const places[] = {"flow", "queue", "app", "extension", "agent"}; /* to lead callers to */
+#define PLACES (sizeof places / sizeof places[0])
+
+static bool is_place(const char *kind)
+{
+    for (size_t i = 0; i < PLACES; i++)
+        if (strcmp(places[i], kind) == 0)
+            return true;
+    return false;
+}
 
 static bool number_value(const char *s, json_int_t *out)
 {
@@ -318,16 +329,32 @@ static json_t *skill_value(const char *text, size_t n)
     return one;
 }
 
+/* "office:queue:service" */
+static json_t *when_value(const char *text, size_t n)
+{
+    const char *kind = memchr(text, ':', n), *end = text + n;
+    const char *name = kind ? memchr(kind + 1, ':', (size_t)(end - kind - 1)) : NULL;
+    char key[16] = "";
+    if (name && (size_t)(name - kind) <= sizeof key)
+        memcpy(key, kind + 1, (size_t)(name - kind - 1));
+    if (!is_place(key) || kind == text || name + 1 == end)
+        return NULL;
+    return json_pack("{s:o?,s:o?}", "time_group", json_stringn(text, (size_t)(kind - text)), key,
+                     json_stringn(name + 1, (size_t)(end - name - 1)));
+}
+
 static json_t *list_value(json_t *list, const char *text, const struct cli_option *o)
 {
     while (*text && list) {
         size_t n = strcspn(text, ",");
         json_t *one = o->type == CLI_MEMBERS  ? member_value(text, n)
                       : o->type == CLI_SKILLS ? skill_value(text, n)
+                      : o->type == CLI_WHEN   ? when_value(text, n)
                                               : json_stringn(text, n);
         if (!one || json_array_append_new(list, one) != 0) {
             const char *form = o->type == CLI_MEMBERS  ? "AGENT or AGENT:LEVEL"
                                : o->type == CLI_SKILLS ? "SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL"
+                               : o->type == CLI_WHEN   ? "TIME-GROUP:flow|queue|app|extension|agent:NAME"
                                                        : "text";
             fprintf(stderr, "ccctl: --%s \"%.*s\": expected %s\n", o->name, (int)n, text, form);
             return NULL;
@@ -376,6 +403,7 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
     case CLI_LIST:
     case CLI_MEMBERS:
     case CLI_SKILLS:
+    case CLI_WHEN:
         v = json_object_get(body, o->field);
         v = v ? json_incref(v) : json_array();
         if (!list_value(v, value, o)) {
@@ -642,12 +670,10 @@ out:
 /* A number leads to one place: naming another one lets go of the one before. */
 static bool lead_elsewhere(json_t *body)
 {
-    static const char *const places[] = {"flow", "queue", "app", "extension", "agent"};
-    const size_t n = sizeof places / sizeof *places;
     size_t given = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < PLACES; i++)
         given += json_string_length(json_object_get(body, places[i])) > 0;
-    for (size_t i = 0; i < n && given == 1; i++)
+    for (size_t i = 0; i < PLACES && given == 1; i++)
         if (!json_object_get(body, places[i]) && json_object_set_new(body, places[i], json_string("")) != 0)
             return false;
     return true;
@@ -684,37 +710,39 @@ static json_t *members_with(const json_t *old, const char *agent, json_int_t lev
     return out;
 }
 
-static int change_members(struct cli_run *r, bool add)
+int cli_run_edit(struct cli_run *r, bool create, cli_edit_fn *edit, void *ctx)
 {
-    const char *agent = r->args->args[1], *text_level = cli_args_value(r->args, "level");
-    json_int_t level = 0;
-    if (text_level && !number_value(text_level, &level)) {
-        fprintf(stderr, "ccctl: --level \"%s\": expected a number from 0 to 9\n", text_level);
-        return CLI_EXIT_USAGE;
-    }
     char *target = cli_run_target(r, r->verb->path);
     int rc = target ? CLI_EXIT_OK : CLI_EXIT_USAGE;
     for (int i = 0; i < CONFLICT_TRIES && target; i++) {
-        json_t *queue = NULL, *body = NULL, *object = NULL;
-        char etag[80], *text = NULL;
-        bool had = false, again = false;
+        json_t *now = NULL, *body = NULL, *object = NULL;
+        char etag[80] = "", *text = NULL;
+        bool again = false;
         struct cli_reply reply = {0};
-        rc = cli_run_get(r, target, &queue, etag);
+        const struct cli_http_request get = {.method = "GET", .target = target};
+        rc = cli_run_try(r, &get, &reply);
+        if (rc == CLI_EXIT_OK && reply.status >= 300 && !(create && reply.status == 404))
+            rc = cli_run_refused(r, &reply, NULL);
+        if (rc == CLI_EXIT_OK && reply.status < 300) {
+            now = cli_run_parse(&reply);
+            memcpy(etag, reply.etag, sizeof etag);
+        }
+        cli_reply_free(&reply);
+        reply = (struct cli_reply){0};
         if (rc == CLI_EXIT_OK)
-            body =
-                json_pack("{s:o}", "members", members_with(json_object_get(queue, "members"), agent, level, add, &had));
-        if (rc == CLI_EXIT_OK && !add && !had) {
-            fprintf(stderr, "ccctl: agent %s is no member of queue %s\n", agent, r->args->args[0]);
-            rc = CLI_EXIT_NOTFOUND;
-        } else if (rc == CLI_EXIT_OK && r->dry_run) {
-            rc = cli_run_would(r, "PATCH", target, body);
+            rc = edit(r, ctx, now, &body);
+        const char *method = now ? "PATCH" : "PUT";
+        if (rc == CLI_EXIT_OK && r->dry_run) {
+            rc = cli_run_would(r, method, target, body);
         } else if (rc == CLI_EXIT_OK) {
             text = json_dumps(body, JSON_COMPACT);
-            const struct cli_http_request q = {.method = "PATCH",
+            const struct cli_http_request q = {.method = method,
                                                .target = target,
                                                .body = text ? text : "{}",
-                                               .type = "application/merge-patch+json",
-                                               .if_match = etag[0] ? etag : NULL};
+                                               .type = now ? "application/merge-patch+json" : NULL,
+                                               .if_match = !now      ? "!*"
+                                                           : etag[0] ? etag
+                                                                     : NULL};
             rc = cli_run_try(r, &q, &reply);
             again = rc == CLI_EXIT_OK && reply.status == 412 && i + 1 < CONFLICT_TRIES;
             if (rc == CLI_EXIT_OK && reply.status >= 300 && !again)
@@ -723,7 +751,7 @@ static int change_members(struct cli_run *r, bool add)
                 rc = cli_run_done(r, object = cli_run_parse(&reply));
             cli_reply_free(&reply);
         }
-        json_decref(queue);
+        json_decref(now);
         json_decref(body);
         json_decref(object);
         free(text);
@@ -732,6 +760,35 @@ static int change_members(struct cli_run *r, bool add)
     }
     free(target);
     return rc;
+}
+
+struct member_edit {
+    json_int_t level;
+    bool add;
+};
+
+static int edit_members(struct cli_run *r, void *ctx, const json_t *queue, json_t **body)
+{
+    const struct member_edit *m = ctx;
+    const char *agent = r->args->args[1];
+    bool had = false;
+    json_t *members = members_with(json_object_get(queue, "members"), agent, m->level, m->add, &had);
+    *body = json_pack("{s:o}", "members", members);
+    if (m->add || had)
+        return *body ? CLI_EXIT_OK : cli_run_printed(ERR_NOMEM);
+    fprintf(stderr, "ccctl: agent %s is no member of queue %s\n", agent, r->args->args[0]);
+    return CLI_EXIT_NOTFOUND;
+}
+
+static int change_members(struct cli_run *r, bool add)
+{
+    const char *text_level = cli_args_value(r->args, "level");
+    struct member_edit m = {.add = add};
+    if (text_level && !number_value(text_level, &m.level)) {
+        fprintf(stderr, "ccctl: --level \"%s\": expected a number from 0 to 9\n", text_level);
+        return CLI_EXIT_USAGE;
+    }
+    return cli_run_edit(r, false, edit_members, &m);
 }
 
 int cli_run_add_member(struct cli_run *r)

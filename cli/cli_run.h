@@ -29,6 +29,10 @@ int cli_run_change(struct cli_run *r);            /* one request with a body of 
 int cli_run_set(struct cli_run *r);               /* changes the given fields, or creates the object */
 int cli_run_access_number_set(struct cli_run *r); /* likewise; a new destination takes the place of the old one */
 int cli_run_flow_set(struct cli_run *r);
+int cli_run_time_group_test(struct cli_run *r);
+int cli_run_holiday_add(struct cli_run *r);
+int cli_run_holiday_remove(struct cli_run *r);
+int cli_run_holiday_import(struct cli_run *r);
 int cli_run_token_create(struct cli_run *r);
 int cli_run_add_member(struct cli_run *r);
 int cli_run_remove_member(struct cli_run *r);
@@ -76,6 +80,10 @@ int cli_run_would(struct cli_run *r, const char *method, const char *target, con
 /* Result of a change: the object for json and csv, the verb's `done` line for people. */
 int cli_run_done(struct cli_run *r, const json_t *object);
 json_t *cli_run_parse(const struct cli_reply *reply);
+/* Reads the object of the verb's path, lets `edit` make the fields that are to change out of it, and sends them unless somebody was
+ * faster: then all once more. With `create`, `object` is NULL when there is none yet, and the fields make one. */
+typedef int cli_edit_fn(struct cli_run *r, void *ctx, const json_t *object, json_t **body); /* an enum cli_exit */
+int cli_run_edit(struct cli_run *r, bool create, cli_edit_fn *edit, void *ctx);
 int cli_run_printed(int rc); /* exit code of a cli_out_* call */
 
 /* ---- help and completion (cli_help.c) */

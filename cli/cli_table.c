@@ -185,6 +185,53 @@ static const struct cli_option number_fields[] = {
      "what its callers need, at this level or more; repeat it or separate by commas", NULL, true},
     TEXT("language", "CODE", "language", "zh or en instead of the flow's first", "zh en"),
     BOOL("quiet", "quiet", "no music for its callers while waiting"),
+    {"when", 0, CLI_WHEN, "GROUP:KIND:NAME", "schedule",
+     "leads there while the time group is open, the first that is; all anew: repeat it or separate by commas; \"\" for "
+     "none",
+     "@time-group", true},
+    END,
+};
+#define HOURS(day)                                                                                                    \
+    {                                                                                                                 \
+        day, 0, CLI_LIST, "HOURS", day, "hours of this day, 08:30-12:00; repeat it or separate by commas", NULL, true \
+    }
+static const struct cli_option time_group_filters[] = {
+    TEXT("zone", "NAME", "zone", "only those in this time zone", NULL),
+    TEXT("holidays", "LIST", "holidays", "only those with this holiday list", "@holiday"),
+    LIMIT,
+    END,
+};
+#define WEEKDAYS "monday tuesday wednesday thursday friday saturday sunday"
+static const struct cli_option time_group_fields[] = {
+    TEXT("zone", "NAME", "zone", "time zone, such as Asia/Shanghai", NULL),
+    TEXT("tz", "TZ", "tz", "without a zone: a POSIX TZ string of your own, such as CST-8", NULL),
+    HOURS("monday"),
+    HOURS("tuesday"),
+    HOURS("wednesday"),
+    HOURS("thursday"),
+    HOURS("friday"),
+    HOURS("saturday"),
+    HOURS("sunday"),
+    TEXT("holidays", "LIST", "holidays", "holiday list; \"\" for none", "@holiday"),
+    {"holiday-hours", 0, CLI_LIST, "HOURS", "holiday_hours", "hours of holidays (default: closed)", NULL, true},
+    TEXT("work-as", "DAY", "work_as", "whose hours make-up working days have (default monday)", WEEKDAYS),
+    END,
+};
+static const struct cli_option time_group_test[] = {
+    TEXT("at", "TIME", "at", "at this time: 2026-10-01T09:30:00+08:00, or \"2026-10-01 09:30\" here (default: now)",
+         NULL),
+    END,
+};
+static const struct cli_option holiday_day[] = {
+    TEXT("name", "TEXT", NULL, "what it is called", NULL),
+    TEXT("kind", "KIND", NULL, "off, or work for a make-up working day (default off)", "off work"),
+    END,
+};
+static const struct cli_option holiday_import[] = {
+    {"work-word", 0, CLI_LIST, "TEXT", NULL,
+     "days whose summary has this in it are make-up working days; repeat it (default: 班, workday)", NULL, true},
+    {"replace", 0, CLI_FLAG, NULL, NULL, "the list is what the file says (default: days that it does not name stay)",
+     NULL, false},
     END,
 };
 static const struct cli_option flow_file[] = {FILE_OPTION("the flow, YAML or JSON; - for standard input"), END};
@@ -270,7 +317,12 @@ static const struct cli_option audit_filters[] = {
 #define ADDRESS_COLUMNS "ADDRESS=ip STATE=state/state HOLDER=holder HOME=home TARGET=target WHY=why | EPOCH=epoch"
 #define NUMBER_COLUMNS                                                                                                 \
     "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent PRIORITY=priority LANGUAGE=language " \
-    "| VIP=vip/yes REGION=region VERSION=version UPDATED=updated_at/time"
+    "WHEN=schedule.time_group | VIP=vip/yes REGION=region VERSION=version UPDATED=updated_at/time"
+#define TIME_GROUP_COLUMNS                                                                                   \
+    "NAME=name ZONE=zone MONDAY=monday TUESDAY=tuesday WEDNESDAY=wednesday THURSDAY=thursday FRIDAY=friday " \
+    "SATURDAY=saturday SUNDAY=sunday HOLIDAYS=holidays | TZ=tz HOLIDAY-HOURS=holiday_hours WORK-AS=work_as " \
+    "VERSION=version"
+#define HOLIDAY_COLUMNS "NAME=name DAYS=days/count UPDATED=updated_at/time | VERSION=version"
 #define FLOW_COLUMNS \
     "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
 #define PARAMETER_COLUMNS "NAME=name VALUE=value | VERSION=version UPDATED=updated_at/time"
@@ -428,10 +480,46 @@ const struct cli_verb cli_verbs[] = {
     V("access-number", "set", "create an access number or change the given fields", .args = "NUMBER", .method = "PATCH",
       .path = "/v1/access-numbers/{NUMBER}", .options = number_fields, .done = "access number {NUMBER} set",
       .run = cli_run_access_number_set,
-      .example = "access-number set 10000 --flow welcome\naccess-number set 10003 --queue service --priority 5"),
+      .example = "access-number set 10000 --flow welcome\naccess-number set 10003 --queue service --priority 5\n"
+                 "access-number set 10000 --flow closed --when office:queue:service,night:agent:1001"),
     V("access-number", "delete", "remove an access number", .args = "NUMBER", .method = "DELETE",
       .path = "/v1/access-numbers/{NUMBER}", .done = "access number {NUMBER} deleted", .run = cli_run_change,
       .example = "access-number delete 10003"),
+
+    V("time-group", "list", "when is open", .method = "GET", .path = "/v1/time-groups", .columns = TIME_GROUP_COLUMNS,
+      .options = time_group_filters, .run = cli_run_list, .example = "time-group list"),
+    V("time-group", "show", "one time group", .args = "NAME", .method = "GET", .path = "/v1/time-groups/{NAME}",
+      .run = cli_run_show, .example = "time-group show office"),
+    V("time-group", "test", "whether it is open, and why", .args = "NAME", .method = "GET",
+      .path = "/v1/time-groups/{NAME}/test", .options = time_group_test, .run = cli_run_time_group_test,
+      .example = "time-group test office\ntime-group test office --at \"2026-10-01 09:30\""),
+    V("time-group", "set", "create a time group or change the given fields", .args = "NAME", .method = "PATCH",
+      .path = "/v1/time-groups/{NAME}", .options = time_group_fields, .done = "time group {NAME} set",
+      .run = cli_run_set,
+      .example = "time-group set office --zone Asia/Shanghai --monday 08:30-12:00,13:00-17:30 --holidays china\n"
+                 "time-group set night --zone Asia/Shanghai --saturday 22:00-06:00"),
+    V("time-group", "delete", "remove a time group", .args = "NAME", .method = "DELETE",
+      .path = "/v1/time-groups/{NAME}", .done = "time group {NAME} deleted", .run = cli_run_change,
+      .example = "time-group delete night"),
+
+    V("holiday", "list", "holiday lists", .method = "GET", .path = "/v1/holiday-lists", .columns = HOLIDAY_COLUMNS,
+      .options = only_limit, .run = cli_run_list, .example = "holiday list"),
+    V("holiday", "show", "one holiday list with its days", .args = "LIST", .method = "GET",
+      .path = "/v1/holiday-lists/{LIST}", .run = cli_run_show, .example = "holiday show china"),
+    V("holiday", "add", "add a day to a list, or change it; the list is made when there is none", .args = "LIST DATE",
+      .method = "PATCH", .path = "/v1/holiday-lists/{LIST}", .options = holiday_day,
+      .done = "{DATE} is in holiday list {LIST}", .run = cli_run_holiday_add,
+      .example = "holiday add china 2026-10-01 --name \"National Day\"\nholiday add china 2026-10-10 --kind work"),
+    V("holiday", "remove", "take a day out of a list", .args = "LIST DATE", .method = "PATCH",
+      .path = "/v1/holiday-lists/{LIST}", .done = "{DATE} is no longer in holiday list {LIST}",
+      .run = cli_run_holiday_remove, .example = "holiday remove china 2026-10-01"),
+    V("holiday", "import", "take days from a calendar file (iCalendar, .ics)", .args = "LIST FILE", .method = "PATCH",
+      .path = "/v1/holiday-lists/{LIST}", .options = holiday_import,
+      .done = "days of {FILE} are in holiday list {LIST}", .run = cli_run_holiday_import,
+      .example = "holiday import china 2026.ics\nholiday import china 2026.ics --replace"),
+    V("holiday", "delete", "remove a holiday list", .args = "LIST", .method = "DELETE",
+      .path = "/v1/holiday-lists/{LIST}", .done = "holiday list {LIST} deleted", .run = cli_run_change,
+      .example = "holiday delete china"),
 
     V("flow", "list", "voice menus", .method = "GET", .path = "/v1/flows", .columns = FLOW_COLUMNS,
       .options = only_limit, .run = cli_run_list, .example = "flow list"),
@@ -501,6 +589,8 @@ const char *cli_noun_summary(const char *noun)
         {"trunk", "lines to carriers and gateways"},
         {"network", "where telephones are, and how their calls go on when a node dies"},
         {"access-number", "numbers that callers dial, and where they lead"},
+        {"time-group", "when is open: hours of the week with holidays"},
+        {"holiday", "lists of holidays and make-up working days"},
         {"flow", "voice menus"},
         {"parameter", "settings of the whole cluster"},
         {"token", "keys of API clients"},

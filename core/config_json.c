@@ -7,6 +7,7 @@
 
 #include "core/config_json.h"
 #include "core/queue_rules.h"
+#include "core/time_group.h"
 #include "core/view.h"
 
 #define PATH_MAX_BYTES ERR_INFO_FIELD_MAX
@@ -26,6 +27,8 @@ static const struct {
     [CFG_PARAMETER] = {"parameter", &ev__parameter__descriptor, EV__CONFIG_OBJECT__OBJECT_PARAMETER},
     [CFG_TOKEN] = {"token", &ev__token__descriptor, EV__CONFIG_OBJECT__OBJECT_TOKEN},
     [CFG_NETWORK] = {"network", &ev__network__descriptor, EV__CONFIG_OBJECT__OBJECT_NETWORK},
+    [CFG_TIME_GROUP] = {"time_group", &ev__time_group__descriptor, EV__CONFIG_OBJECT__OBJECT_TIME_GROUP},
+    [CFG_HOLIDAY_LIST] = {"holiday_list", &ev__holiday_list__descriptor, EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
 };
 
 enum cfg_kind config_kind(const char *name)
@@ -194,18 +197,31 @@ static int check_queue(const Ev__Queue *q, struct err_info *info)
     return 0;
 }
 
+/* A place to lead callers to: one. */
+static int check_place(const char *flow, const char *queue, const char *app, const char *extension, const char *agent,
+                       const char *path, struct err_info *info)
+{
+    int given = (flow[0] != 0) + (queue[0] != 0) + (app[0] != 0) + (extension[0] != 0) + (agent[0] != 0);
+    if (given != 1)
+        return err_set(info, ERR_INVAL, path, "exactly one of flow, queue, app, extension, agent is needed");
+    return 0;
+}
+
 static int check_access(const Ev__AccessNumber *a, struct err_info *info)
 {
     const char *names[ACD_NEEDS_MAX];
     for (size_t i = 0; i < a->n_skills; i++)
         names[i] = a->skills[i]->skill;
     int err = check_skills(names, a->n_skills, info);
-    if (err)
-        return err;
-    int given = (a->flow[0] != 0) + (a->queue[0] != 0) + (a->app[0] != 0) + (a->extension[0] != 0) + (a->agent[0] != 0);
-    if (given != 1)
-        return err_set(info, ERR_INVAL, "", "exactly one of flow, queue, app, extension, agent is needed");
-    return 0;
+    if (!err)
+        err = check_place(a->flow, a->queue, a->app, a->extension, a->agent, "", info);
+    for (size_t i = 0; i < a->n_schedule && !err; i++) {
+        const Ev__ScheduleEntry *e = a->schedule[i];
+        char path[PATH_MAX_BYTES];
+        path_item(path, "schedule", i);
+        err = check_place(e->flow, e->queue, e->app, e->extension, e->agent, path, info);
+    }
+    return err;
 }
 
 int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
@@ -216,16 +232,24 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
     return kind == CFG_AGENT           ? check_agent((const Ev__Agent *)(const void *)msg, info)
            : kind == CFG_QUEUE         ? check_queue((const Ev__Queue *)(const void *)msg, info)
            : kind == CFG_ACCESS_NUMBER ? check_access((const Ev__AccessNumber *)(const void *)msg, info)
+           : kind == CFG_HOLIDAY_LIST  ? holiday_list_check((const Ev__HolidayList *)(const void *)msg, info)
                                        : 0;
 }
 
-int config_defaults(enum cfg_kind kind, ProtobufCMessage *msg)
+static int message_defaults(ProtobufCMessage *msg)
 {
-    const ProtobufCMessageDescriptor *d = kinds[kind].descriptor;
+    const ProtobufCMessageDescriptor *d = msg->descriptor;
     for (unsigned i = 0; i < d->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &d->fields[i];
         const struct config_rule *r = config_rule(d->short_name, f->name);
-        if (!r || f->label == PROTOBUF_C_LABEL_REPEATED)
+        if (r && f->label == PROTOBUF_C_LABEL_REPEATED) {
+            for (size_t k = 0; f->type == PROTOBUF_C_TYPE_MESSAGE && k < count_of(msg, f); k++) {
+                if (message_defaults((*(ProtobufCMessage ***)at(msg, f->offset))[k]) != 0)
+                    return ERR_NOMEM;
+            }
+            continue;
+        }
+        if (!r)
             continue;
         if (r->format == FORMAT_UINT && r->def) {
             uint32_t *v = at(msg, f->offset);
@@ -240,6 +264,12 @@ int config_defaults(enum cfg_kind kind, ProtobufCMessage *msg)
         }
     }
     return 0;
+}
+
+int config_defaults(enum cfg_kind kind, ProtobufCMessage *msg)
+{
+    (void)kind;
+    return message_defaults(msg);
 }
 
 /* ---- to JSON */

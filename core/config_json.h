@@ -22,6 +22,8 @@ enum cfg_kind {
     CFG_PARAMETER,
     CFG_TOKEN,
     CFG_NETWORK,
+    CFG_TIME_GROUP,
+    CFG_HOLIDAY_LIST,
     CFG_KINDS
 };
 
@@ -64,6 +66,10 @@ enum config_format {
     FORMAT_CHOICE,     /* one of `choices`, separated by | */
     FORMAT_JSON,       /* JSON text, in JSON an object */
     FORMAT_TIME,       /* RFC 3339 */
+    FORMAT_DATE,       /* "2026-10-01" */
+    FORMAT_HOURS,      /* "08:30-12:00" (core/calendar.h) */
+    FORMAT_ZONE,       /* name of a time zone: letters, digits, / _ + - */
+    FORMAT_TZ,         /* POSIX TZ string (core/calendar.h) */
     FORMAT_LIST,       /* repeated: max entries */
     FORMAT_UINT,
     FORMAT_BOOL,

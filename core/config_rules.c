@@ -6,9 +6,11 @@
 #include <time.h>
 
 #include "core/acd.h"
+#include "core/calendar.h"
 #include "core/config_json.h"
 
 #define KEY_BYTES 63u
+#define HOURS_MAX 16u /* spans of one day */
 
 static const struct config_rule rules[] = {
     {"Extension", "number", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
@@ -71,6 +73,39 @@ static const struct config_rule rules[] = {
     {"AccessNumber", "vip", FORMAT_BOOL, .max = 1},
     {"SkillNeed", "skill", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"SkillNeed", "level", FORMAT_UINT, .max = 9},
+    {"AccessNumber", "schedule", FORMAT_LIST, .max = 32},
+    {"ScheduleEntry", "time_group", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"ScheduleEntry", "flow", FORMAT_NAME, .max = KEY_BYTES},
+    {"ScheduleEntry", "queue", FORMAT_NAME, .max = KEY_BYTES},
+    {"ScheduleEntry", "app", FORMAT_CHOICE, .choices = "|echo|tone"},
+    {"ScheduleEntry", "extension", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"ScheduleEntry", "agent", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"TimeGroup", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"TimeGroup", "zone", FORMAT_ZONE, .max = KEY_BYTES},
+    {"TimeGroup", "tz", FORMAT_TZ, .required = true, .max = CALENDAR_TZ_MAX - 1},
+    {"TimeGroup", "monday", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "monday[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "tuesday", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "tuesday[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "wednesday", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "wednesday[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "thursday", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "thursday[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "friday", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "friday[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "saturday", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "saturday[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "sunday", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "sunday[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "holidays", FORMAT_NAME, .max = KEY_BYTES},
+    {"TimeGroup", "holiday_hours", FORMAT_LIST, .max = HOURS_MAX},
+    {"TimeGroup", "holiday_hours[]", FORMAT_HOURS, .max = 11},
+    {"TimeGroup", "work_as", FORMAT_CHOICE, .choices = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"},
+    {"HolidayList", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"HolidayList", "days", FORMAT_LIST, .max = 4000},
+    {"HolidayDay", "date", FORMAT_DATE, .required = true, .max = 10},
+    {"HolidayDay", "name", FORMAT_TEXT, .max = 128},
+    {"HolidayDay", "kind", FORMAT_CHOICE, .choices = "off|work"},
     {"Flow", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Flow", "definition", FORMAT_JSON, .required = true, .max = 256 * 1024},
     {"Parameter", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
@@ -272,6 +307,28 @@ static bool is_json_object(const char *value)
     return ok;
 }
 
+static int check_time_text(const struct config_rule *r, const char *value, const char *path, struct err_info *info)
+{
+    int64_t day;
+    struct calendar_span span;
+    struct calendar_zone zone;
+    if (r->format == FORMAT_DATE)
+        return calendar_date_parse(value, &day) == 0
+                   ? 0
+                   : err_set(info, ERR_INVAL, path, "must be a day that there is, such as 2026-10-01");
+    if (r->format == FORMAT_HOURS)
+        return calendar_span_parse(value, &span) == 0
+                   ? 0
+                   : err_set(info, ERR_INVAL, path, "must be hours such as 08:30-12:00, 22:00-06:00 or 00:00-24:00");
+    if (r->format == FORMAT_ZONE)
+        return of_chars(value, "/_+-") ? 0
+                                       : err_set(info, ERR_INVAL, path, "must be a time zone such as Asia/Shanghai");
+    return calendar_zone_parse(value, &zone) == 0
+               ? 0
+               : err_set(info, ERR_INVAL, path,
+                         "must be a POSIX time zone such as CST-8 or CET-1CEST,M3.5.0,M10.5.0/3");
+}
+
 int config_check_text(const struct config_rule *r, const char *value, const char *path, struct err_info *info)
 {
     if (!value[0])
@@ -283,6 +340,11 @@ int config_check_text(const struct config_rule *r, const char *value, const char
     uint16_t port;
     unsigned prefix;
     switch (r->format) {
+    case FORMAT_DATE:
+    case FORMAT_HOURS:
+    case FORMAT_ZONE:
+    case FORMAT_TZ:
+        return check_time_text(r, value, path, info);
     case FORMAT_TEXT:
         return printable_utf8(value) ? 0 : err_set(info, ERR_INVAL, path, "must be printable UTF-8 text");
     case FORMAT_NAME:

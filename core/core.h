@@ -28,7 +28,7 @@ struct storage;
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
- * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), else 1. A proposer writes it into the command. */
+ * longest idle, preferences, ageing, targets, skills, regions, VIP numbers) or time groups and holidays, else 1. A proposer writes it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
 uint32_t core_feature_common(const struct core *c);
@@ -166,8 +166,12 @@ struct core_route {
     char language[8];
     uint32_t priority;
 };
-/* caller_extension NULL for a trunk call: trunks reach access numbers only, phones everything. */
-void core_route(const struct core *c, const char *caller_extension, const char *called, struct core_route *out);
+/* caller_extension NULL for a trunk call: trunks reach access numbers only, phones everything. at_us: the time by which the time
+ * groups of an access number decide; inside apply that of the command, which its proposer reckons likewise. */
+void core_route(const struct core *c, uint64_t at_us, const char *caller_extension, const char *called,
+                struct core_route *out);
+/* Whether the time group has hours at that time; false when there is none of that name. */
+bool core_time_group_open(const struct core *c, const char *name, uint64_t at_us);
 
 /* ---- calls */
 enum core_call_phase {

@@ -286,7 +286,7 @@ static int check_start(struct core *c, const Ev__CallStart *m, struct core_route
         if (!t || ((const Ev__Trunk *)(const void *)t->msg)->disabled)
             return core_refuse(c, ERR_DENIED, "trunk", "there is no trunk %.64s in use", m->trunk);
     }
-    core_route(c, m->extension[0] ? m->extension : NULL, m->called, r);
+    core_route(c, c->now_us, m->extension[0] ? m->extension : NULL, m->called, r);
     if (r->kind == CORE_ROUTE_NONE)
         return core_refuse(c, ERR_NOTFOUND, "called", "there is no number %.64s", m->called);
     return 0;

@@ -203,6 +203,8 @@ static int collect_set(struct core *c, const Ev__ConfigApply *m, struct cfg_chan
         if (config_defaults(kind, msg) != 0)
             core_oom();
         int err = config_check(kind, msg, &info);
+        if (err == ERR_NOMEM)
+            core_oom();
         if (err) {
             char field[200];
             (void)snprintf(field, sizeof field, "%s.%s", path, info.field);

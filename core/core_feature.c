@@ -15,7 +15,11 @@ static bool beyond_level_1(const Ev__ConfigObject *o)
                q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
     }
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER:
-        return o->access_number->region[0] || o->access_number->n_skills || o->access_number->vip;
+        return o->access_number->region[0] || o->access_number->n_skills || o->access_number->vip ||
+               o->access_number->n_schedule;
+    case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
+    case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
+        return true;
     default:
         return false;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/core_int.h"
+#include "core/time_group.h"
 
 struct range {
     uint8_t addr[16];
@@ -28,6 +29,7 @@ struct lookup {
     struct contact *contacts;
     size_t n_contacts;
     struct map tokens, bound; /* by hash; extension to agent */
+    struct map groups;        /* struct time_group, made when first asked for */
 };
 
 void core_lookup_drop(struct core *c)
@@ -40,6 +42,10 @@ void core_lookup_drop(struct core *c)
     free(l->contacts);
     map_free(&l->tokens);
     map_free(&l->bound);
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&l->groups, &it, &slot);)
+        time_group_free(slot->value);
+    map_free(&l->groups);
     free(l);
     c->lookup = NULL;
 }
@@ -100,6 +106,7 @@ static struct lookup *make(const struct core *cc)
     struct lookup *l = core_alloc(sizeof *l);
     map_init(&l->tokens);
     map_init(&l->bound);
+    map_init(&l->groups);
     const struct map_slot *slot;
     make_ranges(c, l);
     size_t n = map_count(&c->cfg[CFG_EXTENSION]);
@@ -273,7 +280,48 @@ static void target(struct core_route *out, enum core_route_kind kind, const char
     (void)snprintf(out->name, sizeof out->name, "%s", name);
 }
 
-void core_route(const struct core *c, const char *caller_extension, const char *called, struct core_route *out)
+static const struct time_group *group_of(const struct core *c, const char *name)
+{
+    struct lookup *l = make(c);
+    struct time_group *g = map_get(&l->groups, name);
+    const struct cfg *o = g ? NULL : core_cfg(c, CFG_TIME_GROUP, name);
+    if (!o)
+        return g;
+    const Ev__TimeGroup *m = (const Ev__TimeGroup *)(const void *)o->msg;
+    const struct cfg *days = m->holidays[0] ? core_cfg(c, CFG_HOLIDAY_LIST, m->holidays) : NULL;
+    /* The objects were checked when they were taken, so that only memory can fail. */
+    if (time_group_make(m, days ? (const Ev__HolidayList *)(const void *)days->msg : NULL, &g) != 0 ||
+        map_set(&l->groups, name, g) != 0)
+        core_oom();
+    return g;
+}
+
+bool core_time_group_open(const struct core *c, const char *name, uint64_t at_us)
+{
+    const struct time_group *g = group_of(c, name);
+    struct calendar_verdict v = {.open = false};
+    if (g)
+        time_group_at(g, at_us, &v);
+    return v.open;
+}
+
+static void lead(struct core_route *out, const char *flow, const char *queue, const char *app, const char *extension,
+                 const char *agent)
+{
+    if (flow[0])
+        target(out, CORE_ROUTE_FLOW, flow);
+    else if (queue[0])
+        target(out, CORE_ROUTE_QUEUE, queue);
+    else if (app[0])
+        target(out, CORE_ROUTE_APP, app);
+    else if (extension[0])
+        target(out, CORE_ROUTE_EXTENSION, extension);
+    else
+        target(out, CORE_ROUTE_AGENT, agent);
+}
+
+void core_route(const struct core *c, uint64_t at_us, const char *caller_extension, const char *called,
+                struct core_route *out)
 {
     memset(out, 0, sizeof *out);
     if (caller_extension && called[0] == '*' && feature_code(called, out))
@@ -282,16 +330,14 @@ void core_route(const struct core *c, const char *caller_extension, const char *
     if (m) {
         (void)snprintf(out->language, sizeof out->language, "%s", m->language);
         out->priority = m->priority;
-        if (m->flow[0])
-            target(out, CORE_ROUTE_FLOW, m->flow);
-        else if (m->queue[0])
-            target(out, CORE_ROUTE_QUEUE, m->queue);
-        else if (m->app[0])
-            target(out, CORE_ROUTE_APP, m->app);
-        else if (m->extension[0])
-            target(out, CORE_ROUTE_EXTENSION, m->extension);
-        else
-            target(out, CORE_ROUTE_AGENT, m->agent);
+        for (size_t i = 0; i < m->n_schedule; i++) {
+            const Ev__ScheduleEntry *e = m->schedule[i];
+            if (core_time_group_open(c, e->time_group, at_us)) {
+                lead(out, e->flow, e->queue, e->app, e->extension, e->agent);
+                return;
+            }
+        }
+        lead(out, m->flow, m->queue, m->app, m->extension, m->agent);
         return;
     }
     if (!caller_extension)

@@ -21,26 +21,35 @@ static int missing(struct cfg_change *ch, const char *path, const char *field, e
                        goes ? "after this no" : "no", config_kind_name(kind), name);
 }
 
+static int need(struct cfg_change *ch, const char *path, const char *field, enum cfg_kind kind, const char *name)
+{
+    return name[0] && !core_refs_get(ch, kind, name) ? missing(ch, path, field, kind, name) : 0;
+}
+
+/* That one of them is named has been checked (config_check). */
+static int check_place(struct cfg_change *ch, const char *path, const char *flow, const char *queue,
+                       const char *extension, const char *agent)
+{
+    int err = need(ch, path, "flow", CFG_FLOW, flow);
+    if (!err)
+        err = need(ch, path, "queue", CFG_QUEUE, queue);
+    if (!err)
+        err = need(ch, path, "extension", CFG_EXTENSION, extension);
+    return err ? err : need(ch, path, "agent", CFG_AGENT, agent);
+}
+
 static int check_access(struct cfg_change *ch, const Ev__AccessNumber *m, const char *path)
 {
-    const struct {
-        const char *field, *value;
-        enum cfg_kind kind;
-    } t[] = {{"flow", m->flow, CFG_FLOW},
-             {"queue", m->queue, CFG_QUEUE},
-             {"extension", m->extension, CFG_EXTENSION},
-             {"agent", m->agent, CFG_AGENT}};
-    unsigned given = m->app[0] != '\0';
-    for (unsigned i = 0; i < 4; i++) {
-        if (!t[i].value[0])
-            continue;
-        given++;
-        if (!core_refs_get(ch, t[i].kind, t[i].value))
-            return missing(ch, path, t[i].field, t[i].kind, t[i].value);
+    int err = check_place(ch, path, m->flow, m->queue, m->extension, m->agent);
+    for (size_t i = 0; i < m->n_schedule && !err; i++) {
+        const Ev__ScheduleEntry *e = m->schedule[i];
+        char entry[160];
+        (void)snprintf(entry, sizeof entry, "%s.schedule[%zu]", path, i);
+        err = need(ch, entry, "time_group", CFG_TIME_GROUP, e->time_group);
+        if (!err)
+            err = check_place(ch, entry, e->flow, e->queue, e->extension, e->agent);
     }
-    if (given != 1)
-        return core_refuse(ch->c, ERR_INVAL, path, "exactly one of flow, queue, app, extension, agent is needed");
-    return 0;
+    return err;
 }
 
 int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
@@ -69,6 +78,9 @@ int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *
         return err;
     } else if (o->kind == CFG_ACCESS_NUMBER) {
         return check_access(ch, (const Ev__AccessNumber *)(const void *)o->msg, path);
+    } else if (o->kind == CFG_TIME_GROUP) {
+        const Ev__TimeGroup *t = (const Ev__TimeGroup *)(const void *)o->msg;
+        return need(ch, path, "holidays", CFG_HOLIDAY_LIST, t->holidays);
     } else if (o->kind == CFG_EXTENSION) {
         const Ev__Extension *x = (const Ev__Extension *)(const void *)o->msg;
         const struct ext *e = core_ext_find(ch->c, o->name);
@@ -86,6 +98,16 @@ static int in_use(struct cfg_change *ch, const struct cfg *o, const char *by_kin
                        by_kind, by);
 }
 
+static bool is_place(const struct cfg *o, const char *flow, const char *queue, const char *extension, const char *agent)
+{
+    const char *name = o->kind == CFG_FLOW        ? flow
+                       : o->kind == CFG_QUEUE     ? queue
+                       : o->kind == CFG_EXTENSION ? extension
+                       : o->kind == CFG_AGENT     ? agent
+                                                  : "";
+    return strcmp(name, o->name) == 0;
+}
+
 /* Does `other`, as it will be, name the object? */
 static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufCMessage *other)
 {
@@ -99,13 +121,17 @@ static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufC
         }
         return false;
     }
+    if (other_kind == CFG_TIME_GROUP)
+        return o->kind == CFG_HOLIDAY_LIST &&
+               strcmp(((const Ev__TimeGroup *)(const void *)other)->holidays, o->name) == 0;
     const Ev__AccessNumber *m = (const Ev__AccessNumber *)(const void *)other;
-    const char *target = o->kind == CFG_FLOW        ? m->flow
-                         : o->kind == CFG_QUEUE     ? m->queue
-                         : o->kind == CFG_EXTENSION ? m->extension
-                         : o->kind == CFG_AGENT     ? m->agent
-                                                    : "";
-    return target[0] && strcmp(target, o->name) == 0;
+    bool yes = is_place(o, m->flow, m->queue, m->extension, m->agent);
+    for (size_t i = 0; i < m->n_schedule && !yes; i++) {
+        const Ev__ScheduleEntry *e = m->schedule[i];
+        yes = is_place(o, e->flow, e->queue, e->extension, e->agent) ||
+              (o->kind == CFG_TIME_GROUP && strcmp(e->time_group, o->name) == 0);
+    }
+    return yes;
 }
 
 /* The first by name, so that every node says the same. */
@@ -148,10 +174,11 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
-    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_ACCESS_NUMBER};
-    if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW)
+    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_ACCESS_NUMBER, CFG_TIME_GROUP};
+    if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW &&
+        o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST)
         return 0;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof users / sizeof users[0]; i++) {
         const char *by = user_in(ch, o, users[i]);
         if (by)
             return in_use(ch, o, config_kind_name(users[i]), by);

@@ -20,6 +20,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const network[] = {"name", "takeover", "site", NULL};
     static const char *const address[] = {"ip", "home", "holder", "target", "state", NULL};
     static const char *const access[] = {"number", "flow", "queue", "app", "extension", "agent", "language", NULL};
+    static const char *const time_group[] = {"name", "zone", "holidays", NULL};
     static const char *const by_name[] = {"name", NULL};
     static const char *const token[] = {"name", "role", NULL};
     static const char *const call[] = {"call_id",   "owner", "phase", "caller", "called",   "trunk",
@@ -37,6 +38,8 @@ static const struct view_kind *find_kind(const char *name)
         {"trunk", view_list_config, trunk, false},
         {"network", view_list_config, network, false},
         {"access_number", view_list_config, access, false},
+        {"time_group", view_list_config, time_group, false},
+        {"holiday_list", view_list_config, by_name, false},
         {"flow", view_list_config, by_name, false},
         {"parameter", view_list_config, by_name, false},
         {"token", view_list_config, token, false},

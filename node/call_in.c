@@ -108,7 +108,7 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
 void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_invite_info *info)
 {
     struct core_route route;
-    core_route(cs->n->core, info->auth_user, info->request_user, &route);
+    core_route(cs->n->core, node_time_us(cs->n), info->auth_user, info->request_user, &route);
     if (route.kind == CORE_ROUTE_NONE) {
         log_info("call", "%s calls %s: no such number", info->from_user, info->request_user);
         cs->counts.refused++;

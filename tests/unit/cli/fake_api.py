@@ -30,7 +30,10 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0, "quiet": False,
-                                                  "language": "", "region": "", "skills": [], "vip": False}),
+                                                  "language": "", "region": "", "skills": [], "vip": False, "schedule": []}),
+    "time-groups": ("TimeGroup", "name", dict({d: [] for d in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")},
+                                              zone="", tz="CST-8", holidays="", holiday_hours=[], work_as="monday")),
+    "holiday-lists": ("HolidayList", "name", {"days": []}),
     "flows": ("Flow", "name", {}),
     "parameters": ("Parameter", "name", {}),
     "tokens": ("Token", "name", {}),
@@ -350,6 +353,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             agent = self.find(s.objects["agents"], parts[3])
             return 200, {"agent": parts[3], "queue": self.find(table, key)["name"], "state": agent["state"], "available": False,
                          "lines": ["Agent %s is not logged in." % parts[3]]}
+        if len(parts) == 3 and parts[2] == "test":
+            self.find(table, key)
+            at = self.query.get("at", NOW)
+            return 200, {"name": key, "open": False, "at": at, "local": "2026-10-01T09:30:00+08:00", "day": "off", "holiday": "National Day",
+                         "why": "closed: no hours of thursday 2026-10-01, a holiday (National Day) cover this time"}
         if verb == "status" or len(parts) == 3:
             q = self.find(table, key)
             out = {k: q[k] for k in ("name", "display_name", "strategy", "waiting", "available", "logged_in", "talking", "longest_wait_ms", "entries")}

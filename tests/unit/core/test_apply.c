@@ -513,21 +513,21 @@ START_TEST(test_addresses)
     ck_assert_ptr_null(core_extension_of(f.c, addr(&ss, "192.0.2.9", 5071), "8201"));
     ck_assert_str_eq(core_extension_of(f.c, addr(&ss, "2001:db8::5", 5080), "")->number, "8202");
     struct core_route r;
-    core_route(f.c, "8001", "*711002", &r);
+    core_route(f.c, f.now, "8001", "*711002", &r);
     ck_assert_int_eq(r.kind, CORE_ROUTE_APP);
     ck_assert_str_eq(r.name, "code:login");
     ck_assert_str_eq(r.argument, "1002");
-    core_route(f.c, "8001", "*73", &r);
+    core_route(f.c, f.now, "8001", "*73", &r);
     ck_assert_str_eq(r.name, "code:ready");
-    core_route(f.c, "8001", "*731", &r);
+    core_route(f.c, f.now, "8001", "*731", &r);
     ck_assert_int_eq(r.kind, CORE_ROUTE_NONE);
-    core_route(f.c, "8001", "8002", &r);
+    core_route(f.c, f.now, "8001", "8002", &r);
     ck_assert_int_eq(r.kind, CORE_ROUTE_EXTENSION);
-    core_route(f.c, "8001", "1002", &r);
+    core_route(f.c, f.now, "8001", "1002", &r);
     ck_assert_int_eq(r.kind, CORE_ROUTE_AGENT);
-    core_route(f.c, NULL, "1002", &r);
+    core_route(f.c, f.now, NULL, "1002", &r);
     ck_assert_int_eq(r.kind, CORE_ROUTE_NONE);
-    core_route(f.c, NULL, "10000", &r);
+    core_route(f.c, f.now, NULL, "10000", &r);
     ck_assert_int_eq(r.kind, CORE_ROUTE_FLOW);
     ck_assert_str_eq(r.language, "zh");
 }
