@@ -23,12 +23,13 @@ struct core;
 struct storage;
 
 /* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event. */
-#define CORE_FEATURE_LEVEL 2u
+#define CORE_FEATURE_LEVEL 3u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
- * longest idle, preferences, ageing, targets, skills, regions, VIP numbers) or time groups and holidays, else 1. A proposer writes it into the command. */
+ * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups and holidays, else 1. A proposer writes
+ * it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
 uint32_t core_feature_common(const struct core *c);
@@ -170,6 +171,8 @@ struct core_route {
  * groups of an access number decide; inside apply that of the command, which its proposer reckons likewise. */
 void core_route(const struct core *c, uint64_t at_us, const char *caller_extension, const char *called,
                 struct core_route *out);
+/* Whether its callers are answered at once, rather than when somebody picks up. */
+bool core_route_answers(enum core_route_kind kind);
 /* Whether the time group has hours at that time; false when there is none of that name. */
 bool core_time_group_open(const struct core *c, const char *name, uint64_t at_us);
 

@@ -369,7 +369,9 @@ int core_call_start(struct core *c, Ev__CallStart *m)
         core_pbset(&s->legs[0]->agent, k->caller->agent->number);
     core_call_touch(c, k);
     core_ev_call(c, "call.started", k);
-    if (m->answered && !refused_at_once(c, &r))
+    /* From level 3 on it is where the call leads that says so: the owner asked before this, and hours may have ended since. */
+    bool at_once = c->feature_level >= 3 ? core_route_answers(r.kind) : m->answered;
+    if (at_once && !refused_at_once(c, &r))
         answered_now(c, k);
     switch (r.kind) {
     case CORE_ROUTE_APP:

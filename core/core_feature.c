@@ -4,36 +4,39 @@
 
 #include "core/core_int.h"
 
-static bool beyond_level_1(const Ev__ConfigObject *o)
+static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
-        return o->agent->region[0] || o->agent->n_skills;
+        return o->agent->region[0] || o->agent->n_skills ? 2 : 1;
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
-        return (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
-               q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
+        bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
+                      q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
+        return served ? 2 : 1;
     }
-    case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER:
-        return o->access_number->region[0] || o->access_number->n_skills || o->access_number->vip ||
-               o->access_number->n_schedule;
+    case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER: {
+        const Ev__AccessNumber *a = o->access_number;
+        return a->n_schedule ? 3 : a->region[0] || a->n_skills || a->vip ? 2 : 1;
+    }
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
-        return true;
+        return 3;
     default:
-        return false;
+        return 1;
     }
 }
 
 uint32_t core_feature_of(const Ev__Command *cmd)
 {
+    uint32_t level = 1;
     if (cmd->body_case != EV__COMMAND__BODY_CONFIG_APPLY)
-        return 1;
+        return level;
     for (size_t i = 0; i < cmd->config_apply->n_set; i++) {
-        if (beyond_level_1(cmd->config_apply->set[i]))
-            return 2;
+        uint32_t of = object_level(cmd->config_apply->set[i]);
+        level = of > level ? of : level;
     }
-    return 1;
+    return level;
 }
 
 uint32_t core_feature_common(const struct core *c)

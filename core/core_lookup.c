@@ -320,6 +320,11 @@ static void lead(struct core_route *out, const char *flow, const char *queue, co
         target(out, CORE_ROUTE_AGENT, agent);
 }
 
+bool core_route_answers(enum core_route_kind kind)
+{
+    return kind == CORE_ROUTE_FLOW || kind == CORE_ROUTE_QUEUE || kind == CORE_ROUTE_APP;
+}
+
 void core_route(const struct core *c, uint64_t at_us, const char *caller_extension, const char *called,
                 struct core_route *out)
 {

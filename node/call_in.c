@@ -138,8 +138,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
                        0);
         return;
     }
-    bool answered = route.kind != CORE_ROUTE_EXTENSION && route.kind != CORE_ROUTE_AGENT;
-    rc = call_in_propose(k, info, answered);
+    rc = call_in_propose(k, info, core_route_answers(route.kind));
     if (rc)
         call_in_refuse(k, call_sip_status(rc), NULL, 2);
 }

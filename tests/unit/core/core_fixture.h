@@ -124,6 +124,14 @@ FX int fx_node_up(struct fx *f, const char *name, uint64_t id, uint64_t incarnat
     return fx_run(f, &cmd);
 }
 
+FX int fx_raise(struct fx *f, uint32_t level)
+{
+    Ev__FeatureLevel m = EV__FEATURE_LEVEL__INIT;
+    m.level = level;
+    FX_BODY(FEATURE, feature, m);
+    return fx_run(f, &cmd);
+}
+
 FX int fx_node_down(struct fx *f, const char *name, uint64_t incarnation)
 {
     Ev__NodeDown m = EV__NODE_DOWN__INIT;

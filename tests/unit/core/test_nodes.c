@@ -116,14 +116,6 @@ START_TEST(test_forgotten_node)
 }
 END_TEST
 
-static int raise_to(uint32_t level)
-{
-    Ev__FeatureLevel m = EV__FEATURE_LEVEL__INIT;
-    m.level = level;
-    FX_BODY(FEATURE, feature, m);
-    return fx_run(&f, &cmd);
-}
-
 static void node_knows(const char *name, uint64_t id, uint64_t incarnation, uint32_t level)
 {
     Ev__NodeUp m = EV__NODE_UP__INIT;
@@ -138,15 +130,15 @@ static void node_knows(const char *name, uint64_t id, uint64_t incarnation, uint
 START_TEST(test_feature_level_rises_when_all_can)
 {
     uint32_t above = CORE_FEATURE_LEVEL + 1;
-    ck_assert_int_eq(raise_to(1), ERR_STALE); /* it is that already */
-    ck_assert_int_eq(raise_to(CORE_FEATURE_LEVEL), 0);
-    ck_assert_int_eq(raise_to(CORE_FEATURE_LEVEL), ERR_STALE);
-    ck_assert_int_eq(raise_to(above), ERR_CONFLICT);
+    ck_assert_int_eq(fx_raise(&f, 1), ERR_STALE); /* it is that already */
+    ck_assert_int_eq(fx_raise(&f, CORE_FEATURE_LEVEL), 0);
+    ck_assert_int_eq(fx_raise(&f, CORE_FEATURE_LEVEL), ERR_STALE);
+    ck_assert_int_eq(fx_raise(&f, above), ERR_CONFLICT);
     node_knows("n1", 1, 2, above);
-    ck_assert_int_eq(raise_to(above), ERR_CONFLICT);
+    ck_assert_int_eq(fx_raise(&f, above), ERR_CONFLICT);
     ck_assert_ptr_nonnull(strstr(f.last.text, "n2"));
     ck_assert_int_eq(fx_node_down(&f, "n2", 1), 0); /* a node that is down counts: it comes back with what it knows */
-    ck_assert_int_eq(raise_to(above), ERR_CONFLICT);
+    ck_assert_int_eq(fx_raise(&f, above), ERR_CONFLICT);
     node_knows("n2", 2, 2, above);
     ck_assert_uint_eq(core_feature_level(f.c),
                       CORE_FEATURE_LEVEL); /* nobody may ask for more yet, whatever a program knows */

@@ -113,16 +113,41 @@ START_TEST(test_references)
 }
 END_TEST
 
+static void begins(uint64_t id, bool owner_answers, enum core_call_phase phase, bool answered)
+{
+    ck_assert_int_eq(fx_start(&f, id, "13800", "10010", owner_answers), 0);
+    ck_assert_int_eq(fx_phase(&f, id), phase);
+    ck_assert_int_eq(core_call(f.c, id)->answered, answered);
+}
+
+/* The owner asks where a call leads before the command is applied: the hours may end in between. */
+START_TEST(test_apply_says_who_is_answered)
+{
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'access_number','number':'10010','extension':'8002','schedule':[{'time_group':'office','flow':'closed'}]}]"), 0);
+    fx_later(&f, MONDAY_9 + 3 * HOUR - US);
+    begins(1, true, CORE_CALL_MENU, true);
+    f.now += US;
+    begins(2, true, CORE_CALL_DIALLING, true); /* as programs of level 2 have it */
+    ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
+    ck_assert_int_eq(fx_raise(&f, 3), 0);
+    begins(3, true, CORE_CALL_DIALLING, false);
+    ck_assert_int_eq(fx_end(&f, 3, "caller"), 0);
+    fx_later(&f, MONDAY_9 + DAY);
+    begins(4, false, CORE_CALL_MENU, true);
+}
+END_TEST
+
 /* A node that does not know these objects must not meet them in the log. */
 START_TEST(test_feature_level)
 {
     static const struct {
         const char *kind, *json;
         uint32_t level;
-    } rows[] = {{"time_group", "{\"name\":\"a\",\"tz\":\"CST-8\"}", 2},
-                {"holiday_list", "{\"name\":\"a\"}", 2},
-                {"access_number", "{\"number\":\"1\",\"app\":\"echo\",\"schedule\":[{\"time_group\":\"a\",\"app\":\"echo\"}]}", 2},
-                {"access_number", "{\"number\":\"1\",\"app\":\"echo\"}", 1}};
+    } rows[] = {{"time_group", "{\"name\":\"a\",\"tz\":\"CST-8\"}", 3},
+                {"holiday_list", "{\"name\":\"a\"}", 3},
+                {"access_number", "{\"number\":\"1\",\"app\":\"echo\",\"schedule\":[{\"time_group\":\"a\",\"app\":\"echo\"}]}", 3},
+                {"access_number", "{\"number\":\"1\",\"app\":\"echo\"}", 1},
+                {"access_number", "{\"number\":\"1\",\"app\":\"echo\",\"vip\":true}", 2}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct err_info info = {0};
         Ev__ConfigObject *o = NULL;
@@ -211,6 +236,7 @@ int main(void)
     tcase_add_test(t, test_apply_goes_by_the_replicated_clock);
     tcase_add_test(t, test_changes_count_at_once);
     tcase_add_test(t, test_references);
+    tcase_add_test(t, test_apply_says_who_is_answered);
     tcase_add_test(t, test_feature_level);
     tcase_add_test(t, test_rules);
     tcase_add_test(t, test_long_holiday_lists);

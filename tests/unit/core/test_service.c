@@ -15,14 +15,6 @@ static void setup(void)
     fx_demo(&f, 3);
 }
 
-static int raise_to(uint32_t level)
-{
-    Ev__FeatureLevel m = EV__FEATURE_LEVEL__INIT;
-    m.level = level;
-    FX_BODY(FEATURE, feature, m);
-    return fx_run(&f, &cmd);
-}
-
 static void teardown(void)
 {
     fx_close(&f);
@@ -392,7 +384,7 @@ START_TEST(test_explanations)
     ck_assert_str_eq(offered_to(4), "1001");
     ck_assert_uint_eq(core_call_obj(f.c, 4)->st->offer_why, 0);
     ck_assert_int_eq(fx_end(&f, 4, "caller"), 0);
-    ck_assert_int_eq(raise_to(2), 0);
+    ck_assert_int_eq(fx_raise(&f, 2), 0);
     ck_assert_int_eq(fx_start(&f, 2, "13900", "10003", true), 0);
     o = why_call(2);
     ck_assert(says(o, "Agent 1001 is being rung at extension 8001"));
