@@ -3,6 +3,7 @@
 
 #include "api/api_int.h"
 #include "core/calendar.h"
+#include "tests/unit/suite.h"
 
 static struct rig R;
 
@@ -161,9 +162,5 @@ int main(void)
     tcase_add_test(t, open_or_closed_and_why);
     tcase_add_test(t, documents_hold_them);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

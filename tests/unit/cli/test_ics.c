@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli_ics.h"
+#include "tests/unit/suite.h"
 
 #define EVENT(...) "BEGIN:VEVENT\r\n" __VA_ARGS__ "END:VEVENT\r\n"
 #define FILE_OF(x) "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n" x "END:VCALENDAR\r\n"
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_test(tc, limits);
     Suite *s = suite_create("ics");
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

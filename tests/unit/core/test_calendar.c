@@ -7,6 +7,7 @@
 
 #include "core/calendar.h"
 #include "core/time_group.h"
+#include "tests/unit/suite.h"
 
 #define US 1000000ull
 #define ROUNDS 20000u
@@ -404,9 +405,5 @@ int main(void)
     tcase_add_test(tc, test_against_the_obvious);
     tcase_add_test(tc, test_clocks_that_change);
     suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* Access numbers that lead elsewhere by time: references, apply, and what is there after a restart. */
 #include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
 
 static struct fx f;
 
@@ -241,9 +242,5 @@ int main(void)
     tcase_add_test(t, test_rules);
     tcase_add_test(t, test_long_holiday_lists);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }
