@@ -81,11 +81,12 @@ class Judge:
         return self.v
 
     def places(self):
-        """Who waited longest is served first. Two are served at a time, by different nodes: neighbours may be seen the other way round."""
-        served = [n for n in self.load.served if n in self.load.order]
-        due = [n for n in self.load.order if n in served]
-        if any(abs(i - due.index(n)) > 1 for i, n in enumerate(served)):
-            self.v.order.append("waited in the order %s, served %s" % (due, served))
+        """Who waited longest is served first. Two are served at a time by different nodes, one of which may be the later one to ring: so each
+        agent's callers come in order. That all were decided on in order is in the records (reconcile)."""
+        for agent, callers in self.load.by_server.items():
+            served = [n for n in callers if n in self.load.order]
+            if served != sorted(served, key=self.load.order.index):
+                self.v.order.append("waited in the order %s, %s served %s" % (self.load.order, agent, served))
 
     def meet(self):
         """The dialogs of telephones that are not ours, by their numbers."""
@@ -269,12 +270,12 @@ def reconcile(v, load, nodes, by_call, moves, skew):
     rows = collections.defaultdict(list)
     for r in lists[0]:
         rows[r["caller"]].append(r)
+    mine = {number: rows.pop(number, []) for number in wanted}
     for number, c in wanted.items():
-        mine = rows.pop(number, [])
-        if len(mine) != 1:
-            v.records.append("%r has %d records" % (c, len(mine)))
+        if len(mine[number]) != 1:
+            v.records.append("%r has %d records" % (c, len(mine[number])))
             continue
-        r = mine[0]
+        r = mine[number][0]
         if moves and c.struck and c.state != "hanging up" and not r["taken_over"]:
             v.records.append("%r: its record does not say that it was taken over" % c)
         if not c.struck and moves != "all" and r["taken_over"]:
@@ -288,6 +289,10 @@ def reconcile(v, load, nodes, by_call, moves, skew):
                 v.records.append("%r: %s at %.3f by its record, at %.3f by the capture" % (c, name, told, there))
             elif there and not told:
                 v.records.append("%r: was %s, its record does not say so" % (c, name))
+    decided = {n: min((seconds(r["offered_at"]) for r in mine[n] if r["offered_at"]), default=None) for n in load.order}
+    due = [n for n in load.order if decided[n]]
+    if due != sorted(due, key=decided.get):
+        v.order.append("waited in the order %s, by the records decided on in %s" % (due, sorted(due, key=decided.get)))
     for number, n in probes.items():
         got = len(rows.pop(number, []))
         if got < n:

@@ -313,7 +313,7 @@ class Load:
         waiting = {c.number: c for c in of("waiting")}
         for c in [*waiting.values(), *foreign.values()]:
             c.ending = time.time()
-        served = []
+        served, by_server = [], collections.defaultdict(list)
         seen = set(id(d) for d in self.ex.incoming)
         self.log_in(self.servers)
         mine = {self.agents[a][0] for a in self.servers}
@@ -324,6 +324,7 @@ class Load:
             for d in new:
                 seen.add(id(d))
                 served.append(d.caller)
+                by_server[d.phone].append(d.caller)
                 try:
                     d.wait(lambda: d.acked or d.ended, 5)
                 except AssertionError as e:
@@ -332,7 +333,7 @@ class Load:
                 if d.caller in waiting:
                     waiting[d.caller].agent = d
                 d.bye()
-        self.served = served
+        self.by_server = by_server
         for n, c in waiting.items():
             if n not in served:
                 c.fail("was not served")
