@@ -583,26 +583,31 @@ static void replica_watch_timer(uv_timer_t *t)
 }
 
 /* As leader: nodes that died, fell silent, or are no longer members. Nobody is declared down while a lease that it got may still
- * hold: repl_fence knows. */
+ * hold: repl_fence knows. That a process is dead is true whatever a new leader has still to apply, so that is proposed with the first
+ * entry of its term; but not of a node that has come anew under its old name since, which the configuration, newer than the state, says. */
 static void replica_watch(struct node *n)
 {
     struct node_replica *r = n->replica;
     struct repl_peer_info peers[REPLICA_PEERS_MAX];
-    if (!r->leader_ready || n->stopping || !n->repl)
+    struct repl_status s;
+    if (n->stopping || !n->repl)
+        return;
+    repl_get_status(n->repl, &s);
+    if (s.state != REPL_LEADER)
         return;
     size_t count = repl_peers(n->repl, peers, REPLICA_PEERS_MAX);
     for (const struct core_node *c = NULL; (c = core_node_next(n->core, c));) {
         if (strcmp(c->name, n->cfg.name) == 0 || map_get(&r->declaring, c->name))
             continue;
         const struct repl_peer_info *p = replica_find(peers, count, c->name);
-        if (!p && !c->up) {
+        if (!p && !c->up && r->leader_ready) {
             replica_forget(n, c);
             return;
         }
         /* a later process may be there already: then the calls of the one that died do not wait until it has started */
         uintptr_t known = (uintptr_t)map_get_u64(&r->dead, c->node_id);
         bool dead = known && known >= c->incarnation;
-        if (!c->up || (p && p->up && !p->silent && !dead))
+        if (!c->up || (p && p->up && !p->silent && !dead) || !(r->leader_ready || (dead && p && p->id == c->node_id)))
             continue;
         if (repl_fence(n->repl, c->node_id, dead))
             replica_declare_down(n, c, dead ? "its process is dead" : p ? "not reachable" : "no longer a member");

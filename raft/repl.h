@@ -196,8 +196,9 @@ uint64_t repl_incarnation(const struct repl *r);
 uint64_t repl_lease_age_us(const struct repl *r);
 /* Leader, before it proposes to give away what a node owns: that node gets no more lease from us, in this term, until
  * repl_unfence. True once no lease that it ever got can be younger than detect_ms: the last one we gave, or any that a leader
- * before us gave (so never sooner than detect_ms after our election). `dead`: its process is known dead, no need to wait.
- * False: nothing has changed, too early, or not a ready leader that hears a majority. The command must be void in any term but this one
+ * before us gave (so never sooner than detect_ms after our election). `dead`: its process is known dead, no need to wait,
+ * not even until we are ready (before that nobody gets a lease from us). False: nothing has changed, too early, or not a (ready) leader that
+ * hears a majority. The command must be void in any term but this one
  * (repl_status.term): another leader's leases know nothing of the fence. */
 bool repl_fence(struct repl *r, uint64_t id, bool dead);
 /* Whoever proposed that command is done with it: it is applied here, was refused (ERR_BUSY), never sent (ERR_NOQUORUM), or its outcome is

@@ -280,6 +280,7 @@ ERR_CHECKED int repl_io_init(struct repl *r, struct err_info *info);
 int repl_io_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
 int repl_io_commit_frame(struct repl *r, uint64_t peer, const uint8_t *data, size_t len);
 void repl_io_tell_commit(struct repl *r);
+void repl_io_tell_concerned(struct repl *r); /* between apply and what follows from it */
 /* Ends this node when the disk takes nothing any more: libraft would try again for ever without a word. */
 void repl_io_watch_disk(struct repl *r);
 /* Gives a message to libraft, which then owns what it holds. */

@@ -158,6 +158,19 @@ void repl_io_tell_commit(struct repl *r)
     }
 }
 
+/* What this node does about an entry may take a while, and the pump tells when that is over: who has something to do about it as well
+ * begins meanwhile. */
+void repl_io_tell_concerned(struct repl *r)
+{
+    bool any = false;
+    for (unsigned i = 0; i < r->n_members; i++)
+        any |= r->members[i].concerned > r->members[i].told_commit && r->members[i].id != r->ident.id;
+    if (!any || !repl_leading(r))
+        return;
+    repl_io_tell_commit(r);
+    mesh_flush(r->mesh);
+}
+
 /* ---- messages in ---- */
 
 void repl_io_deliver(struct repl *r, struct raft_message *m, uint64_t peer)

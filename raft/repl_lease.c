@@ -201,7 +201,8 @@ static uint64_t repl_fence_wait_us(const struct repl *r)
 bool repl_fence(struct repl *r, uint64_t id, bool dead)
 {
     uint64_t now = clock_mono_now().us, wait = repl_fence_wait_us(r);
-    if (!r->raft_up || !repl_lease_leads(r))
+    /* of a dead process nothing has to be known, and until we are ready nobody gets a lease */
+    if (!r->raft_up || !(dead ? repl_leading(r) : repl_lease_leads(r)))
         return false;
     struct repl_watch *w = repl_watch_get(r, id);
     if (!w || !lease_may_declare(now, r->lead_since_us, w->renewed_us, wait, dead))

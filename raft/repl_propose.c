@@ -462,6 +462,7 @@ int repl_propose_apply(struct repl *r, uint64_t index, const void *data, size_t 
         return rc;
     }
     r->state_index = index;
+    repl_io_tell_concerned(r);
     for (unsigned i = 0; i < n; i++)
         repl_apply_item(r, &r->items[i], &r->outcomes[i]);
     if (r->h.apply_done)
