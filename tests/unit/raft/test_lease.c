@@ -473,6 +473,46 @@ START_TEST(test_killed)
 }
 END_TEST
 
+static struct {
+    unsigned looks, dead, silent;
+} unready;
+
+static void fence_unready(struct fx *fx)
+{
+    struct repl_status st;
+    for (unsigned i = 0; i < 2; i++) {
+        repl_get_status(fx->nodes[i].repl, &st);
+        if (st.state != REPL_LEADER || fx->nodes[i].leader_ready)
+            continue;
+        unready.looks++;
+        unready.silent += repl_fence(fx->nodes[i].repl, other->id, false);
+        unready.dead += repl_fence(fx->nodes[i].repl, other->id, true);
+    }
+}
+
+static bool one_is_ready(struct fx *fx, void *arg)
+{
+    (void)arg;
+    return fx->nodes[0].leader_ready || fx->nodes[1].leader_ready;
+}
+
+/* What a dead leader had may be given away by the first entry of the next; of one that is only silent nothing is known yet. */
+START_TEST(test_killed_and_next_not_ready)
+{
+    struct fx *fx = with_other(true);
+    other->again = false;
+    unready.looks = unready.dead = unready.silent = 0;
+    fx->each_turn = fence_unready;
+    ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
+    ck_assert(fx_until(fx, one_is_ready, NULL));
+    fx->each_turn = NULL;
+    ck_assert_uint_gt(unready.looks, 0);
+    ck_assert_uint_eq(unready.dead, unready.looks);
+    ck_assert_uint_eq(unready.silent, 0);
+    without_other(fx);
+}
+END_TEST
+
 static bool dead_to_both(struct fx *fx, void *arg)
 {
     uint64_t incarnation = *(uint64_t *)arg;
@@ -509,6 +549,7 @@ int main(void)
     tcase_add_loop_test(tc, test_halted, 0, 2);
     tcase_add_loop_test(tc, test_killed, 0, 2);
     tcase_add_test(tc, test_killed_and_late);
+    tcase_add_test(tc, test_killed_and_next_not_ready);
     tcase_add_loop_test(tc, test_killed_and_the_lowest_is_behind, 0, 2);
     tcase_add_test(tc, test_slow_disk_splits_no_votes);
     tcase_add_loop_test(tc, test_restarted, 0, 2);
