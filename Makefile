@@ -19,6 +19,8 @@ JOBS ?= $(shell nproc)
 LIBS_OWN := base storage raft telephony core api
 PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets yaml-0.1 libcyaml spandsp
 PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS) libcurl check 2>/dev/null | sed 's/-I/-isystem /g')
+SOUND_PKGS := sndfile samplerate libebur128 # of the helper ccsound only
+SOUND_LIBS := $(shell pkg-config --libs $(SOUND_PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum \
@@ -45,12 +47,13 @@ LIBS_ALL := -Wl,--start-group $(OWN_A) -Wl,--end-group $(PKG_LIBS) -lm -lpthread
 SRC = $(wildcard $(1)/*.c)
 OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(call SRC,$(1)))
 NODE_OBJ := $(filter-out $(BUILD)/obj/node/main.o,$(call OBJ,node))
+SOUND_OBJ := $(filter-out $(BUILD)/obj/sound/main.o,$(call OBJ,sound))
 CLI_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(call OBJ,cli))
 
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZ_OBJ = $(if $(filter config,$*),$(NODE_OBJ)) $(if $(filter ics,$*),$(BUILD)/obj/cli/cli_ics.o)
+FUZZ_OBJ = $(if $(filter config blob_msg,$*),$(NODE_OBJ)) $(if $(filter sound,$*),$(SOUND_OBJ) $(SOUND_LIBS)) $(if $(filter ics,$*),$(BUILD)/obj/cli/cli_ics.o)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 FUZZ_REPLAY := $(patsubst %,$(BUILD)/tests/replay_%,$(FUZZ_NAMES))
 FUZZ_BIN := $(patsubst %,$(BUILD)/tests/fuzz_%,$(FUZZ_NAMES))
@@ -74,9 +77,9 @@ help: ## list the targets
 deps: ## install what building and testing need (Debian packages only)
 	@scripts/deps
 
-build: programs prompts ## build build/ccnode, build/ccctl and the prompts
+build: programs prompts ## build build/ccnode, build/ccsound, build/ccctl and the prompts
 
-programs: $(BUILD)/ccnode $(BUILD)/ccctl
+programs: $(BUILD)/ccnode $(BUILD)/ccsound $(BUILD)/ccctl
 
 prompts: $(PROMPTS)
 
@@ -121,7 +124,7 @@ bench-programs: $(BENCH_BIN)
 
 lint: ## layers, formatting, forbidden calls
 	@scripts/lint-layers
-	@bad=0; for f in $(wildcard $(patsubst %,%/*.[ch],$(LIBS_OWN) node cli)); do \
+	@bad=0; for f in $(wildcard $(patsubst %,%/*.[ch],$(LIBS_OWN) node cli sound)); do \
 		clang-format --dry-run --Werror $$f >/dev/null 2>&1 || { echo "$$f: not formatted (clang-format -i $$f)"; bad=1; }; done; \
 		[ $$bad = 0 ] && echo "clang-format: clean"
 
@@ -137,7 +140,7 @@ tsan: ## unit tests under ThreadSanitizer
 		SANITIZED=1 PER_TEST_S=1500 CK_TIMEOUT_MULTIPLIER=5 BUILD=$(BUILD)/tsan scripts/check unit
 
 tidy: $(GEN).h ## clang-tidy over the tree (slow)
-	@printf '%s\n' $(foreach d,$(LIBS_OWN) node cli,$(call SRC,$(d))) | xargs -P $(JOBS) -I{} \
+	@printf '%s\n' $(foreach d,$(LIBS_OWN) node cli sound,$(call SRC,$(d))) | xargs -P $(JOBS) -I{} \
 		clang-tidy --quiet --warnings-as-errors='*' {} -- $(CFLAGS_ALL) 2>/dev/null && echo "clang-tidy: clean"
 
 fuzz: ## fuzz every boundary: make fuzz [TARGET=sdp] [SECONDS_EACH=60]
@@ -182,15 +185,20 @@ $(BUILD)/ccnode: $(BUILD)/obj/node/main.o $(NODE_OBJ) $(OWN_A) $(EXTRA_$(MODE))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $(EXTRA_$(MODE)) $(BUILD)/obj/node/main.o $(NODE_OBJ) $(GUARD) $(LIBS_ALL) -Wl,--export-dynamic-symbol=getaddrinfo
 
+$(BUILD)/ccsound: $(BUILD)/obj/sound/main.o $(SOUND_OBJ) $(BUILD)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK) -o $@ $^ $(SOUND_LIBS) -lm
+
 $(BUILD)/ccctl: $(BUILD)/obj/cli/main.o $(CLI_OBJ) $(BUILD)/libbase.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcurl jansson yaml-0.1 libcrypto 2>/dev/null)
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(OWN_A) $(EXTRA_$(MODE))
+$(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(SOUND_OBJ) $(OWN_A) $(EXTRA_$(MODE))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(filter-out -Wconversion -Wmissing-prototypes,$(WARN)) -MMD -MP -MF $@.d $(LINK) -o $@ $< \
 		$(EXTRA_$(MODE)) $(if $(filter tests/unit/node/%,$<),$(NODE_OBJ)) $(if $(filter tests/unit/cli/%,$<),$(CLI_OBJ)) \
+		$(if $(filter tests/unit/sound/%,$<),$(SOUND_OBJ) $(SOUND_LIBS)) \
 		$(if $(filter tests/unit/telephony/% tests/unit/node/% tests/unit/api/%,$<),$(GUARD)) $(LIBS_ALL) \
 		$(shell pkg-config --libs libcurl check 2>/dev/null)
 
@@ -205,12 +213,12 @@ $(BUILD)/tests/sim/sim-sqlite: $(SIM_DEPS) $(BUILD)/libstorage.a
 	$(Q)$(SIM_LINK) $(filter-out %/sim_storage.c,$(SIM_SRC)) $(BUILD)/libcore.a $(BUILD)/libstorage.a \
 		$(BUILD)/libbase.a $(PKG_LIBS) -lm -lpthread
 
-$(BUILD)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay_main.c $(NODE_OBJ) $(OWN_A) $(BUILD)/obj/cli/cli_ics.o
+$(BUILD)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay_main.c $(NODE_OBJ) $(SOUND_OBJ) $(OWN_A) $(BUILD)/obj/cli/cli_ics.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -o $@ tests/fuzz/fuzz_$*.c tests/fuzz/replay_main.c $(FUZZ_OBJ) $(LIBS_ALL)
 
-$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(NODE_OBJ) $(OWN_A) $(BUILD)/obj/cli/cli_ics.o
+$(BUILD)/tests/fuzz_%: tests/fuzz/fuzz_%.c $(NODE_OBJ) $(SOUND_OBJ) $(OWN_A) $(BUILD)/obj/cli/cli_ics.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LINK) -fsanitize=fuzzer -o $@ tests/fuzz/fuzz_$*.c $(FUZZ_OBJ) $(LIBS_ALL)
