@@ -26,6 +26,8 @@ struct api_server;
 struct storage;
 
 #define API_BODY_MAX (8u << 20)         /* bytes of a request body */
+#define API_SOUND_MAX (64u << 20)       /* bytes of a sound file that is uploaded: on disk, not in memory */
+#define API_SOUNDS_MAX (256u << 20)     /* bytes of all of them at once */
 #define API_BODIES_MAX (64u << 20)      /* bytes of all bodies held at once */
 #define API_CONNECTIONS_MAX 1024u       /* open connections */
 #define API_SOURCE_CONNECTIONS_MAX 256u /* of one source address */
@@ -41,6 +43,7 @@ struct api_config {
     uint16_t port;                    /* 0: any free one, see api_port */
     const char *cert_file, *key_file; /* PEM */
     const char *admin_token;     /* text of the admin token of the node file; only its SHA-256 is kept. NULL: none */
+    const char *spool;           /* folder for sound files while they are looked at; they have no name there */
     struct storage *storage;     /* stays open until api_stop has returned; readers of it are opened */
     const char *realm;           /* of the SIP digests made from passwords */
     unsigned command_timeout_ms; /* 0: 5000 */
@@ -75,6 +78,8 @@ enum api_op {
     API_OP_NODES_NEAREST,
     /* {"call_id": 16 hex digits} or {"queue", "agent"} -> as core/explain.h says; local. ERR_NOTFOUND */
     API_OP_EXPLAIN,
+    /* {"sha256"} -> {}: the blob is on this node's disk, fetched from another node if need be. ERR_TIMEOUT */
+    API_OP_BLOB_FETCH,
 };
 
 /* What became of a ticket. Everything is copied or taken over before api_post_result returns. */
@@ -103,8 +108,18 @@ struct api_backend {
     char *(*metrics)(void *ctx);
     /* Whether this node takes calls; else *why says why not, in static text. */
     bool (*ready)(void *ctx, const char **why);
-    /* Whether a prompt is there; language "" asks for any language. */
+    /* Whether a prompt is built in; language "" asks for any language. */
     bool (*prompt_exists)(void *ctx, const char *language, const char *name);
+    /* Makes the sound of a prompt, of the file fd (duplicated, stays the caller's) or, with fd -1, of a text spoken in a language, and
+     * posts {"sha256", "bytes", "duration_ms"} when a majority of the nodes has it on disk. 0 or as above; ERR_INVAL: no voice
+     * for that language. This and what follows may be NULL: there are no prompts to be had then. */
+    int (*sound)(void *ctx, int fd, const char *language, const char *text, uint64_t ticket);
+    /* Whether a blob is on this node's disk. */
+    bool (*blob_there)(void *ctx, const char *sha256);
+    /* The bytes of a blob that is on this node's disk, checked; malloc'ed. ERR_NOTFOUND, ERR_CORRUPT ... */
+    int (*blob_read)(void *ctx, const char *sha256, void **data, size_t *len);
+    /* Likewise those of a prompt that is built in. */
+    int (*prompt_read)(void *ctx, const char *language, const char *name, void **data, size_t *len);
 };
 
 /* Listens and starts the thread. info says what is wrong. The configuration's strings are copied. */

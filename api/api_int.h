@@ -30,7 +30,7 @@
 
 enum api_role { API_ROLE_NONE, API_ROLE_READ, API_ROLE_ADMIN };
 enum api_method { API_GET = 1, API_POST = 2, API_PUT = 4, API_PATCH = 8, API_DELETE = 16 };
-enum api_body { API_BODY_NONE, API_BODY_JSON, API_BODY_OPTIONAL, API_BODY_MERGE, API_BODY_DOCUMENT };
+enum api_body { API_BODY_NONE, API_BODY_JSON, API_BODY_OPTIONAL, API_BODY_MERGE, API_BODY_DOCUMENT, API_BODY_SOUND };
 
 struct api_request;
 typedef void api_handler_fn(struct api_request *q);
@@ -75,6 +75,7 @@ struct api_request {
     enum api_role role;
     char *body;
     size_t body_len, body_cap, body_expected;
+    int spool; /* file without a name that holds the body of API_BODY_SOUND; -1: none */
     bool body_dropped, dispatched;
     json_t *json; /* body, for API_BODY_JSON, _OPTIONAL and _MERGE; NULL without one */
 
@@ -113,7 +114,7 @@ struct api_counters {
 
 struct api_server {
     struct api_backend be;
-    char *node, *realm, *listen_ip, *cert, *key;
+    char *node, *realm, *listen_ip, *cert, *key, *spool;
     struct storage *storage;
     unsigned timeout_ms, idle_s;
     uint16_t port;
@@ -140,7 +141,7 @@ struct api_server {
     atomic_uint listening; /* n_streams, for the thread that tells of news: without streams nobody is woken */
     struct map sources;    /* address -> struct api_source */
     struct map peers;      /* connection -> struct peer */
-    size_t body_bytes;
+    size_t body_bytes, spool_bytes;
     uint64_t seen_index; /* newest that streams know of */
     lws_sorted_usec_list_t beat, look;
     struct api_counters n;
@@ -175,6 +176,8 @@ const char *api_reason_of(int status);
 /* cmd: body filled; actor, origin and key are added here. Taken over. */
 void api_command(struct api_request *q, Ev__Command *cmd, api_resume_fn *resume);
 void api_operation(struct api_request *q, enum api_op op, json_t *args, api_resume_fn *resume);
+/* A sound from the request's file, or of a text. */
+void api_sound(struct api_request *q, const char *language, const char *text, api_resume_fn *resume);
 void api_ticket_drop(struct api_request *q);
 void api_posted_free(struct api_posted *p);
 /* Hands results that have arrived to their requests. */
@@ -206,7 +209,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 11u
+#define API_KINDS 12u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -273,6 +276,9 @@ void api_stream_free(struct api_stream *st);
 /* ---- server.c */
 /* Asks the connection to send what q->out has. */
 void api_wake(struct api_request *q);
+
+/* prompt.c */
+api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_delete_prompt, api_prompt_audio;
 
 /* nearest.c */
 api_handler_fn api_nearest_nodes, api_dns_records;

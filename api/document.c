@@ -104,7 +104,7 @@ static int check_top(const json_t *json, size_t *n, struct err_info *info)
             known = known || strcmp(key, api_kinds[i].list) == 0;
         if (!known)
             return err_set(info, ERR_INVAL, key,
-                           "unknown; known are parameters, extensions, agents, queues, trunks, networks, "
+                           "unknown; known are parameters, extensions, agents, queues, trunks, networks, prompts, "
                            "access_numbers, flows, holiday_lists, time_groups, tokens");
         *n += json_array_size(value);
     }

@@ -1,11 +1,15 @@
 /* The head of a request: what lws has parsed, checked and copied. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "api/server_int.h"
+#include "base/folder.h"
 
 /* A header that lws knows by number. -1: too long. */
 static int copy_known(struct lws *wsi, enum lws_token_indexes h, char *out, size_t size)
@@ -157,9 +161,16 @@ static int read_length(struct api_request *q, struct err_info *info)
         return 400;
     }
     q->body_expected = (size_t)strtoull(text, NULL, 10);
-    if (q->body_expected <= API_BODY_MAX)
+    return 0;
+}
+
+/* 0 or 413, once it is known what it is for. */
+static int check_length(const struct api_request *q, struct err_info *info)
+{
+    unsigned most = q->route->body == API_BODY_SOUND ? API_SOUND_MAX : API_BODY_MAX;
+    if (q->body_expected <= most)
         return 0;
-    err_set(info, ERR_TOOBIG, "", "the body is over %u bytes", API_BODY_MAX);
+    err_set(info, ERR_TOOBIG, "", "the body is over %u bytes", most);
     return 413;
 }
 
@@ -208,10 +219,31 @@ static bool admit(struct api_request *q)
     return false;
 }
 
+/* A file that nobody else sees and that is gone with the request. */
+static bool make_spool(struct api_request *q)
+{
+    char path[FOLDER_PATH_MAX];
+    if (q->s->spool_bytes + q->body_expected > API_SOUNDS_MAX) {
+        api_fail_code(q, ERR_BUSY, NULL, "too many sound files at once");
+        return false;
+    }
+    int n = snprintf(path, sizeof path, "%s/.part-upload-XXXXXX", q->s->spool);
+    q->spool = n > 0 && (size_t)n < sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
+    if (q->spool < 0) {
+        api_fail_code(q, ERR_IO, NULL, "no place for the file: %s", strerror(errno));
+        return false;
+    }
+    (void)unlink(path);
+    q->s->spool_bytes += q->body_expected;
+    return true;
+}
+
 static bool make_room(struct api_request *q)
 {
     if (q->body_expected == 0)
         return true;
+    if (q->route->body == API_BODY_SOUND)
+        return make_spool(q);
     if (q->s->body_bytes + q->body_expected > API_BODIES_MAX) {
         api_fail_code(q, ERR_BUSY, NULL, "too many large requests at once");
         return false;
@@ -246,6 +278,8 @@ void api_read_head(struct api_request *q, bool *body_follows)
     }
     if (!admit(q))
         return;
+    if (!status)
+        status = check_length(q, &info);
     if (!status && read_headers(q, &info))
         status = 400;
     if (status) {

@@ -17,6 +17,7 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"queue", "queues", "queues", "name", EV__CONFIG_OBJECT__OBJECT_QUEUE},
     {"trunk", "trunks", "trunks", "name", EV__CONFIG_OBJECT__OBJECT_TRUNK},
     {"network", "networks", "networks", "name", EV__CONFIG_OBJECT__OBJECT_NETWORK},
+    {"prompt", "prompts", "prompts", "name", EV__CONFIG_OBJECT__OBJECT_PROMPT},
     {"flow", "flows", "flows", "name", EV__CONFIG_OBJECT__OBJECT_FLOW},
     {"holiday_list", "holiday_lists", "holiday-lists", "name", EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
     {"time_group", "time_groups", "time-groups", "name", EV__CONFIG_OBJECT__OBJECT_TIME_GROUP},

@@ -25,8 +25,11 @@ static void on_language(void *ctx, const char *kind, const char *name, const cha
         snprintf(c->languages[c->n_languages++], sizeof c->languages[0], "%s", name);
 }
 
+/* One that was uploaded is there in any language: it is played in one that it has. */
 static bool prompt_there(const struct flow_check *c, const char *name)
 {
+    if (c->exists(c->ctx, "prompt", name))
+        return true;
     if (c->n_languages == 0)
         return c->be->prompt_exists(c->be->ctx, "", name);
     for (unsigned i = 0; i < c->n_languages; i++)
@@ -116,6 +119,21 @@ static int check_parameter(const struct api_backend *be, const Ev__Parameter *p,
     return err;
 }
 
+/* Its sounds are on this node's disk: whoever names them has uploaded them here, or exported them from here. */
+static int check_prompt(const struct api_backend *be, const Ev__Prompt *p, struct err_info *info)
+{
+    for (size_t i = 0; i < p->n_sounds; i++) {
+        for (size_t k = 0; k < p->sounds[i]->n_versions; k++) {
+            char field[64];
+            if (!be->blob_there || be->blob_there(be->ctx, p->sounds[i]->versions[k]->sha256))
+                continue;
+            snprintf(field, sizeof field, "sounds[%zu].versions[%zu].sha256", i, k);
+            return err_set(info, ERR_INVAL, field, "this sound is not here: upload the prompt");
+        }
+    }
+    return 0;
+}
+
 int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
                          struct err_info *info)
 {
@@ -136,6 +154,8 @@ int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o
         return need(exists, ctx, "holiday_list", o->time_group->holidays, "holidays", info);
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
         return check_flow(be, o->flow, exists, ctx, info);
+    case EV__CONFIG_OBJECT__OBJECT_PROMPT:
+        return check_prompt(be, o->prompt, info);
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
         return check_parameter(be, o->parameter, info);
     default:

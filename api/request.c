@@ -1,6 +1,7 @@
 /* A request from its headers to its answer, without the connection (server.c) and the way to the core (ticket.c). */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/api_int.h"
 #include "base/mem.h"
@@ -12,6 +13,7 @@ struct api_request *api_request_new(struct api_server *s)
     if (!q)
         return NULL;
     q->s = s;
+    q->spool = -1;
     q->query = json_object();
     if (!q->query) {
         free(q);
@@ -33,6 +35,10 @@ void api_request_free(struct api_request *q)
         api_stream_free(q->stream);
     list_del(&q->link);
     q->s->body_bytes -= q->body_cap;
+    if (q->spool >= 0) {
+        q->s->spool_bytes -= q->body_expected;
+        close(q->spool);
+    }
     free(q->body);
     free(q->out);
     json_decref(q->json);
@@ -130,6 +136,7 @@ static bool type_is_good(const struct api_request *q)
 {
     switch (q->route->body) {
     case API_BODY_NONE:
+    case API_BODY_SOUND: /* what it is is seen by looking at it */
         return true;
     case API_BODY_OPTIONAL:
         return q->body_len == 0 || has_type(q, "application/json");
@@ -146,7 +153,7 @@ static bool type_is_good(const struct api_request *q)
 
 static int read_body(struct api_request *q, struct err_info *info)
 {
-    if (q->route->body == API_BODY_NONE || q->route->body == API_BODY_DOCUMENT ||
+    if (q->route->body == API_BODY_NONE || q->route->body == API_BODY_DOCUMENT || q->route->body == API_BODY_SOUND ||
         (q->route->body == API_BODY_OPTIONAL && q->body_len == 0))
         return 0;
     if (q->body_len == 0)

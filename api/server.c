@@ -4,6 +4,7 @@
  * time-outs, and the answers, whose head we write ourselves. One request at a time on a connection (struct conn holds it);
  * lws keeps what a client sends ahead until we say that the transaction is complete. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/api_int.h"
 
@@ -263,6 +265,22 @@ static int on_request(struct api_server *s, struct conn *c, struct lws *wsi)
     return 0;
 }
 
+/* What does not fit on the disk is read and forgotten, its sender is told. */
+static int spool(struct api_request *q, const char *in, size_t len)
+{
+    for (size_t n = 0; n < len;) {
+        ssize_t put = write(q->spool, in + n, len - n);
+        if (put < 0 && errno != EINTR) {
+            api_fail_code(q, ERR_NOSPACE, NULL, "no place for the file: %s", strerror(errno));
+            q->body_dropped = true;
+            break;
+        }
+        n += put > 0 ? (size_t)put : 0;
+    }
+    q->body_len += len;
+    return 0;
+}
+
 static int on_body(struct conn *c, const void *in, size_t len)
 {
     struct api_request *q = c->q;
@@ -275,6 +293,8 @@ static int on_body(struct conn *c, const void *in, size_t len)
     }
     if (len > q->body_expected - q->body_len)
         return -1;
+    if (q->spool >= 0)
+        return spool(q, in, len);
     memcpy(q->body + q->body_len, in, len);
     q->body_len += len;
     return 0;
@@ -468,6 +488,7 @@ static int copy_config(struct api_server *s, const struct api_config *cfg)
     s->listen_ip = mem_strdup(cfg->listen_ip ? cfg->listen_ip : "");
     s->cert = mem_strdup(cfg->cert_file);
     s->key = mem_strdup(cfg->key_file);
+    s->spool = mem_strdup(cfg->spool ? cfg->spool : "/tmp");
     s->port = cfg->port;
     s->storage = cfg->storage;
     s->idle_s = cfg->idle_s ? cfg->idle_s : API_IDLE_S;
@@ -476,7 +497,7 @@ static int copy_config(struct api_server *s, const struct api_config *cfg)
         api_sha256(cfg->admin_token, strlen(cfg->admin_token), s->admin_sha256);
         s->has_admin = true;
     }
-    return s->node && s->realm && s->listen_ip && s->cert && s->key ? 0 : ERR_NOMEM;
+    return s->node && s->realm && s->listen_ip && s->cert && s->key && s->spool ? 0 : ERR_NOMEM;
 }
 
 static void destroy(struct api_server *s)
@@ -496,6 +517,7 @@ static void destroy(struct api_server *s)
     free(s->listen_ip);
     free(s->cert);
     free(s->key);
+    free(s->spool);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

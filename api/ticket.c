@@ -154,6 +154,8 @@ static unsigned op_timeout_ms(const struct api_request *q, enum api_op op)
     case API_OP_NODES_NEAREST:
     case API_OP_EXPLAIN:
         break;
+    case API_OP_BLOB_FETCH:
+        return 20000;
     }
     return q->s->timeout_ms;
 }
@@ -166,6 +168,21 @@ void api_operation(struct api_request *q, enum api_op op, json_t *args, api_resu
         err = q->s->be.call(q->s->be.ctx, op, args, q->actor, q->origin, ms, q->ticket);
     if (err) {
         json_decref(args);
+        refuse(q, err);
+    }
+}
+
+#define SOUND_MS 60000u /* conversion, and until a majority has it */
+
+void api_sound(struct api_request *q, const char *language, const char *text, api_resume_fn *resume)
+{
+    int err = q->s->be.sound ? open_ticket(q, resume, SOUND_MS) : ERR_UNSUPPORTED;
+    if (!err)
+        err = q->s->be.sound(q->s->be.ctx, text ? -1 : q->spool, language, text, q->ticket);
+    if (err == ERR_INVAL) {
+        api_ticket_drop(q);
+        api_fail_code(q, err, "language", "there is no voice for \"%.16s\"", language);
+    } else if (err) {
         refuse(q, err);
     }
 }

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CONNECT_MS_MAX 3000
 /* A new leader is there well within this time: until then a refusal for want of one is not the last word. */
@@ -24,6 +25,8 @@ struct cli_http {
     CURL *curl;
     unsigned next; /* server to ask first: the last that answered */
     char error[CURL_ERROR_SIZE];
+    bool progress; /* of the request at hand */
+    int percent;   /* as shown last; -1: nothing is */
 };
 
 static int64_t now_ms(void)
@@ -38,10 +41,35 @@ static bool stopped(const struct cli_http *h)
     return h->o.stop && *h->o.stop;
 }
 
+#define BAR_WIDTH 40
+
+static void show_progress(struct cli_http *h, int percent)
+{
+    if (percent == h->percent)
+        return;
+    char bar[BAR_WIDTH + 1];
+    memset(bar, ' ', BAR_WIDTH);
+    memset(bar, '#', (size_t)percent * BAR_WIDTH / 100);
+    bar[BAR_WIDTH] = 0;
+    h->percent = percent;
+    fprintf(stderr, "\r[%s] %3d%%%s", bar, percent, percent == 100 ? ", being made ready" : "");
+    fflush(stderr);
+}
+
+static void clear_progress(struct cli_http *h)
+{
+    if (h->percent >= 0)
+        fprintf(stderr, "\r%*s\r", BAR_WIDTH + 30, "");
+    h->percent = -1;
+}
+
 static int on_progress(void *ctx, curl_off_t dt, curl_off_t dn, curl_off_t ut, curl_off_t un)
 {
-    (void)dt, (void)dn, (void)ut, (void)un;
-    return stopped(ctx);
+    (void)dt, (void)dn;
+    struct cli_http *h = ctx;
+    if (h->progress && ut > 0)
+        show_progress(h, (int)(un * 100 / ut));
+    return stopped(h);
 }
 
 int cli_http_new(const struct cli_http_options *o, struct cli_http **out, struct err_info *info)
@@ -227,7 +255,7 @@ static int attempt(struct cli_http *h, const char *server, const struct cli_http
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
     if (q->body) {
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->body);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(q->body));
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(q->body_len ? q->body_len : strlen(q->body)));
     } else if (strcmp(q->method, "GET") != 0 && strcmp(q->method, "DELETE") != 0) {
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
         curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
@@ -239,7 +267,11 @@ static int attempt(struct cli_http *h, const char *server, const struct cli_http
     if (h->o.verbose)
         fprintf(stderr, "> %s %s\n", q->method, url);
     int64_t began = now_ms();
+    h->progress = q->progress && isatty(STDERR_FILENO);
+    h->percent = -1;
     *why = curl_easy_perform(c);
+    clear_progress(h);
+    h->progress = false;
     curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out->status);
     if (h->o.verbose && *why == CURLE_OK)
         fprintf(stderr, "< %ld, %zu bytes after %lld ms\n", out->status, out->len, (long long)(now_ms() - began));
@@ -328,7 +360,8 @@ static int ask(struct cli_http *h, const char *const *servers, unsigned n, const
     if (changes && !h->o.idempotency_key)
         random_key(key);
     int64_t began = now_ms();
-    struct rounds r = {.h = h, .q = q, .servers = servers, .n = n, .deadline = began + h->o.timeout_ms};
+    unsigned ms = q->patience_ms > h->o.timeout_ms ? q->patience_ms : h->o.timeout_ms;
+    struct rounds r = {.h = h, .q = q, .servers = servers, .n = n, .deadline = began + ms};
     if (changes)
         r.key = h->o.idempotency_key ? h->o.idempotency_key : key;
     for (;;) {
@@ -347,8 +380,8 @@ static int ask(struct cli_http *h, const char *const *servers, unsigned n, const
             return 0;
         }
         if (r.timed_out)
-            return err_set(info, ERR_TIMEOUT, "", "no answer within %u.%u s%s%s", h->o.timeout_ms / 1000,
-                           h->o.timeout_ms / 100 % 10, r.failures[0] ? ": " : "", r.failures);
+            return err_set(info, ERR_TIMEOUT, "", "no answer within %u.%u s%s%s", ms / 1000, ms / 100 % 10,
+                           r.failures[0] ? ": " : "", r.failures);
         return err_set(info, ERR_CLOSED, "", "no server could be reached: %s", r.failures);
     }
 }

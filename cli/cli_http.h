@@ -40,6 +40,9 @@ struct cli_http_request {
     const char *method;
     const char *target;   /* path and query, already escaped */
     const char *body;     /* NULL: none */
+    size_t body_len;      /* 0: of a text, up to its NUL */
+    unsigned patience_ms; /* at least so long for the whole request; 0: as the client's options say */
+    bool progress;        /* a bar on stderr while the body is sent, if that is a terminal */
     const char *type;     /* of the body; NULL: application/json */
     const char *if_match; /* ETag; "!*": only if it is not there yet; or NULL */
     const char *server;   /* "host:port" of the one node to ask, or NULL: any of the context */

@@ -235,6 +235,24 @@ static const struct cli_option holiday_import[] = {
     END,
 };
 static const struct cli_option flow_file[] = {FILE_OPTION("the flow, YAML or JSON; - for standard input"), END};
+#define LANGUAGE TEXT("language", "CODE", "language", "zh, en or another; needed", "zh en")
+static const struct cli_option prompt_language[] = {LANGUAGE, END};
+static const struct cli_option prompt_say[] = {
+    LANGUAGE,
+    TEXT("text", "TEXT", "text", "what is to be said", NULL),
+    END,
+};
+static const struct cli_option prompt_rollback[] = {
+    LANGUAGE,
+    NUMBER("to", "VERSION", "version", "to this version (default: the one before)"),
+    END,
+};
+static const struct cli_option prompt_download[] = {
+    LANGUAGE,
+    NUMBER("of", "VERSION", "version", "this version (default: the one that is played)"),
+    FILE_OPTION("where to write it; - for standard output"),
+    END,
+};
 static const struct cli_option token_role[] = {
     TEXT("role", "ROLE", "role", "admin or read (default read)", "admin read"), END};
 static const struct cli_option token_filters[] = {TEXT("role", "ROLE", "role", "only of this role", "admin read"),
@@ -325,6 +343,11 @@ static const struct cli_option audit_filters[] = {
 #define HOLIDAY_COLUMNS "NAME=name DAYS=days/count UPDATED=updated_at/time | VERSION=version"
 #define FLOW_COLUMNS \
     "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
+#define PROMPT_COLUMNS \
+    "NAME=name LANGUAGES=sounds.language PLAYED=sounds.current | VERSION=version UPDATED=updated_at/time"
+#define VERSION_COLUMNS                                                                                               \
+    "LANGUAGE=language VERSION=version PLAYED=played/yes LENGTH=duration_ms/ms FILE=file TEXT=text BY=by AT=at/time " \
+    "| BYTES=bytes SHA256=sha256"
 #define PARAMETER_COLUMNS "NAME=name VALUE=value | VERSION=version UPDATED=updated_at/time"
 #define TOKEN_COLUMNS "NAME=name ROLE=role UPDATED=updated_at/time | VERSION=version"
 #define AUDIT_COLUMNS \
@@ -531,6 +554,32 @@ const struct cli_verb cli_verbs[] = {
     V("flow", "delete", "remove a flow", .args = "NAME", .method = "DELETE", .path = "/v1/flows/{NAME}",
       .done = "flow {NAME} deleted", .run = cli_run_change, .example = "flow delete welcome"),
 
+    V("prompt", "list", "what was uploaded or spoken, before the prompts that are built in", .method = "GET",
+      .path = "/v1/prompts", .columns = PROMPT_COLUMNS, .options = only_limit, .run = cli_run_list,
+      .example = "prompt list"),
+    V("prompt", "show", "one prompt", .args = "NAME", .method = "GET", .path = "/v1/prompts/{NAME}",
+      .run = cli_run_show, .example = "prompt show welcome"),
+    V("prompt", "versions", "what a prompt was and is, in each language", .args = "NAME", .method = "GET",
+      .path = "/v1/prompts/{NAME}", .columns = VERSION_COLUMNS, .run = cli_run_prompt_versions,
+      .example = "prompt versions welcome"),
+    V("prompt", "upload", "make a sound file (WAV, MP3, FLAC, Ogg) a prompt, or a new version of one",
+      .args = "NAME FILE", .method = "PUT", .path = "/v1/prompts/{NAME}", .options = prompt_language,
+      .done = "prompt {NAME} uploaded", .run = cli_run_prompt_upload,
+      .example = "prompt upload welcome welcome.mp3 --language zh"),
+    V("prompt", "say", "make a prompt of a text, spoken by synthesis", .args = "NAME", .method = "POST",
+      .path = "/v1/prompts/{NAME}:say", .options = prompt_say, .done = "prompt {NAME} made", .run = cli_run_prompt_say,
+      .example = "prompt say closed --text \"We are closed today.\" --language en"),
+    V("prompt", "rollback", "play an older version again", .args = "NAME", .method = "POST",
+      .path = "/v1/prompts/{NAME}:rollback", .options = prompt_rollback, .done = "prompt {NAME} rolled back",
+      .run = cli_run_change,
+      .example = "prompt rollback welcome --language zh\nprompt rollback welcome --language zh --to 2"),
+    V("prompt", "download", "the sound of a prompt as a WAV file, to listen to", .args = "NAME", .method = "GET",
+      .path = "/v1/prompts/{NAME}/audio", .options = prompt_download, .run = cli_run_prompt_download,
+      .example = "prompt download welcome --language zh -f welcome.wav"),
+    V("prompt", "delete", "remove a prompt that nothing plays; one built in is played again", .args = "NAME",
+      .method = "DELETE", .path = "/v1/prompts/{NAME}", .done = "prompt {NAME} deleted", .run = cli_run_change,
+      .example = "prompt delete welcome"),
+
     V("parameter", "list", "parameters of the whole cluster", .method = "GET", .path = "/v1/parameters",
       .columns = PARAMETER_COLUMNS, .options = only_limit, .run = cli_run_list, .example = "parameter list"),
     V("parameter", "set", "set a parameter", .args = "NAME VALUE", .method = "PUT", .path = "/v1/parameters/{NAME}",
@@ -592,6 +641,7 @@ const char *cli_noun_summary(const char *noun)
         {"time-group", "when is open: hours of the week with holidays"},
         {"holiday", "lists of holidays and make-up working days"},
         {"flow", "voice menus"},
+        {"prompt", "what callers hear: sounds that are uploaded or spoken"},
         {"parameter", "settings of the whole cluster"},
         {"token", "keys of API clients"},
         {"events", "what happens, as it happens"},

@@ -29,6 +29,7 @@ static const struct {
     [CFG_NETWORK] = {"network", &ev__network__descriptor, EV__CONFIG_OBJECT__OBJECT_NETWORK},
     [CFG_TIME_GROUP] = {"time_group", &ev__time_group__descriptor, EV__CONFIG_OBJECT__OBJECT_TIME_GROUP},
     [CFG_HOLIDAY_LIST] = {"holiday_list", &ev__holiday_list__descriptor, EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
+    [CFG_PROMPT] = {"prompt", &ev__prompt__descriptor, EV__CONFIG_OBJECT__OBJECT_PROMPT},
 };
 
 enum cfg_kind config_kind(const char *name)
@@ -224,6 +225,37 @@ static int check_access(const Ev__AccessNumber *a, struct err_info *info)
     return err;
 }
 
+static int check_versions(const Ev__PromptSound *s, size_t at, struct err_info *info)
+{
+    bool has_current = false;
+    for (size_t i = 0; i < s->n_versions; i++) {
+        char path[PATH_MAX_BYTES];
+        (void)snprintf(path, sizeof path, "sounds[%zu].versions[%zu].version", at, i);
+        if (i > 0 && s->versions[i]->version <= s->versions[i - 1]->version)
+            return err_set(info, ERR_INVAL, path, "must be above the one before it");
+        has_current |= s->versions[i]->version == s->current;
+    }
+    char path[PATH_MAX_BYTES];
+    (void)snprintf(path, sizeof path, "sounds[%zu].current", at);
+    return has_current ? 0 : err_set(info, ERR_INVAL, path, "must be one of its versions");
+}
+
+static int check_prompt(const Ev__Prompt *p, struct err_info *info)
+{
+    if (p->n_sounds == 0)
+        return err_set(info, ERR_INVAL, "sounds", "at least one language is needed");
+    for (size_t i = 0; i < p->n_sounds; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(p->sounds[i]->language, p->sounds[k]->language) == 0)
+                return twice(info, "sounds", i, ".language", p->sounds[i]->language);
+        }
+        int err = check_versions(p->sounds[i], i, info);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
 int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
 {
     int err = check_message(msg, "", info);
@@ -233,6 +265,7 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
            : kind == CFG_QUEUE         ? check_queue((const Ev__Queue *)(const void *)msg, info)
            : kind == CFG_ACCESS_NUMBER ? check_access((const Ev__AccessNumber *)(const void *)msg, info)
            : kind == CFG_HOLIDAY_LIST  ? holiday_list_check((const Ev__HolidayList *)(const void *)msg, info)
+           : kind == CFG_PROMPT        ? check_prompt((const Ev__Prompt *)(const void *)msg, info)
                                        : 0;
 }
 

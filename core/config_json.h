@@ -24,10 +24,12 @@ enum cfg_kind {
     CFG_NETWORK,
     CFG_TIME_GROUP,
     CFG_HOLIDAY_LIST,
+    CFG_PROMPT,
     CFG_KINDS
 };
 
-#define CONFIG_SERVED_H_MAX 2160u /* hours: the longest last_served_h */
+#define CONFIG_PROMPT_VERSIONS_MAX 10u /* kept of each language of a prompt */
+#define CONFIG_SERVED_H_MAX 2160u      /* hours: the longest last_served_h */
 
 /* CFG_NONE when there is no such kind. */
 enum cfg_kind config_kind(const char *name);

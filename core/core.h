@@ -28,7 +28,7 @@ struct storage;
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
- * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups and holidays, else 1. A proposer writes
+ * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays and prompts, else 1. A proposer writes
  * it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
@@ -107,6 +107,9 @@ const Ev__Agent *core_agent_config(const struct core *c, const char *number);
 const Ev__Queue *core_queue_config(const struct core *c, const char *name);
 const Ev__AccessNumber *core_access_number(const struct core *c, const char *number);
 const Ev__Flow *core_flow(const struct core *c, const char *name);
+const Ev__Prompt *core_prompt(const struct core *c, const char *name);
+/* Each of them, in no order. */
+void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Prompt *p), void *ctx);
 const char *core_parameter(const struct core *c, const char *name, const char *fallback);
 /* Likewise a number; fallback also when what is stored is no value that parameter_check would take. */
 uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t fallback);

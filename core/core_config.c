@@ -32,7 +32,15 @@ LOOKUP(core_agent_config, Ev__Agent, CFG_AGENT)
 LOOKUP(core_queue_config, Ev__Queue, CFG_QUEUE)
 LOOKUP(core_access_number, Ev__AccessNumber, CFG_ACCESS_NUMBER)
 LOOKUP(core_flow, Ev__Flow, CFG_FLOW)
+LOOKUP(core_prompt, Ev__Prompt, CFG_PROMPT)
 #undef LOOKUP
+
+void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Prompt *p), void *ctx)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&c->cfg[CFG_PROMPT], &it, &slot);)
+        fn(ctx, (const Ev__Prompt *)(const void *)((const struct cfg *)slot->value)->msg);
+}
 
 const char *core_parameter(const struct core *c, const char *name, const char *fallback)
 {

@@ -21,6 +21,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     }
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
+    case EV__CONFIG_OBJECT__OBJECT_PROMPT:
         return 3;
     default:
         return 1;

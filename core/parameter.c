@@ -11,9 +11,8 @@ static const struct rule {
     const char *a, *b; /* the two words it may be; NULL: a number */
     uint32_t least, most;
 } rules[] = {
-    {"rtp_symmetric", "on", "off", 0, 0},
-    {"media_dead_ms", NULL, NULL, 0, DAY_MS},
-    {"session_expires_s", NULL, NULL, 90, 86400},
+    {"rtp_symmetric", "on", "off", 0, 0},     {"prompt_quota_mb", NULL, NULL, 1, 1048576},
+    {"media_dead_ms", NULL, NULL, 0, DAY_MS}, {"session_expires_s", NULL, NULL, 90, 86400},
     {"min_se_s", NULL, NULL, 90, 3600},
 };
 

@@ -41,6 +41,7 @@ static const struct view_kind *find_kind(const char *name)
         {"time_group", view_list_config, time_group, false},
         {"holiday_list", view_list_config, by_name, false},
         {"flow", view_list_config, by_name, false},
+        {"prompt", view_list_config, by_name, false},
         {"parameter", view_list_config, by_name, false},
         {"token", view_list_config, token, false},
         {"call", view_list_calls, call, false},

@@ -3,22 +3,28 @@
 #include "node/apiback.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/log.h"
 #include "core/explain.h"
+#include "node/blobnet.h"
 #include "node/call.h"
 #include "node/ident.h"
 #include "node/lease.h"
 #include "node/metrics.h"
 #include "node/nearest.h"
 #include "node/replica.h"
+#include "node/sound.h"
 #include "storage/storage.h"
 #include "telephony/media.h"
 #include "telephony/prompt.h"
@@ -313,11 +319,20 @@ static void apiback_operation_traced(void *ctx, int status, const struct core_an
         apiback_member(w, rc, 0, NULL);
 }
 
+static int apiback_blob_fetch(struct api_work *w)
+{
+    const char *name = apiback_text(w, "sha256");
+    if (!blobnet_has(w->n, name))
+        return blobnet_fetch(w->n, name, true, apiback_read, w);
+    apiback_read(w, 0);
+    return 0;
+}
+
 static void apiback_call_core(struct node *n, void *ctx)
 {
     struct api_work *w = ctx;
     bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_HANGUP ||
-                 w->op == API_OP_EXPLAIN;
+                 w->op == API_OP_EXPLAIN || w->op == API_OP_BLOB_FETCH;
     int rc = local ? 0 : apiback_cut_off(n);
     if (rc) {
         api_work_fail(w, rc, NULL);
@@ -350,6 +365,9 @@ static void apiback_call_core(struct node *n, void *ctx)
     case API_OP_EXPLAIN:
         apiback_explain(w);
         break;
+    case API_OP_BLOB_FETCH:
+        rc = apiback_blob_fetch(w);
+        break;
     }
     if (rc)
         api_work_fail(w, rc, NULL);
@@ -380,6 +398,107 @@ static int apiback_call(void *ctx, enum api_op op, json_t *args, const char *act
     if (rc)
         free(w);
     return rc;
+}
+
+/* ---- sounds */
+
+struct api_sound {
+    struct node *n;
+    uint64_t ticket;
+    struct sound_result made;
+};
+
+static void apiback_sound_answer(struct api_sound *w, int code, const char *text)
+{
+    struct api_result r = {.code = code, .text = text};
+    if (code == 0)
+        r.json = json_pack("{s:s, s:I, s:I}", "sha256", w->made.blob, "bytes", (json_int_t)w->made.bytes, "duration_ms",
+                           (json_int_t)w->made.duration_ms);
+    if (code == 0 && !r.json)
+        r.code = ERR_NOMEM;
+    if (w->n->api && w->n->api->server)
+        api_post_result(w->n->api->server, w->ticket, &r);
+    else
+        json_decref(r.json);
+    free(w);
+}
+
+static void apiback_sound_spread(void *ctx, int status)
+{
+    apiback_sound_answer(ctx, status,
+                         status == ERR_NOQUORUM ? "a majority of the nodes could not take the sound" : NULL);
+}
+
+/* It is on our disk: now on those of a majority, before anything names it. */
+static void apiback_sound_made(void *ctx, const struct sound_result *made)
+{
+    struct api_sound *w = ctx;
+    w->made = *made;
+    w->made.prompt = NULL;
+    if (made->info.code) {
+        apiback_sound_answer(w, made->info.code, w->made.info.text);
+        return;
+    }
+    blobnet_note(w->n, made->blob, true);
+    int rc = blobnet_spread(w->n, made->blob, made->bytes, apiback_sound_spread, w);
+    if (rc)
+        apiback_sound_answer(w, rc, NULL);
+}
+
+static int apiback_sound(void *ctx, int fd, const char *language, const char *text, uint64_t ticket)
+{
+    struct api_sound *w = calloc(1, sizeof *w);
+    int own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+    if (!w || (fd >= 0 && own < 0)) {
+        free(w);
+        if (own >= 0)
+            close(own);
+        return ERR_NOMEM;
+    }
+    w->n = ctx;
+    w->ticket = ticket;
+    int rc =
+        text ? sound_say(w->n, language, text, apiback_sound_made, w) : sound_file(w->n, own, apiback_sound_made, w);
+    if (rc) {
+        free(w);
+        if (own >= 0)
+            close(own);
+    }
+    return rc;
+}
+
+static bool apiback_blob_there(void *ctx, const char *sha256)
+{
+    uint64_t bytes;
+    return blobs_size(blobnet_store(ctx), sha256, &bytes) == 0;
+}
+
+static int apiback_blob_read(void *ctx, const char *sha256, void **data, size_t *len)
+{
+    return blobs_get(blobnet_store(ctx), sha256, data, len);
+}
+
+static int apiback_prompt_read(void *ctx, const char *language, const char *name, void **data, size_t *len)
+{
+    const struct node *n = ctx;
+    char path[1024];
+    struct stat st;
+    if (strchr(name, '/') || strchr(language, '/') || name[0] == '.' || language[0] == '.')
+        return ERR_NOTFOUND;
+    snprintf(path, sizeof path, "%s/%s/%s.wav", n->cfg.prompts, language, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    char *buf = fstat(fd, &st) == 0 && st.st_size <= (off_t)PROMPT_BYTES_MAX ? malloc((size_t)st.st_size + 1) : NULL;
+    ssize_t got = buf ? read(fd, buf, (size_t)st.st_size) : -1;
+    close(fd);
+    if (got < 0) {
+        free(buf);
+        return ERR_IO;
+    }
+    *data = buf;
+    *len = (size_t)got;
+    return 0;
 }
 
 /* ---- start and end */
@@ -434,7 +553,13 @@ int apiback_start(struct node *n, struct err_info *info)
         .metrics = apiback_metrics,
         .ready = apiback_ready,
         .prompt_exists = apiback_prompt_exists,
+        .sound = apiback_sound,
+        .blob_there = apiback_blob_there,
+        .blob_read = apiback_blob_read,
+        .prompt_read = apiback_prompt_read,
     };
+    char spool[FOLDER_PATH_MAX];
+    snprintf(spool, sizeof spool, "%s/blobs", n->cfg.data);
     struct api_config cfg = {
         .node = n->cfg.name,
         .listen_ip = n->cfg.https.ip,
@@ -442,6 +567,7 @@ int apiback_start(struct node *n, struct err_info *info)
         .cert_file = n->cfg.tls_cert,
         .key_file = n->cfg.tls_key,
         .admin_token = n->cfg.admin_token[0] ? n->cfg.admin_token : NULL,
+        .spool = spool,
         .storage = n->st,
         .realm = NODE_REALM,
     };

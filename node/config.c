@@ -16,6 +16,7 @@
 #include "base/yaml.h"
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_RTP_PORTS_LEAST = 10, CONFIG_MEDIA_THREADS_MAX = 64, CONFIG_TOKEN_LEAST = 16 };
+enum { CONFIG_SPEECH_WORD_MAX = 256 };
 enum { CONFIG_DETECT_MS = 300, CONFIG_DETECT_MS_MAX = 10000 };
 enum { CONFIG_SNAPSHOT_ENTRIES = 8192, CONFIG_SNAPSHOT_ENTRIES_MIN = 256, CONFIG_SNAPSHOT_ENTRIES_MAX = 1000000 };
 
@@ -39,8 +40,8 @@ struct config_raw_log {
 };
 struct config_raw {
     char *name, *site, *data, *prompts, *join, *admin_token_file, *address_hook;
-    char **service_addresses;
-    unsigned service_addresses_count;
+    char **service_addresses, **speech_command;
+    unsigned service_addresses_count, speech_command_count;
     struct config_raw_listen listen;
     struct config_raw_tls tls;
     struct config_raw_log log;
@@ -91,6 +92,7 @@ static const cyaml_schema_field_t config_schema_top[] = {
     CYAML_FIELD_MAPPING("tls", CYAML_FLAG_OPTIONAL, struct config_raw, tls, config_schema_tls),
     CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct config_raw, log, config_schema_log),
     CONFIG_LIST("service_addresses", struct config_raw, service_addresses),
+    CONFIG_LIST("speech_command", struct config_raw, speech_command),
     CONFIG_STRING("address_hook", struct config_raw, address_hook),
     CYAML_FIELD_UINT("media_threads", CYAML_FLAG_OPTIONAL, struct config_raw, media_threads),
     CYAML_FIELD_UINT("snapshot_entries", CYAML_FLAG_OPTIONAL, struct config_raw, snapshot_entries),
@@ -564,6 +566,25 @@ static int config_types(struct config_reader *r, json_t *tree)
     return rc;
 }
 
+static int config_speech(struct config_reader *r)
+{
+    struct node_config *c = r->out;
+    if (r->raw->speech_command_count > NODE_SPEECH_MAX)
+        return err_set(r->info, ERR_INVAL, "speech_command", "must be 1 to %u words", NODE_SPEECH_MAX);
+    for (unsigned i = 0; i < r->raw->speech_command_count; i++) {
+        const char *word = r->raw->speech_command[i];
+        char field[40];
+        snprintf(field, sizeof field, "speech_command[%u]", i);
+        if (strlen(word) > CONFIG_SPEECH_WORD_MAX || (i == 0 && !*word))
+            return err_set(r->info, ERR_INVAL, field, "must be 1 to %d bytes", CONFIG_SPEECH_WORD_MAX);
+        c->speech_command[i] = strdup(word);
+        if (!c->speech_command[i])
+            return err_set(r->info, ERR_NOMEM, field, "%s", err_text(ERR_NOMEM));
+        c->n_speech = i + 1;
+    }
+    return 0;
+}
+
 static int config_validate(struct config_reader *r, json_t *tree)
 {
     int rc = config_types(r, tree);
@@ -577,6 +598,8 @@ static int config_validate(struct config_reader *r, json_t *tree)
         rc = config_listen(r);
     if (!rc)
         rc = config_service(r);
+    if (!rc)
+        rc = config_speech(r);
     if (!rc)
         rc = config_log_level(r);
     if (!rc)
@@ -658,5 +681,7 @@ void node_config_free(struct node_config *c)
     free(c->tls_cert);
     free(c->tls_key);
     free(c->address_hook);
+    for (unsigned i = 0; i < c->n_speech; i++)
+        free(c->speech_command[i]);
     explicit_bzero(c, sizeof *c);
 }

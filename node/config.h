@@ -22,6 +22,7 @@
  *   address_hook: /etc/everline/address optional: program run as `HOOK add|del IP` to put such an address on or off an interface;
  *                                    without one it is only bound. Must be executable and not writable by others; listen.peer
  *                                    and listen.https then need addresses that stay
+ *   speech_command: [espeak-ng, --stdin, --stdout, -v, "{voice}"]   optional: program that speaks texts (node/speech.h), 1 to 16 words
  *   detect_ms: 300                   optional; 300 to 10000: silence after which a node counts as gone; the same on all nodes
  *   join: "192.0.2.2:7400"             optional: peer address of a member of the cluster to join
  *   admin_token_file: admin.token      one line of 16 to 256 visible characters; not readable by others
@@ -46,6 +47,7 @@
 #define NODE_ADDRESSES_MAX 16u
 #define NODE_SERVICE_MAX 8u /* as many are told to the cluster */
 #define NODE_TOKEN_MAX 256u
+#define NODE_SPEECH_MAX 16u
 #define NODE_CONFIG_BYTES_MAX (64u << 10)
 
 struct node_config {
@@ -62,6 +64,8 @@ struct node_config {
     char service_ip[NODE_SERVICE_MAX][ADDR_IP_MAX]; /* each of them among sip */
     unsigned n_service;
     char *address_hook; /* NULL: none */
+    char *speech_command[NODE_SPEECH_MAX];
+    unsigned n_speech; /* words of it; 0: the program that is built in */
     unsigned detect_ms;
     struct addr join;                     /* port 0: none */
     char admin_token[NODE_TOKEN_MAX + 1]; /* secret: never logged */

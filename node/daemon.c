@@ -11,13 +11,16 @@
 #include "base/log.h"
 #include "node/address.h"
 #include "node/apiback.h"
+#include "node/blobnet.h"
 #include "node/call.h"
 #include "node/drain.h"
 #include "node/edge.h"
 #include "node/lease.h"
 #include "node/metrics.h"
 #include "node/replica.h"
+#include "node/sound.h"
 #include "node/supervisor.h"
+#include "node/uploaded.h"
 #include "telephony/media.h"
 #include "telephony/prompt.h"
 #include "telephony/sip.h"
@@ -157,9 +160,15 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
     if (rc == 0)
         rc = prompt_store_open(n->cfg.prompts, &n->prompts, info);
     if (rc == 0)
+        rc = blobnet_start(n, info);
+    if (rc == 0)
+        rc = sound_start(n);
+    if (rc == 0)
         rc = calls_start(n, &n->calls);
     if (rc == 0)
         rc = replica_start(n, bootstrap, info);
+    if (rc == 0)
+        rc = uploaded_start(n);
     if (rc == 0)
         rc = daemon_media_start(n, info);
     if (rc == 0)
@@ -200,6 +209,9 @@ static void daemon_stop(struct daemon *d)
     apiback_stop(n);
     lease_stop(n);
     drain_stop(n);
+    sound_stop(n);
+    uploaded_stop(n);
+    blobnet_stop(n);
     /* Cut off, its calls may be another's by now; when it cannot go on they soon will be: they hear nothing from here. */
     bool may_act = node_may_act(n) && !n->removed && !(n->exit_code && drain_others_go_on(n));
     if (n->calls && !may_act)

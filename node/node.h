@@ -19,6 +19,9 @@
 
 struct api_server;
 struct media_engine;
+struct node_blobnet;
+struct node_prompts;
+struct node_sounds;
 struct node_addresses;
 struct node_api;
 struct node_drain;
@@ -49,6 +52,9 @@ struct node {
     struct repl *repl;
     struct node_replica *replica;
     struct prompt_store *prompts;
+    struct node_blobnet *blobnet;
+    struct node_prompts *uploaded;
+    struct node_sounds *sounds;
     struct media_engine *media;
     struct sip_ua *ua; /* NULL until the cluster's secrets are known */
     struct calls *calls;

@@ -8,10 +8,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/address.h"
+#include "node/blobnet.h"
 #include "node/call.h"
 #include "node/drain.h"
 #include "node/ident.h"
 #include "node/lease.h"
+#include "node/uploaded.h"
 #include "storage/storage.h"
 
 #define REPLICA_CHECK_MS 100u
@@ -120,9 +122,12 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
                 n->replica->announced = n->leaving; /* declared down while alive: announce again */
         }
         break;
+    case CORE_EV_CONFIG:
+        if (strcmp(ev->kind, "prompt") == 0 || strcmp(ev->kind, "parameter") == 0)
+            uploaded_changed(n);
+        break;
     case CORE_EV_AGENT:
     case CORE_EV_QUEUE:
-    case CORE_EV_CONFIG:
     case CORE_EV_REGISTRATION:
     case CORE_EV_CDR:
         break; /* the event stream reads them from the database */
@@ -280,6 +285,7 @@ static void replica_apply_done(void *ctx, uint64_t index)
     drain_reconcile(n);
     if (n->calls)
         calls_reconcile(n->calls);
+    uploaded_reconcile(n);
     if (n->api)
         node_api_notify(n, index);
     replica_arm_due(n);
@@ -365,6 +371,8 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     drain_reconcile(n);
     if (n->calls)
         calls_reload(n->calls);
+    uploaded_changed(n);
+    uploaded_reconcile(n);
     replica_arm_due(n);
     return 0;
 }
@@ -660,6 +668,7 @@ static void replica_check(uv_timer_t *t)
         replica_watch(n);
         replica_raise(n);
     }
+    uploaded_reconcile(n); /* what could not be begun then */
 }
 
 /* ---- messages between daemons */
@@ -667,6 +676,8 @@ static void replica_check(uv_timer_t *t)
 static void replica_message(void *ctx, uint64_t peer, const void *data, size_t len)
 {
     struct node *n = ctx;
+    if (blobnet_message(n, peer, data, len))
+        return;
     json_t *msg = json_loadb(data, len, 0, NULL);
     const char *type = json_string_value(json_object_get(msg, "type"));
     if (type && strcmp(type, "digest") == 0) {

@@ -20,6 +20,7 @@ enum { PROMPT_NAME_MAX = 128 }; /* "language/key" with its NUL */
 struct prompt_store {
     char *dir;
     struct map by_name; /* "language/key" -> struct prompt_entry */
+    struct map put;     /* likewise -> struct prompt: goes before it */
     struct prompt *music;
     uint64_t bytes;
 };
@@ -167,6 +168,7 @@ int prompt_store_open(const char *dir, struct prompt_store **out, struct err_inf
     if (!s)
         return err_set(info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
     map_init(&s->by_name);
+    map_init(&s->put);
     s->dir = strdup(dir);
     s->music = music_hold();
     int rc = s->dir && s->music ? prompt_scan(s, NULL, prompt_load_language) : ERR_NOMEM;
@@ -193,6 +195,9 @@ void prompt_store_close(struct prompt_store *s)
         free(e);
     }
     map_free(&s->by_name);
+    for (size_t it = 0; map_next(&s->put, &it, &slot);)
+        prompt_unref(slot->value);
+    map_free(&s->put);
     prompt_unref(s->music);
     free(s->dir);
     free(s);
@@ -200,32 +205,58 @@ void prompt_store_close(struct prompt_store *s)
 
 /* ---- looking up ---- */
 
-static struct prompt_entry *prompt_find(const struct prompt_store *s, const char *language, const char *key)
+static bool prompt_name(char out[PROMPT_NAME_MAX], const char *language, const char *key)
+{
+    int n = snprintf(out, PROMPT_NAME_MAX, "%s/%s", language, key);
+    return n > 0 && n < PROMPT_NAME_MAX;
+}
+
+int prompt_store_put(struct prompt_store *s, const char *language, const char *key, struct prompt *p)
 {
     char name[PROMPT_NAME_MAX];
-    int n = snprintf(name, sizeof name, "%s/%s", language, key);
-    return n > 0 && (size_t)n < sizeof name ? map_get(&s->by_name, name) : NULL;
+    if (!prompt_name(name, language, key))
+        return ERR_TOOBIG;
+    struct prompt *old = map_get(&s->put, name);
+    if (!p)
+        (void)map_del(&s->put, name);
+    else if (map_set(&s->put, name, p))
+        return ERR_NOMEM;
+    (void)prompt_ref(p);
+    prompt_unref(old);
+    return 0;
+}
+
+/* 0 with a sound that is not counted, ERR_NOTFOUND, or ERR_INVAL: broken. */
+static int prompt_find(const struct prompt_store *s, const char *language, const char *key, struct prompt **out)
+{
+    char name[PROMPT_NAME_MAX];
+    if (!prompt_name(name, language, key))
+        return ERR_NOTFOUND;
+    struct prompt *p = map_get(&s->put, name);
+    const struct prompt_entry *e = p ? NULL : map_get(&s->by_name, name);
+    if (!p && !e)
+        return ERR_NOTFOUND;
+    *out = p ? p : e->prompt;
+    return *out ? 0 : ERR_INVAL;
 }
 
 int prompt_get(struct prompt_store *s, const char *language, const char *key, struct prompt **out)
 {
-    struct prompt_entry *e = language ? prompt_find(s, language, key) : NULL;
-    if (!e)
-        e = prompt_find(s, "zh", key);
-    if (!e)
-        e = prompt_find(s, "en", key);
-    if (!e)
-        return ERR_NOTFOUND;
-    if (!e->prompt)
-        return ERR_INVAL;
-    *out = prompt_ref(e->prompt);
-    return 0;
+    struct prompt *p = NULL;
+    int rc = language ? prompt_find(s, language, key, &p) : ERR_NOTFOUND;
+    if (rc == ERR_NOTFOUND)
+        rc = prompt_find(s, "zh", key, &p);
+    if (rc == ERR_NOTFOUND)
+        rc = prompt_find(s, "en", key, &p);
+    if (!rc)
+        *out = prompt_ref(p);
+    return rc;
 }
 
 int prompt_exists(struct prompt_store *s, const char *language, const char *key)
 {
-    struct prompt_entry *e = prompt_find(s, language, key);
-    return e && e->prompt;
+    struct prompt *p = NULL;
+    return prompt_find(s, language, key, &p) == 0;
 }
 
 struct prompt *prompt_hold_music(struct prompt_store *s)

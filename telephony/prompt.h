@@ -1,7 +1,8 @@
 /* Prompts: audio by language and key, kept decoded in memory and shared by all streams. How values are spoken: speak.h.
  *
  * A folder holds <language>/<key>.wav (8 kHz mono, 16-bit PCM or G.711), made at build time from etc/prompts/<language>.yaml
- * (scripts/make-prompts). All are loaded when the store is opened; a broken file is logged and answers ERR_INVAL.
+ * (scripts/make-prompts). All are loaded when the store is opened; a broken file is logged and answers ERR_INVAL. What is uploaded
+ * later is read elsewhere and put in by prompt_store_put.
  * Reference-counted with an atomic count because media threads drop references too. Core thread unless said otherwise. */
 #ifndef TELEPHONY_PROMPT_H
 #define TELEPHONY_PROMPT_H
@@ -26,6 +27,9 @@ struct prompt_store;
 /* `dir` is copied. Missing folder: ERR_NOTFOUND with the path in info. */
 ERR_CHECKED int prompt_store_open(const char *dir, struct prompt_store **out, struct err_info *info);
 void prompt_store_close(struct prompt_store *s);
+/* A prompt that goes before the one of the folder: uploaded, or spoken by synthesis. NULL: the folder's again. Takes a reference of its
+ * own; whoever plays the former one keeps it. 0 or ERR_NOMEM, ERR_TOOBIG (a name that is too long). */
+ERR_CHECKED int prompt_store_put(struct prompt_store *s, const char *language, const char *key, struct prompt *p);
 /* A new reference, or ERR_NOTFOUND / ERR_INVAL (broken file). Falls back to language "zh", then "en", when the key does
  * not exist in `language`. */
 ERR_CHECKED int prompt_get(struct prompt_store *s, const char *language, const char *key, struct prompt **out);

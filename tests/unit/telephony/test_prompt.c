@@ -290,6 +290,40 @@ START_TEST(store)
 }
 END_TEST
 
+START_TEST(what_is_put_goes_first)
+{
+    struct prompt_store *s = NULL;
+    struct err_info info;
+    struct prompt *both = NULL, *other = NULL;
+    fill_folder();
+    ck_assert_int_eq(prompt_store_open(folder, &s, &info), 0);
+    ck_assert_int_eq(prompt_get(s, "en", "both", &both), 0); /* its first sample is 2 */
+    ck_assert_int_eq(prompt_get(s, "en", "english", &other), 0);
+    ck_assert_int_eq(prompt_store_put(s, "zh", "both", both), 0);
+    ck_assert_int_eq(sample_of(s, "zh", "both"), 2);
+    ck_assert_int_eq(prompt_store_put(s, "zh", "both", other), 0); /* the next version */
+    ck_assert_int_eq(sample_of(s, "zh", "both"), 3);
+    ck_assert_int_eq(prompt_store_put(s, "zh", "uploaded", both), 0);
+    ck_assert_int_eq(prompt_exists(s, "zh", "uploaded"), 1);
+    ck_assert_int_eq(sample_of(s, "en", "uploaded"), 2);
+    ck_assert_int_eq(prompt_store_put(s, "zh", "broken", both), 0);
+    ck_assert_int_eq(sample_of(s, "zh", "broken"), 2);
+    ck_assert_int_eq(prompt_store_put(s, "zh", "both", NULL), 0);
+    ck_assert_int_eq(sample_of(s, "zh", "both"), 1); /* the one of the folder again */
+    ck_assert_int_eq(prompt_store_put(s, "zh", "uploaded", NULL), 0);
+    ck_assert_int_eq(sample_of(s, "zh", "uploaded"), ERR_NOTFOUND);
+    ck_assert_int_eq(prompt_store_put(s, "zh", "never", NULL), 0);
+    char longest[300];
+    memset(longest, 'k', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    ck_assert_int_eq(prompt_store_put(s, "zh", longest, both), ERR_TOOBIG);
+    prompt_store_close(s);
+    ck_assert_uint_eq(both->refs, 1);
+    prompt_unref(both);
+    prompt_unref(other);
+}
+END_TEST
+
 START_TEST(store_that_is_not_there)
 {
     struct prompt_store *s = NULL;
@@ -409,6 +443,7 @@ int main(void)
     tcase_add_test(t, references_from_many_threads);
     tcase_add_checked_fixture(with_folder, make_folder, remove_folder);
     tcase_add_test(with_folder, store);
+    tcase_add_test(with_folder, what_is_put_goes_first);
     tcase_add_test(with_folder, store_that_is_not_there);
     tcase_add_test(with_folder, store_out_of_memory);
     tcase_add_test(with_folder, hold_music);

@@ -1,0 +1,57 @@
+#include "node/blob_msg.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { AT_KIND = 1, AT_HASH = 2, AT_STATUS = 34, AT_TOTAL = 38, AT_OFFSET = 46 };
+
+static void put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t get(const uint8_t *p, unsigned bytes)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+static unsigned digit(char c)
+{
+    return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a') + 10u;
+}
+
+void blob_msg_encode(uint8_t out[BLOB_MSG_HEADER], const struct blob_msg *m)
+{
+    out[0] = BLOB_MSG_MAGIC;
+    out[AT_KIND] = (uint8_t)m->kind;
+    for (unsigned i = 0; i < 32; i++)
+        out[AT_HASH + i] = (uint8_t)(digit(m->name[2 * i]) << 4 | digit(m->name[2 * i + 1]));
+    put(out + AT_STATUS, (uint32_t)m->status, 4);
+    put(out + AT_TOTAL, m->total, 8);
+    put(out + AT_OFFSET, m->offset, 8);
+}
+
+int blob_msg_decode(const void *data, size_t len, struct blob_msg *out)
+{
+    const uint8_t *p = data;
+    if (len < BLOB_MSG_HEADER || p[0] != BLOB_MSG_MAGIC || p[AT_KIND] == 0 || p[AT_KIND] >= BLOB_MSG_KINDS)
+        return ERR_INVAL;
+    struct blob_msg m = {.kind = (enum blob_msg_kind)p[AT_KIND], .status = (int32_t)(uint32_t)get(p + AT_STATUS, 4)};
+    for (unsigned i = 0; i < 32; i++)
+        snprintf(m.name + 2 * i, 3, "%02x", p[AT_HASH + i]);
+    m.total = get(p + AT_TOTAL, 8);
+    m.offset = get(p + AT_OFFSET, 8);
+    m.data = p + BLOB_MSG_HEADER;
+    m.len = len - BLOB_MSG_HEADER;
+    bool piece = m.kind == BLOB_MSG_PIECE && m.status == 0;
+    if (m.total > BLOB_BYTES_MAX || m.offset > m.total || m.len > (piece ? BLOB_PIECE_MAX : 0) ||
+        (piece && m.len > m.total - m.offset))
+        return ERR_INVAL;
+    *out = m;
+    return 0;
+}

@@ -1,0 +1,19 @@
+/* Prompts of the replicated configuration: their blobs on this node's disk, those that are played decoded in memory (telephony/prompt.h).
+ *
+ * Core thread; what touches the disk runs in libuv's workers. From the configuration alone: started anew, or after a snapshot, it comes to
+ * the same. What no prompt names is removed an hour after it was stored last; all files are held against their hashes
+ * at start and every six hours. */
+#ifndef NODE_UPLOADED_H
+#define NODE_UPLOADED_H
+
+#include "node/node.h"
+
+ERR_CHECKED int uploaded_start(struct node *n);
+void uploaded_stop(struct node *n);
+/* A prompt or a parameter changed, or the whole state: looked at with the next uploaded_reconcile. */
+void uploaded_changed(struct node *n);
+void uploaded_reconcile(struct node *n);
+/* Prompts whose sound is not in memory yet. */
+size_t uploaded_lacking(struct node *n);
+
+#endif
