@@ -11,7 +11,7 @@ static char *text_of(const json_t *json, const char *name)
     return mem_strdup(v ? v : "");
 }
 
-/* Answers and returns false when the body has a field that is not in `names` (NULL-terminated), or one that is not text. */
+/* Answers and returns false when the body has a field that is not in `names` (NULL-terminated), or one of another type. */
 static bool known_fields(struct api_request *q, const char *const *names)
 {
     const char *key;
@@ -25,8 +25,14 @@ static bool known_fields(struct api_request *q, const char *const *names)
             api_fail_code(q, ERR_INVAL, key, "unknown field");
             return false;
         }
-        if (!json_is_string(value)) {
-            api_fail_code(q, ERR_INVAL, key, "must be text");
+        bool number = strcmp(key, "extend_s") == 0, truth = strcmp(key, "force") == 0;
+        json_int_t n = json_integer_value(value);
+        const char *wrong = number  ? json_is_integer(value) && n > 0 && n <= 86400 ? NULL : "must be 1 to 86400"
+                            : truth ? json_is_boolean(value) ? NULL : "must be true or false"
+                            : json_is_string(value) ? NULL
+                                                    : "must be text";
+        if (wrong) {
+            api_fail_code(q, ERR_INVAL, key, "%s", wrong);
             return false;
         }
     }
@@ -64,6 +70,8 @@ static void set_agent(struct api_request *q, Ev__AgentSet__Action action)
     a->extension = text_of(q->json, "extension");
     a->state = text_of(q->json, "state");
     a->reason = text_of(q->json, "reason");
+    a->force = json_is_true(json_object_get(q->json, "force"));
+    a->extend_s = (uint32_t)json_integer_value(json_object_get(q->json, "extend_s"));
     if (!a->agent || !a->extension || !a->state || !a->reason) {
         ev__command__free_unpacked(cmd, NULL);
         api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
@@ -86,12 +94,12 @@ void api_agent_logout(struct api_request *q)
 
 void api_agent_set_state(struct api_request *q)
 {
-    static const char *const names[] = {"state", "reason", NULL};
+    static const char *const names[] = {"state", "reason", "force", "extend_s", NULL};
     if (!known_fields(q, names))
         return;
     const char *state = json_string_value(json_object_get(q->json, "state"));
-    if (!state || (strcmp(state, "ready") != 0 && strcmp(state, "not_ready") != 0)) {
-        api_fail_code(q, ERR_INVAL, "state", "must be ready or not_ready");
+    if (!state || !state[0]) {
+        api_fail_code(q, ERR_INVAL, "state", "is required: ready, not_ready or another agent state");
         return;
     }
     set_agent(q, EV__AGENT_SET__ACTION__SET_STATE);

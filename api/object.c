@@ -14,6 +14,8 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"parameter", "parameters", "parameters", "name", EV__CONFIG_OBJECT__OBJECT_PARAMETER},
     {"extension", "extensions", "extensions", "number", EV__CONFIG_OBJECT__OBJECT_EXTENSION},
     {"agent", "agents", "agents", "number", EV__CONFIG_OBJECT__OBJECT_AGENT},
+    {"agent_state", "agent_states", "agent-states", "name", EV__CONFIG_OBJECT__OBJECT_AGENT_STATE},
+    {"agent_group", "agent_groups", "agent-groups", "name", EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP},
     {"queue", "queues", "queues", "name", EV__CONFIG_OBJECT__OBJECT_QUEUE},
     {"trunk", "trunks", "trunks", "name", EV__CONFIG_OBJECT__OBJECT_TRUNK},
     {"network", "networks", "networks", "name", EV__CONFIG_OBJECT__OBJECT_NETWORK},

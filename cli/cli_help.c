@@ -187,7 +187,7 @@ void cli_complete(FILE *to, int n, char **words, void (*keys)(void *ctx, const c
     } else if (strcmp(v->noun, "completion") == 0) {
         offer_values(to, "bash zsh", typed, keys, ctx);
     } else if (strcmp(v->verb, "set-state") == 0 && n_plain == 3) {
-        offer_values(to, "ready not_ready", typed, keys, ctx);
+        keys(ctx, "agent-state");
     } else {
         const char *kind = argument_keys(v, n_plain - (*v->verb ? 2 : 1));
         if (kind)

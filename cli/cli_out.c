@@ -271,8 +271,8 @@ static const char *format_of(const char *key)
 {
     static const struct {
         const char *end, *format;
-    } ends[] = {{"_at", "time"},     {"since", "time"},  {"time", "time"},   {"_ms", "ms"},       {"_us", "us"},
-                {"_bytes", "bytes"}, {"state", "state"}, {"phase", "state"}, {"members", "pairs"}};
+    } ends[] = {{"_at", "time"}, {"since", "time"},   {"until", "time"},  {"time", "time"},   {"_ms", "ms"},
+                {"_us", "us"},   {"_bytes", "bytes"}, {"state", "state"}, {"phase", "state"}, {"members", "pairs"}};
     size_t len = strlen(key);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t e = strlen(ends[i].end);

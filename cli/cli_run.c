@@ -54,7 +54,7 @@ static void advise(const struct cli_run *r, int code, long status, const char *n
     else if (code == CLI_EXIT_CONFLICT && cli_find_verb(noun, "show") && r->args->n_args > 0)
         fprintf(stderr, "  look at how it is now: ccctl %s show %s\n", noun, r->args->args[0]);
     else if (status == 422 && strcmp(r->verb->verb, "set-state") == 0)
-        fprintf(stderr, "  say ready, not_ready, busy, away or break; any other reason: not_ready --reason TEXT\n");
+        fprintf(stderr, "  see which states and reasons there are: ccctl agent-state list\n");
     else if (status == 401)
         fprintf(stderr, "  the token is wrong or missing: token_file in the configuration, or CCCTL_TOKEN\n");
     else if (status == 403)
@@ -423,23 +423,15 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
     return v;
 }
 
-/* What people call the two states an agent can be put into; a word that says why is kept as the reason (--reason, which
- * comes later, replaces it). */
+/* Other words for two of the states an agent can be put into. */
 static bool put_agent_state(json_t *body, const char *word)
 {
     static const struct {
-        const char *word, *state, *reason;
-    } words[] = {
-        {"idle", "ready", NULL},          {"available", "ready", NULL},  {"free", "ready", NULL},
-        {"not-ready", "not_ready", NULL}, {"busy", "not_ready", "busy"}, {"away", "not_ready", "away"},
-        {"break", "not_ready", "break"},
-    };
+        const char *word, *state;
+    } words[] = {{"idle", "ready"}, {"available", "ready"}, {"free", "ready"}, {"not-ready", "not_ready"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(words[i].word, word) != 0)
-            continue;
-        if (json_object_set_new(body, "state", json_string(words[i].state)) != 0)
-            return false;
-        return !words[i].reason || json_object_set_new(body, "reason", json_string(words[i].reason)) == 0;
+        if (strcmp(words[i].word, word) == 0)
+            return json_object_set_new(body, "state", json_string(words[i].state)) == 0;
     }
     return true;
 }

@@ -54,6 +54,7 @@ const struct cli_option cli_globals[] = {
 static const struct cli_option only_limit[] = {LIMIT, END};
 static const struct cli_option agent_filters[] = {
     TEXT("state", "STATE", "state", "only agents in this state", "logged_out not_ready idle ringing talking wrap_up"),
+    TEXT("activity", "NAME", "activity", "only agents who chose this state: ready, busy, away, ...", "@agent-state"),
     TEXT("group", "NAME", "group", "only agents of this group", NULL),
     TEXT("type", "TYPE", "type", "agent or supervisor", "agent supervisor"),
     TEXT("extension", "NUMBER", "extension", "the agent bound to this extension", "@extension"),
@@ -69,6 +70,8 @@ static const struct cli_option agent_fields[] = {
     TEXT("region", "NAME", "region", "home region, for queues that prefer it", NULL),
     {"skill", 0, CLI_SKILLS, "SKILL[:LEVEL[:UNTIL]]", "skills",
      "all skills anew, UNTIL a time such as 2026-12-31T00:00:00Z; repeat it or separate by commas", NULL, true},
+    NUMBER("min-busy", "SECONDS", "min_busy_s", "least time not ready; 0: as the group says"),
+    NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time after calls of queues that have none; 0: as the group says"),
     END,
 };
 static const struct cli_option agent_login[] = {
@@ -76,7 +79,27 @@ static const struct cli_option agent_login[] = {
     END,
 };
 static const struct cli_option agent_state[] = {
-    TEXT("reason", "TEXT", "reason", "why, as reports will show it", NULL),
+    TEXT("reason", "TEXT", "reason", "why, as reports will show it; some states have a list", NULL),
+    {"force", 0, CLI_FLAG, NULL, "force", "as a supervisor: whatever the least time in busy is", NULL, false},
+    NUMBER("extend", "SECONDS", "extend_s", "with wrap_up: so much longer"),
+    END,
+};
+static const struct cli_option state_fields[] = {
+    TEXT("name-zh", "TEXT", "name_zh", "name for people, Chinese", NULL),
+    TEXT("name-en", "TEXT", "name_en", "name for people, English", NULL),
+    TEXT("code", "DIGITS", "code", "what agents dial after *74", NULL),
+    {"reason", 0, CLI_LIST, "TEXT", "reasons", "all reasons anew; repeat it or separate by commas; \"\" for any", NULL,
+     true},
+    BOOL("reason-required", "reason_required", "whether a reason must be given"),
+    NUMBER("limit", "SECONDS", "limit_s", "when it ends by itself; 0: as the parameter state_limit_s says"),
+    TEXT("then", "WHAT", "then", "what follows the limit: ready or logout", "ready logout"),
+    TEXT("counts-as", "WHAT", "counts_as", "in reports: work or break", "work break"),
+    END,
+};
+static const struct cli_option group_fields[] = {
+    TEXT("display-name", "TEXT", "display_name", "name for people", NULL),
+    NUMBER("min-busy", "SECONDS", "min_busy_s", "least time not ready; 0: as the parameter min_busy_s says"),
+    NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time after calls of queues that have none"),
     END,
 };
 static const struct cli_option queue_fields[] = {
@@ -92,7 +115,9 @@ static const struct cli_option queue_fields[] = {
     NUMBER("target", "SECONDS", "target_s", "service target: its callers go behind those of others by so much"),
     NUMBER("last-served-hours", "N", "last_served_h", "how long an agent is remembered for a caller; 0: 168"),
     NUMBER("ring-time", "SECONDS", "ring_time_s", "how long an agent is rung"),
-    NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time of an agent after a call"),
+    NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time of an agent after a call; 0: the agent's own"),
+    TEXT("after-call", "WHAT", "after_call", "ready: no wrap-up, whatever the agent's own is; \"\" for wrap-up",
+         "ready"),
     BOOL("quiet", "quiet", "no prompts and no music while waiting"),
     NUMBER("max-waiting", "N", "max_waiting", "callers that may wait; 0: no limit"),
     {"member", 'm', CLI_MEMBERS, "AGENT[:LEVEL]", "members", "all members anew; repeat it or separate by commas",
@@ -303,8 +328,12 @@ static const struct cli_option audit_filters[] = {
 #define AGENT_COLUMNS                                                                                                \
     "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id " \
     "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level REGION=region "             \
-    "LOGIN=login_at/time "                                                                                           \
+    "LOGIN=login_at/time ACTIVITY=activity UNTIL=until/time WORK=work_s BREAK=break_s "                              \
     "VERSION=version"
+#define STATE_COLUMNS                                                                                        \
+    "NAME=name CODE=code ZH=name_zh EN=name_en REASONS=reasons LIMIT=limit_s THEN=then COUNTS-AS=counts_as " \
+    "| REQUIRED=reason_required/yes BUILT-IN=built_in/yes VERSION=version"
+#define GROUP_COLUMNS "NAME=name DISPLAY-NAME=display_name MIN-BUSY=min_busy_s WRAP-UP=wrap_up_s | VERSION=version"
 #define QUEUE_COLUMNS                                                                                               \
     "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in " \
     "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                   \
@@ -417,15 +446,41 @@ const struct cli_verb cli_verbs[] = {
       .example = "agent login 1001\nagent login 1001 --extension 8005"),
     V("agent", "logout", "log an agent out", .args = "NUMBER", .method = "POST", .path = "/v1/agents/{NUMBER}:logout",
       .done = "agent {NUMBER} logged out", .run = cli_run_change, .example = "agent logout 1001"),
-    V("agent", "set-state", "make an agent ready (default: idle, available) or not_ready (busy, away, break)",
+    V("agent", "set-state", "make an agent ready (the default), not_ready, busy, away, ..., or extend his wrap_up",
       .args = "NUMBER [STATE]", .method = "POST", .path = "/v1/agents/{NUMBER}:set-state", .body = "STATE=state",
       .options = agent_state, .done = "state of agent {NUMBER} set", .run = cli_run_change,
       .example =
-          "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch\nagent set-state 1001 busy"),
+          "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch\nagent set-state 1001 break\n"
+          "agent set-state 1001 ready --force\nagent set-state 1001 wrap_up --extend 30"),
 
     V("agent", "why-not", "why an agent is not offered the calls of a queue", .args = "AGENT QUEUE", .method = "GET",
       .path = "/v1/queues/{QUEUE}/agents/{AGENT}/explanation", .run = cli_run_explain,
       .example = "agent why-not 1001 service"),
+
+    V("agent-state", "list", "what agents may choose to be, with their codes and limits", .method = "GET",
+      .path = "/v1/agent-states", .columns = STATE_COLUMNS, .options = only_limit, .run = cli_run_list,
+      .example = "agent-state list"),
+    V("agent-state", "show", "one state", .args = "NAME", .method = "GET", .path = "/v1/agent-states/{NAME}",
+      .run = cli_run_show, .example = "agent-state show lunch"),
+    V("agent-state", "set", "create a state or change the given fields, of a built-in one too", .args = "NAME",
+      .method = "PATCH", .path = "/v1/agent-states/{NAME}", .options = state_fields, .done = "agent state {NAME} set",
+      .run = cli_run_set,
+      .example = "agent-state set lunch --name-zh 午餐 --code 5 --limit 1800\nagent-state set training --counts-as "
+                 "work --limit 7200 --then logout --reason product,safety --reason-required yes"),
+    V("agent-state", "delete", "remove a state; a built-in one is again as it was", .args = "NAME", .method = "DELETE",
+      .path = "/v1/agent-states/{NAME}", .done = "agent state {NAME} deleted", .run = cli_run_change,
+      .example = "agent-state delete lunch"),
+
+    V("agent-group", "list", "groups that have settings of their own", .method = "GET", .path = "/v1/agent-groups",
+      .columns = GROUP_COLUMNS, .options = only_limit, .run = cli_run_list, .example = "agent-group list"),
+    V("agent-group", "show", "one group", .args = "NAME", .method = "GET", .path = "/v1/agent-groups/{NAME}",
+      .run = cli_run_show, .example = "agent-group show east"),
+    V("agent-group", "set", "create settings of a group or change the given ones", .args = "NAME", .method = "PATCH",
+      .path = "/v1/agent-groups/{NAME}", .options = group_fields, .done = "agent group {NAME} set", .run = cli_run_set,
+      .example = "agent-group set east --min-busy 20 --wrap-up 15"),
+    V("agent-group", "delete", "remove the settings of a group", .args = "NAME", .method = "DELETE",
+      .path = "/v1/agent-groups/{NAME}", .done = "agent group {NAME} deleted", .run = cli_run_change,
+      .example = "agent-group delete east"),
 
     V("queue", "list", "queues with their numbers now", .method = "GET", .path = "/v1/queues", .columns = QUEUE_COLUMNS,
       .options = only_limit, .run = cli_run_list, .example = "queue list\nqueue list -o csv"),
@@ -631,6 +686,8 @@ const char *cli_noun_summary(const char *noun)
         {"node", "the machines of the cluster"},
         {"address", "where phones and trunks find the nodes; they move when a node goes"},
         {"agent", "people who answer: accounts, log-in, state"},
+        {"agent-state", "what agents may choose to be instead of ready"},
+        {"agent-group", "what agents of a group have in common"},
         {"queue", "waiting lines and who serves them"},
         {"call", "calls going on"},
         {"cdr", "records of ended calls"},

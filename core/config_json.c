@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agent_state.h"
 #include "core/config_json.h"
 #include "core/queue_rules.h"
 #include "core/time_group.h"
@@ -30,6 +31,8 @@ static const struct {
     [CFG_TIME_GROUP] = {"time_group", &ev__time_group__descriptor, EV__CONFIG_OBJECT__OBJECT_TIME_GROUP},
     [CFG_HOLIDAY_LIST] = {"holiday_list", &ev__holiday_list__descriptor, EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
     [CFG_PROMPT] = {"prompt", &ev__prompt__descriptor, EV__CONFIG_OBJECT__OBJECT_PROMPT},
+    [CFG_AGENT_STATE] = {"agent_state", &ev__agent_state__descriptor, EV__CONFIG_OBJECT__OBJECT_AGENT_STATE},
+    [CFG_AGENT_GROUP] = {"agent_group", &ev__agent_group__descriptor, EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP},
 };
 
 enum cfg_kind config_kind(const char *name)
@@ -187,6 +190,19 @@ static int check_agent(const Ev__Agent *a, struct err_info *info)
     return check_skills(names, a->n_skills, info);
 }
 
+static int check_agent_state(const Ev__AgentState *s, struct err_info *info)
+{
+    if (agent_state_reserved(s->name))
+        return err_set(info, ERR_INVAL, "name", "%.64s is a state that calls and logins bring about", s->name);
+    for (size_t i = 0; i < s->n_reasons; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(s->reasons[i], s->reasons[k]) == 0)
+                return twice(info, "reasons", i, "", s->reasons[i]);
+        }
+    }
+    return 0;
+}
+
 static int check_queue(const Ev__Queue *q, struct err_info *info)
 {
     for (size_t i = 0; i < q->n_preferences; i++) {
@@ -262,6 +278,7 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
     if (err)
         return err;
     return kind == CFG_AGENT           ? check_agent((const Ev__Agent *)(const void *)msg, info)
+           : kind == CFG_AGENT_STATE   ? check_agent_state((const Ev__AgentState *)(const void *)msg, info)
            : kind == CFG_QUEUE         ? check_queue((const Ev__Queue *)(const void *)msg, info)
            : kind == CFG_ACCESS_NUMBER ? check_access((const Ev__AccessNumber *)(const void *)msg, info)
            : kind == CFG_HOLIDAY_LIST  ? holiday_list_check((const Ev__HolidayList *)(const void *)msg, info)

@@ -25,6 +25,8 @@ enum cfg_kind {
     CFG_TIME_GROUP,
     CFG_HOLIDAY_LIST,
     CFG_PROMPT,
+    CFG_AGENT_STATE,
+    CFG_AGENT_GROUP,
     CFG_KINDS
 };
 
@@ -61,6 +63,7 @@ enum config_format {
     FORMAT_TEXT,       /* any printable UTF-8 */
     FORMAT_NAME,       /* letters, digits, . _ - */
     FORMAT_NUMBER,     /* what can be dialled: digits, letters, + . _ - */
+    FORMAT_DIGITS,     /* 0 to 9 */
     FORMAT_SIP_URI,    /* sip:[user@]ip[:port][;transport=udp|tcp] or empty */
     FORMAT_HEX,        /* of exactly `max` digits */
     FORMAT_SECRET_HEX, /* the same, or "-": remove */

@@ -28,6 +28,22 @@ static const struct config_rule rules[] = {
     {"Agent", "level", FORMAT_UINT, .max = 9},
     {"Agent", "region", FORMAT_NAME, .max = KEY_BYTES},
     {"Agent", "skills", FORMAT_LIST, .max = ACD_SKILLS_MAX},
+    {"Agent", "min_busy_s", FORMAT_UINT, .max = 86400},
+    {"Agent", "wrap_up_s", FORMAT_UINT, .max = 3600},
+    {"AgentGroup", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"AgentGroup", "display_name", FORMAT_TEXT, .max = 128},
+    {"AgentGroup", "min_busy_s", FORMAT_UINT, .max = 86400},
+    {"AgentGroup", "wrap_up_s", FORMAT_UINT, .max = 3600},
+    {"AgentState", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"AgentState", "name_zh", FORMAT_TEXT, .max = 64},
+    {"AgentState", "name_en", FORMAT_TEXT, .max = 64},
+    {"AgentState", "code", FORMAT_DIGITS, .max = 4},
+    {"AgentState", "reasons", FORMAT_LIST, .max = 50},
+    {"AgentState", "reasons[]", FORMAT_TEXT, .required = true, .max = KEY_BYTES},
+    {"AgentState", "reason_required", FORMAT_BOOL, .max = 1},
+    {"AgentState", "limit_s", FORMAT_UINT, .max = 604800},
+    {"AgentState", "then", FORMAT_CHOICE, .choices = "ready|logout"},
+    {"AgentState", "counts_as", FORMAT_CHOICE, .choices = "|work|break"},
     {"AgentSkill", "skill", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"AgentSkill", "level", FORMAT_UINT, .max = 9},
     {"AgentSkill", "until", FORMAT_TIME, .max = 40},
@@ -45,6 +61,7 @@ static const struct config_rule rules[] = {
     {"Queue", "priority_step_s", FORMAT_UINT, .max = 86400},
     {"Queue", "target_s", FORMAT_UINT, .max = 86400},
     {"Queue", "last_served_h", FORMAT_UINT, .max = CONFIG_SERVED_H_MAX},
+    {"Queue", "after_call", FORMAT_CHOICE, .choices = "|ready"},
     {"QueueMember", "agent", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
     {"QueueMember", "level", FORMAT_UINT, .max = 9},
     {"Trunk", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
@@ -365,6 +382,8 @@ int config_check_text(const struct config_rule *r, const char *value, const char
     case FORMAT_NUMBER:
         return of_chars(value, "+._-") ? 0
                                        : err_set(info, ERR_INVAL, path, "digits, letters, '+', '.', '_' and '-' only");
+    case FORMAT_DIGITS:
+        return value[strspn(value, "0123456789")] ? err_set(info, ERR_INVAL, path, "digits only") : 0;
     case FORMAT_SIP_URI:
         return config_parse_contact(value, addr, &port) == 0
                    ? 0

@@ -177,6 +177,7 @@ static int run_body(struct core *c, Ev__Command *cmd)
 static void timers(struct core *c)
 {
     core_agent_wrap_ups(c);
+    core_state_limits(c);
     core_agent_skills_expire(c);
     core_reg_expire(c);
 }
@@ -324,8 +325,9 @@ uint32_t core_feature_level(const struct core *c)
 uint64_t core_next_due_us(const struct core *c)
 {
     uint64_t due = 0;
-    const struct heap_item *top[] = {heap_top(&c->wraps), heap_top(&c->expiries), heap_top(&c->skills)};
-    for (int i = 0; i < 3; i++) {
+    const struct heap_item *top[] = {heap_top(&c->wraps), heap_top(&c->expiries), heap_top(&c->skills),
+                                     heap_top(&c->limits)};
+    for (int i = 0; i < 4; i++) {
         if (top[i] && (!due || top[i]->due < due))
             due = top[i]->due;
     }

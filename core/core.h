@@ -22,13 +22,15 @@
 struct core;
 struct storage;
 
-/* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event. */
+/* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event.
+ * 3: states of agents that are configured, their limits and times (core_state.c). */
 #define CORE_FEATURE_LEVEL 3u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
- * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays and prompts, else 1. A proposer writes
+ * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts and
+ * what core_state.c does, else 1. A proposer writes
  * it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */

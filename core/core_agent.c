@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/agent_state.h"
 #include "core/core_int.h"
 
 const char *core_agent_state_name(enum core_agent_state s)
@@ -62,11 +63,14 @@ void core_agent_free(struct core *c, struct agent *a)
 {
     heap_remove(&c->wraps, &a->wrap);
     heap_remove(&c->skills, &a->skill);
+    heap_remove(&c->limits, &a->limit);
     if (a->equipped && acd_agent_set(c->acd, a->key, 0, NULL, 0) != 0)
         core_oom(); /* his key will be another's */
     list_del(&a->dirty);
     c->agent_by_key[a->key] = NULL;
     (void)map_del(&c->agents, a->number);
+    if (a->work)
+        ev__agent_work__free_unpacked(a->work, NULL);
     free(a);
 }
 
@@ -75,14 +79,24 @@ void core_agents_flush(struct core *c)
     list_foreach_safe(it, &c->dirty_agents) {
         struct agent *a = list_entry(it, struct agent, dirty);
         const struct core_agent *p = &a->pub;
-        const struct storage_val v[] = {storage_text(a->number),       storage_text(a->extension),
-                                        storage_int(p->state),         storage_int(a->ready),
-                                        storage_int(a->logout),        storage_text(a->reason),
-                                        storage_int(p->since_us),      storage_int(p->login_us),
-                                        storage_int(p->idle_since_us), storage_int(p->wrap_up_until_us),
-                                        storage_int(p->call_id),       storage_int(p->answered),
-                                        storage_int(a->occupied_us),   storage_int(a->last_offer)};
-        storage_run(c->st, STORAGE_AGENT_PUT, v, 14);
+        size_t len = 0;
+        const uint8_t *work = a->work ? core_packed(c, &a->work->base, &len) : NULL;
+        const struct storage_val v[] = {storage_text(a->number),
+                                        storage_text(a->extension),
+                                        storage_int(p->state),
+                                        storage_int(a->ready),
+                                        storage_int(a->logout),
+                                        storage_text(a->reason),
+                                        storage_int(p->since_us),
+                                        storage_int(p->login_us),
+                                        storage_int(p->idle_since_us),
+                                        storage_int(p->wrap_up_until_us),
+                                        storage_int(p->call_id),
+                                        storage_int(p->answered),
+                                        storage_int(a->occupied_us),
+                                        storage_int(a->last_offer),
+                                        storage_blob(len ? work : (const uint8_t *)"", len)};
+        storage_run(c->st, STORAGE_AGENT_PUT, v, 15);
         a->told = false;
         list_del(it);
     }
@@ -102,8 +116,12 @@ static void tell(struct core *c, struct agent *a)
     struct sbuf *b = core_ev_begin(c, "agent.state", "agent", a->number);
     sbuf_kv(b, "agent", a->number);
     sbuf_kv(b, "state", core_agent_state_name(a->pub.state));
+    if (a->pub.state == CORE_AGENT_NOT_READY && a->work)
+        sbuf_kv(b, "activity", core_state_name(a));
     if (a->reason[0])
         sbuf_kv(b, "reason", a->reason);
+    if (a->cause)
+        sbuf_kv(b, "cause", a->cause);
     if (a->extension[0])
         sbuf_kv(b, "extension", a->extension);
     if (a->pub.call_id)
@@ -205,6 +223,7 @@ void core_agent_refresh(struct core *c, struct agent *a)
         heap_remove(&c->wraps, &a->wrap);
     if (s != CORE_AGENT_WRAP_UP && !k)
         p->wrap_up_until_us = 0;
+    core_state_settle(c, a, s);
     if (s == old && call == p->call_id)
         return;
     p->state = s;
@@ -250,18 +269,24 @@ void core_agent_unready(struct core *c, struct agent *a, const char *reason)
     if (a->ready) {
         a->ready = false;
         set_reason(a, reason);
+        core_state_chosen(c, a, AGENT_STATE_NOT_READY, CORE_BY_SYSTEM);
     }
+    core_agent_refresh(c, a);
+}
+
+void core_agent_make_ready(struct core *c, struct agent *a)
+{
+    a->ready = true;
+    set_reason(a, "");
+    core_state_chosen(c, a, AGENT_STATE_READY, CORE_BY_SYSTEM);
     core_agent_refresh(c, a);
 }
 
 void core_agent_reachable(struct core *c, struct ext *e)
 {
     struct agent *a = e->agent;
-    if (!a || a->ready || strcmp(a->reason, "unreachable") != 0)
-        return;
-    a->ready = true;
-    set_reason(a, "");
-    core_agent_refresh(c, a);
+    if (a && !a->ready && strcmp(a->reason, "unreachable") == 0)
+        core_agent_make_ready(c, a);
 }
 
 /* ---- the command */
@@ -274,6 +299,8 @@ static void answer_state(struct core *c, const struct agent *a)
     sbuf_kv(&b, "state", core_agent_state_name(a->pub.state));
     sbuf_kv(&b, "extension", a->extension);
     sbuf_kv(&b, "reason", a->reason);
+    if (a->pub.state == CORE_AGENT_NOT_READY && a->work)
+        sbuf_kv(&b, "activity", core_state_name(a));
     if (a->logout)
         sbuf_kv(&b, "pending", "logged_out");
     else if (a->ext && a->pub.state != CORE_AGENT_IDLE && a->pub.state != CORE_AGENT_NOT_READY)
@@ -305,18 +332,17 @@ static int login(struct core *c, struct agent *a, const Ev__AgentSet *m)
         a->pub.login_us = c->now_us;
         a->pub.answered = 0;
         a->occupied_us = a->last_offer = 0;
+        core_state_login(c, a);
     }
     a->logout = false;
-    a->ready = true;
-    set_reason(a, "");
-    core_agent_refresh(c, a);
+    core_agent_make_ready(c, a);
     return 0;
 }
 
-static int logout(struct core *c, struct agent *a)
+void core_agent_logout(struct core *c, struct agent *a)
 {
     if (!a->ext)
-        return 0;
+        return;
     char number[CORE_NAME_MAX];
     (void)strcpy(number, a->extension);
     a->logout = true;
@@ -332,26 +358,27 @@ static int logout(struct core *c, struct agent *a)
     struct ext *e = core_ext_find(c, number);
     if (e)
         core_ext_tidy(c, e);
-    return 0;
 }
 
 static int set_state(struct core *c, struct agent *a, const Ev__AgentSet *m)
 {
-    bool ready = strcmp(m->state, "ready") == 0;
-    if (!ready && strcmp(m->state, "not_ready") != 0)
-        return core_refuse(c, ERR_INVAL, "state", "a state is \"ready\" or \"not_ready\"");
-    if (strlen(m->reason) >= CORE_REASON_MAX)
-        return core_refuse(c, ERR_TOOBIG, "reason", "a reason has at most %u bytes", CORE_REASON_MAX - 1);
-    if (!a->ext)
-        return core_refuse(c, ERR_BADSTATE, "agent", "agent %.64s is not logged in", a->number);
-    a->ready = ready;
-    set_reason(a, ready ? "" : m->reason);
-    if (a->pub.state == CORE_AGENT_WRAP_UP)
-        a->pub.wrap_up_until_us = 0;
-    bool same = a->pub.state == CORE_AGENT_NOT_READY && !ready;
+    struct core_choice ch;
+    bool longer = c->feature_level >= 3 && strcmp(m->state, "wrap_up") == 0;
+    int err = longer ? core_state_extend(c, a, m) : core_state_choose(c, a, m, &ch);
+    if (err)
+        return err;
+    bool same = longer;
+    if (!longer) {
+        a->ready = ch.ready;
+        set_reason(a, ch.reason);
+        core_state_chosen(c, a, ch.name, m->force ? CORE_BY_SUPERVISOR : CORE_BY_AGENT);
+        if (a->pub.state == CORE_AGENT_WRAP_UP)
+            a->pub.wrap_up_until_us = 0;
+        same = a->pub.state == CORE_AGENT_NOT_READY && !ch.ready;
+    }
     core_agent_refresh(c, a);
     if (same)
-        tell(c, a); /* the reason may be another */
+        tell(c, a); /* the reason or the end may be another */
     return 0;
 }
 
@@ -360,11 +387,11 @@ int core_agent_set(struct core *c, const Ev__AgentSet *m)
     struct agent *a = core_agent_obj(c, m->agent);
     if (!a)
         return core_refuse(c, ERR_NOTFOUND, "agent", "there is no agent %.64s", m->agent);
-    int err;
+    int err = 0;
     if (m->action == EV__AGENT_SET__ACTION__LOGIN)
         err = login(c, a, m);
     else if (m->action == EV__AGENT_SET__ACTION__LOGOUT)
-        err = logout(c, a);
+        core_agent_logout(c, a);
     else if (m->action == EV__AGENT_SET__ACTION__SET_STATE)
         err = set_state(c, a, m);
     else

@@ -519,9 +519,7 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
             core_queue_touch(c, s->queue);
     } else if (s->phase == CORE_CALL_TALKING) {
         c->talking--;
-        const Ev__Queue *q = s->queue[0] ? core_queue_config(c, s->queue) : NULL;
-        if (q && q->wrap_up_s && k->callee && k->callee->agent)
-            k->callee->agent->pub.wrap_up_until_us = c->now_us + q->wrap_up_s * 1000000ull;
+        core_state_wrap_up(c, k);
     }
     core_cdr_write(c, k, by, cause, status, n_quality, quality);
     core_served_keep(c, k);

@@ -8,12 +8,12 @@ static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
-        return o->agent->region[0] || o->agent->n_skills ? 2 : 1;
+        return o->agent->min_busy_s || o->agent->wrap_up_s ? 3 : o->agent->region[0] || o->agent->n_skills ? 2 : 1;
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
         bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
                       q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
-        return served ? 2 : 1;
+        return q->after_call[0] ? 3 : served ? 2 : 1;
     }
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER: {
         const Ev__AccessNumber *a = o->access_number;
@@ -22,22 +22,41 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:
+    case EV__CONFIG_OBJECT__OBJECT_AGENT_STATE:
+    case EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP:
         return 3;
     default:
         return 1;
     }
 }
 
-uint32_t core_feature_of(const Ev__Command *cmd)
+static uint32_t level_of(const Ev__ConfigApply *m)
 {
     uint32_t level = 1;
-    if (cmd->body_case != EV__COMMAND__BODY_CONFIG_APPLY)
-        return level;
-    for (size_t i = 0; i < cmd->config_apply->n_set; i++) {
-        uint32_t of = object_level(cmd->config_apply->set[i]);
-        level = of > level ? of : level;
+    for (size_t i = 0; i < m->n_set; i++) {
+        uint32_t takes = object_level(m->set[i]);
+        level = takes > level ? takes : level;
     }
     return level;
+}
+
+static bool plain_state(const Ev__AgentSet *m)
+{
+    return !m->force && !m->extend_s && !m->code[0] &&
+           (m->action != EV__AGENT_SET__ACTION__SET_STATE || strcmp(m->state, "ready") == 0 ||
+            strcmp(m->state, "not_ready") == 0);
+}
+
+uint32_t core_feature_of(const Ev__Command *cmd)
+{
+    switch ((int)cmd->body_case) {
+    case EV__COMMAND__BODY_CONFIG_APPLY:
+        return level_of(cmd->config_apply);
+    case EV__COMMAND__BODY_AGENT_SET:
+        return plain_state(cmd->agent_set) ? 1 : 3;
+    default:
+        return 1;
+    }
 }
 
 uint32_t core_feature_common(const struct core *c)

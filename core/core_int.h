@@ -113,7 +113,10 @@ struct agent {
     uint64_t occupied_us;   /* ringing, talking and in wrap-up since login, while a queue's strategy goes by it */
     uint64_t last_offer;    /* the latest of a round robin, 0 none since login */
     struct list_node dirty;
-    bool told; /* CORE_EV_AGENT of this entry is out */
+    bool told;              /* CORE_EV_AGENT of this entry is out */
+    Ev__AgentWork *work;    /* NULL: nothing yet, or feature level below 3 */
+    struct heap_item limit; /* of work->until_us; tie: key */
+    const char *cause;      /* while his state is changed: why, for its event; NULL: somebody asked for it */
 };
 
 struct queue {
@@ -175,7 +178,7 @@ struct core {
     size_t n_addresses;
     struct session *sessions;
     size_t n_sessions;
-    struct heap wraps, expiries, skills;
+    struct heap wraps, expiries, skills, limits;
     uint32_t least_occupied; /* queues whose strategy goes by occupied_us */
     bool relevel;            /* levels of agents have changed that queues may go by */
     struct acd *acd;
@@ -291,6 +294,9 @@ void core_agent_equip(struct core *c, struct agent *a);
 void core_agent_skills_expire(struct core *c);
 /* He is idle: to the engine with all that strategies go by. */
 ERR_CHECKED int core_agent_offer_up(struct core *c, const struct agent *a);
+/* Ready again by the clock, not by his choice. */
+void core_agent_make_ready(struct core *c, struct agent *a);
+void core_agent_logout(struct core *c, struct agent *a);
 void core_agent_unready(struct core *c, struct agent *a, const char *reason);
 /* His telephone can be reached again. */
 void core_agent_reachable(struct core *c, struct ext *e);
@@ -298,6 +304,27 @@ struct agent *core_agent_obj(const struct core *c, const char *number);
 struct agent *core_agent_new(struct core *c, const char *number, uint32_t key);
 void core_agent_free(struct core *c, struct agent *a);
 void core_agents_flush(struct core *c);
+
+/* ---- core_state.c: what agents choose to be, how long they may and did; nothing of it below feature level 3 */
+struct core_choice {
+    bool ready;
+    const char *name, *reason;
+};
+enum core_chosen_by { CORE_BY_AGENT, CORE_BY_SUPERVISOR, CORE_BY_SYSTEM };
+/* What the command asks for, or a refusal. */
+int core_state_choose(struct core *c, const struct agent *a, const Ev__AgentSet *m, struct core_choice *out);
+/* He is (a->ready) or is not ready now, by this state; before core_agent_refresh. */
+void core_state_chosen(struct core *c, struct agent *a, const char *name, enum core_chosen_by by);
+int core_state_extend(struct core *c, struct agent *a, const Ev__AgentSet *m);
+/* For core_agent_refresh: his state is `s` from now on. */
+void core_state_settle(struct core *c, struct agent *a, enum core_agent_state s);
+void core_state_watch(struct core *c, struct agent *a); /* the clock looks at his limit, as it stands */
+void core_state_limits(struct core *c);
+void core_state_login(struct core *c, struct agent *a);
+/* The call ends that he served: his wrap-up, before his telephone is free. */
+void core_state_wrap_up(struct core *c, const struct call *k);
+const char *core_state_name(const struct agent *a); /* of one who is not ready */
+bool core_state_in_use(const struct core *c, const char *name, const char **agent);
 
 /* ---- core_call.c, core_offer.c */
 int core_call_start(struct core *c, Ev__CallStart *m);

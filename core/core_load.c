@@ -164,6 +164,12 @@ static int agent_row(void *ctx, const struct storage_row *r)
     p->answered = (uint32_t)storage_row_int(r, 11);
     a->occupied_us = storage_row_int(r, 12);
     a->last_offer = storage_row_int(r, 13);
+    size_t len;
+    const void *work = storage_row_blob(r, 14, &len);
+    a->work = len ? ev__agent_work__unpack(NULL, len, work) : NULL;
+    if (len && (!a->work || a->work->present > a->work->n_spent))
+        return ERR_CORRUPT;
+    core_state_watch(c, a);
     if ((p->state == CORE_AGENT_LOGGED_OUT) != (a->extension[0] == '\0'))
         return ERR_CORRUPT;
     if (a->extension[0]) {
@@ -270,8 +276,12 @@ void core_unload(struct core *c)
         free(e);
     }
     map_free(&c->exts);
-    for (size_t it = 0; map_next(&c->agents, &it, &slot);)
-        free(slot->value);
+    for (size_t it = 0; map_next(&c->agents, &it, &slot);) {
+        struct agent *a = slot->value;
+        if (a->work)
+            ev__agent_work__free_unpacked(a->work, NULL);
+        free(a);
+    }
     map_free(&c->agents);
     for (size_t it = 0; map_next(&c->queues, &it, &slot);)
         free(slot->value);
@@ -293,6 +303,7 @@ void core_unload(struct core *c)
     free(c->wraps.v);
     free(c->expiries.v);
     free(c->skills.v);
+    free(c->limits.v);
     acd_free(c->acd);
     core_events_reset(c);
     /* What outlives a reload stays; all else starts from nothing. */

@@ -252,17 +252,16 @@ const Ev__Agent *core_agent_bound_to(const struct core *c, const char *extension
 
 /* ---- dialled numbers */
 
-static bool feature_code(const char *called, struct core_route *out)
+static bool feature_code(const struct core *c, const char *called, struct core_route *out)
 {
     static const struct {
         const char *prefix, *name;
-        bool argument;
-    } codes[] = {{"*71", "code:login", true},
-                 {"*72", "code:logout", false},
-                 {"*73", "code:ready", false},
-                 {"*74", "code:not_ready", false}};
+        uint32_t argument; /* from which feature level on it may have one; 0: never */
+    } codes[] = {
+        {"*71", "code:login", 1}, {"*72", "code:logout", 0}, {"*73", "code:ready", 0}, {"*74", "code:not_ready", 3}};
     for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        if (strncmp(called, codes[i].prefix, 3) != 0 || (called[3] && !codes[i].argument))
+        if (strncmp(called, codes[i].prefix, 3) != 0 ||
+            (called[3] && (!codes[i].argument || c->feature_level < codes[i].argument)))
             continue;
         if (strlen(called + 3) >= sizeof out->argument)
             return false;
@@ -329,7 +328,7 @@ void core_route(const struct core *c, uint64_t at_us, const char *caller_extensi
                 struct core_route *out)
 {
     memset(out, 0, sizeof *out);
-    if (caller_extension && called[0] == '*' && feature_code(called, out))
+    if (caller_extension && called[0] == '*' && feature_code(c, called, out))
         return;
     const Ev__AccessNumber *m = core_access_number(c, called);
     if (m) {

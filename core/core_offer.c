@@ -227,6 +227,10 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     struct agent *a = k->callee ? k->callee->agent : NULL;
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLEE, s->offer_extension, a ? a->number : "");
     l->answered = true;
+    if (c->feature_level >= 3) {
+        core_pbset(&l->queue, s->offer_queue);
+        l->direct = !s->offer_queue[0];
+    }
     take(&l->dialog, &m->dialog);
     take(&s->legs[0]->dialog, &m->caller_dialog);
     core_call_acked(k, m->caller_acked);

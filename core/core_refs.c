@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/agent_state.h"
 #include "core/core_int.h"
 
 const ProtobufCMessage *core_refs_get(const struct cfg_change *ch, enum cfg_kind kind, const char *name)
@@ -52,6 +53,25 @@ static int check_access(struct cfg_change *ch, const Ev__AccessNumber *m, const 
     return err;
 }
 
+/* No other state has the code, as far as the configuration says so itself. */
+static int check_code(struct cfg_change *ch, const struct cfg *o, const char *path)
+{
+    const char *code = ((const Ev__AgentState *)(const void *)o->msg)->code, *other = NULL;
+    for (int pass = 0; code[0] && pass < 2; pass++) {
+        const struct map_slot *slot;
+        const struct map *m = pass ? &ch->set[CFG_AGENT_STATE] : &ch->c->cfg[CFG_AGENT_STATE];
+        for (size_t it = 0; map_next(m, &it, &slot);) {
+            const char *name = ((const struct cfg *)slot->value)->name;
+            const Ev__AgentState *s = (const Ev__AgentState *)(const void *)core_refs_get(ch, CFG_AGENT_STATE, name);
+            if (s && strcmp(name, o->name) != 0 && strcmp(s->code, code) == 0 && (!other || strcmp(name, other) < 0))
+                other = name;
+        }
+    }
+    char where[160];
+    (void)snprintf(where, sizeof where, "%s.code", path);
+    return other ? core_refuse(ch->c, ERR_CONFLICT, where, "code %s is that of state %.64s", code, other) : 0;
+}
+
 int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
 {
     if (o->kind == CFG_AGENT) {
@@ -81,6 +101,8 @@ int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *
     } else if (o->kind == CFG_TIME_GROUP) {
         const Ev__TimeGroup *t = (const Ev__TimeGroup *)(const void *)o->msg;
         return need(ch, path, "holidays", CFG_HOLIDAY_LIST, t->holidays);
+    } else if (o->kind == CFG_AGENT_STATE) {
+        return check_code(ch, o, path);
     } else if (o->kind == CFG_EXTENSION) {
         const Ev__Extension *x = (const Ev__Extension *)(const void *)o->msg;
         const struct ext *e = core_ext_find(ch->c, o->name);
@@ -175,6 +197,9 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
     static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_ACCESS_NUMBER, CFG_TIME_GROUP};
+    const char *agent;
+    if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
+        return in_use(ch, o, "agent", agent);
     if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW &&
         o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST)
         return 0;

@@ -80,8 +80,8 @@ static void of_state(const struct agent *a, char *out, size_t size)
         (void)snprintf(out, size, "is not logged in");
         break;
     case CORE_AGENT_NOT_READY:
-        (void)snprintf(out, size, "is not ready since %s%s%s", when(p->since_us, t), a->reason[0] ? ": " : "",
-                       a->reason);
+        (void)snprintf(out, size, "is not ready%s%s since %s%s%s", a->work && a->work->activity[0] ? ", " : "",
+                       a->work ? a->work->activity : "", when(p->since_us, t), a->reason[0] ? ": " : "", a->reason);
         break;
     case CORE_AGENT_IDLE:
         (void)snprintf(out, size, "waits for calls since %s", when(p->idle_since_us, t));

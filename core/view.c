@@ -13,8 +13,8 @@ static const struct view_kind *find_kind(const char *name)
 {
     static const char *const extension[] = {"number",   "display_name", "contact", "site",
                                             "disabled", "has_password", NULL};
-    static const char *const agent[] = {"number", "name",   "extension",        "group",  "type", "level",
-                                        "state",  "reason", "extension_in_use", "queues", NULL};
+    static const char *const agent[] = {"number", "name",   "extension",        "group",  "type",     "level",
+                                        "state",  "reason", "extension_in_use", "queues", "activity", NULL};
     static const char *const queue[] = {"name", "display_name", "strategy", "quiet", NULL};
     static const char *const trunk[] = {"name", "contact", "disabled", "takeover", NULL};
     static const char *const network[] = {"name", "takeover", "site", NULL};
@@ -22,6 +22,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const access[] = {"number", "flow", "queue", "app", "extension", "agent", "language", NULL};
     static const char *const time_group[] = {"name", "zone", "holidays", NULL};
     static const char *const by_name[] = {"name", NULL};
+    static const char *const activity[] = {"name", "code", "built_in", "counts_as", NULL};
     static const char *const token[] = {"name", "role", NULL};
     static const char *const call[] = {"call_id",   "owner", "phase", "caller", "called",   "trunk",
                                        "extension", "agent", "queue", "flow",   "language", NULL};
@@ -34,6 +35,8 @@ static const struct view_kind *find_kind(const char *name)
     static const struct view_kind kinds[] = {
         {"extension", view_list_config, extension, false},
         {"agent", view_list_config, agent, false},
+        {"agent_state", view_list_config, activity, false},
+        {"agent_group", view_list_config, by_name, false},
         {"queue", view_list_config, queue, false},
         {"trunk", view_list_config, trunk, false},
         {"network", view_list_config, network, false},

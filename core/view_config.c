@@ -4,10 +4,42 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/agent_state.h"
 #include "core/core.h"
 #include "core/view_int.h"
 
 /* ---- agents */
+
+static void add_spent(struct view *v, json_t *o, const Ev__AgentWork *w)
+{
+    json_t *times = json_array();
+    uint64_t now = clock_wall_now().us, sum[2] = {0, 0};
+    for (size_t i = 0; w && i < w->n_spent; i++) {
+        const Ev__AgentSpent *e = w->spent[i];
+        uint64_t us = e->us + (i + 1 == w->present && now > w->counted_us ? now - w->counted_us : 0);
+        sum[e->pause] += us;
+        json_t *x = json_object();
+        view_set(v, x, "state", view_text(e->state));
+        view_set(v, x, "reason", view_text(e->reason));
+        view_set(v, x, "counts_as", json_string(e->pause ? "break" : "work"));
+        view_set(v, x, "seconds", json_integer((json_int_t)(us / 1000000)));
+        view_set(v, x, "times", json_integer(e->times));
+        if (json_array_append_new(times, x) != 0)
+            v->err = ERR_NOMEM;
+    }
+    view_set(v, o, "work_s", json_integer((json_int_t)(sum[0] / 1000000)));
+    view_set(v, o, "break_s", json_integer((json_int_t)(sum[1] / 1000000)));
+    view_set(v, o, "times", times);
+}
+
+/* What he chose to be, when his present state ends by itself, and his times. `w` NULL: nothing is known of it. */
+static void add_work(struct view *v, json_t *o, const Ev__AgentWork *w, bool in, bool ready, uint64_t until_us)
+{
+    const char *activity = !in ? "" : ready ? "ready" : w && w->activity[0] ? w->activity : "not_ready";
+    view_set(v, o, "activity", json_string(activity));
+    view_set(v, o, "until", view_time(until_us));
+    add_spent(v, o, w);
+}
 
 static int state_row(void *ctx, const struct storage_row *r)
 {
@@ -26,6 +58,14 @@ static int state_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "extension_in_use", json_string(storage_row_text(r, 5)));
     view_set(v, o, "call_id", id[0] ? json_string(id) : json_null());
     view_set(v, o, "answered", json_integer((json_int_t)storage_row_int(r, 7)));
+    enum core_agent_state s = (enum core_agent_state)storage_row_int(r, 1);
+    size_t len;
+    const void *body = storage_row_blob(r, 10, &len);
+    Ev__AgentWork *w = len ? ev__agent_work__unpack(NULL, len, body) : NULL;
+    uint64_t until = s == CORE_AGENT_WRAP_UP ? storage_row_int(r, 9) : s == CORE_AGENT_NOT_READY && w ? w->until_us : 0;
+    add_work(v, o, w, s != CORE_AGENT_LOGGED_OUT, storage_row_int(r, 8) != 0, until);
+    if (w)
+        ev__agent_work__free_unpacked(w, NULL);
     if (map_set(&v->agent_states, storage_row_text(r, 0), o) != 0) {
         json_decref(o);
         return ERR_NOMEM;
@@ -39,8 +79,10 @@ static int load_states(struct view *v)
         return 0;
     v->has_states = true;
     return storage_reader_query(
-        v->r, "SELECT number, state, reason, since_us, login_us, extension, call_id, answered FROM agent_state", NULL,
-        0, state_row, v);
+        v->r,
+        "SELECT number, state, reason, since_us, login_us, extension, call_id, answered, ready, wrap_up_until_us, work"
+        " FROM agent_state",
+        NULL, 0, state_row, v);
 }
 
 static const char *state_of(const struct view *v, const char *agent)
@@ -103,6 +145,7 @@ static int add_agent(struct view *v, json_t *o, const char *number)
         view_set(v, o, "extension_in_use", json_string(""));
         view_set(v, o, "call_id", json_null());
         view_set(v, o, "answered", json_integer(0));
+        add_work(v, o, NULL, false, false, 0);
     }
     json_t *queues = map_get(&v->agent_queues, number);
     view_set(v, o, "queues", queues ? json_incref(queues) : json_array());
@@ -194,6 +237,49 @@ static int add_extension(struct view *v, json_t *o, const Ev__Extension *x)
                                 &number, 1, reg_row, &l);
 }
 
+/* ---- agent states: built-in ones are there without configuration */
+
+static void add_agent_state(struct view *v, json_t *o, const Ev__AgentState *cfg, const char *name)
+{
+    struct agent_state s;
+    if (!agent_state_get(cfg, name, &s))
+        return;
+    view_set(v, o, "name_zh", json_string(s.zh));
+    view_set(v, o, "name_en", json_string(s.en));
+    view_set(v, o, "code", json_string(s.code));
+    view_set(v, o, "counts_as", json_string(s.pause ? "break" : "work"));
+    view_set(v, o, "built_in", json_boolean(agent_state_find_builtin(name) != NULL));
+}
+
+static int add_builtin(struct view *v, const char *name)
+{
+    Ev__AgentState none = EV__AGENT_STATE__INIT;
+    none.name = (char *)(uintptr_t)name;
+    none.then = (char *)(uintptr_t) "logout"; /* by the limit of all states */
+    json_t *o = config_to_json(CFG_AGENT_STATE, &none.base, false);
+    if (!o)
+        return ERR_NOMEM;
+    view_set(v, o, "version", json_integer(0));
+    view_set(v, o, "updated_at", json_null());
+    add_agent_state(v, o, NULL, name);
+    return view_add(v, o, name);
+}
+
+/* Those that the configuration does not have, in the order of names, before `name`; NULL: all that are left. */
+static int add_builtins(struct view *v, const char *name)
+{
+    for (const struct agent_state *b; (b = agent_state_builtin(v->builtins)) != NULL; v->builtins++) {
+        int beyond = name ? strcmp(b->name, name) : -1;
+        if (beyond > 0)
+            return 0;
+        bool wanted = v->q->key ? strcmp(b->name, v->q->key) == 0 : strcmp(b->name, v->after) > 0;
+        int err = beyond != 0 && wanted ? add_builtin(v, b->name) : 0;
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
 /* ---- all of them */
 
 static int config_row(void *ctx, const struct storage_row *r)
@@ -203,11 +289,14 @@ static int config_row(void *ctx, const struct storage_row *r)
     const char *name = storage_row_text(r, 0);
     size_t len;
     const void *body = storage_row_blob(r, 3, &len);
+    int err = kind == CFG_AGENT_STATE ? add_builtins(v, name) : 0;
+    if (err)
+        return err;
     ProtobufCMessage *m = protobuf_c_message_unpack(config_descriptor(kind), NULL, len, body);
     if (!m)
         return ERR_CORRUPT;
     json_t *o = config_to_json(kind, m, false);
-    int err = o ? 0 : ERR_NOMEM;
+    err = o ? 0 : ERR_NOMEM;
     if (!err) {
         view_set(v, o, "version", json_integer((json_int_t)storage_row_int(r, 1)));
         view_set(v, o, "updated_at", view_time(storage_row_int(r, 2)));
@@ -215,6 +304,8 @@ static int config_row(void *ctx, const struct storage_row *r)
             err = add_agent(v, o, name);
         else if (kind == CFG_QUEUE)
             err = add_queue(v, o, (const Ev__Queue *)(const void *)m);
+        else if (kind == CFG_AGENT_STATE)
+            add_agent_state(v, o, (const Ev__AgentState *)(const void *)m, name);
         else if (kind == CFG_EXTENSION)
             err = add_extension(v, o, (const Ev__Extension *)(const void *)m);
     }
@@ -230,10 +321,9 @@ int view_list_config(struct view *v)
 {
     const struct storage_val vals[] = {storage_int(config_kind(v->kind->name)),
                                        storage_text(v->q->key ? v->q->key : v->after)};
-    if (v->q->key)
-        return storage_reader_query(v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name=?",
-                                    vals, 2, config_row, v);
-    return storage_reader_query(
-        v->r, "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name>? ORDER BY name", vals, 2,
-        config_row, v);
+    const char *sql = v->q->key
+                          ? "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name=?"
+                          : "SELECT name, version, updated_us, body FROM config WHERE kind=? AND name>? ORDER BY name";
+    int rc = storage_reader_query(v->r, sql, vals, 2, config_row, v);
+    return rc == 0 && strcmp(v->kind->name, "agent_state") == 0 ? add_builtins(v, NULL) : rc;
 }

@@ -21,6 +21,7 @@ struct view {
     /* loaded when first needed */
     struct map agent_states, agent_queues, positions;
     bool has_states, has_queues, has_positions;
+    size_t builtins; /* agent states that have been passed */
 };
 
 struct view_kind {

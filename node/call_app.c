@@ -52,10 +52,10 @@ static void call_code_done(struct call *k, int status, const struct core_answer 
     call_app_say(k, s ? call_code_done_prompt(s->app) : "agent_code_failed");
 }
 
-/* The agent that a code is about: the one dialled after it, or the one at (or bound to) the calling phone. */
+/* The agent that a code is about: the one dialled after the one to log in, or the one at (or bound to) the calling phone. */
 static const char *call_code_agent(struct call *k, const struct core_call *s)
 {
-    if (s->app_argument && s->app_argument[0])
+    if (s->app_argument && s->app_argument[0] && strcmp(s->app, "code:login") == 0)
         return s->app_argument;
     const struct core_agent *in = core_agent_at_extension(call_node(k)->core, s->extension);
     if (in)
@@ -80,7 +80,10 @@ static void call_code_begin(struct call *k, const struct core_call *s)
         set.agent = (char *)(uintptr_t)agent;
         set.action = call_codes[i].action;
         set.extension = (char *)(uintptr_t)s->extension;
-        set.state = (char *)(uintptr_t)call_codes[i].state;
+        if (set.action == EV__AGENT_SET__ACTION__SET_STATE && s->app_argument && s->app_argument[0])
+            set.code = (char *)(uintptr_t)s->app_argument; /* which state, as configured by then */
+        else
+            set.state = (char *)(uintptr_t)call_codes[i].state;
         if (call_propose(k, &cmd, call_code_done))
             call_app_say(k, "agent_code_failed");
         return;

@@ -91,6 +91,7 @@ struct call {
     int last_status;           /* final status of the latest attempt */
     bool offer_answer_pending; /* OfferAnswered is in flight */
     uv_timer_t *ring_timer;
+    uv_timer_t *talk_timer; /* the longest that a call may talk */
 
     /* menu */
     struct ivr_run *ivr;

@@ -272,6 +272,22 @@ static const char *call_callee_is(const struct call *k)
     return s && s->n_legs > 1 && s->legs[1].agent && s->legs[1].agent[0] ? "agent" : "callee";
 }
 
+static void call_talk_over(struct call *k)
+{
+    call_end(k, "system", "max_duration", 0);
+}
+
+/* From when they were joined, whoever's call it was then. */
+static void call_talk_limit(struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    uint32_t most = core_parameter_number(call_node(k)->core, "max_call_s", 0);
+    if (!s || !most)
+        return;
+    uint64_t now = node_time_us(call_node(k)), over = s->connected_us + most * 1000000ull;
+    call_timer_set(k, &k->talk_timer, over > now ? (over - now + 999u) / 1000u : 0, call_talk_over);
+}
+
 static void call_talk_begin(struct call *k)
 {
     if (k->shown == CALL_SHOWN_TALK)
@@ -290,6 +306,7 @@ static void call_talk_begin(struct call *k)
     if (k->ending)
         return;
     k->shown = CALL_SHOWN_TALK;
+    call_talk_limit(k);
     call_leg_hold_changed(&k->a);
     if (k->offer_again) { /* the phone has the former owner's description: the port in it was not known here */
         k->offer_again = false;

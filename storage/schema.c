@@ -52,6 +52,8 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     /* by number of the record: the oldest go first */
     "CREATE TABLE served(cdr INTEGER PRIMARY KEY, queue TEXT NOT NULL, caller TEXT NOT NULL, agent TEXT NOT NULL,"
     " time_us INTEGER NOT NULL, UNIQUE(queue, caller));",
+    /* 3 -> 4 */
+    "ALTER TABLE agent_state ADD COLUMN work BLOB NOT NULL DEFAULT x'';",
 };
 
 const struct storage_table storage_tables[] = {
@@ -67,7 +69,7 @@ const struct storage_table storage_tables[] = {
      "extension, binding"},
     {"agent_state",
      "number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us, wrap_up_until_us, call_id, "
-     "answered, occupied_us, last_offer",
+     "answered, occupied_us, last_offer, work",
      "number"},
     {"call", "call_id, owner, phase, queue, agent, priority, front, queued_us, body", "call_id"},
     {"cdr",
@@ -118,11 +120,11 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         " expires_us FROM registration ORDER BY id",
     [STORAGE_AGENT_PUT] =
         "INSERT OR REPLACE INTO agent_state(number, extension, state, ready, logout, reason, since_us,"
-        " login_us, idle_since_us, wrap_up_until_us, call_id, answered, occupied_us, last_offer)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " login_us, idle_since_us, wrap_up_until_us, call_id, answered, occupied_us, last_offer, work)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_AGENT_DEL] = "DELETE FROM agent_state WHERE number=?",
     [STORAGE_AGENT_ALL] = "SELECT number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us,"
-                          " wrap_up_until_us, call_id, answered, occupied_us, last_offer FROM agent_state"
+                          " wrap_up_until_us, call_id, answered, occupied_us, last_offer, work FROM agent_state"
                           " ORDER BY number",
     [STORAGE_CALL_PUT] =
         "INSERT OR REPLACE INTO call(call_id, owner, phase, queue, agent, priority, front, queued_us, body)"

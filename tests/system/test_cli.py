@@ -13,7 +13,7 @@ import everline
 from everline import wait_for
 from sip_phone import SipPhone
 
-SCHEMAS = {"node": "Node", "agent": "Agent", "queue": "Queue", "call": "Call", "cdr": "Cdr", "extension": "Extension", "trunk": "Trunk",
+SCHEMAS = {"agent-state": "AgentStateConfig", "node": "Node", "agent": "Agent", "queue": "Queue", "call": "Call", "cdr": "Cdr", "extension": "Extension", "trunk": "Trunk",
            "access-number": "AccessNumber", "flow": "Flow", "parameter": "Parameter", "token": "Token", "audit": "AuditRecord"}
 
 
@@ -234,11 +234,25 @@ class Ccctl(unittest.TestCase):
         wait_for(lambda: self.show("agent", "1005", node=2)["state"] == "not_ready", 5, "n3 knows")
         self.assertEqual([a["number"] for a in self.rows("agent", "--state", "not_ready")], ["1005"])
         self.ok("agent", "set-state", "1005", "ready")
-        for words, state, reason in ((["busy"], "not_ready", "busy"), ([], "idle", ""), (["away", "--reason", "dentist"], "not_ready", "dentist"),
-                                     (["idle"], "idle", "")):
+        for words, state, activity, reason in ((["busy"], "not_ready", "busy", ""), ([], "idle", "ready", ""), (["idle"], "idle", "ready", ""),
+                                               (["away", "--reason", "dentist"], "not_ready", "away", "dentist")):
             got = self.json("agent", "set-state", "1005", *words)
-            self.assertEqual((got["state"], got["reason"]), (state, reason), words)
-        self.fails(1, "agent", "set-state", "1005", "gone")
+            self.assertEqual((got["state"], got["activity"], got["reason"]), (state, activity, reason), words)
+        self.assertEqual([a["number"] for a in self.rows("agent", "--activity", "away")], ["1005"])
+        self.ok("agent-state", "set", "lunch", "--name-zh", "午餐", "--code", "5", "--reason", "meal", "--reason-required", "yes", "--limit", "60")
+        self.assertIn("one of meal", self.fails(1, "agent", "set-state", "1005", "lunch").err)
+        self.assertIsNotNone(self.json("agent", "set-state", "1005", "lunch", "--reason", "meal")["until"])
+        self.assertIn("1005", self.fails(4, "agent-state", "delete", "lunch").err)
+        self.assertRegex(self.ok("agent", "show", "1005").out, r"lunch +meal +break")
+        self.ok("agent-group", "set", "east", "--min-busy", "300")
+        self.ok("agent", "set", "1005", "--group", "east")
+        self.assertIn("300 s is the least", self.fails(4, "agent", "set-state", "1005", "ready").err)
+        self.ok("agent", "set-state", "1005", "ready", "--force")
+        self.ok("agent-group", "delete", "east")
+        self.ok("agent-state", "delete", "lunch")
+        self.assertEqual([s["name"] for s in self.rows("agent-state")], ["away", "break", "busy", "not_ready", "ready"])
+        err = self.fails(1, "agent", "set-state", "1005", "gone").err
+        self.assertIn("known are away, break, busy, not_ready, ready", err)
         self.assertEqual(self.json("agent", "logout", "1005")["state"], "logged_out")
         self.fails(4, "agent", "set-state", "1005", "ready")
         self.fails(3, "agent", "login", "1999")

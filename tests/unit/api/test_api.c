@@ -273,6 +273,17 @@ START_TEST(agents_log_in_and_out)
     a = rig_send(&R, "POST", "/v1/agents/1002:set-state", "{\"state\":\"asleep\"}");
     ck_status(a, 422);
     ck_assert_str_eq(rig_text(a, "field"), "state");
+    ck_status(rig_send(&R, "POST", "/v1/agents/1002:set-state", "{\"reason\":\"lunch\"}"), 422);
+    ck_status(rig_send(&R, "POST", "/v1/agents/1002:set-state", "{\"state\":\"ready\",\"force\":1}"), 422);
+    ck_status(rig_send(&R, "POST", "/v1/agents/1002:set-state", "{\"state\":\"wrap_up\",\"extend_s\":0}"), 422);
+    a = rig_send(&R, "PUT", "/v1/agent-states/break", "{\"limit_s\":900}"); /* a built-in one */
+    ck_status(a, 201);
+    ck_assert_str_eq(rig_text(a, "name_zh"), "小休");
+    ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/agent-states/break", NULL, "", 0), 204);
+    a = rig_get(&R, "/v1/agent-states/break");
+    ck_status(a, 200);
+    ck_assert_int_eq(rig_int(a, "limit_s"), 0);
+    ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/agent-states/break", NULL, "", 0), 404);
     ck_status(rig_send(&R, "POST", "/v1/agents/1002:set-state", "{\"state\":\"ready\"}"), 200);
     a = rig_get(&R, "/v1/queues/service/status");
     ck_status(a, 200);

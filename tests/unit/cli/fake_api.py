@@ -21,12 +21,16 @@ TOKEN = "test-token-0123456789"
 KINDS = {  # path: (kind, key, fields that the server adds)
     "extensions": ("Extension", "number", {"display_name": "", "contact": "", "site": "", "disabled": False, "has_password": False,
                                            "registrations": []}),
-    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "state": "logged_out",
+    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "min_busy_s": 0, "wrap_up_s": 0, "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
+                                   "state": "logged_out",
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,
                                    "answered": 0, "queues": []}),
-    "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "quiet": False,
+    "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "after_call": "", "quiet": False,
                                  "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
+    "agent-states": ("AgentStateConfig", "name", {"name_zh": "", "name_en": "", "code": "", "reasons": [], "reason_required": False, "limit_s": 0,
+                                                  "then": "ready", "counts_as": "break", "built_in": False}),
+    "agent-groups": ("AgentGroup", "name", {"display_name": "", "min_busy_s": 0, "wrap_up_s": 0}),
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "priority": 0, "quiet": False,
@@ -364,8 +368,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return 200, dict(out, agents=[])
         if verb:
             agent = self.find(table, key)
-            if verb == "set-state" and body["state"] not in ("ready", "not_ready"):
-                raise Problem(422, "invalid", "state: expected ready or not_ready", field="state")
+            if verb == "set-state" and body["state"] not in ("ready", "not_ready", "wrap_up") and body["state"] not in s.objects["agent-states"]:
+                raise Problem(422, "invalid", "state: there is no state %s" % body["state"], field="state")
             if verb == "set-state" and agent["state"] == "logged_out":
                 raise Problem(409, "wrong_state", "agent %s is logged out" % key)
             agent["state"] = {"login": "idle", "logout": "logged_out"}.get(verb) or ("idle" if body["state"] == "ready" else "not_ready")

@@ -424,13 +424,14 @@ static void downgrade(const char *dir)
     char *why = NULL;
     int rc = sqlite3_exec(db,
                           "ALTER TABLE agent_state DROP COLUMN occupied_us; ALTER TABLE agent_state DROP COLUMN last_offer;"
+                          "ALTER TABLE agent_state DROP COLUMN work;"
                           "DROP TABLE served; PRAGMA user_version=2;",
                           NULL, NULL, &why);
     ck_assert_msg(rc == SQLITE_OK, "%s", why);
     ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
 
-/* A database of schema 2: callers wait in the same order, agents do what they did, and it is as if it had always been of schema 3. */
+/* A database of schema 2: callers wait in the same order, agents do what they did, and it is as if it had always been of the present one. */
 START_TEST(test_state_of_schema_2)
 {
     char before[65], after[65];
