@@ -189,6 +189,11 @@ static void check_agents(struct sim *s, const struct core *c)
             sim_fail(s, "agent %s has %u calls or offers", number, busy[i]);
         if (offers[i] && a->state != CORE_AGENT_RINGING && a->state != CORE_AGENT_TALKING)
             sim_fail(s, "agent %s is offered a call and %s", number, core_agent_state_name(a->state));
+        const struct agent *obj = core_agent_obj(c, number);
+        if (a->state == CORE_AGENT_WRAP_UP && a->wrap_up_until_us <= c->now_us)
+            sim_fail(s, "agent %s is in wrap-up beyond its limit", number);
+        if (obj->work && obj->work->until_us && obj->work->until_us <= c->now_us)
+            sim_fail(s, "agent %s is %s beyond its limit", number, core_agent_state_name(a->state));
         bool at_work = a->state == CORE_AGENT_RINGING || a->state == CORE_AGENT_TALKING;
         if (at_work && !core_call(c, a->call_id))
             sim_fail(s, "agent %s is %s in a call that is gone", number, core_agent_state_name(a->state));

@@ -114,6 +114,23 @@ static void watch(struct sim *s, struct sim_node *n)
     }
 }
 
+/* The leader raises the level once all nodes know the next (node/replica.c). */
+static void raise_level(struct sim *s, struct sim_node *n)
+{
+    uint32_t all = 0, level = core_feature_common(n->c);
+    for (const struct core_node *k = NULL; (k = core_node_next(n->c, k)) != NULL;)
+        all++;
+    if (n->role != ROLE_LEADER || !n->ready || n->tick_pending || all < s->n || level <= core_feature_level(n->c))
+        return;
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__FeatureLevel m = EV__FEATURE_LEVEL__INIT;
+    cmd.body_case = EV__COMMAND__BODY_FEATURE;
+    cmd.feature = &m;
+    m.level = level;
+    n->tick_pending = true;
+    raft_propose(s, n, &cmd, SIM_P_TICK, 0, 0);
+}
+
 static void tick(struct sim *s, struct sim_node *n)
 {
     uint64_t due = core_next_due_us(n->c);
@@ -144,6 +161,7 @@ void lease_turn(struct sim *s, struct sim_node *n)
     if (!up && !n->announcing && n->leader >= 0)
         announce(s, n);
     watch(s, n);
+    raise_level(s, n);
     tick(s, n);
     uint64_t base = raft_lease_base(s, n);
     uint64_t age = base ? s->now - base : UINT64_MAX;

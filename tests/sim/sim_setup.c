@@ -102,6 +102,9 @@ static unsigned objects(Ev__ConfigObject **set)
             abort();
         t->sources[t->n_sources++] = numbered("10.9.", i + 1, ".0/24");
     }
+    NEW(p, Parameter, PARAMETER, PARAMETER, parameter);
+    p->name = plain("auto_ready_after_s"); /* whom a call could not be brought to */
+    p->value = plain("3");
     NEW(f, Flow, FLOW, FLOW, flow);
     f->name = plain("welcome");
     f->definition = plain("{\"name\":\"welcome\"}");

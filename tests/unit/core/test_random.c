@@ -58,6 +58,12 @@ static void check_agent(const struct core *c, const struct core_agent *a, bool w
         ck_assert(takes_part(core_call(c, a->call_id), a->extension));
     ck_assert_int_eq(a->state == CORE_AGENT_LOGGED_OUT, a->extension[0] == '\0');
     ck_assert_int_eq(a->state == CORE_AGENT_WRAP_UP, a->wrap_up_until_us != 0 && a->wrap_up_until_us > c->now_us && !busy);
+    /* Nobody is in a state beyond its limit. */
+    const struct agent *obj = core_agent_obj(c, a->number);
+    if (a->state == CORE_AGENT_NOT_READY && c->feature_level >= 3)
+        ck_assert_uint_gt(obj->work->until_us, c->now_us);
+    if (obj->work && obj->work->until_us)
+        ck_assert(!obj->ready && obj->work->until_us > c->now_us && obj->work->entered_us);
     ck_assert_msg(!(waiting && a->state == CORE_AGENT_IDLE), "agent %s idles while callers wait", a->number);
 }
 
@@ -172,12 +178,29 @@ static void some_agent(Ev__Agent *a, uint64_t now_us)
         skill.until = (char *)(uintptr_t)clock_wall_text((struct clock_wall){now_us + rnd(60) * US}, until);
 }
 
+static void some_state(Ev__AgentState *s)
+{
+    static char *reasons[] = {"pause", "meal"};
+    ev__agent_state__init(s);
+    s->name = (char *)(uintptr_t)(rnd(2) ? "lunch" : "away");
+    s->limit_s = rnd(6);
+    s->then = (char *)(uintptr_t)(rnd(3) ? "ready" : "logout");
+    s->reasons = reasons;
+    s->n_reasons = rnd(3);
+    s->reason_required = rnd(2) != 0;
+}
+
 static Ev__ConfigObject some_config(uint64_t now_us)
 {
     static Ev__Queue q;
     static Ev__Agent a;
+    static Ev__AgentState s;
     Ev__ConfigObject o = EV__CONFIG_OBJECT__INIT;
-    if (rnd(2)) {
+    if (rnd(5) == 0) {
+        some_state(&s);
+        o.object_case = EV__CONFIG_OBJECT__OBJECT_AGENT_STATE;
+        o.agent_state = &s;
+    } else if (rnd(2)) {
         some_queue(&q);
         o.object_case = EV__CONFIG_OBJECT__OBJECT_QUEUE;
         o.queue = &q;
@@ -270,8 +293,11 @@ static void fill(const struct core *c, Ev__Command *m, struct made *out)
         agent.action = rnd(8) == 0 ? EV__AGENT_SET__ACTION__LOGOUT
                        : rnd(3)    ? EV__AGENT_SET__ACTION__SET_STATE
                                    : EV__AGENT_SET__ACTION__LOGIN;
-        agent.state = (char *)(uintptr_t)(rnd(5) ? "ready" : "not_ready");
+        static const char *const states[] = {"not_ready", "lunch", "away", "wrap_up"};
+        agent.state = (char *)(uintptr_t)(rnd(5) ? "ready" : states[rnd(4)]);
         agent.reason = (char *)(uintptr_t) "pause";
+        agent.force = rnd(2) != 0;
+        agent.extend_s = strcmp(agent.state, "wrap_up") == 0 ? rnd(4) : 0;
         if (agent.action == EV__AGENT_SET__ACTION__LOGIN && rnd(4) == 0)
             agent.extension = text(a, sizeof a, "8%03u", 1 + rnd(AGENTS));
         m->body_case = EV__COMMAND__BODY_AGENT_SET;
@@ -353,6 +379,12 @@ static void history(uint64_t seed)
                                        "{'kind':'access_number','number':'10006','queue':'service',"
                                        "'skills':[{'skill':'english','level':3}]}]"),
                          0);
+        ck_assert_int_eq(fx_set(&f[i], "[{'kind':'parameter','name':'auto_ready_after_s','value':'7'},"
+                                       "{'kind':'parameter','name':'min_busy_s','value':'1'},"
+                                       "{'kind':'agent_state','name':'lunch','limit_s':3}]"),
+                         0);
+        if (seed != 1) /* one history as older programs made it */
+            ck_assert_int_eq(fx_raise(&f[i], CORE_FEATURE_LEVEL), 0);
     }
     uint64_t now = f[0].now, seq = f[0].seq;
     for (unsigned done = 0; done < COMMANDS;) {

@@ -13,10 +13,7 @@ static void set(const char *text)
 
 static void raise_to(uint32_t level)
 {
-    Ev__FeatureLevel m = EV__FEATURE_LEVEL__INIT;
-    m.level = level;
-    FX_BODY(FEATURE, feature, m);
-    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    ck_assert_int_eq(fx_raise(&f, level), 0);
 }
 
 static void at_level_2(void)
