@@ -199,60 +199,66 @@ static void offer_done(void *ctx, int status)
     free(o);
 }
 
-static void offer_take(struct node_blobnet *b, uint64_t peer, const struct blob_msg *m)
+static void offer_fetch(struct node_blobnet *b, uint64_t peer, const char *name)
 {
-    if (map_get(&b->here, m->name)) {
-        blobnet_say(b, peer, BLOB_MSG_HAVE, m->name, 0, 0, 0);
-        return;
-    }
     struct offered *o = malloc(sizeof *o);
     if (!o)
         return; /* it is offered again */
     o->b = b;
     o->peer = peer;
-    memcpy(o->name, m->name, sizeof o->name);
-    if (blobnet_fetch_from(b, m->name, peer, true, offer_done, o))
+    snprintf(o->name, sizeof o->name, "%s", name);
+    if (blobnet_fetch_from(b, name, peer, true, offer_done, o))
         free(o);
 }
 
-/* Somebody got other bytes from us than the name says: either they were damaged on the way, or they are here. */
-struct recheck {
+/* A look at a file that is thought to be here. `offerer`: who offers it, and is told; it then stays for as long as a new one. 0: somebody
+ * got other bytes from us than the name says: either they were damaged on the way, or they are here. */
+struct look {
     struct node_blobnet *b;
+    uint64_t offerer;
     char name[BLOB_NAME_MAX];
     uv_work_t work;
     int rc;
 };
 
-static void recheck_run(uv_work_t *work)
+static void look_run(uv_work_t *work)
 {
-    struct recheck *r = work->data;
-    r->rc = blobs_check(r->b->store, r->name);
+    struct look *l = work->data;
+    l->rc = l->offerer ? blobs_renew(l->b->store, l->name) : blobs_check(l->b->store, l->name);
 }
 
-static void recheck_done(uv_work_t *work, int status)
+static void look_done(uv_work_t *work, int status)
 {
-    struct recheck *r = work->data;
-    struct node_blobnet *b = r->b;
+    struct look *l = work->data;
+    struct node_blobnet *b = l->b;
+    bool gone = l->rc == ERR_CORRUPT || l->rc == ERR_NOTFOUND;
     b->working--;
-    if (!status && r->rc == ERR_CORRUPT && !b->stopping) {
-        b->counts.corrupt++;
-        blobnet_note(b->n, r->name, false);
-        if (blobnet_fetch_from(b, r->name, 0, true, NULL, NULL))
-            log_warn("blob", "%.16s cannot be fetched again now", r->name);
+    b->serving--;
+    if (!status && !b->stopping && gone) {
+        b->counts.corrupt += l->rc == ERR_CORRUPT;
+        blobnet_note(b->n, l->name, false);
+        if (l->offerer)
+            offer_fetch(b, l->offerer, l->name);
+        else if (blobnet_fetch_from(b, l->name, 0, true, NULL, NULL))
+            log_warn("blob", "%.16s cannot be fetched again now", l->name);
+    } else if (!status && !b->stopping && l->offerer) {
+        blobnet_say(b, l->offerer, BLOB_MSG_HAVE, l->name, l->rc, 0, 0);
     }
-    free(r);
+    free(l);
 }
 
-static void recheck_begin(struct node_blobnet *b, const char *name)
+static void look_begin(struct node_blobnet *b, uint64_t offerer, const char *name)
 {
-    struct recheck *r = map_get(&b->here, name) && b->serving < SERVING_MAX ? calloc(1, sizeof *r) : NULL;
-    if (!r)
-        return;
-    r->b = b;
-    snprintf(r->name, sizeof r->name, "%s", name);
-    r->work.data = r;
+    struct look *l = b->serving < SERVING_MAX ? calloc(1, sizeof *l) : NULL;
+    if (!l)
+        return; /* it is offered again, or complained about */
+    l->b = b;
+    l->offerer = offerer;
+    snprintf(l->name, sizeof l->name, "%s", name);
+    l->work.data = l;
+    b->serving++;
     b->working++;
-    (void)uv_queue_work(&b->n->loop, &r->work, recheck_run, recheck_done);
+    (void)uv_queue_work(&b->n->loop, &l->work, look_run, look_done);
 }
 
 bool blobnet_message(struct node *n, uint64_t peer, const void *data, size_t len)
@@ -269,13 +275,16 @@ bool blobnet_message(struct node *n, uint64_t peer, const void *data, size_t len
     }
     switch (m.kind) {
     case BLOB_MSG_OFFER:
-        offer_take(b, peer, &m);
+        if (map_get(&b->here, m.name))
+            look_begin(b, peer, m.name);
+        else
+            offer_fetch(b, peer, m.name);
         break;
     case BLOB_MSG_HAVE:
         if (m.status == 0)
             spread_heard(b, peer, m.name);
-        else if (m.status == ERR_CORRUPT)
-            recheck_begin(b, m.name);
+        else if (m.status == ERR_CORRUPT && map_get(&b->here, m.name))
+            look_begin(b, 0, m.name);
         break;
     case BLOB_MSG_ASK:
         serve_begin(b, peer, &m);
@@ -348,6 +357,11 @@ void blobnet_stop(struct node *n)
     map_free(&b->here);
     blobs_close(b->store);
     free(b);
+}
+
+void blobnet_count_corrupt(struct node *n, unsigned count)
+{
+    n->blobnet->counts.corrupt += count;
 }
 
 void blobnet_get_counts(struct node *n, struct blobnet_counts *out)

@@ -38,6 +38,8 @@ struct blobnet_counts {
     uint64_t bytes, files, fetched, sent_bytes, corrupt;
     size_t lacking;
 };
+/* So many were found damaged elsewhere. */
+void blobnet_count_corrupt(struct node *n, unsigned count);
 void blobnet_get_counts(struct node *n, struct blobnet_counts *out);
 
 #endif

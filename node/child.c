@@ -26,7 +26,7 @@ int child_ccsound(char out[CHILD_PATH_MAX], struct err_info *info)
     }
     if (access(out, X_OK) == 0)
         return 0;
-    return err_set(info, ERR_NOTFOUND, "", "the helper %.180s is not there", out);
+    return err_set(info, ERR_IO, "", "the helper %.180s is not there", out);
 }
 
 /* The last line of what it complained, without what a terminal would obey. */

@@ -14,7 +14,7 @@
  * complaints; ERR_TIMEOUT; ERR_CLOSED (stop_fd); ERR_IO: it cannot be run, ended by a signal, or with another code. */
 ERR_CHECKED int child_run(char *const argv[], int in_fd, int out_fd, int stop_fd, unsigned timeout_ms,
                           struct err_info *info);
-/* The path of ccsound, which lies beside our own program unless the environment's CCSOUND names another. ERR_NOTFOUND. */
+/* The path of ccsound, which lies beside our own program unless the environment's CCSOUND names another. ERR_IO: it is not there. */
 ERR_CHECKED int child_ccsound(char out[CHILD_PATH_MAX], struct err_info *info);
 
 #endif

@@ -10,9 +10,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "node/blobnet.h"
 #include "node/call.h"
 #include "node/lease.h"
 #include "node/replica.h"
+#include "node/sound.h"
+#include "node/uploaded.h"
 #include "telephony/media.h"
 #include "telephony/sip.h"
 
@@ -32,7 +35,7 @@ struct metric {
 };
 
 /* The one list of figures: metrics, node status and documentation speak of the same. */
-#define METRICS_MAX 48
+#define METRICS_MAX 64
 static unsigned metrics_gather(struct node *n, struct metric *m)
 {
     struct core_counts c;
@@ -40,6 +43,7 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
     struct calls_counts k = {0};
     struct media_engine_stats md = {0};
     struct sip_stats s = {0};
+    struct blobnet_counts b = {0};
     core_get_counts(n->core, &c);
     repl_get_status(n->repl, &r);
     if (n->calls)
@@ -48,6 +52,8 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         media_engine_get_stats(n->media, &md);
     if (n->ua)
         sip_ua_get_stats(n->ua, &s);
+    if (n->blobnet)
+        blobnet_get_counts(n, &b);
     uint64_t age = repl_lease_age_us(n->repl);
     const struct metric rows[] = {
         {"everline_calls", "gauge", "Live calls in the cluster.", c.calls},
@@ -98,6 +104,12 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         {"everline_sip_overloaded_total", "counter", "Requests refused with 503.", (double)s.overloaded},
         {"everline_sip_legs", "gauge", "SIP dialogs.", s.legs},
         {"everline_sip_tcp_connections", "gauge", "TCP connections.", s.tcp_connections},
+        {"everline_blob_bytes", "gauge", "Sounds on disk.", (double)b.bytes},
+        {"everline_blob_lacking", "gauge", "Sounds that are being fetched.", (double)b.lacking},
+        {"everline_blob_fetched_total", "counter", "Sounds fetched from other nodes.", (double)b.fetched},
+        {"everline_blob_corrupt_total", "counter", "Sounds found damaged.", (double)b.corrupt},
+        {"everline_prompts_lacking", "gauge", "Prompts whose sound is not in memory yet.", (double)uploaded_lacking(n)},
+        {"everline_sound_jobs_waiting", "gauge", "Uploads and texts that wait to be made.", (double)sound_waiting(n)},
     };
     _Static_assert(sizeof rows / sizeof *rows <= METRICS_MAX, "METRICS_MAX is too small");
     memcpy(m, rows, sizeof rows);

@@ -245,6 +245,10 @@ int sound_start(struct node *n)
     list_init(&s->texts);
     list_init(&s->files);
     n->sounds = s;
+    char helper[CHILD_PATH_MAX];
+    struct err_info info;
+    if (child_ccsound(helper, &info))
+        log_warn("sound", "%s: prompts cannot be uploaded or spoken here", info.text);
     s->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (s->stop_fd < 0)
         return ERR_IO;

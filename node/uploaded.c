@@ -79,6 +79,7 @@ static void load_take(struct node_prompts *u, const struct load *l)
         memcpy(s->loaded, l->name, sizeof s->loaded);
     } else if (l->rc == ERR_CORRUPT || l->rc == ERR_NOTFOUND) {
         blobnet_note(u->n, l->name, false); /* and so it is fetched */
+        blobnet_count_corrupt(u->n, l->rc == ERR_CORRUPT);
         u->dirty = true;
     } else {
         log_warn("prompt", "%s cannot be played: %s", l->key, l->rc == ERR_INVAL ? l->info.text : err_text(l->rc));
@@ -222,6 +223,7 @@ struct care {
     uv_work_t work;
     struct map keep, gone;
     bool checks;
+    unsigned corrupt;
 };
 
 /* Asked of old files only: what it does not want is removed. */
@@ -236,7 +238,10 @@ static int care_check(void *ctx, const char *name, uint64_t bytes, uint64_t age_
     struct care *c = ctx;
     (void)bytes;
     (void)age_s;
-    return blobs_check(blobnet_store(c->u->n), name) == ERR_CORRUPT ? map_set(&c->gone, name, c) : 0;
+    if (blobs_check(blobnet_store(c->u->n), name) != ERR_CORRUPT)
+        return 0;
+    c->corrupt++;
+    return map_set(&c->gone, name, c);
 }
 
 static void care_run(uv_work_t *work)
@@ -261,6 +266,7 @@ static void care_done(uv_work_t *work, int status)
         blobnet_note(u->n, it->skey, false);
         u->dirty = true;
     }
+    blobnet_count_corrupt(u->n, c->corrupt);
     map_free(&c->keep);
     map_free(&c->gone);
     free(c);

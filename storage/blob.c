@@ -285,6 +285,18 @@ int blobs_check(struct blobs *b, const char *name)
     return !rc && strcmp(is, name) != 0 ? spoilt(b, name) : rc;
 }
 
+int blobs_renew(struct blobs *b, const char *name)
+{
+    char path[BLOB_PATH_MAX];
+    int rc = path_of(b, name, path);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&b->lock); /* before it is read: from now on no sweep takes it away */
+    rc = utimensat(AT_FDCWD, path, NULL, 0) != 0 ? err_from_errno(errno) : 0;
+    pthread_mutex_unlock(&b->lock);
+    return rc ? rc : blobs_check(b, name);
+}
+
 static int name_of(const void *data, size_t len, char name[BLOB_NAME_MAX])
 {
     EVP_MD_CTX *hash = hash_new();

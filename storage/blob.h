@@ -44,6 +44,8 @@ ERR_CHECKED int blobs_check(struct blobs *b, const char *name);
 /* Stores bytes. Known ones become as young as new ones (see blobs_sweep). */
 ERR_CHECKED int blobs_put(struct blobs *b, const void *data, size_t len, char name[BLOB_NAME_MAX],
                           struct err_info *info);
+/* Checks it and makes it as young as a new one. */
+ERR_CHECKED int blobs_renew(struct blobs *b, const char *name);
 void blobs_remove(struct blobs *b, const char *name);
 
 /* In pieces: `bytes` as they are expected (the quota is held against them), `name` what they must turn out to be, NULL: any. */

@@ -10,7 +10,9 @@ from callcase import CallCase
 from everline import rms, tone_share, wait_for, wav_samples
 
 MP3 = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tone.mp3")  # 3 s of 1400 Hz
-FLOW = {"languages": ["zh"], "start": "say", "nodes": {"say": {"type": "play", "prompts": ["promo"], "next": "say"}}}
+FLOW = {"languages": ["zh"], "start": "menu", "nodes": {
+    "menu": {"type": "menu", "prompts": ["promo"], "keys": {"0": "bye"}, "timeout_s": 1, "retries": 9, "timeout_prompts": ["promo"], "on_fail": "bye"},
+    "bye": {"type": "hangup"}}}
 
 
 def stereo_file(path, hz, seconds=4, rate=44100):
@@ -129,8 +131,15 @@ class Prompt(CallCase):
         self.hears(self.b, 700)
 
     def replaced(self, sha256):
-        """A node is killed and an empty one takes its place: it gets all sounds, also those that are not played now."""
+        """A node is killed: its caller goes on hearing the prompt from another. An empty one takes its place: it gets all sounds, also
+        those that are not played now."""
+        call = self.caller(self.c).invite("10020").wait_answered()
+        call.rtp.wait_tone(700, seconds=0.5, share=0.8, deadline=15)
         self.c.kill9()
+        at = call.rtp.mark()
+        call.rtp.wait_tone(700, seconds=0.5, share=0.8, deadline=15, after=at)
+        call.rtp.send_digits("0")
+        call.wait_ended()
         self.cluster.must("node", "remove", self.c.name, node=0, deadline=60)
         fresh = self.cluster.add_node()
         for blob in {v["sha256"] for v in self.a.api("GET", "/v1/prompts/promo").json["sounds"][0]["versions"]}:

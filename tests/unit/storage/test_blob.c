@@ -127,7 +127,7 @@ START_TEST(damage_is_found_and_removed)
         ck_assert_int_eq(blobs_put(b, "abc", 3, name, &info), 0);
         ck_assert_int_eq(blobs_check(b, ABC), 0);
         damage(ABC);
-        ck_assert_int_eq(how ? blobs_check(b, ABC) : blobs_get(b, ABC, &data, &len), ERR_CORRUPT);
+        ck_assert_int_eq(how ? blobs_renew(b, ABC) : blobs_get(b, ABC, &data, &len), ERR_CORRUPT);
         ck_assert_int_eq(blobs_size(b, ABC, &bytes), ERR_NOTFOUND);
         ck_assert_uint_eq(blobs_bytes(b), 0);
     }
@@ -186,6 +186,10 @@ START_TEST(only_old_files_that_nobody_wants_are_swept)
     grow_old(wanted);
     ck_assert_int_eq(blobs_put(b, "a", 1, again, &info), 0); /* stored once more: young again */
     ck_assert_uint_eq(blobs_sweep(b, keeps, wanted, 60), 0);
+    grow_old(a);
+    ck_assert_int_eq(blobs_renew(b, a), 0);
+    ck_assert_uint_eq(blobs_sweep(b, keeps, wanted, 60), 0);
+    ck_assert_int_eq(blobs_renew(b, NOBODY), ERR_NOTFOUND);
     grow_old(a);
     ck_assert_uint_eq(blobs_sweep(b, keeps, wanted, 60), 1);
     ck_assert_int_eq(blobs_size(b, a, &bytes), ERR_NOTFOUND);
