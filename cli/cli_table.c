@@ -105,8 +105,11 @@ static const struct cli_option group_fields[] = {
 static const struct cli_option queue_fields[] = {
     TEXT("display-name", "TEXT", "display_name", "name for people", NULL),
     TEXT("strategy", "NAME", "strategy",
-         "who is rung: longest_idle, login_order, fewest_answered, random, round_robin or least_occupied",
-         "longest_idle login_order fewest_answered random round_robin least_occupied"),
+         "who is rung: longest_idle, login_order, fewest_answered, random, round_robin, least_occupied or ring_all",
+         "longest_idle login_order fewest_answered random round_robin least_occupied ring_all"),
+    NUMBER("ring-max", "N", "ring_max", "ring_all: how many are rung at once, 1 to 32; 0: 8"),
+    TEXT("ring-no-answer", "STATE", "ring_no_answer",
+         "ring_all: who was rung in vain is ready, and rung again, or not_ready; \"\": ready", "ready not_ready"),
     {"prefer", 0, CLI_LIST, "WHAT", "preferences",
      "before the strategy: region, level, last_served, the first weighs most; \"\" for none",
      "region level last_served", true},
@@ -338,7 +341,7 @@ static const struct cli_option audit_filters[] = {
     "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in " \
     "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                   \
     "| DISPLAY-NAME=display_name QUIET=quiet/yes MAX=max_waiting PREFER=preferences STEP=priority_step_s "          \
-    "TARGET=target_s VERSION=version"
+    "TARGET=target_s RING-MAX=ring_max NO-ANSWER=ring_no_answer VERSION=version"
 #define CALL_COLUMNS                                                                                             \
     "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "            \
     "ARRIVED=arrived_at/age "                                                                                    \

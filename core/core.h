@@ -29,9 +29,8 @@ struct storage;
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
- * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts and
- * what core_state.c does, else 1. A proposer writes
- * it into the command. */
+ * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts, ring all and
+ * what core_state.c does, else 1. A proposer writes it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
 uint32_t core_feature_common(const struct core *c);
@@ -214,6 +213,7 @@ struct core_offer {
     /* Not 0: INVITEs of this and later epochs before `epoch` may still be ringing and are to be cancelled. */
     uint32_t former_epoch;
 };
+#define CORE_RING_MAX 32u /* telephones that ring at once for one call */
 struct core_call {
     uint64_t id;
     const char *owner; /* node name */
@@ -225,7 +225,12 @@ struct core_call {
     const char *flow, *flow_node, *flow_state, *language;
     const char *queue;
     uint32_t priority;
-    struct core_offer offer;
+    struct core_offer offer; /* the first of those who are rung */
+    unsigned n_offers;       /* ring all: all of them, that one first; each by an offer of its own */
+    const struct core_offer *offers;
+    unsigned
+        n_called_off; /* talking: who else was rung when it was answered; a former owner may not have come to call them off */
+    const struct core_offer *called_off;
     int fail_status; /* SIP status that fits FAILED */
     const char *fail_cause;
     size_t n_legs;

@@ -240,6 +240,7 @@ void core_agent_refresh(struct core *c, struct agent *a)
             p->idle_since_us = c->now_us;
         if (core_agent_offer_up(c, a) != 0)
             core_oom();
+        c->joins = true;
     } else if (old == CORE_AGENT_IDLE && s != CORE_AGENT_IDLE) {
         acd_agent_gone(c->acd, a->key);
     }
@@ -352,7 +353,7 @@ void core_agent_logout(struct core *c, struct agent *a)
     if (k && !talks) {
         /* Every offer to his telephone is taken back; the last one releases him. */
         while (a->ext && (k = busy_call(a, &talks)) != NULL && !talks)
-            core_offer_withdraw(c, k, 480, "logged_out");
+            core_offer_withdraw(c, k, a->ext, 480, "logged_out");
     }
     core_agent_refresh(c, a);
     struct ext *e = core_ext_find(c, number);

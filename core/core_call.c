@@ -88,14 +88,7 @@ void core_call_publish(struct call *k)
     p->language = s->language;
     p->queue = s->queue;
     p->priority = s->priority;
-    p->offer = (struct core_offer){.id = s->offer_id,
-                                   .agent = s->offer_agent,
-                                   .extension = s->offer_extension,
-                                   .queue = s->offer_queue,
-                                   .since_us = s->offer_since_us,
-                                   .ring_time_s = s->offer_ring_time_s,
-                                   .epoch = s->offer_epoch,
-                                   .former_epoch = s->offer_former_epoch};
+    core_ring_publish(k);
     p->fail_status = (int)s->fail_status;
     p->fail_cause = s->fail_cause;
     p->n_legs = s->n_legs < CORE_LEGS_MAX ? s->n_legs : CORE_LEGS_MAX;
@@ -153,7 +146,9 @@ void core_calls_flush(struct core *c)
 void core_call_free(struct call *k)
 {
     list_del(&k->dirty);
+    list_del(&k->ringing);
     ev__call_state__free_unpacked(k->st, NULL);
+    free(k->rung);
     free(k);
 }
 
@@ -189,7 +184,14 @@ static void part_add(struct ext *e, struct call *k)
     e->calls[e->n_calls++] = k;
 }
 
-static void part_drop(struct core *c, struct ext *e, struct call *k)
+void core_call_join(struct core *c, struct call *k, struct ext *e)
+{
+    part_add(e, k);
+    if (e->agent)
+        core_agent_refresh(c, e->agent);
+}
+
+void core_call_leave(struct core *c, struct call *k, struct ext *e)
 {
     unsigned i = 0;
     while (e->calls[i] != k)
@@ -206,12 +208,10 @@ void core_call_set_caller(struct core *c, struct call *k, const char *extension)
     k->caller = NULL;
     if (extension && extension[0]) {
         k->caller = core_ext(c, extension);
-        part_add(k->caller, k);
-        if (k->caller->agent)
-            core_agent_refresh(c, k->caller->agent);
+        core_call_join(c, k, k->caller);
     }
     if (old)
-        part_drop(c, old, k);
+        core_call_leave(c, k, old);
 }
 
 void core_call_set_callee(struct core *c, struct call *k, const char *extension)
@@ -220,12 +220,10 @@ void core_call_set_callee(struct core *c, struct call *k, const char *extension)
     k->callee = NULL;
     if (extension && extension[0]) {
         k->callee = core_ext(c, extension);
-        part_add(k->callee, k);
-        if (k->callee->agent)
-            core_agent_refresh(c, k->callee->agent);
+        core_call_join(c, k, k->callee);
     }
     if (old)
-        part_drop(c, old, k);
+        core_call_leave(c, k, old);
 }
 
 void core_call_fail(struct core *c, struct call *k, uint32_t status, const char *cause)
@@ -317,6 +315,7 @@ static struct call *make_call(struct core *c, Ev__CallStart *m, const struct cor
     ev__call_state__init(s);
     k->st = s;
     list_init(&k->dirty);
+    list_init(&k->ringing);
     s->call_id = m->call_id;
     s->epoch = 1;
     core_pbset(&s->owner, c->cmd->node);
@@ -523,7 +522,8 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
     }
     core_cdr_write(c, k, by, cause, status, n_quality, quality);
     core_served_keep(c, k);
-    s->offer_id = 0;
+    if (s->offer_id)
+        core_ring_clear(c, k);
     core_call_set_callee(c, k, NULL);
     core_call_set_caller(c, k, NULL);
     if (!k->told)

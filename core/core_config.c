@@ -94,6 +94,7 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
         (void)strcpy(q->name, o->name);
         q->key = o->key;
         list_init(&q->dirty);
+        list_init(&q->ringing);
         if (map_set(&c->queues, o->name, q) != 0)
             core_oom();
         if (q->key >= c->queue_keys) {
@@ -107,6 +108,8 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
     const struct acd_rules rules = queue_rules(m);
     c->least_occupied += rules.strategy == ACD_LEAST_OCCUPIED;
     c->least_occupied -= q->rules.strategy == ACD_LEAST_OCCUPIED;
+    c->ring_alls += rules.strategy == ACD_RING_ALL;
+    c->ring_alls -= q->rules.strategy == ACD_RING_ALL;
     q->rules = rules;
     int err = acd_queue_set(c->acd, q->key, &rules);
     const Ev__Queue *was = old ? (const Ev__Queue *)(const void *)old->msg : NULL;
@@ -153,6 +156,7 @@ static void uninstall(struct core *c, struct cfg *o)
             core_oom();
         c->queue_by_key[q->key] = NULL;
         c->least_occupied -= q->rules.strategy == ACD_LEAST_OCCUPIED;
+        c->ring_alls -= q->rules.strategy == ACD_RING_ALL;
         list_del(&q->dirty);
         free(q);
     } else if (o->kind == CFG_AGENT) {

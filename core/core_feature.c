@@ -13,7 +13,10 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         const Ev__Queue *q = o->queue;
         bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
                       q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
-        return q->after_call[0] ? 3 : served ? 2 : 1;
+        if (strcmp(q->strategy, queue_strategy_name(ACD_RING_ALL)) == 0 || q->ring_max || q->ring_no_answer[0] ||
+            q->after_call[0])
+            return 3;
+        return served ? 2 : 1;
     }
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER: {
         const Ev__AccessNumber *a = o->access_number;

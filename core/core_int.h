@@ -27,6 +27,7 @@
 #define CORE_IDEM_AGE_US (24ull * 3600 * 1000000)
 #define CORE_IDEM_EVERY 1024u /* keyed commands between trims that no tick asked for */
 #define CORE_LEGS_MAX 4u
+#define CORE_JOIN_LEFT_S 5u /* nobody joins a ring that is over sooner */
 #define CORE_IP_MAX 46u
 
 /* ---- small tools (core_util.c) */
@@ -123,14 +124,16 @@ struct queue {
     char name[CORE_NAME_MAX];
     uint32_t key;
     struct acd_rules rules;
-    struct list_node dirty; /* waiting list changed in this entry */
+    struct list_node dirty;   /* waiting list changed in this entry */
+    struct list_node ringing; /* calls offered from it, the earliest first, then by id (struct call.ringing) */
 };
 
 struct call {
     struct core_call pub; /* pointers into st */
     Ev__CallState *st;
-    struct ext *caller, *callee;
-    struct list_node dirty;
+    struct ext *caller, *callee; /* callee: who talks, or the first of those who are rung */
+    struct core_offer *rung;     /* pub.offers, when there are several */
+    struct list_node dirty, ringing;
     bool stored, told;
     size_t order; /* place in core.sorted */
 };
@@ -180,6 +183,8 @@ struct core {
     size_t n_sessions;
     struct heap wraps, expiries, skills, limits;
     uint32_t least_occupied; /* queues whose strategy goes by occupied_us */
+    uint32_t ring_alls;      /* queues that ring several at once */
+    bool joins;              /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
     bool relevel;            /* levels of agents have changed that queues may go by */
     struct acd *acd;
     struct lookup *lookup; /* core_lookup.c: derived from the configuration, NULL: to be made anew */
@@ -346,6 +351,9 @@ void core_call_free(struct call *k);
 void core_call_acked(struct call *k, bool acked);
 void core_call_set_caller(struct core *c, struct call *k, const char *extension);
 void core_call_set_callee(struct core *c, struct call *k, const char *extension);
+/* A telephone takes part in the call, or does so no longer; the agent there changes with it, and *e may be gone. */
+void core_call_join(struct core *c, struct call *k, struct ext *e);
+void core_call_leave(struct core *c, struct call *k, struct ext *e);
 void core_call_fail(struct core *c, struct call *k, uint32_t status, const char *cause);
 /* Writes the record and removes the call; frees k. */
 void core_call_finish(struct core *c, struct call *k, const char *by, const char *cause, uint32_t status,
@@ -355,8 +363,8 @@ Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const c
 bool core_queue_full(const struct core *c, const char *name);
 /* Into the queue named in st->queue; front 0 or a place at the very front. */
 void core_queue_enter(struct core *c, struct call *k);
-/* Takes the offer back: the call returns to the front of its queue, to its menu, or fails. */
-void core_offer_withdraw(struct core *c, struct call *k, uint32_t status, const char *cause);
+/* Takes back the offer to this telephone. With the last one the call returns to the front of its queue, to its menu, or fails. */
+void core_offer_withdraw(struct core *c, struct call *k, const struct ext *e, uint32_t status, const char *cause);
 /* Rings an extension or agent outside any queue: 0 or a code with *status and *cause. */
 int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status,
               const char **cause);
@@ -365,6 +373,29 @@ void core_decide(struct core *c);
 ERR_CHECKED int core_queue_wait(struct core *c, const struct call *k, const struct queue *q);
 void core_queue_touch(struct core *c, const char *name);
 struct queue *core_queue_obj(const struct core *c, const char *name);
+
+/* ---- core_ring.c: the telephones that are rung for one call. The first stands in offer_* of its state, further ones (ring all) in
+ * `rings`: a call that rings one is stored as it was before there could be several. */
+unsigned core_ring_count(const struct call *k);
+/* The index of an offer by its id; core_ring_count: there is none. */
+unsigned core_ring_find(const struct call *k, uint64_t offer_id);
+const char *core_ring_extension(const struct call *k, unsigned i);
+/* One more telephone. The first time: after the other fields of the offer were set. */
+void core_ring_add(struct core *c, struct call *k, const char *agent, const char *extension);
+/* One that is not the only one rings no more. */
+void core_ring_drop(struct core *c, struct call *k, unsigned i);
+/* This one has answered: the others ring no more (they stay in `rings`, to be called off), and it takes part in the call as its
+ * callee. The offer is over. */
+void core_ring_keep(struct core *c, struct call *k, unsigned i);
+/* Nobody rings any more. */
+void core_ring_clear(struct core *c, struct call *k);
+void core_ring_publish(struct call *k);
+/* Into the list of its queue: state OFFERED. */
+void core_ring_list(struct core *c, struct call *k);
+/* Agents who are idle although calls of their queue ring fewer than they may: to the earliest of those. */
+void core_ring_fill(struct core *c);
+/* ,"agents":["1001","1002"] of those who are rung now; nothing when there is one. */
+void core_ring_kv(struct sbuf *b, const struct call *k);
 
 /* ---- core_served.c: who served which caller last */
 /* The call's last_agent: who served its caller in this queue last, if the queue goes by that and it is not too long ago. */

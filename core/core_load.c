@@ -185,7 +185,7 @@ static int agent_row(void *ctx, const struct storage_row *r)
     return 0;
 }
 
-static void take_part(struct core *c, struct call *k, struct ext **slot, const char *number)
+static struct ext *take_part(struct core *c, struct call *k, const char *number)
 {
     struct ext *e = core_ext(c, number);
     if (e->n_calls == e->cap_calls) {
@@ -193,7 +193,21 @@ static void take_part(struct core *c, struct call *k, struct ext **slot, const c
         e->calls = core_grow(e->calls, e->cap_calls * sizeof(struct call *));
     }
     e->calls[e->n_calls++] = k;
-    *slot = e;
+    return e;
+}
+
+static int take_rings(struct core *c, struct call *k)
+{
+    const Ev__CallState *s = k->st;
+    k->callee = take_part(c, k, s->offer_extension);
+    for (size_t i = 0; i < s->n_rings; i++)
+        (void)take_part(c, k, s->rings[i]->extension);
+    if (s->phase != CORE_CALL_OFFERED)
+        return 0;
+    if (!core_queue_obj(c, s->offer_queue))
+        return ERR_CORRUPT;
+    core_ring_list(c, k);
+    return 0;
 }
 
 static int call_row(void *ctx, const struct storage_row *r)
@@ -206,21 +220,23 @@ static int call_row(void *ctx, const struct storage_row *r)
         return ERR_CORRUPT;
     struct call *k = core_alloc(sizeof *k);
     list_init(&k->dirty);
+    list_init(&k->ringing);
     k->st = s;
     k->stored = true;
     core_call_publish(k);
-    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_FAILED || s->n_legs == 0) {
+    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_FAILED || s->n_legs == 0 ||
+        s->n_rings >= CORE_RING_MAX) {
         core_call_free(k);
         return ERR_CORRUPT;
     }
     if (map_set_u64(&c->calls, s->call_id, k) != 0)
         core_oom();
     if (s->extension[0])
-        take_part(c, k, &k->caller, s->extension);
-    if (s->offer_id)
-        take_part(c, k, &k->callee, s->offer_extension);
-    else if (s->phase == CORE_CALL_TALKING)
-        take_part(c, k, &k->callee, s->legs[s->n_legs - 1]->number);
+        k->caller = take_part(c, k, s->extension);
+    if (s->offer_id && take_rings(c, k) != 0)
+        return ERR_CORRUPT;
+    if (!s->offer_id && s->phase == CORE_CALL_TALKING)
+        k->callee = take_part(c, k, s->legs[s->n_legs - 1]->number);
     c->talking += s->phase == CORE_CALL_TALKING;
     if (s->phase != CORE_CALL_WAITING)
         return 0;

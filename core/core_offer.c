@@ -69,45 +69,32 @@ void core_queue_enter(struct core *c, struct call *k)
     core_ev_call(c, "call.queued", k);
 }
 
-static void clear_offer(struct core *c, struct call *k)
-{
-    Ev__CallState *s = k->st;
-    s->offer_id = s->offer_since_us = 0;
-    s->offer_ring_time_s = 0;
-    core_pbset(&s->offer_agent, "");
-    core_pbset(&s->offer_extension, "");
-    core_pbset(&s->offer_queue, "");
-    core_call_publish(k);
-    core_call_set_callee(c, k, NULL);
-}
-
-/* d: who decided so, NULL outside queues */
-static void make_offer(struct core *c, struct call *k, enum core_call_phase phase, const char *agent,
-                       const char *extension, const char *queue, uint32_t ring_s, const struct acd_decision *d)
+/* Who is rung follows (core_ring_add), then offer_made. d: who decided so, NULL outside queues. */
+static void begin_offer(struct core *c, struct call *k, enum core_call_phase phase, const char *queue, uint32_t ring_s,
+                        const struct acd_decision *d)
 {
     Ev__CallState *s = k->st;
     s->phase = phase;
-    s->offer_id = ++c->offer_seq;
     s->offer_since_us = c->now_us;
     s->offer_ring_time_s = ring_s;
-    s->offer_epoch = s->epoch;
-    s->offer_former_epoch = 0;
     if (!s->offered_us)
         s->offered_us = c->now_us;
     s->offers++;
-    core_pbset(&s->offer_agent, agent);
-    core_pbset(&s->offer_extension, extension);
     core_pbset(&s->offer_queue, queue);
     if (c->feature_level < 2)
         d = NULL; /* what older programs do not write down */
     s->offer_why = d ? (uint32_t)d->why + 1 : 0;
     s->offer_candidates = d ? d->candidates : 0;
-    core_call_touch(c, k);
-    core_call_set_callee(c, k, extension);
+}
+
+static void offer_made(struct core *c, struct call *k)
+{
+    const Ev__CallState *s = k->st;
     struct sbuf *b = core_ev_call_begin(c, "call.offered", k);
-    if (d) {
-        sbuf_kv(b, "why", queue_why_name(d->why));
-        sbuf_kv_uint(b, "candidates", d->candidates);
+    core_ring_kv(b, k);
+    if (s->offer_why) {
+        sbuf_kv(b, "why", queue_why_name((enum acd_why)(s->offer_why - 1)));
+        sbuf_kv_uint(b, "candidates", s->offer_candidates);
     }
     core_ev_end(c);
 }
@@ -141,7 +128,9 @@ int core_dial(struct core *c, struct call *k, const char *agent, const char *ext
     *cause = "unreachable";
     if (!core_reachable(c, to))
         return ERR_BADSTATE;
-    make_offer(c, k, CORE_CALL_DIALLING, agent, to, "", CORE_DIAL_RING_S, NULL);
+    begin_offer(c, k, CORE_CALL_DIALLING, "", CORE_DIAL_RING_S, NULL);
+    core_ring_add(c, k, agent, to);
+    offer_made(c, k);
     return 0;
 }
 
@@ -152,11 +141,11 @@ static void requeue(struct core *c, struct call *k)
     enqueue(c, k);
 }
 
-void core_offer_withdraw(struct core *c, struct call *k, uint32_t status, const char *cause)
+static void withdraw_all(struct core *c, struct call *k, uint32_t status, const char *cause)
 {
     bool queued = k->st->phase == CORE_CALL_OFFERED;
     bool menu = k->st->from_menu;
-    clear_offer(c, k);
+    core_ring_clear(c, k);
     if (queued) {
         requeue(c, k);
     } else if (menu) {
@@ -170,27 +159,66 @@ void core_offer_withdraw(struct core *c, struct call *k, uint32_t status, const 
     }
 }
 
-/* Each match that the engine has found becomes an offer. */
+void core_offer_withdraw(struct core *c, struct call *k, const struct ext *e, uint32_t status, const char *cause)
+{
+    for (unsigned i = 0; i < core_ring_count(k) && core_ring_count(k) > 1; i++) {
+        if (strcmp(core_ring_extension(k, i), e->number) == 0) {
+            core_ring_drop(c, k, i);
+            return;
+        }
+    }
+    withdraw_all(c, k, status, cause);
+}
+
+/* Those whom the engine has chosen and who can be rung, to the front of the list. The others are passed over until their
+ * telephones register. */
+static unsigned choose_reachable(struct core *c, const struct acd_decision *d, struct agent **out)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < d->n_agents; i++) {
+        struct agent *a = c->agent_by_key[d->agents[i]];
+        if (core_reachable(c, a->extension))
+            out[n++] = a;
+    }
+    return n;
+}
+
+static void pass_over(struct core *c, const struct acd_decision *d)
+{
+    for (unsigned i = 0; i < d->n_agents; i++) {
+        struct agent *a = c->agent_by_key[d->agents[i]];
+        if (!core_reachable(c, a->extension))
+            core_agent_unready(c, a, "unreachable");
+    }
+}
+
+/* Each match that the engine has found becomes an offer, or several. */
 void core_decide(struct core *c)
 {
     struct acd_decision d;
     while (acd_decide(c->acd, &d)) {
         struct call *k = core_call_obj(c, d.call);
-        struct agent *a = c->agent_by_key[d.agents[0]];
+        struct agent *chosen[ACD_RING_MAX];
         const struct queue *q = c->queue_by_key[d.queue];
+        unsigned n = choose_reachable(c, &d, chosen);
         core_queue_touch(c, q->name);
-        if (!core_reachable(c, a->extension)) {
-            /* Nothing to ring: he is passed over until his telephone registers, the caller keeps his place. */
+        if (n == 0) { /* the caller keeps his place */
             if (acd_enqueue(c->acd, &d.was) != 0)
                 core_oom();
-            core_agent_unready(c, a, "unreachable");
+            pass_over(c, &d);
             continue;
         }
         const Ev__Queue *cfg = core_queue_config(c, q->name);
-        make_offer(c, k, CORE_CALL_OFFERED, a->number, a->extension, q->name, cfg->ring_time_s, &d);
+        begin_offer(c, k, CORE_CALL_OFFERED, q->name, cfg->ring_time_s, &d);
+        for (unsigned i = 0; i < n; i++)
+            core_ring_add(c, k, chosen[i]->number, chosen[i]->extension);
+        core_ring_list(c, k);
+        offer_made(c, k);
+        pass_over(c, &d);
         if (q->rules.strategy == ACD_ROUND_ROBIN)
-            a->last_offer = k->st->offer_id; /* stored with the state that the offer has changed */
+            chosen[0]->last_offer = k->st->offer_id; /* stored with the state that the offer has changed */
     }
+    core_ring_fill(c);
 }
 
 /* ---- commands */
@@ -200,7 +228,7 @@ static struct call *offered(struct core *c, uint64_t call_id, uint64_t offer_id)
     struct call *k = core_call_of(c, call_id);
     if (!k)
         return NULL;
-    if (!offer_id || k->st->offer_id != offer_id) {
+    if (!offer_id || core_ring_find(k, offer_id) == core_ring_count(k)) {
         (void)core_refuse(c, ERR_STALE, "offer_id", "the offer is over");
         return NULL;
     }
@@ -224,13 +252,16 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     Ev__CallState *s = k->st;
     if (s->n_legs >= CORE_LEGS_MAX)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call has too many legs");
-    struct agent *a = k->callee ? k->callee->agent : NULL;
-    Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLEE, s->offer_extension, a ? a->number : "");
+    unsigned i = core_ring_find(k, m->offer_id);
+    const struct ext *e = core_ext_find(c, core_ring_extension(k, i));
+    struct agent *a = e->agent;
+    Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLEE, e->number, a ? a->number : "");
     l->answered = true;
     if (c->feature_level >= 3) {
         core_pbset(&l->queue, s->offer_queue);
         l->direct = !s->offer_queue[0];
     }
+    core_ring_keep(c, k, i);
     take(&l->dialog, &m->dialog);
     take(&s->legs[0]->dialog, &m->caller_dialog);
     core_call_acked(k, m->caller_acked);
@@ -241,12 +272,7 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     }
     s->phase = CORE_CALL_TALKING;
     s->connected_us = c->now_us;
-    s->offer_id = s->offer_since_us = 0;
-    s->offer_ring_time_s = 0;
     s->from_menu = false;
-    core_pbset(&s->offer_agent, "");
-    core_pbset(&s->offer_extension, "");
-    core_pbset(&s->offer_queue, "");
     c->talking++;
     core_call_touch(c, k);
     if (a) {
@@ -259,6 +285,22 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     return 0;
 }
 
+/* He is not rung again until he says so; set before his telephone is free, or he would be idle for a moment. */
+static void unready(struct core *c, struct call *k, unsigned i, const char *why)
+{
+    struct agent *a = core_ext_find(c, core_ring_extension(k, i))->agent;
+    if (a && a->ready)
+        core_agent_unready(c, a, why);
+}
+
+/* Nobody has answered in time. */
+static void ring_over(struct core *c, struct call *k)
+{
+    const Ev__Queue *cfg = core_queue_config(c, k->st->offer_queue);
+    for (unsigned i = 0; cfg && queue_unready_unanswered(cfg) && i < core_ring_count(k); i++)
+        unready(c, k, i, "no_answer");
+}
+
 int core_offer_failed(struct core *c, const Ev__OfferFailed *m)
 {
     static const char *const causes[] = {"no_answer", "busy", "rejected", "unreachable", "error"};
@@ -267,12 +309,15 @@ int core_offer_failed(struct core *c, const Ev__OfferFailed *m)
     if (!k)
         return c->ans->code;
     unsigned cause = (unsigned)m->cause < 5 ? (unsigned)m->cause : EV__OFFER_FAILED__CAUSE__ERROR;
-    struct agent *a = k->callee ? k->callee->agent : NULL;
-    bool queued = k->st->phase == CORE_CALL_OFFERED;
-    if (queued && a && a->ready) {
-        /* He is not rung again until he says so; set before his telephone is free, or he would be idle for a moment. */
-        core_agent_unready(c, a, causes[cause]);
-    }
-    core_offer_withdraw(c, k, m->sip_status ? m->sip_status : statuses[cause], causes[cause]);
+    unsigned i = core_ring_find(k, m->offer_id);
+    bool over = cause == EV__OFFER_FAILED__CAUSE__NO_ANSWER;
+    if (k->st->phase == CORE_CALL_OFFERED && over)
+        ring_over(c, k);
+    else if (k->st->phase == CORE_CALL_OFFERED)
+        unready(c, k, i, causes[cause]);
+    if (core_ring_count(k) > 1 && !over)
+        core_ring_drop(c, k, i);
+    else
+        withdraw_all(c, k, m->sip_status ? m->sip_status : statuses[cause], causes[cause]);
     return 0;
 }

@@ -161,13 +161,21 @@ static struct address *stands_on(const struct core *c, const struct call *k)
 }
 
 /* Whether the phone that is being rung can be rung on as before: the INVITE came from the caller's address. */
-static bool ringing_keeps(const struct core *c, const struct call *k, const struct address *on, const char *to)
+static bool ringing_keeps(const struct core *c, const char *extension, const struct address *on, const char *to)
 {
     struct core_binding b;
     if (!on || strcmp(on->holder, to) != 0)
         return false;
-    const char *flow = core_bindings(c, k->st->offer_extension, &b, 1) ? b.flow : "";
+    const char *flow = core_bindings(c, extension, &b, 1) ? b.flow : "";
     return core_takeover_of(c, NULL, flow) == CORE_TAKEOVER_ADDRESS;
+}
+
+/* It is rung anew, and what was rung before is called off. */
+static void ring_anew(const Ev__CallState *s, uint32_t *epoch, uint32_t *former)
+{
+    if (!*former) /* the oldest: who was between may have had no time to call them off */
+        *former = *epoch;
+    *epoch = s->epoch;
 }
 
 static void call_give(struct core *c, struct call *k, struct node *to)
@@ -182,10 +190,12 @@ static void call_give(struct core *c, struct call *k, struct node *to)
     core_pbset(&s->owner, to->pub.name);
     s->epoch++;
     s->taken_over_us = c->now_us;
-    if (s->offer_id && !ringing_keeps(c, k, stands_on(c, k), to->pub.name)) {
-        if (!s->offer_former_epoch) /* the oldest: who was between may have had no time to call them off */
-            s->offer_former_epoch = s->offer_epoch;
-        s->offer_epoch = s->epoch;
+    const struct address *on = s->offer_id ? stands_on(c, k) : NULL;
+    if (s->offer_id && !ringing_keeps(c, s->offer_extension, on, to->pub.name))
+        ring_anew(s, &s->offer_epoch, &s->offer_former_epoch);
+    for (size_t i = 0; s->offer_id && i < s->n_rings; i++) {
+        if (!ringing_keeps(c, s->rings[i]->extension, on, to->pub.name))
+            ring_anew(s, &s->rings[i]->epoch, &s->rings[i]->former_epoch);
     }
     core_call_touch(c, k);
     struct sbuf *b = core_ev_call_begin(c, "call.taken_over", k);

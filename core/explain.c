@@ -241,19 +241,39 @@ static void chosen_line(const struct call *k, const char *agent, const struct qu
     }
 }
 
-static void offered_lines(const struct call *k, const struct queue *q, json_t *lines)
+static void ring_lines(const struct core *c, const struct call *k, const struct queue *q, json_t *lines)
+{
+    line(
+        lines,
+        "%u could serve the call when it was offered; the queue rings up to %u at once, and who answers first gets it.",
+        k->st->offer_candidates, q->rules.ring_max);
+    line(lines, "Who has not answered by then is %s.",
+         queue_unready_unanswered(core_queue_config(c, q->name)) ? "not ready" : "still ready, and is rung again");
+}
+
+static void offered_lines(const struct core *c, const struct call *k, const struct queue *q, json_t *lines)
 {
     const Ev__CallState *s = k->st;
     char t[CLOCK_TEXT_MAX];
+    bool ring_all = q && q->rules.strategy == ACD_RING_ALL;
     if (s->phase == CORE_CALL_OFFERED) {
         line(lines, "Agent %s is being rung at extension %s since %s, for %u seconds at most.", s->offer_agent,
              s->offer_extension, when(s->offer_since_us, t), s->offer_ring_time_s);
-        chosen_line(k, s->offer_agent, q, lines);
+        for (size_t i = 0; i < s->n_rings; i++)
+            line(lines, "Agent %s is being rung at extension %s for it too.", s->rings[i]->agent,
+                 s->rings[i]->extension);
+        if (ring_all)
+            ring_lines(c, k, q, lines);
+        else
+            chosen_line(k, s->offer_agent, q, lines);
     } else {
         const Ev__LegState *l = s->legs[s->n_legs - 1];
         line(lines, "Agent %s has answered the call from queue %s at %s.", l->agent, s->queue,
              when(s->connected_us, t));
-        chosen_line(k, l->agent, q, lines);
+        if (ring_all)
+            line(lines, "He was the first to answer of those whom the queue rang together.");
+        else
+            chosen_line(k, l->agent, q, lines);
     }
     if (s->offers > 1)
         line(lines, "It is offer %u of this call.", s->offers);
@@ -280,7 +300,7 @@ int core_explain_call(const struct core *c, uint64_t call_id, json_t **out, stru
         place_lines(c, k, q, lines);
         err = member_lines(c, k, q, o, lines);
     } else if (!err && served) {
-        offered_lines(k, q, lines);
+        offered_lines(c, k, q, lines);
     } else if (!err) {
         line(lines, "The call is not in a queue: its phase is %s.",
              core_call_phase_name((enum core_call_phase)s->phase));

@@ -54,6 +54,8 @@ struct acd_rules queue_rules(const Ev__Queue *q)
         if (strcmp(q->strategy, strategies[i]) == 0)
             r.strategy = (enum acd_strategy)i;
     }
+    if (r.strategy == ACD_RING_ALL)
+        r.ring_max = q->ring_max ? q->ring_max : QUEUE_RING_MAX;
     for (size_t i = 0; i < q->n_preferences && r.n_preferences < ACD_PREFERENCES; i++) {
         for (unsigned p = 0; p < ACD_PREFERENCES; p++) {
             if (strcmp(q->preferences[i], preferences[p]) == 0)
@@ -70,6 +72,11 @@ bool queue_prefers(const struct acd_rules *r, enum acd_preference p)
             return true;
     }
     return false;
+}
+
+bool queue_unready_unanswered(const Ev__Queue *q)
+{
+    return strcmp(q->strategy, strategies[ACD_RING_ALL]) != 0 || strcmp(q->ring_no_answer, "not_ready") == 0;
 }
 
 uint64_t queue_served_us(const Ev__Queue *q)

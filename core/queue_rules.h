@@ -9,11 +9,14 @@
 #include "core/commands.pb-c.h"
 
 #define QUEUE_SERVED_H 168u /* last_served_h that is 0 */
+#define QUEUE_RING_MAX 8u   /* ring_max that is 0 */
 
 /* 0 for "". */
 uint64_t queue_name_number(const char *name);
 struct acd_rules queue_rules(const Ev__Queue *q);
 bool queue_prefers(const struct acd_rules *r, enum acd_preference p);
+/* Whether who was rung in vain is not ready then. With ring all he stays ready, and is rung again, unless the queue says otherwise. */
+bool queue_unready_unanswered(const Ev__Queue *q);
 /* How long an agent is remembered for a caller. */
 uint64_t queue_served_us(const Ev__Queue *q);
 /* As the engine wants them: by number. `out` has room for all that the rules of configuration allow. */

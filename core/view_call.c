@@ -143,6 +143,27 @@ static json_t *leg_json(struct view *v, const Ev__LegState *l)
     return o;
 }
 
+static json_t *rung_json(struct view *v, const char *agent, const char *extension)
+{
+    json_t *o = json_object();
+    view_set(v, o, "agent", view_text(agent));
+    view_set(v, o, "extension", view_text(extension));
+    return o;
+}
+
+/* Who is rung, the one first to whom `agent` of the call points. */
+static json_t *ringing_json(struct view *v, const Ev__CallState *s)
+{
+    json_t *list = json_array();
+    if (s->offer_id && json_array_append_new(list, rung_json(v, s->offer_agent, s->offer_extension)) != 0)
+        v->err = ERR_NOMEM;
+    for (size_t i = 0; s->offer_id && i < s->n_rings; i++) {
+        if (json_array_append_new(list, rung_json(v, s->rings[i]->agent, s->rings[i]->extension)) != 0)
+            v->err = ERR_NOMEM;
+    }
+    return list;
+}
+
 static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
 {
     const char *agent = s->offer_agent;
@@ -178,6 +199,7 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "offered_at", view_time(s->offered_us));
     view_set(v, o, "connected_at", view_time(s->connected_us));
     view_set(v, o, "taken_over_at", view_time(s->taken_over_us));
+    view_set(v, o, "ringing", ringing_json(v, s));
     json_t *legs = json_array();
     for (size_t i = 0; i < s->n_legs; i++) {
         if (json_array_append_new(legs, leg_json(v, s->legs[i])) != 0)

@@ -240,7 +240,7 @@ bool call_adopt(struct call *k, const struct core_call *s)
     k->cs->counts.taken_over++;
     int rc = s->n_legs ? 0 : ERR_INVAL;
     for (size_t i = 0; i < s->n_legs && rc == 0; i++)
-        rc = adopt_leg(s->legs[i].role == CORE_LEG_CALLER ? &k->a : &k->b, s, &s->legs[i]);
+        rc = adopt_leg(s->legs[i].role == CORE_LEG_CALLER ? &k->a : k->b, s, &s->legs[i]);
     if (rc) {
         call_end(k, "system", "lost", 0);
         return false;
@@ -268,7 +268,8 @@ static void adopt_resume(struct calls *cs, uint64_t id)
         return;
     k->adopted |= !k->a.sip;
     if (same && !k->a.sip)
-        k->resumed_offer = s->offer.id;
+        for (unsigned i = 0; i < s->n_offers; i++)
+            k->resumed_offer = s->offers[i].id > k->resumed_offer ? s->offers[i].id : k->resumed_offer;
     call_make_dirty(k);
 }
 
@@ -310,7 +311,7 @@ static void adopt_move_again_a(struct call *k)
 
 static void adopt_move_again_b(struct call *k)
 {
-    adopt_move_again(k, &k->b);
+    adopt_move_again(k, k->b);
 }
 
 static void adopt_move_later(struct call_leg *l)
@@ -343,7 +344,7 @@ static void adopt_noted_a(struct call *k, int status, const struct core_answer *
 
 static void adopt_noted_b(struct call *k, int status, const struct core_answer *a)
 {
-    adopt_noted(k, &k->b, status, a);
+    adopt_noted(k, k->b, status, a);
 }
 
 /* First it is in the state that he may be told. */
@@ -410,6 +411,15 @@ static bool adopt_stands_on(const struct call_leg *l, const char *ip)
     return strcmp(d.local_ip, ip) == 0;
 }
 
+static bool adopt_any_stands_on(const struct call *k, const char *ip)
+{
+    list_foreach(it, &k->rings) {
+        if (adopt_stands_on(&list_entry(it, struct call_ring, link)->leg, ip))
+            return true;
+    }
+    return adopt_stands_on(&k->a, ip) || adopt_stands_on(k->b, ip);
+}
+
 static void adopt_forget_where(struct calls *cs, const char *ip)
 {
     const struct map_slot *slot;
@@ -417,7 +427,7 @@ static void adopt_forget_where(struct calls *cs, const char *ip)
     struct call **all = calloc(cap + 1, sizeof *all);
     for (size_t it = 0; all && map_next(&cs->by_id, &it, &slot);) {
         struct call *k = slot->value;
-        if (!ip || adopt_stands_on(&k->a, ip) || adopt_stands_on(&k->b, ip))
+        if (!ip || adopt_any_stands_on(k, ip))
             all[n++] = k;
     }
     for (size_t i = 0; i < n; i++)

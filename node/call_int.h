@@ -54,6 +54,22 @@ struct call_leg {
     bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 
+/* One telephone that is rung for a call: an offer of the state. */
+struct call_ring {
+    struct list_node link; /* call.rings */
+    uint64_t offer_id;     /* 0: not in use */
+    char extension[64];
+    struct call_leg leg;
+    unsigned attempt;            /* which of `targets` */
+    struct flow_target *targets; /* n_targets of them, malloc'ed */
+    unsigned n_targets;
+    bool rung;           /* the phone of this attempt said 18x */
+    bool again;          /* its INVITE may have been sent before, from the address that is ours now */
+    bool answer_pending; /* OfferAnswered is in flight */
+    bool over;           /* OfferFailed is in flight: kept so that it is not begun anew before that is committed */
+    int last_status;     /* final status of the latest attempt */
+};
+
 enum call_shown {
     CALL_SHOWN_NOTHING,
     CALL_SHOWN_APP,
@@ -67,29 +83,24 @@ struct call {
     struct calls *cs;
     uint64_t id;
     char text_id[17];
-    struct call_leg a, b;
-    enum call_shown shown; /* what the caller is being given now */
-    bool started;          /* CallStart is committed */
-    bool adopting;         /* waits for its address to be bound here */
-    bool adopted;          /* carried on from state: what follows may have been done by a former owner already */
-    unsigned hops;         /* that the caller's INVITE had behind it; 0 when it is not known (adopted) */
-    bool ending;           /* an end has been decided: legs are released, CallEnd is (being) committed */
-    bool gone;             /* out of the table */
+    struct call_leg a;
+    struct call_leg *b;     /* who talks with the caller: the leg of a ring, never NULL */
+    struct list_node rings; /* who is rung, or has answered */
+    struct call_ring first; /* the first of them; further ones (ring all) are malloc'ed */
+    enum call_shown shown;  /* what the caller is being given now */
+    bool started;           /* CallStart is committed */
+    bool adopting;          /* waits for its address to be bound here */
+    bool adopted;           /* carried on from state: what follows may have been done by a former owner already */
+    unsigned hops;          /* that the caller's INVITE had behind it; 0 when it is not known (adopted) */
+    bool ending;            /* an end has been decided: legs are released, CallEnd is (being) committed */
+    bool gone;              /* out of the table */
     bool dirty;
     struct list_node dirty_link, adopting_link;
     uv_timer_t *adopt_timer;
     char ports[2][64]; /* "ip:port" of its legs in the state, kept for them until it is carried on */
 
-    /* the offer that leg b serves */
-    uint64_t offer_id;
-    unsigned attempt;                  /* which of offer_targets */
-    struct flow_target *offer_targets; /* n_targets of them, malloc'ed */
-    unsigned n_targets;
-    bool rung;                 /* the phone of this attempt said 18x */
-    uint64_t resumed_offer;    /* was there when this process carried the call on from itself, under the same epoch */
-    bool offer_again;          /* its INVITE may have been sent before, from the address that is ours now */
-    int last_status;           /* final status of the latest attempt */
-    bool offer_answer_pending; /* OfferAnswered is in flight */
+    uint64_t
+        resumed_offer; /* up to this one: were there when this process carried the call on from itself, under the same epoch */
     uv_timer_t *ring_timer;
     uv_timer_t *talk_timer; /* the longest that a call may talk */
 
@@ -231,6 +242,14 @@ void call_app_played(struct call *k);
 /* ---- call_offer.c: ringing somebody */
 void call_offer_follow(struct call *k, const struct core_call *s);
 void call_offer_drop(struct call *k, int reason_status, const char *reason);
+/* Releases, or (forget) just drops, the legs of all who are rung or talk. What else is known of them stays. */
+void call_callees_close(struct call *k, int reason_status, const char *reason);
+void call_callees_forget(struct call *k);
+/* The peers who have hung up are told that it is done, or nothing. */
+void call_callees_byes_done(struct call *k, bool answer);
+void call_callees_free(struct call *k);
+/* Whether one of them is rung through this node. */
+bool call_offer_through(const struct call *k, const char *node);
 void call_bridge(struct call *k);
 void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
 

@@ -332,17 +332,17 @@ void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
 void call_leg_hold_changed(struct call_leg *l)
 {
     struct call *k = l->call;
-    if (k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b.media)
+    if (k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b->media)
         return;
-    if (!k->a.held && !k->b.held) {
+    if (!k->a.held && !k->b->held) {
         call_bridge(k);
         return;
     }
     media_unbridge(l->media);
     if (!k->a.held)
         call_play_music(&k->a);
-    else if (!k->b.held)
-        call_play_music(&k->b);
+    else if (!k->b->held)
+        call_play_music(k->b);
 }
 
 /* 0: it is not in the state, because whoever is rung has not answered yet. */
@@ -401,7 +401,7 @@ void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev)
 void call_leg_pass_key(struct call_leg *l, char digit)
 {
     struct call *k = l->call;
-    struct call_leg *other = l->callee ? &k->a : &k->b;
+    struct call_leg *other = l->callee ? &k->a : k->b;
     if (k->shown == CALL_SHOWN_TALK && other->media)
         media_stream_send_dtmf(other->media, digit, 0);
 }
@@ -430,7 +430,7 @@ static void call_leg_reoffer_a(struct call *k, int status, const struct core_ans
 
 static void call_leg_reoffer_b(struct call *k, int status, const struct core_answer *a)
 {
-    call_leg_reanswer(k, &k->b, status ? status : a->code);
+    call_leg_reanswer(k, k->b, status ? status : a->code);
 }
 
 void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev)

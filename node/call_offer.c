@@ -16,16 +16,124 @@
 
 #define CALL_TARGETS_MAX 8u /* contacts of an extension that are tried */
 
+#define CALL_LOSERS_US 32000000u /* so long (64 * T1) a phone is called off anew */
+#define CALL_ELSEWHERE 200       /* RFC 3326: another phone has answered; it shows no missed call */
+
+/* ---- who is rung */
+
+static void call_bye_done(struct call_leg *l, bool answer)
+{
+    struct sip_bye *bye = l->bye;
+    l->bye = NULL;
+    sip_bye_done(bye, answer);
+}
+
+static void call_ring_drop(struct call_ring *r, int reason_status, const char *reason)
+{
+    struct call *k = r->leg.call;
+    list_del(&r->link);
+    r->offer_id = 0;
+    free(r->targets);
+    r->targets = NULL;
+    r->n_targets = r->attempt = 0;
+    r->answer_pending = r->over = false;
+    call_leg_close(&r->leg, reason_status, reason);
+    call_leg_drop_sdp(&r->leg);
+    call_bye_done(&r->leg, true);
+    if (&r->leg == k->b)
+        k->b = &k->first.leg;
+    if (r != &k->first)
+        free(r);
+}
+
+/* All but one, who has answered; NULL: all. */
+static void call_rings_drop(struct call *k, const struct call_ring *but, int reason_status, const char *reason)
+{
+    list_foreach_safe(it, &k->rings) {
+        struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (r != but)
+            call_ring_drop(r, reason_status, reason);
+    }
+}
+
 void call_offer_drop(struct call *k, int reason_status, const char *reason)
 {
     call_timer_stop(&k->ring_timer);
-    k->offer_id = 0;
-    free(k->offer_targets);
-    k->offer_targets = NULL;
-    k->n_targets = k->attempt = 0;
-    k->offer_answer_pending = false;
-    call_leg_close(&k->b, reason_status, reason);
-    call_leg_drop_sdp(&k->b);
+    call_rings_drop(k, NULL, reason_status, reason);
+}
+
+static struct call_ring *call_ring_of(const struct call *k, uint64_t offer_id)
+{
+    list_foreach(it, &k->rings) {
+        struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (r->offer_id == offer_id)
+            return r;
+    }
+    return NULL;
+}
+
+static const struct core_offer *call_ring_offer(const struct core_call *s, uint64_t offer_id)
+{
+    for (unsigned i = 0; s && i < s->n_offers; i++) {
+        if (s->offers[i].id == offer_id)
+            return &s->offers[i];
+    }
+    return NULL;
+}
+
+static struct call_ring *call_ring_new(struct call *k, const struct core_offer *o)
+{
+    struct call_ring *r = k->first.offer_id ? calloc(1, sizeof *r) : &k->first;
+    if (!r) {
+        log_warn("call", "%s: out of memory: %s is not rung", k->text_id, o->extension);
+        return NULL;
+    }
+    list_init(&r->link);
+    list_push_back(&k->rings, &r->link);
+    r->leg.call = k;
+    r->leg.callee = true;
+    r->offer_id = o->id;
+    r->last_status = 0;
+    snprintf(r->extension, sizeof r->extension, "%s", o->extension);
+    return r;
+}
+
+void call_callees_close(struct call *k, int reason_status, const char *reason)
+{
+    call_leg_close(k->b, reason_status, reason);
+    list_foreach(it, &k->rings)
+        call_leg_close(&list_entry(it, struct call_ring, link)->leg, reason_status, reason);
+}
+
+void call_callees_forget(struct call *k)
+{
+    call_leg_forget(k->b);
+    list_foreach(it, &k->rings)
+        call_leg_forget(&list_entry(it, struct call_ring, link)->leg);
+}
+
+void call_callees_byes_done(struct call *k, bool answer)
+{
+    call_bye_done(k->b, answer);
+    list_foreach(it, &k->rings)
+        call_bye_done(&list_entry(it, struct call_ring, link)->leg, answer);
+}
+
+void call_callees_free(struct call *k)
+{
+    call_rings_drop(k, NULL, 0, NULL);
+    free(k->first.leg.remote_sdp);
+    free(k->first.leg.local_sdp);
+}
+
+bool call_offer_through(const struct call *k, const char *node)
+{
+    list_foreach(it, &k->rings) {
+        const struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (r->attempt < r->n_targets && strcmp(r->targets[r->attempt].holder, node) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* ---- outcome */
@@ -65,30 +173,55 @@ static void call_offer_failed_done(struct call *k, int status, const struct core
     (void)a; /* refused as stale: the offer is over already */
 }
 
-static void call_offer_fail(struct call *k, int sip_status)
+/* sip_status 0: the ring time is over, for all. */
+static void call_offer_fail(struct call *k, uint64_t offer_id, int sip_status)
 {
-    uint64_t offer = k->offer_id;
-    if (!offer || k->ending)
-        return;
-    call_offer_drop(k, 0, NULL);
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__OfferFailed f = EV__OFFER_FAILED__INIT;
     cmd.body_case = EV__COMMAND__BODY_OFFER_FAILED;
     cmd.offer_failed = &f;
     f.call_id = k->id;
-    f.offer_id = offer;
+    f.offer_id = offer_id;
     f.cause = call_offer_cause(sip_status);
     f.sip_status = (uint32_t)sip_status;
     if (call_propose(k, &cmd, call_offer_failed_done))
         call_end(k, "system", "no_quorum", 503);
 }
 
+static void call_ring_quiet(struct call_ring *r)
+{
+    r->over = true;
+    r->attempt = r->n_targets;
+    call_leg_close(&r->leg, 0, NULL);
+    call_leg_drop_sdp(&r->leg);
+}
+
+/* This one is not to be had; others ring on. */
+static void call_ring_fail(struct call_ring *r, int sip_status)
+{
+    struct call *k = r->leg.call;
+    if (r->over || k->ending)
+        return;
+    call_ring_quiet(r);
+    call_offer_fail(k, r->offer_id, sip_status);
+}
+
 static void call_ring_over(struct call *k)
 {
-    if (k->offer_answer_pending)
-        return; /* answered in time; the commit is on its way */
+    uint64_t offer = 0;
+    list_foreach(it, &k->rings) {
+        const struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (r->answer_pending)
+            return; /* answered in time; the commit is on its way */
+        if (!r->over)
+            offer = r->offer_id;
+    }
+    if (!offer || k->ending)
+        return;
     log_info("call", "%s: no answer", k->text_id);
-    call_offer_fail(k, 0);
+    list_foreach(it, &k->rings)
+        call_ring_quiet(list_entry(it, struct call_ring, link));
+    call_offer_fail(k, offer, 0);
 }
 
 /* ---- where to ring */
@@ -122,145 +255,179 @@ static const char *call_offer_local_ip(const struct call *k, const struct flow_t
 }
 
 /* The INVITE of one attempt. Everything that the phone tells one from another by follows from committed state. */
-static int call_offer_params(struct call *k, const struct core_call *s, unsigned attempt, uint32_t epoch,
+static int call_offer_params(struct call_ring *r, const struct core_call *s, unsigned attempt, uint32_t epoch,
                              struct ident_dialog *ids, struct sip_out_params *out)
 {
-    const struct flow_target *target = &k->offer_targets[attempt];
+    struct call *k = r->leg.call;
+    const struct flow_target *target = &r->targets[attempt];
     uint8_t nonce[32], key[32];
     char cluster[33];
     if (!core_secrets(call_node(k)->core, nonce, key, cluster))
         return ERR_BADSTATE;
-    ident_dialog(key, k->id, k->offer_id, target->id | epoch << 8, ids);
+    ident_dialog(key, k->id, r->offer_id, target->id | epoch << 8, ids);
     *out = (struct sip_out_params){
         .target = target->uri,
         .flow = target->flow[0] ? target->flow : NULL,
         .route = target->route[0] ? target->route : NULL,
         .from_user = s->caller[0] ? s->caller : "anonymous",
         .from_display = s->caller_name[0] ? s->caller_name : NULL,
-        .to_user = s->offer.extension,
+        .to_user = r->extension,
         .call_id = ids->call_id,
         .from_tag = ids->tag,
         .branch = ids->branch,
         .cseq = 1,
-        .sdp = call_leg_sdp(&k->b),
+        .sdp = call_leg_sdp(&r->leg),
         .supports_100rel = true,
         .hops = k->hops + 1,
         .cb = call_on_callee,
-        .ctx = &k->b,
+        .ctx = &r->leg,
     };
     return 0;
 }
 
-static int call_offer_invite(struct call *k, const struct core_call *s, struct err_info *info)
+static int call_offer_invite(struct call_ring *r, const struct core_call *s, const struct core_offer *o,
+                             struct err_info *info)
 {
-    const struct flow_target *target = &k->offer_targets[k->attempt];
+    struct call *k = r->leg.call;
+    const struct flow_target *target = &r->targets[r->attempt];
     struct ident_dialog ids;
     struct sip_out_params p;
     char buf[64];
     const char *local_ip = call_offer_local_ip(k, target, buf);
-    int rc = call_leg_open_media(&k->b, local_ip, call_target_family(target->uri));
+    int rc = call_leg_open_media(&r->leg, local_ip, call_target_family(target->uri));
     if (rc == 0)
-        rc = call_leg_make_offer(&k->b, call_offer_codec(k), SDP_SENDRECV);
+        rc = call_leg_make_offer(&r->leg, call_offer_codec(k), SDP_SENDRECV);
     if (rc == 0)
-        rc = call_offer_params(k, s, k->attempt, s->offer.epoch, &ids, &p);
+        rc = call_offer_params(r, s, r->attempt, o->epoch, &ids, &p);
     if (rc)
         return rc;
     p.local_ip = local_ip;
-    p.again = k->offer_again;
-    k->rung = false;
-    return sip_leg_invite(call_node(k)->ua, &p, &k->b.sip, info);
+    p.again = r->again;
+    r->rung = false;
+    return sip_leg_invite(call_node(k)->ua, &p, &r->leg.sip, info);
 }
 
 /* A former owner whose address did not come along may have left phones ringing: they are called off, then rung anew. */
-static void call_offer_cancel_former(struct call *k, const struct core_call *s)
+static void call_offer_cancel_former(struct call_ring *r, const struct core_call *s, const struct core_offer *o)
 {
     const Ev__Dialog *d = s->n_legs ? s->legs[0].dialog : NULL;
-    if (!s->offer.former_epoch || !d || !d->local_address[0])
+    if (!o->former_epoch || !d || !d->local_address[0])
         return;
-    for (uint32_t epoch = s->offer.former_epoch; epoch < s->offer.epoch; epoch++) {
-        for (unsigned i = 0; i < k->n_targets; i++) {
+    for (uint32_t epoch = o->former_epoch; epoch < o->epoch; epoch++) {
+        for (unsigned i = 0; i < r->n_targets; i++) {
             struct ident_dialog ids;
             struct sip_out_params p;
-            if (call_offer_params(k, s, i, epoch, &ids, &p) == 0)
-                sip_cancel_former(call_node(k)->ua, &p, d->local_address);
+            if (call_offer_params(r, s, i, epoch, &ids, &p) == 0)
+                sip_cancel_former(call_node(r->leg.call)->ua, &p, d->local_address);
         }
     }
 }
 
 /* Rings the next contact that can be rung at all; with none left the offer has failed. */
-static void call_offer_ring_next(struct call *k)
+static void call_offer_ring_next(struct call_ring *r)
 {
+    struct call *k = r->leg.call;
     const struct core_call *s = call_state(k);
-    while (s && k->attempt < k->n_targets) {
+    const struct core_offer *o = call_ring_offer(s, r->offer_id);
+    while (o && r->attempt < r->n_targets) {
         struct err_info info = {0};
-        int rc = call_offer_invite(k, s, &info);
+        int rc = call_offer_invite(r, s, o, &info);
         if (rc == 0)
             return;
-        log_info("call", "%s: %s cannot be rung: %s", k->text_id, k->offer_targets[k->attempt].uri,
+        log_info("call", "%s: %s cannot be rung: %s", k->text_id, r->targets[r->attempt].uri,
                  info.text[0] ? info.text : err_text(rc));
-        k->last_status = 480;
-        k->attempt++;
+        r->last_status = 480;
+        r->attempt++;
     }
-    call_offer_fail(k, k->last_status ? k->last_status : 480);
+    call_ring_fail(r, r->last_status ? r->last_status : 480);
+}
+
+/* This contact is given up for another one. */
+static void call_offer_ring_from(struct call_ring *r, unsigned attempt)
+{
+    call_leg_close(&r->leg, 0, NULL);
+    call_leg_drop_sdp(&r->leg);
+    r->attempt = attempt;
+    call_offer_ring_next(r);
 }
 
 /* The node that the phone is rung through may have died meanwhile. A connection is gone with it; a phone on UDP can still be
  * reached where the node's address comes up again, and that is waited for when it rings already or there is no other way. */
-static void call_offer_check_holder(struct call *k)
+static void call_offer_check_holder(struct call_ring *r)
 {
-    if (!k->offer_id || !k->b.sip || k->offer_answer_pending || k->attempt >= k->n_targets)
+    struct call *k = r->leg.call;
+    if (r->over || !r->leg.sip || r->answer_pending || r->attempt >= r->n_targets)
         return;
-    const struct flow_target *t = &k->offer_targets[k->attempt];
+    const struct flow_target *t = &r->targets[r->attempt];
     const struct core_node *holder = t->holder[0] ? core_node(call_node(k)->core, t->holder) : NULL;
     bool tcp = strstr(t->route, ";transport=tcp") != NULL;
-    if (!t->holder[0] || (holder && holder->up) || (!tcp && (k->rung || k->attempt + 1 >= k->n_targets)))
+    if (!t->holder[0] || (holder && holder->up) || (!tcp && (r->rung || r->attempt + 1 >= r->n_targets)))
         return;
     log_info("call", "%s: %s was rung through node %s, which is down", k->text_id, t->uri, t->holder);
-    call_leg_close(&k->b, 0, NULL);
-    call_leg_drop_sdp(&k->b);
-    k->last_status = 480;
-    k->attempt++;
-    call_offer_ring_next(k);
+    r->last_status = 480;
+    call_offer_ring_from(r, r->attempt + 1);
 }
 
-static void call_offer_find(struct call *k, const char *extension)
+static void call_offer_find(struct call_ring *r)
 {
+    struct call *k = r->leg.call;
     struct flow_target found[CALL_TARGETS_MAX];
-    size_t n = flow_targets(call_node(k), extension, found, CALL_TARGETS_MAX);
-    k->offer_targets = n ? malloc(n * sizeof found[0]) : NULL;
-    if (!k->offer_targets && n)
-        log_warn("call", "%s: out of memory: %s is not rung", k->text_id, extension);
-    k->n_targets = k->offer_targets ? (unsigned)n : 0;
-    if (k->offer_targets)
-        memcpy(k->offer_targets, found, n * sizeof found[0]);
+    size_t n = flow_targets(call_node(k), r->extension, found, CALL_TARGETS_MAX);
+    r->targets = n ? malloc(n * sizeof found[0]) : NULL;
+    if (!r->targets && n)
+        log_warn("call", "%s: out of memory: %s is not rung", k->text_id, r->extension);
+    r->n_targets = r->targets ? (unsigned)n : 0;
+    if (r->targets)
+        memcpy(r->targets, found, n * sizeof found[0]);
 }
 
-static void call_offer_begin(struct call *k, const struct core_call *s)
+static void call_offer_begin(struct call *k, const struct core_call *s, const struct core_offer *o)
 {
-    call_offer_drop(k, 0, NULL);
-    k->offer_id = s->offer.id;
-    k->last_status = 0;
-    call_offer_find(k, s->offer.extension);
-    uint64_t now = node_time_us(call_node(k)), ring = (uint64_t)s->offer.ring_time_s * 1000000u;
-    uint64_t over = s->offer.since_us + ring;
-    call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
-    log_debug("call", "%s: rings %s%s%s", k->text_id, s->offer.extension, s->offer.agent[0] ? " for agent " : "",
-              s->offer.agent);
+    struct call_ring *r = call_ring_new(k, o);
+    if (!r) {
+        call_offer_fail(k, o->id, 500);
+        return;
+    }
+    call_offer_find(r);
+    uint64_t now = node_time_us(call_node(k)), ring = (uint64_t)o->ring_time_s * 1000000u;
+    uint64_t over = o->since_us + ring;
+    if (!k->ring_timer)
+        call_timer_set(k, &k->ring_timer, over > now ? (over - now + 999u) / 1000u : 0, call_ring_over);
+    log_debug("call", "%s: rings %s%s%s", k->text_id, o->extension, o->agent[0] ? " for agent " : "", o->agent);
     /* Taken over with its address, or by ourselves from ourselves: the same INVITE once more, which the phone takes for a
      * retransmission. */
-    k->offer_again = k->adopted && (s->offer.epoch < s->epoch || k->resumed_offer == s->offer.id);
+    r->again = k->adopted && (o->epoch < s->epoch || o->id <= k->resumed_offer);
     if (k->adopted)
-        call_offer_cancel_former(k, s);
-    call_offer_ring_next(k);
+        call_offer_cancel_former(r, s, o);
+    call_offer_ring_next(r);
+}
+
+/* As the state says: who is no longer in it is called off, who is new is rung. */
+static void call_rings_follow(struct call *k, const struct core_call *s)
+{
+    list_foreach_safe(it, &k->rings) {
+        struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (!call_ring_offer(s, r->offer_id))
+            call_ring_drop(r, 0, NULL);
+    }
+    if (list_empty(&k->rings))
+        call_timer_stop(&k->ring_timer);
+    for (unsigned i = 0; i < s->n_offers && !k->ending; i++) {
+        struct call_ring *r = call_ring_of(k, s->offers[i].id);
+        if (r)
+            call_offer_check_holder(r);
+        else
+            call_offer_begin(k, s, &s->offers[i]);
+    }
 }
 
 /* ---- joining */
 
 void call_bridge(struct call *k)
 {
-    if (!k->a.media || !k->b.media || !k->a.agreed.active || !k->b.agreed.active)
+    if (!k->a.media || !k->b->media || !k->a.agreed.active || !k->b->agreed.active)
         return;
-    int rc = media_bridge(k->a.media, k->b.media);
+    int rc = media_bridge(k->a.media, k->b->media);
     if (rc)
         log_error("call", "%s: cannot join the parties: %s", k->text_id, err_text(rc));
 }
@@ -288,29 +455,64 @@ static void call_talk_limit(struct call *k)
     call_timer_set(k, &k->talk_timer, over > now ? (over - now + 999u) / 1000u : 0, call_talk_over);
 }
 
-static void call_talk_begin(struct call *k)
+/* Who has answered, as the state says. NULL: a leg that was carried on from state. */
+static struct call_ring *call_winner(const struct call *k, const struct core_call *s)
+{
+    list_foreach(it, &k->rings) {
+        struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (r->answer_pending && s->n_legs > 1 && strcmp(r->extension, s->legs[s->n_legs - 1].number) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+/* Who answered is in the state, that the others were called off is not: a former owner may have died before it sent that. Those who
+ * have picked up meanwhile are hung up on (sip_restore.c, strays). */
+static void call_cancel_losers(struct call *k, const struct core_call *s)
+{
+    if (!k->adopted || node_time_us(call_node(k)) > s->connected_us + CALL_LOSERS_US)
+        return;
+    for (unsigned i = 0; i < s->n_called_off; i++) {
+        struct core_offer o = s->called_off[i];
+        struct call_ring r = {.offer_id = o.id, .leg.call = k};
+        snprintf(r.extension, sizeof r.extension, "%s", o.extension);
+        if (!o.former_epoch)
+            o.former_epoch = o.epoch;
+        o.epoch++;
+        call_offer_find(&r);
+        call_offer_cancel_former(&r, s, &o);
+        free(r.targets);
+    }
+}
+
+static void call_talk_begin(struct call *k, const struct core_call *s)
 {
     if (k->shown == CALL_SHOWN_TALK)
         return;
-    if (!k->b.sip) {
+    struct call_ring *winner = call_winner(k, s);
+    if (winner)
+        k->b = &winner->leg;
+    call_timer_stop(&k->ring_timer);
+    call_rings_drop(k, winner, CALL_ELSEWHERE, "Call completed elsewhere");
+    call_cancel_losers(k, s);
+    if (!k->b->sip) {
         call_end(k, call_callee_is(k), "normal", 0);
         return;
     }
-    call_timer_stop(&k->ring_timer);
     call_menu_leave(k);
-    if (sip_leg_ack(k->b.sip))
+    if (sip_leg_ack(k->b->sip))
         log_debug("call", "%s: the answer needs no ACK any more", k->text_id);
-    k->b.answered = true;
-    call_leg_apply_media(&k->b);
+    k->b->answered = true;
+    call_leg_apply_media(k->b);
     call_answer_caller(k);
     if (k->ending)
         return;
     k->shown = CALL_SHOWN_TALK;
     call_talk_limit(k);
     call_leg_hold_changed(&k->a);
-    if (k->offer_again) { /* the phone has the former owner's description: the port in it was not known here */
-        k->offer_again = false;
-        call_leg_move(&k->b);
+    if (winner && winner->again) { /* the phone has the former owner's description: the port in it was not known here */
+        winner->again = false;
+        call_leg_move(k->b);
     }
 }
 
@@ -341,7 +543,7 @@ static void call_dial_begin(struct call *k, const struct core_call *s)
 void call_offer_follow(struct call *k, const struct core_call *s)
 {
     if (s->phase == CORE_CALL_TALKING) {
-        call_talk_begin(k);
+        call_talk_begin(k, s);
         return;
     }
     if (s->phase == CORE_CALL_DIALLING)
@@ -350,22 +552,19 @@ void call_offer_follow(struct call *k, const struct core_call *s)
         call_wait_begin(k, s);
     if (k->ending)
         return;
-    if (s->offer.id == k->offer_id)
-        call_offer_check_holder(k);
-    else if (s->offer.id)
-        call_offer_begin(k, s);
-    else
-        call_offer_drop(k, 0, NULL);
+    call_rings_follow(k, s);
 }
 
 /* ---- the phone that is rung */
 
-static void call_callee_progress(struct call *k, const struct sip_event *ev)
+static void call_callee_progress(struct call_ring *r, const struct sip_event *ev)
 {
     struct err_info info = {0};
-    k->rung = true;
-    bool heard = ev->sdp && !k->b.redescribed && call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info) == 0;
-    k->b.described |= heard;
+    struct call_leg *l = &r->leg;
+    struct call *k = l->call;
+    r->rung = true;
+    bool heard = ev->sdp && !l->redescribed && call_leg_take_answer(l, ev->sdp, ev->sdp_len, &info) == 0;
+    l->described |= heard;
     if (k->a.answered || k->shown != CALL_SHOWN_DIAL)
         return;
     /* Early media: the caller hears what the other side plays (only if his own description is known). */
@@ -374,8 +573,9 @@ static void call_callee_progress(struct call *k, const struct sip_event *ev)
             log_debug("call", "%s: caller is no longer waiting for 180", k->text_id);
         return;
     }
-    k->b.early = true;
-    call_leg_apply_media(&k->b);
+    l->early = true;
+    k->b = l; /* outside queues one phone rings */
+    call_leg_apply_media(l);
     call_leg_apply_media(&k->a);
     if (sip_leg_ring(k->a.sip, ev->status, call_leg_sdp(&k->a)) == 0)
         call_bridge(k);
@@ -383,48 +583,47 @@ static void call_callee_progress(struct call *k, const struct sip_event *ev)
 
 static void call_answered_done(struct call *k, int status, const struct core_answer *a)
 {
-    k->offer_answer_pending = false;
     if (k->ending || k->gone || (status == 0 && a->code == 0))
         return;
     log_info("call", "%s: answer came too late: %s", k->text_id, status ? err_text(status) : a->text);
     if (status)
         call_end(k, "system", "no_quorum", 503);
     else
-        call_leg_close(&k->b, 0, NULL);
+        call_make_dirty(k); /* the offer is over: who else has answered, or that nobody has, stands in the state */
 }
 
-static void call_callee_answered(struct call *k, const struct sip_event *ev)
+static void call_callee_answered(struct call_ring *r, const struct sip_event *ev)
 {
     struct err_info info = {0};
-    int rc = k->b.described ? 0 : ERR_INVAL;
-    if (ev->sdp && !k->b.redescribed)
-        rc = call_leg_take_answer(&k->b, ev->sdp, ev->sdp_len, &info);
+    struct call_leg *l = &r->leg;
+    struct call *k = l->call;
+    int rc = l->described ? 0 : ERR_INVAL;
+    if (ev->sdp && !l->redescribed)
+        rc = call_leg_take_answer(l, ev->sdp, ev->sdp_len, &info);
     if (rc) {
         log_info("call", "%s: answer without usable description: %s", k->text_id, info.text);
-        call_offer_fail(k, 488);
+        call_ring_fail(r, 488);
         return;
     }
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__OfferAnswered o = EV__OFFER_ANSWERED__INIT;
     Ev__Dialog callee, caller;
     struct call_dialog_room callee_room, caller_room;
-    k->b.unsure = k->offer_again; /* he has another port of ours until he is told */
-    call_leg_dialog(&k->b, &callee, &callee_room);
+    l->unsure = r->again; /* he has another port of ours until he is told */
+    call_leg_dialog(l, &callee, &callee_room);
     cmd.body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
     cmd.offer_answered = &o;
     o.call_id = k->id;
-    o.offer_id = k->offer_id;
+    o.offer_id = r->offer_id;
     o.dialog = &callee;
     o.caller_acked = k->a.acked;
     if (!k->a.answered) {
         call_leg_dialog(&k->a, &caller, &caller_room);
         o.caller_dialog = &caller;
     }
-    k->offer_answer_pending = true;
-    if (call_propose(k, &cmd, call_answered_done)) {
-        k->offer_answer_pending = false;
+    r->answer_pending = true;
+    if (call_propose(k, &cmd, call_answered_done))
         call_end(k, "system", "no_quorum", 503);
-    }
 }
 
 /* The way to the phone failed (RFC 5626 section 5.3.1); any other refusal is the phone's own, by whatever way it is asked. */
@@ -433,32 +632,28 @@ static bool call_flow_failed(int status)
     return status == 408 || status == 430 || (status >= 502 && status <= 504);
 }
 
-static void call_callee_failed(struct call *k, const struct sip_event *ev)
+static void call_callee_failed(struct call_ring *r, const struct sip_event *ev)
 {
-    k->b.sip = NULL;
-    k->last_status = ev->status;
-    if (k->attempt >= k->n_targets) {
-        call_offer_fail(k, ev->status);
+    struct call *k = r->leg.call;
+    r->last_status = ev->status;
+    if (r->attempt >= r->n_targets) {
+        call_ring_fail(r, ev->status);
         return;
     }
-    log_info("call", "%s: %s answers %d %s", k->text_id, k->offer_targets[k->attempt].uri, ev->status, ev->phrase);
-    unsigned phone = k->offer_targets[k->attempt].phone, next = k->attempt + 1;
-    while (!call_flow_failed(ev->status) && next < k->n_targets && k->offer_targets[next].phone == phone)
+    log_info("call", "%s: %s answers %d %s", k->text_id, r->targets[r->attempt].uri, ev->status, ev->phrase);
+    unsigned phone = r->targets[r->attempt].phone, next = r->attempt + 1;
+    while (!call_flow_failed(ev->status) && next < r->n_targets && r->targets[next].phone == phone)
         next++;
-    if (call_offer_cause(ev->status) != EV__OFFER_FAILED__CAUSE__UNREACHABLE || next >= k->n_targets) {
-        call_offer_fail(k, ev->status);
-        return;
-    }
-    call_leg_close(&k->b, 0, NULL);
-    call_leg_drop_sdp(&k->b);
-    k->attempt = next;
-    call_offer_ring_next(k);
+    if (call_offer_cause(ev->status) != EV__OFFER_FAILED__CAUSE__UNREACHABLE || next >= r->n_targets)
+        call_ring_fail(r, ev->status);
+    else
+        call_offer_ring_from(r, next);
 }
 
-static void call_callee_ended(struct call *k, const struct sip_event *ev)
+static void call_callee_ended(struct call_ring *r, const struct sip_event *ev)
 {
-    k->b.sip = NULL;
-    if (k->offer_answer_pending)
+    struct call *k = r->leg.call;
+    if (r->answer_pending && k->shown != CALL_SHOWN_TALK)
         return; /* the commit comes first; then the missing leg ends the call */
     call_end(k, call_callee_is(k), ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
 }
@@ -466,6 +661,7 @@ static void call_callee_ended(struct call *k, const struct sip_event *ev)
 void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
 {
     struct call_leg *l = ctx;
+    struct call_ring *r = list_entry(l, struct call_ring, leg);
     struct call *k = l->call;
     if (ev->type == SIP_EV_FAILED || ev->type == SIP_EV_ENDED)
         l->sip = NULL; /* gone, whatever follows */
@@ -476,16 +672,16 @@ void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
     mem_ref(k);
     switch (ev->type) {
     case SIP_EV_PROGRESS:
-        call_callee_progress(k, ev);
+        call_callee_progress(r, ev);
         break;
     case SIP_EV_ANSWERED:
-        call_callee_answered(k, ev);
+        call_callee_answered(r, ev);
         break;
     case SIP_EV_FAILED:
-        call_callee_failed(k, ev);
+        call_callee_failed(r, ev);
         break;
     case SIP_EV_ENDED:
-        call_callee_ended(k, ev);
+        call_callee_ended(r, ev);
         break;
     case SIP_EV_REOFFER:
         call_leg_on_reoffer(l, ev);

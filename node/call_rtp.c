@@ -172,7 +172,7 @@ static bool leg_strays(struct call_leg *l, const struct core_call *s, const stru
 static unsigned look_at(struct call *k)
 {
     const struct core_call *s = call_state(k);
-    struct call_leg *legs[] = {&k->a, &k->b};
+    struct call_leg *legs[] = {&k->a, k->b};
     unsigned written = 0;
     for (size_t i = 0; i < 2 && s && k->started && !k->ending; i++) {
         const struct core_leg *leg = leg_in_state(legs[i], s);

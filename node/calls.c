@@ -143,10 +143,8 @@ static void call_destroy(void *obj)
     struct call *k = obj;
     ivr_run_free(k->ivr);
     free(k->a.remote_sdp);
-    free(k->b.remote_sdp);
     free(k->a.local_sdp);
-    free(k->b.local_sdp);
-    free(k->offer_targets);
+    call_callees_free(k);
 }
 
 static struct call *call_new(struct calls *cs, uint64_t id)
@@ -157,8 +155,11 @@ static struct call *call_new(struct calls *cs, uint64_t id)
     k->cs = cs;
     k->id = id;
     ident_text(id, k->text_id);
-    k->a.call = k->b.call = k;
-    k->b.callee = true;
+    k->a.call = k->first.leg.call = k;
+    k->first.leg.callee = true;
+    k->b = &k->first.leg;
+    list_init(&k->rings);
+    list_init(&k->first.link);
     list_init(&k->dirty_link);
     list_init(&k->adopting_link);
     if (map_set_u64(&cs->by_id, id, k)) {
@@ -171,12 +172,10 @@ static struct call *call_new(struct calls *cs, uint64_t id)
 /* Who hung up is told that it is done, or nothing: then he says it again, to the owner. */
 static void call_byes_done(struct call *k, bool answer)
 {
-    struct call_leg *legs[] = {&k->a, &k->b};
-    for (size_t i = 0; i < 2; i++) {
-        struct sip_bye *bye = legs[i]->bye;
-        legs[i]->bye = NULL;
-        sip_bye_done(bye, answer);
-    }
+    struct sip_bye *bye = k->a.bye;
+    k->a.bye = NULL;
+    sip_bye_done(bye, answer);
+    call_callees_byes_done(k, answer);
 }
 
 static void call_leave_table(struct call *k)
@@ -200,7 +199,7 @@ void call_forget(struct call *k)
     if (k->gone)
         return;
     call_leg_close(&k->a, 0, NULL);
-    call_leg_close(&k->b, 0, NULL);
+    call_callees_close(k, 0, NULL);
     call_byes_done(k, true);
     k->cs->counts.ended++;
     call_leave_table(k);
@@ -212,7 +211,7 @@ void call_let_go(struct call *k)
         return;
     const struct core_call *s = call_state(k);
     call_leg_forget(&k->a);
-    call_leg_forget(&k->b);
+    call_callees_forget(k);
     call_byes_done(k, false);
     k->cs->counts.given_away++;
     if (s && strcmp(s->owner, k->cs->n->cfg.name) == 0 &&
@@ -269,7 +268,7 @@ static void call_gather_quality(struct call *k)
     const struct core_call *s = call_state(k);
     k->n_quality = 0;
     for (size_t i = 0; s && i < s->n_legs && k->n_quality < 2; i++) {
-        struct call_leg *l = s->legs[i].role == CORE_LEG_CALLER ? &k->a : &k->b;
+        struct call_leg *l = s->legs[i].role == CORE_LEG_CALLER ? &k->a : k->b;
         if (l->media)
             call_leg_quality(l, s->legs[i].id, &k->quality[k->n_quality++]);
     }
@@ -312,7 +311,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
     int reason = sip_status >= 300 ? sip_status : 0;
     call_refuse_caller(k, sip_status);
     call_leg_close(&k->a, reason, cause);
-    call_leg_close(&k->b, reason, cause);
+    call_callees_close(k, reason, cause);
     if (k->started)
         call_end_propose(k);
 }
@@ -473,7 +472,7 @@ void calls_node_changed(struct calls *cs, const char *name)
     const struct map_slot *slot;
     for (size_t it = 0; map_next(&cs->by_id, &it, &slot);) {
         struct call *k = slot->value;
-        if (k->offer_id && k->attempt < k->n_targets && strcmp(k->offer_targets[k->attempt].holder, name) == 0)
+        if (call_offer_through(k, name))
             call_make_dirty(k);
     }
 }

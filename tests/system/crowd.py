@@ -31,6 +31,7 @@ class Party:
         self.invite = self.source = self.branch = None
         self.status, self.answered, self.ended, self.by, self.refusal = 0, False, False, "", None
         self.history = []
+        self.reason = None  # that header of what ended it from the other side
         self.began = time.monotonic()
         self.over = None  # when it ended
 
@@ -275,6 +276,8 @@ class Crowd:
         if m.method == "INVITE":
             return  # sent again, or in the dialog: nobody is at this telephone
         p.history.append(m.method)
+        if m.method in ("CANCEL", "BYE"):
+            p.reason = m.get("reason")
         if m.method == "CANCEL":
             self._reply(m, source, 200, p)
             if not p.answered and not p.ended:

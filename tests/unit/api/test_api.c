@@ -614,7 +614,9 @@ START_TEST(rules_of_service_are_checked)
         const char *path, *body, *field;
         int status; /* 0: 422 */
     } cases[] = {
-        {"/v1/queues/service", "{\"strategy\":\"ring_all\"}", "strategy", 0},
+        {"/v1/queues/service", "{\"strategy\":\"ring_some\"}", "strategy", 0},
+        {"/v1/queues/service", "{\"ring_max\":33}", "ring_max", 0},
+        {"/v1/queues/service", "{\"ring_no_answer\":\"asleep\"}", "ring_no_answer", 0},
         {"/v1/queues/service", "{\"preferences\":[\"level\",\"level\"]}", "preferences[1]", 0},
         {"/v1/queues/service", "{\"preferences\":[\"beauty\"]}", "preferences[0]", 0},
         {"/v1/queues/service", "{\"priority_step_s\":86401}", "priority_step_s", 0},

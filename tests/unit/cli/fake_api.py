@@ -26,7 +26,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,
                                    "answered": 0, "queues": []}),
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "after_call": "", "quiet": False,
-                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
+                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "ring_max": 0, "ring_no_answer": "", "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
     "agent-states": ("AgentStateConfig", "name", {"name_zh": "", "name_en": "", "code": "", "reasons": [], "reason_required": False, "limit_s": 0,
                                                   "then": "ready", "counts_as": "break", "built_in": False}),

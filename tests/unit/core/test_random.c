@@ -21,6 +21,27 @@ static uint32_t rnd(uint32_t n)
 
 /* ---- rules that hold after every entry */
 
+static unsigned rung_by(const struct core_call *k, const char *agent)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < k->n_offers; i++)
+        n += strcmp(k->offers[i].agent, agent) == 0;
+    return n;
+}
+
+static void check_offer(const struct core *c, const struct core_offer *offer)
+{
+    const struct core_agent *a = core_agent(c, offer->agent);
+    ck_assert_ptr_nonnull(a);
+    ck_assert_str_eq(a->extension, offer->extension);
+    /* Reserved for this one; he may have picked up his telephone to call somebody meanwhile. */
+    ck_assert(a->state == CORE_AGENT_RINGING || a->state == CORE_AGENT_TALKING);
+    unsigned offers = 0;
+    for (const struct core_call *o = NULL; (o = core_call_next(c, o, NULL));)
+        offers += rung_by(o, offer->agent);
+    ck_assert_msg(offers == 1, "agent %s is in %u offers", offer->agent, offers);
+}
+
 static void check_call(const struct core *c, const struct core_call *k)
 {
     bool offer = k->phase == CORE_CALL_OFFERED || k->phase == CORE_CALL_DIALLING;
@@ -28,21 +49,21 @@ static void check_call(const struct core *c, const struct core_call *k)
     ck_assert_int_eq(k->phase == CORE_CALL_OFFERED, k->offer.queue[0] != '\0');
     ck_assert_int_eq(k->phase == CORE_CALL_TALKING, k->n_legs == 2);
     ck_assert_int_eq(k->phase == CORE_CALL_WAITING, acd_position(c->acd, k->id) > 0);
-    if (k->phase != CORE_CALL_OFFERED || !k->offer.agent[0])
-        return;
-    const struct core_agent *a = core_agent(c, k->offer.agent);
-    ck_assert_ptr_nonnull(a);
-    ck_assert_str_eq(a->extension, k->offer.extension);
-    /* Reserved for this one; he may have picked up his telephone to call somebody meanwhile. */
-    ck_assert(a->state == CORE_AGENT_RINGING || a->state == CORE_AGENT_TALKING);
-    for (const struct core_call *o = NULL; (o = core_call_next(c, o, NULL));)
-        ck_assert_msg(o == k || strcmp(o->offer.agent, k->offer.agent) != 0, "agent %s is in two offers", k->offer.agent);
+    ck_assert_int_eq(offer, k->n_offers != 0);
+    if (offer)
+        ck_assert_uint_eq(k->offers[0].id, k->offer.id);
+    for (unsigned i = 0; k->phase == CORE_CALL_OFFERED && i < k->n_offers; i++)
+        check_offer(c, &k->offers[i]);
 }
 
 static bool takes_part(const struct core_call *k, const char *extension)
 {
-    if (strcmp(k->extension, extension) == 0 || strcmp(k->offer.extension, extension) == 0)
+    if (strcmp(k->extension, extension) == 0)
         return true;
+    for (unsigned i = 0; i < k->n_offers; i++) {
+        if (strcmp(k->offers[i].extension, extension) == 0)
+            return true;
+    }
     return k->n_legs > 1 && strcmp(k->legs[1].number, extension) == 0;
 }
 
@@ -86,6 +107,19 @@ static void check_rules(const struct core *c)
     ck_assert_msg(acd_check(c->acd, &info) == 0, "%s", info.text);
 }
 
+/* Whom an agent would join first. */
+static bool same_rings(const struct queue *x, const struct queue *y)
+{
+    const struct list_node *b = y->ringing.next;
+    list_foreach(a, &x->ringing) {
+        if (b == &y->ringing ||
+            list_entry(a, const struct call, ringing)->pub.id != list_entry(b, const struct call, ringing)->pub.id)
+            return false;
+        b = b->next;
+    }
+    return b == &y->ringing;
+}
+
 /* Everybody waits in the same way in both: one of them has just been loaded. */
 static void same_places(const struct core *x, const struct core *y)
 {
@@ -97,6 +131,8 @@ static void same_places(const struct core *x, const struct core *y)
         ck_assert(a.n_needs == b.n_needs && a.needs[0].skill == b.needs[0].skill && a.needs[0].level == b.needs[0].level);
         ck_assert_uint_eq(acd_position(x->acd, k->id), acd_position(y->acd, k->id));
     }
+    for (uint32_t i = 0; i < x->queue_keys; i++)
+        ck_assert(!x->queue_by_key[i] || same_rings(x->queue_by_key[i], y->queue_by_key[i]));
     ck_assert_uint_eq(core_next_due_us(x), core_next_due_us(y));
 }
 
@@ -125,6 +161,11 @@ static const struct core_call *some_call(const struct core *c)
     return k;
 }
 
+static uint64_t some_offer(const struct core_call *k)
+{
+    return k->n_offers > 1 ? k->offers[rnd(k->n_offers)].id : k->offer.id;
+}
+
 static uint64_t next_call_id;
 
 /* "small" changes its members, "service" keeps everybody; both change their rules. */
@@ -133,7 +174,7 @@ static void some_queue(Ev__Queue *q)
     static Ev__QueueMember members[AGENTS], *member_p[AGENTS];
     static char names[AGENTS][8], *preferences[3];
     static const char *const strategies[] = {"longest_idle", "login_order", "fewest_answered",
-                                             "random",       "round_robin", "least_occupied"};
+                                             "random",       "round_robin", "least_occupied", "ring_all"};
     static const char *const preferred[] = {"region", "level", "last_served"};
     bool all = rnd(3) == 0;
     ev__queue__init(q);
@@ -149,7 +190,9 @@ static void some_queue(Ev__Queue *q)
         member_p[q->n_members++] = &members[i];
     }
     q->members = member_p;
-    q->strategy = (char *)(uintptr_t)strategies[rnd(6)];
+    q->strategy = (char *)(uintptr_t)strategies[rnd(9) % 7];
+    q->ring_max = rnd(5);
+    q->ring_no_answer = (char *)(uintptr_t)(rnd(2) ? "not_ready" : "");
     uint32_t first = rnd(3), n = rnd(4);
     for (uint32_t i = 0; i < n; i++)
         preferences[q->n_preferences++] = (char *)(uintptr_t)preferred[(first + i) % 3];
@@ -272,13 +315,13 @@ static void fill(const struct core *c, Ev__Command *m, struct made *out)
         m->call_dial = &dial;
     } else if (what < 50) {
         taken.call_id = id;
-        taken.offer_id = k && rnd(10) ? k->offer.id : rnd(100);
+        taken.offer_id = k && rnd(10) ? some_offer(k) : rnd(100);
         taken.dialog = &dialog;
         m->body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
         m->offer_answered = &taken;
     } else if (what < 58) {
         failed.call_id = id;
-        failed.offer_id = k && rnd(10) ? k->offer.id : rnd(100);
+        failed.offer_id = k && rnd(10) ? some_offer(k) : rnd(100);
         failed.cause = (Ev__OfferFailed__Cause)rnd(6);
         m->body_case = EV__COMMAND__BODY_OFFER_FAILED;
         m->offer_failed = &failed;
