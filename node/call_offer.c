@@ -485,11 +485,22 @@ static void call_cancel_losers(struct call *k, const struct core_call *s)
     }
 }
 
+static bool call_others_ring(const struct call *k, const struct call_ring *winner)
+{
+    list_foreach(it, &k->rings) {
+        if (list_entry(it, struct call_ring, link) != winner)
+            return true;
+    }
+    return false;
+}
+
 static void call_talk_begin(struct call *k, const struct core_call *s)
 {
     if (k->shown == CALL_SHOWN_TALK)
         return;
     struct call_ring *winner = call_winner(k, s);
+    if (call_others_ring(k, winner) && call_yields(k))
+        return; /* nothing can be sent now: the others are called off when it is carried on */
     if (winner)
         k->b = &winner->leg;
     call_timer_stop(&k->ring_timer);

@@ -151,15 +151,20 @@ struct sim_dialog {
 };
 
 /* ---- call control of one node, for one call */
+struct sim_ring { /* a telephone that is rung; offer 0: none */
+    uint64_t offer;
+    uint32_t epoch;
+    int b;                     /* its dialog, -1 none */
+    bool answer_pending, over; /* over: OfferFailed is on its way */
+};
 enum shown { SHOWN_NOTHING, SHOWN_MENU, SHOWN_QUEUE, SHOWN_DIAL, SHOWN_TALK };
 struct sim_ocall {
-    bool used, started, ending, answer_pending, menu_busy, waits; /* waits: for its address */
+    bool used, started, ending, menu_busy, waits; /* waits: for its address */
     bool a_released, b_released, joined;
     uint64_t id;
     uint32_t epoch;
-    int a, b; /* dialogs, -1 none */
-    uint64_t offer;
-    uint32_t offer_epoch;
+    int a, b; /* dialogs, -1 none; b: who talks */
+    struct sim_ring rings[SIM_AGENTS];
     enum shown shown;
     uint32_t timer;
     const char *by, *cause;
@@ -219,7 +224,7 @@ struct sim_node {
     uint64_t core_us, core_mono;
     /* addresses and calls */
     bool bound[SIM_NODES_MAX], binding[SIM_NODES_MAX], giving[SIM_NODES_MAX], moving[SIM_NODES_MAX],
-        cannot[SIM_NODES_MAX];
+        cannot[SIM_NODES_MAX], telling[SIM_NODES_MAX];
     struct sim_ocall calls[SIM_CALLS_MAX];
     uint8_t cdrs[SIM_CALLS_MAX];
     bool dirty[SIM_CALLS_MAX];

@@ -22,6 +22,7 @@ static void say(struct sim *s, struct sim_node *n, const struct core_address *a,
     m.bound = bound;
     if (!bound)
         m.why = why;
+    n->telling[address_index(a->ip)] = true;
     raft_propose(s, n, &cmd, SIM_P_ADDRESS_STATE, (unsigned)address_index(a->ip), 0);
 }
 
@@ -89,6 +90,8 @@ void address_turn(struct sim *s, struct sim_node *n)
             n->binding[i] = true;
             struct sim_event ev = {.type = EV_BIND, .node = n->i, .life = n->life, .a = (uint64_t)i};
             sim_at(s, s->now + sim_between(s, 1, n->cannot[i] ? 1000 : 40) * SIM_MS, ev);
+        } else if (n->bound[i] && !a->bound && !n->telling[i]) {
+            say(s, n, a, true); /* what was on its way when it could be had after all has been applied since */
         }
     }
 }
@@ -117,4 +120,6 @@ void address_answer(struct sim_node *n, const struct sim_prop *p)
         n->giving[p->arg] = false;
     else if (p->what == SIM_P_ADDRESS_MOVE)
         n->moving[p->arg] = false;
+    else if (p->what == SIM_P_ADDRESS_STATE)
+        n->telling[p->arg] = false;
 }

@@ -76,6 +76,8 @@ void ocall_carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, cons
             (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
         ocall_answer_caller(s, n, k);
         k->joined = true;
+        for (unsigned i = 0; i < c->n_called_off; i++)
+            ocall_call_off(s, n, k, &c->called_off[i], true);
     }
     k->adopted_at = s->now;
     ocall_reconcile(s, n, k);
@@ -154,7 +156,7 @@ size_t owner_give_away(struct sim *s, struct sim_node *n)
     for (const struct core_call *c = NULL; (c = core_call_next(n->c, c, n->name)) != NULL;) {
         struct sim_ocall *k = ocall_of(s, n, c->id);
         left++;
-        if (!k->used || k->ending || k->answer_pending)
+        if (!k->used || k->ending || ocall_pending(k))
             continue;
         char ip[CORE_IP_MAX];
         (void)snprintf(ip, sizeof ip, "%.*s", (int)strcspn(c->legs[0].dialog->local_address, ":"),

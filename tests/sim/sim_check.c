@@ -159,7 +159,8 @@ static void check_call(struct sim *s, const struct core *c, const struct core_ca
         callees += k->legs[i].role == CORE_LEG_CALLEE;
     if (callees > 1 || (callees == 1) != (k->phase == CORE_CALL_TALKING))
         sim_fail(s, "call %d is %s with %u telephones", call_index(s, k->id), core_call_phase_name(k->phase), callees);
-    if ((k->offer.id != 0) != (k->phase == CORE_CALL_OFFERED || k->phase == CORE_CALL_DIALLING))
+    if ((k->offer.id != 0) != (k->phase == CORE_CALL_OFFERED || k->phase == CORE_CALL_DIALLING) ||
+        (k->offer.id != 0) != (k->n_offers != 0))
         sim_fail(s, "call %d is %s, offer %llu", call_index(s, k->id), core_call_phase_name(k->phase),
                  (unsigned long long)k->offer.id);
     w->owner = owner;
@@ -174,12 +175,12 @@ static void check_agents(struct sim *s, const struct core *c)
 {
     unsigned busy[SIM_AGENTS] = {0}, offers[SIM_AGENTS] = {0};
     for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL)) != NULL;) {
-        const char *agent = k->offer.agent[0] ? k->offer.agent : k->n_legs > 1 ? k->legs[1].agent : "";
-        int i = agent[0] ? atoi(agent) - 1001 : -1;
-        if (i < 0)
-            continue;
-        offers[i] += k->phase == CORE_CALL_OFFERED;
-        busy[i] += k->phase == CORE_CALL_OFFERED || (k->phase == CORE_CALL_TALKING && k->queue[0]);
+        for (unsigned o = 0; o < k->n_offers && k->phase == CORE_CALL_OFFERED; o++) {
+            offers[atoi(k->offers[o].agent) - 1001]++;
+            busy[atoi(k->offers[o].agent) - 1001]++;
+        }
+        if (k->phase == CORE_CALL_TALKING && k->queue[0] && k->legs[1].agent[0])
+            busy[atoi(k->legs[1].agent) - 1001]++;
     }
     for (int i = 0; i < SIM_AGENTS; i++) {
         char number[8];

@@ -42,6 +42,56 @@ void ocall_forget(struct sim_ocall *k)
     k->a = k->b = -1;
 }
 
+struct sim_ring *ocall_ring(struct sim_ocall *k, int dialog)
+{
+    for (unsigned i = 0; i < SIM_AGENTS; i++)
+        if (k->rings[i].offer && k->rings[i].b == dialog)
+            return &k->rings[i];
+    return NULL;
+}
+
+bool ocall_pending(const struct sim_ocall *k)
+{
+    bool pending = false;
+    for (unsigned i = 0; i < SIM_AGENTS; i++)
+        pending = pending || (k->rings[i].offer && k->rings[i].answer_pending);
+    return pending;
+}
+
+static bool rings(const struct sim_ocall *k)
+{
+    bool any = false;
+    for (unsigned i = 0; i < SIM_AGENTS; i++)
+        any = any || (k->rings[i].offer && !k->rings[i].over);
+    return any;
+}
+
+static bool others_ring(const struct sim_ocall *k, int but)
+{
+    bool any = false;
+    for (unsigned i = 0; i < SIM_AGENTS; i++)
+        any = any || (k->rings[i].offer && k->rings[i].b >= 0 && k->rings[i].b != but);
+    return any;
+}
+
+static struct sim_ring *ring_of(struct sim_ocall *k, uint64_t offer)
+{
+    for (unsigned i = 0; i < SIM_AGENTS; i++)
+        if (k->rings[i].offer == offer)
+            return &k->rings[i];
+    return NULL;
+}
+
+/* Released, all but the one with this dialog. */
+static void drop_rings(struct sim *s, struct sim_node *n, struct sim_ocall *k, int but)
+{
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
+        if (k->rings[i].offer && k->rings[i].b != but)
+            (void)ocall_act(s, n, k, MSG_RELEASE, k->rings[i].b, 0);
+        k->rings[i] = (struct sim_ring){.b = -1};
+    }
+}
+
 /* ---- proposals about calls */
 
 static void propose(struct sim *s, struct sim_node *n, struct sim_ocall *k, Ev__Command *cmd, enum sim_what what)
@@ -55,6 +105,11 @@ static void release(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         k->a_released = ocall_act(s, n, k, MSG_RELEASE, k->a, 0) || k->a < 0;
     if (!k->b_released)
         k->b_released = ocall_act(s, n, k, MSG_RELEASE, k->b, 0) || k->b < 0;
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
+        struct sim_ring *r = &k->rings[i];
+        if (r->offer && (r->b < 0 || ocall_act(s, n, k, MSG_RELEASE, r->b, 0)))
+            r->offer = 0;
+    }
 }
 
 static void propose_end(struct sim *s, struct sim_node *n, struct sim_ocall *k)
@@ -85,21 +140,29 @@ static void end(struct sim *s, struct sim_node *n, struct sim_ocall *k, const ch
         propose_end(s, n, k);
 }
 
-static void offer_failed(struct sim *s, struct sim_node *n, struct sim_ocall *k, Ev__OfferFailed__Cause cause)
+/* No answer: the ring time is over, for all. */
+static void offer_failed(struct sim *s, struct sim_node *n, struct sim_ocall *k, struct sim_ring *r,
+                         Ev__OfferFailed__Cause cause)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__OfferFailed m = EV__OFFER_FAILED__INIT;
-    if (!k->offer || k->ending)
+    if (r->over || k->ending)
         return;
     cmd.body_case = EV__COMMAND__BODY_OFFER_FAILED;
     cmd.offer_failed = &m;
     m.call_id = k->id;
-    m.offer_id = k->offer;
+    m.offer_id = r->offer;
     m.cause = cause;
-    (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
-    k->offer = 0;
-    k->b = -1;
-    k->timer++;
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
+        struct sim_ring *x = &k->rings[i];
+        if (!x->offer || (x != r && cause != EV__OFFER_FAILED__CAUSE__NO_ANSWER))
+            continue;
+        (void)ocall_act(s, n, k, MSG_RELEASE, x->b, 0);
+        x->over = true;
+        x->b = -1;
+    }
+    if (!rings(k))
+        k->timer++;
     propose(s, n, k, &cmd, SIM_P_CALL);
 }
 
@@ -120,23 +183,23 @@ void ocall_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, 
     d->local_cseq = 1;
 }
 
-static void offer_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+static void offer_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k, struct sim_ring *r)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__OfferAnswered m = EV__OFFER_ANSWERED__INIT;
     Ev__Dialog d;
     char text[4][32];
-    if (k->answer_pending || !k->offer || k->ending || !lease_held(s, n))
+    if (r->answer_pending || k->ending || !lease_held(s, n))
         return;
     cmd.body_case = EV__COMMAND__BODY_OFFER_ANSWERED;
     cmd.offer_answered = &m;
-    ocall_dialog(&d, s, n, k->b, text);
+    ocall_dialog(&d, s, n, r->b, text);
     m.call_id = k->id;
-    m.offer_id = k->offer;
+    m.offer_id = r->offer;
     m.dialog = &d;
-    k->answer_pending = true;
+    r->answer_pending = true;
     sim_maybe_strike(s, n, 2);
-    raft_propose(s, n, &cmd, SIM_P_ANSWERED, ocall_index(n, k), (uint64_t)k->b << 32 | k->epoch);
+    raft_propose(s, n, &cmd, SIM_P_ANSWERED, ocall_index(n, k), (uint64_t)r->b << 32 | k->epoch);
 }
 
 /* ---- what the committed phase asks for */
@@ -152,56 +215,103 @@ void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         (void)ocall_act(s, n, k, MSG_ANSWER, k->a, 0);
 }
 
-static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
+void ocall_call_off(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_offer *o, bool all)
 {
-    if (k->offer == c->offer.id && k->offer_epoch == c->offer.epoch)
-        return;
-    if (k->b >= 0 && k->offer != c->offer.id)
-        (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
-    int ext = atoi(c->offer.extension) - 8001;
-    k->offer = c->offer.id;
-    k->offer_epoch = c->offer.epoch;
-    k->answer_pending = false;
-    k->b = -1;
-    /* the same identifiers: the same dialog at the telephone */
+    uint32_t from = o->former_epoch ? o->former_epoch : o->epoch, to = all ? o->epoch + 1 : o->epoch;
     for (unsigned i = 0; i < s->n_dialogs; i++) {
         struct sim_dialog *d = &s->dialogs[i];
-        if (d->offer == k->offer && d->epoch == k->offer_epoch)
-            k->b = (int)i;
-        else if (d->offer == k->offer && c->offer.former_epoch && d->epoch >= c->offer.former_epoch)
-            (void)ocall_act(s, n, k, MSG_RELEASE, (int)i, 0); /* what the former owner may have left ringing */
+        if (d->offer == o->id && d->epoch >= from && d->epoch < to)
+            (void)ocall_act(s, n, k, MSG_RELEASE, (int)i, 0);
     }
-    if (k->b < 0) {
-        if (s->n_dialogs == SIM_DIALOGS_MAX) {
-            sim_fail(s, "model: too many dialogs");
-            return;
-        }
-        k->b = (int)s->n_dialogs++;
-        struct sim_dialog *d = &s->dialogs[k->b];
-        *d = (struct sim_dialog){.state = D_NONE, .ext = ext, .call = (int)ocall_index(n, k), .offer = k->offer};
-        d->epoch = k->offer_epoch;
-        d->place = k->a >= 0 && s->dialogs[k->a].place < SIM_NODES_MAX && n->bound[s->dialogs[k->a].place]
-                       ? s->dialogs[k->a].place
-                       : SIM_NODES_MAX + n->i;
+}
+
+static int ring_dialog(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_offer *o)
+{
+    /* the same identifiers: the same dialog at the telephone */
+    for (unsigned i = 0; i < s->n_dialogs; i++)
+        if (s->dialogs[i].offer == o->id && s->dialogs[i].epoch == o->epoch)
+            return (int)i;
+    if (s->n_dialogs == SIM_DIALOGS_MAX) {
+        sim_fail(s, "model: too many dialogs");
+        return -1;
     }
+    int b = (int)s->n_dialogs++;
+    struct sim_dialog *d = &s->dialogs[b];
+    *d = (struct sim_dialog){
+        .state = D_NONE, .ext = atoi(o->extension) - 8001, .call = (int)ocall_index(n, k), .offer = o->id};
+    d->epoch = o->epoch;
+    d->place = k->a >= 0 && s->dialogs[k->a].place < SIM_NODES_MAX && n->bound[s->dialogs[k->a].place]
+                   ? s->dialogs[k->a].place
+                   : SIM_NODES_MAX + n->i;
+    return b;
+}
+
+static void ring_begin(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_offer *o)
+{
+    struct sim_ring *r = ring_of(k, o->id);
+    if (r && r->epoch == o->epoch)
+        return;
+    if (!r)
+        r = ring_of(k, 0);
+    *r = (struct sim_ring){.offer = o->id, .epoch = o->epoch};
+    ocall_call_off(s, n, k, o, false);
+    r->b = ring_dialog(s, n, k, o);
+    if (r->b < 0)
+        return;
     sim_maybe_strike(s, n, 1);
-    sim_say(s, "%s rings 800%d for call %u, offer %llu", n->name, ext + 1, ocall_index(n, k),
-            (unsigned long long)k->offer);
-    (void)ocall_act(s, n, k, MSG_CALL_YOU, k->b, 0);
-    uint64_t due = c->offer.since_us + c->offer.ring_time_s * SIM_S, now = raft_wall_us(s, n);
+    sim_say(s, "%s rings %s for call %u, offer %llu", n->name, o->extension, ocall_index(n, k),
+            (unsigned long long)r->offer);
+    (void)ocall_act(s, n, k, MSG_CALL_YOU, r->b, 0);
+    uint64_t due = o->since_us + o->ring_time_s * SIM_S, now = raft_wall_us(s, n);
     struct sim_event ev = {
         .type = EV_RING_OVER, .node = n->i, .life = n->life, .a = ocall_index(n, k), .b = ++k->timer};
     sim_at(s, s->now + (due > now ? due - now : 0), ev);
 }
 
-static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+static const struct core_offer *in_state(const struct core_call *c, uint64_t offer)
+{
+    for (unsigned i = 0; i < c->n_offers; i++)
+        if (c->offers[i].id == offer)
+            return &c->offers[i];
+    return NULL;
+}
+
+static void ring(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
+{
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
+        struct sim_ring *r = &k->rings[i];
+        if (!r->offer || in_state(c, r->offer))
+            continue;
+        (void)ocall_act(s, n, k, MSG_RELEASE, r->b, 0);
+        *r = (struct sim_ring){.b = -1};
+    }
+    for (unsigned i = 0; i < c->n_offers; i++)
+        ring_begin(s, n, k, &c->offers[i]);
+}
+
+/* The callee's leg in the state names his dialog. */
+static int callee_of(const struct core_call *c)
+{
+    for (size_t i = 0; i < c->n_legs; i++)
+        if (c->legs[i].role == CORE_LEG_CALLEE)
+            return atoi(c->legs[i].dialog->call_id + 1);
+    return -1;
+}
+
+static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
 {
     ocall_answer_caller(s, n, k);
     if (k->shown == SHOWN_TALK)
         return;
+    if (!lease_held(s, n) && others_ring(k, callee_of(c))) {
+        ocall_forget(k); /* nothing can be sent now: the others are called off when it is carried on */
+        return;
+    }
     k->shown = SHOWN_TALK;
-    k->offer = 0;
     k->timer++;
+    if (ocall_ring(k, callee_of(c)))
+        k->b = callee_of(c);
+    drop_rings(s, n, k, k->b);
     if (k->b < 0) {
         end(s, n, k, "system", "lost");
         return;
@@ -240,13 +350,8 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     if (k->ending || !k->started || k->waits)
         return;
     k->epoch = c->epoch;
-    if (c->phase != CORE_CALL_OFFERED && c->phase != CORE_CALL_DIALLING && c->phase != CORE_CALL_TALKING) {
-        if (k->b >= 0)
-            (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
-        k->b = -1;
-        k->offer = 0;
-        k->answer_pending = false;
-    }
+    if (c->phase != CORE_CALL_OFFERED && c->phase != CORE_CALL_DIALLING && c->phase != CORE_CALL_TALKING)
+        drop_rings(s, n, k, -2);
     switch (c->phase) {
     case CORE_CALL_APP:
         ocall_answer_caller(s, n, k);
@@ -266,7 +371,7 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         ring(s, n, k, c);
         break;
     case CORE_CALL_TALKING:
-        talk(s, n, k);
+        talk(s, n, k, c);
         break;
     case CORE_CALL_FAILED:
         end(s, n, k, "system", "failed");
@@ -336,12 +441,13 @@ static void menu_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k
 static void taken_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct sim_prop *p,
                            bool refused)
 {
-    if (k->epoch != (uint32_t)p->arg2 || k->b != (int)(p->arg2 >> 32))
+    struct sim_ring *r = ocall_ring(k, (int)(p->arg2 >> 32));
+    if (k->epoch != (uint32_t)p->arg2 || !r || !refused)
         return;
-    k->answer_pending = false;
-    if (refused && !k->ending) {
-        (void)ocall_act(s, n, k, MSG_RELEASE, k->b, 0);
-        k->b = -1;
+    r->answer_pending = false;
+    if (!k->ending) {
+        (void)ocall_act(s, n, k, MSG_RELEASE, r->b, 0);
+        r->b = -1;
     }
 }
 
@@ -492,14 +598,15 @@ static void hung_up(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     bool found = false;
     for (unsigned i = 0; i < s->n_calls; i++) {
         struct sim_ocall *k = &n->calls[i];
-        if (!k->used || (k->a != (int)m->dialog && k->b != (int)m->dialog))
+        struct sim_ring *r = k->used ? ocall_ring(k, (int)m->dialog) : NULL;
+        if (!k->used || (k->a != (int)m->dialog && k->b != (int)m->dialog && !r))
             continue;
         found = true;
         bool caller = k->a == (int)m->dialog;
-        if (k->waits || (!caller && k->answer_pending))
+        if (k->waits || (r && r->answer_pending))
             return; /* the telephone says it again */
-        if (!caller && !k->joined) {
-            offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__REJECTED);
+        if (r) {
+            offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__REJECTED);
             continue;
         }
         end(s, n, k, caller ? "caller" : "callee", "normal");
@@ -527,22 +634,21 @@ void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     }
     for (unsigned i = 0; i < s->n_calls; i++) {
         struct sim_ocall *k = &n->calls[i];
+        struct sim_ring *r = k->used ? ocall_ring(k, (int)m->dialog) : NULL;
         bool a = k->used && k->a == (int)m->dialog, b = k->used && k->b == (int)m->dialog;
-        if (!a && !b)
+        if (!a && !b && !r)
             continue;
         if (m->type == MSG_ANSWERED && b) {
-            if (k->shown == SHOWN_TALK)
-                (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
-            else
-                offer_answered(s, n, k);
-        } else if (m->type == MSG_REFUSED && b && k->offer && !k->answer_pending) {
-            k->b = -1;
-            offer_failed(s, n, k, m->a == 486 ? EV__OFFER_FAILED__CAUSE__BUSY : EV__OFFER_FAILED__CAUSE__REJECTED);
+            (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
+        } else if (m->type == MSG_ANSWERED && r) {
+            offer_answered(s, n, k, r);
+        } else if (m->type == MSG_REFUSED && r && !r->answer_pending) {
+            r->b = -1;
+            offer_failed(s, n, k, r, m->a == 486 ? EV__OFFER_FAILED__CAUSE__BUSY : EV__OFFER_FAILED__CAUSE__REJECTED);
+        } else if (m->type == MSG_GONE && r) {
+            offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__ERROR);
         } else if (m->type == MSG_GONE && !k->waits) {
-            if (b && k->offer && !k->joined)
-                offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__ERROR);
-            else
-                end(s, n, k, a ? "caller" : "callee", "normal");
+            end(s, n, k, a ? "caller" : "callee", "normal");
         }
         return;
     }
@@ -613,12 +719,26 @@ void owner_timer(struct sim *s, struct sim_node *n, const struct sim_event *ev)
     }
     if (ev->type == EV_MENU && c->phase == CORE_CALL_MENU)
         key_pressed(s, n, k);
-    else if (ev->type == EV_RING_OVER && k->offer && !k->answer_pending)
-        offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__NO_ANSWER);
+    else if (ev->type == EV_RING_OVER && !ocall_pending(k))
+        for (unsigned i = 0; i < SIM_AGENTS; i++)
+            if (k->rings[i].offer && !k->rings[i].over)
+                offer_failed(s, n, k, &k->rings[i], EV__OFFER_FAILED__CAUSE__NO_ANSWER); /* marks them all */
 }
 
 /* What the media threads and transaction timers of a node notice: a leg whose telephone is no longer there, requests without
  * an answer. */
+static void watch_rings(struct sim *s, struct sim_node *n, struct sim_ocall *k)
+{
+    for (unsigned i = 0; i < SIM_AGENTS; i++) {
+        struct sim_ring *r = &k->rings[i];
+        const struct sim_dialog *b = r->offer && r->b >= 0 ? &s->dialogs[r->b] : NULL;
+        if (b && b->state == D_OVER && !r->answer_pending && s->now - b->over_at > MEDIA_TIMEOUT_US)
+            offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__UNREACHABLE);
+        else if (b && b->state == D_NONE)
+            (void)ocall_act(s, n, k, MSG_CALL_YOU, r->b, 0); /* the INVITE again */
+    }
+}
+
 static void watch_legs(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
     if (k->ending || k->waits || !k->started)
@@ -628,14 +748,11 @@ static void watch_legs(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         end(s, n, k, "caller", "media_timeout");
     } else if (b && b->state == D_OVER && s->now - b->over_at > MEDIA_TIMEOUT_US && k->joined) {
         end(s, n, k, "callee", "media_timeout");
-    } else if (b && b->state == D_OVER && !k->joined && k->offer && !k->answer_pending &&
-               s->now - b->over_at > MEDIA_TIMEOUT_US) {
-        offer_failed(s, n, k, EV__OFFER_FAILED__CAUSE__UNREACHABLE);
-    } else if (b && b->state == D_NONE && k->offer) {
-        (void)ocall_act(s, n, k, MSG_CALL_YOU, k->b, 0); /* the INVITE again */
     } else if (a->state == D_CALLING && k->shown == SHOWN_TALK) {
         ocall_answer_caller(s, n, k);
     }
+    if (!k->ending)
+        watch_rings(s, n, k);
 }
 
 void owner_turn(struct sim *s, struct sim_node *n)

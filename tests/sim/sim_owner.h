@@ -11,9 +11,14 @@ const struct core_call *ocall_state(struct sim_node *n, const struct sim_ocall *
 /* To the telephone of this dialog. false: not done, there is no dialog or no lease. */
 bool ocall_act(struct sim *s, struct sim_node *n, struct sim_ocall *k, enum sim_msg_type type, int dialog, uint64_t a);
 void ocall_forget(struct sim_ocall *k);
+/* The telephone of it that has this dialog, NULL none; or whose answer is being committed. */
+struct sim_ring *ocall_ring(struct sim_ocall *k, int dialog);
+bool ocall_pending(const struct sim_ocall *k);
 /* text: what *d points into */
 void ocall_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, char text[4][32]);
 void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k);
+/* Releases what INVITEs of former epochs, or of all, may have left ringing for this offer. */
+void ocall_call_off(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_offer *o, bool all);
 /* What the committed phase asks for. */
 void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k);
 

@@ -68,12 +68,13 @@ static void invite(struct sim *s, const struct sim_dialog *like, unsigned attemp
 
 void phone_new_call(struct sim *s)
 {
-    static const char *const outside[] = {"100", "100", "100", "200", "200", "200", "220", "210", "300", "301"};
+    static const char *const outside[] = {"100", "100", "100", "200", "200", "230",
+                                          "230", "220", "210", "240", "300", "301"};
     static const char *const inside[] = {"8004", "8005", "8006", "1003", "200", "100"};
     struct sim_dialog like = {.ext = -1, .began = s->now};
     if (sim_chance(s, 75)) {
         like.trunk = (int)sim_between(s, 1, 2);
-        (void)snprintf(like.called, sizeof like.called, "%s", outside[sim_below(s, 10)]);
+        (void)snprintf(like.called, sizeof like.called, "%s", outside[sim_below(s, 12)]);
     } else {
         like.ext = (int)sim_below(s, SIM_EXTS);
         (void)snprintf(like.called, sizeof like.called, "%s", inside[sim_below(s, 6)]);

@@ -45,11 +45,14 @@ static char *numbered(const char *before, unsigned n, const char *after)
     o_##var->member = var;                                   \
     set[n++] = o_##var
 
-static unsigned queue(Ev__ConfigObject **set, unsigned n, const char *name, unsigned wrap_up, unsigned first)
+static unsigned queue(Ev__ConfigObject **set, unsigned n, const char *name, const char *strategy, unsigned wrap_up,
+                      unsigned first)
 {
     NEW(q, Queue, QUEUE, QUEUE, queue);
     q->name = plain(name);
-    q->strategy = plain("longest_idle");
+    q->strategy = plain(strategy);
+    q->ring_max = first;
+    q->ring_no_answer = plain(first ? "not_ready" : "");
     q->ring_time_s = 2;
     q->wrap_up_s = wrap_up;
     q->max_waiting = 6;
@@ -91,8 +94,10 @@ static unsigned objects(Ev__ConfigObject **set)
         a->number = numbered("100", i, "");
         a->extension = numbered("800", i, "");
     }
-    n = queue(set, n, "service", 0, 0);
-    n = queue(set, n, "vip", 1, 2);
+    n = queue(set, n, "service", "longest_idle", 0, 0);
+    n = queue(set, n, "vip", "longest_idle", 1, 2);
+    n = queue(set, n, "all", "ring_all", 1, 0);
+    n = queue(set, n, "two", "ring_all", 0, 2);
     for (unsigned i = 0; i < 2; i++) {
         NEW(t, Trunk, TRUNK, TRUNK, trunk);
         t->name = plain(i ? "stays" : "moves");
@@ -112,6 +117,8 @@ static unsigned objects(Ev__ConfigObject **set)
     n = number(set, n, "200", "queue", "service", 0);
     n = number(set, n, "220", "queue", "service", 3);
     n = number(set, n, "210", "queue", "vip", 5);
+    n = number(set, n, "230", "queue", "all", 0);
+    n = number(set, n, "240", "queue", "two", 3);
     n = number(set, n, "300", "extension", "8005", 0);
     return number(set, n, "301", "agent", "1002", 0);
 }
