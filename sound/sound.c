@@ -21,6 +21,8 @@ struct sound {
 
 static int append(struct sound *s, const float *from, size_t n, struct err_info *info)
 {
+    if (n == 0)
+        return 0;
     if (n > (size_t)SOUND_SECONDS_MAX * SOUND_RATE_HZ - s->n)
         return err_set(info, ERR_TOOBIG, "", "the sound is longer than %u seconds", SOUND_SECONDS_MAX);
     if (s->n + n > s->cap) {
