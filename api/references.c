@@ -134,20 +134,44 @@ static int check_prompt(const struct api_backend *be, const Ev__Prompt *p, struc
     return 0;
 }
 
+/* What its callers hear: uploaded or built in, in any language; or a word that is no prompt. */
+static int check_heard(const struct api_backend *be, const char *name, const char *word, const char *also,
+                       const char *field, api_exists_fn *exists, void *ctx, struct err_info *info)
+{
+    if (!name[0] || strcmp(name, word) == 0 || strcmp(name, also) == 0 || exists(ctx, "prompt", name) ||
+        be->prompt_exists(be->ctx, "", name))
+        return 0;
+    return err_set(info, ERR_INVAL, field, "there is no prompt \"%s\"", name);
+}
+
+static int check_queue(const struct api_backend *be, const Ev__Queue *q, api_exists_fn *exists, void *ctx,
+                       struct err_info *info)
+{
+    char field[48];
+    int err = 0;
+    for (size_t i = 0; !err && i < q->n_members; i++) {
+        snprintf(field, sizeof field, "members[%zu].agent", i);
+        err = need(exists, ctx, "agent", q->members[i]->agent, field, info);
+    }
+    if (!err)
+        err = check_heard(be, q->music, "silence", "", "music", exists, ctx, info);
+    if (!err)
+        err = check_heard(be, q->welcome, "", "", "welcome", exists, ctx, info);
+    for (size_t i = 0; !err && i < q->n_announce; i++) {
+        snprintf(field, sizeof field, "announce[%zu]", i);
+        err = check_heard(be, q->announce[i], "position", "wait", field, exists, ctx, info);
+    }
+    return err;
+}
+
 int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
                          struct err_info *info)
 {
-    int err = 0;
-    char field[48];
     switch ((int)o->object_case) {
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
         return need(exists, ctx, "extension", o->agent->extension, "extension", info);
     case EV__CONFIG_OBJECT__OBJECT_QUEUE:
-        for (size_t i = 0; !err && i < o->queue->n_members; i++) {
-            snprintf(field, sizeof field, "members[%zu].agent", i);
-            err = need(exists, ctx, "agent", o->queue->members[i]->agent, field, info);
-        }
-        return err;
+        return check_queue(be, o->queue, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER:
         return check_access_number(o->access_number, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:

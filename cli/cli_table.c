@@ -122,6 +122,15 @@ static const struct cli_option queue_fields[] = {
     TEXT("after-call", "WHAT", "after_call", "ready: no wrap-up, whatever the agent's own is; \"\" for wrap-up",
          "ready"),
     BOOL("quiet", "quiet", "no prompts and no music while waiting"),
+    TEXT("music", "PROMPT", "music", "prompt to hear while waiting, or silence; \"\" for the music built in",
+         "@prompt"),
+    TEXT("welcome", "PROMPT", "welcome", "prompt for who comes to wait; \"\" for none", "@prompt"),
+    {"announce", 0, CLI_LIST, "WHAT", "announce",
+     "what waiting callers are told: position or prompts, in this order; \"\" for nothing", "position", true},
+    NUMBER("announce-first", "SECONDS", "announce_first_s", "how long after coming that is for the first time"),
+    NUMBER("announce-every", "SECONDS", "announce_every_s", "and how long after that again; 0: once only"),
+    NUMBER("announce-position-max", "N", "announce_position_max", "a place behind this one is not told; 0: each is"),
+    BOOL("announce-agent", "announce_agent", "the caller hears the number of the agent who answers"),
     NUMBER("max-waiting", "N", "max_waiting", "callers that may wait; 0: no limit"),
     {"member", 'm', CLI_MEMBERS, "AGENT[:LEVEL]", "members", "all members anew; repeat it or separate by commas",
      "@agent", true},
@@ -340,7 +349,8 @@ static const struct cli_option audit_filters[] = {
 #define QUEUE_COLUMNS                                                                                               \
     "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in " \
     "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                   \
-    "| DISPLAY-NAME=display_name QUIET=quiet/yes MAX=max_waiting PREFER=preferences STEP=priority_step_s "          \
+    "| DISPLAY-NAME=display_name QUIET=quiet/yes MUSIC=music WELCOME=welcome ANNOUNCE=announce MAX=max_waiting "    \
+    "PREFER=preferences STEP=priority_step_s "                                                                      \
     "TARGET=target_s RING-MAX=ring_max NO-ANSWER=ring_no_answer VERSION=version"
 #define CALL_COLUMNS                                                                                             \
     "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "            \

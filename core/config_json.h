@@ -31,6 +31,7 @@ enum cfg_kind {
 };
 
 #define CONFIG_PROMPT_VERSIONS_MAX 10u /* kept of each language of a prompt */
+#define CONFIG_ANNOUNCE_MAX 4u         /* parts of an announcement */
 #define CONFIG_SERVED_H_MAX 2160u      /* hours: the longest last_served_h */
 
 /* CFG_NONE when there is no such kind. */

@@ -240,6 +240,8 @@ struct core_call {
     uint64_t taken_over_us; /* latest change of owner; 0: never */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
+/* Its place among those who wait in its queue, from 1; 0: it does not wait, or an agent is being rung for it. */
+uint32_t core_queue_position(const struct core *c, uint64_t call_id);
 /* for (const struct core_call *k = NULL; (k = core_call_next(c, k, owner)); ) — calls of one owner (NULL: all), by id. */
 const struct core_call *core_call_next(const struct core *c, const struct core_call *after, const char *owner);
 

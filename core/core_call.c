@@ -28,6 +28,12 @@ const struct core_call *core_call(const struct core *c, uint64_t call_id)
     return k ? &k->pub : NULL;
 }
 
+uint32_t core_queue_position(const struct core *c, uint64_t call_id)
+{
+    const struct call *k = core_call_obj(c, call_id);
+    return k && k->st->phase == CORE_CALL_WAITING ? acd_position(c->acd, call_id) : 0;
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct call *x = *(struct call *const *)a, *y = *(struct call *const *)b;

@@ -4,6 +4,13 @@
 
 #include "core/core_int.h"
 
+/* Music, welcome, announcements. */
+static bool heard_in(const Ev__Queue *q)
+{
+    return q->music[0] || q->welcome[0] || q->announce_first_s || q->announce_every_s || q->n_announce ||
+           q->announce_agent || q->announce_position_max;
+}
+
 static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
@@ -11,6 +18,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         return o->agent->min_busy_s || o->agent->wrap_up_s ? 3 : o->agent->region[0] || o->agent->n_skills ? 2 : 1;
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
+        if (heard_in(q))
+            return 3;
         bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
                       q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
         if (strcmp(q->strategy, queue_strategy_name(ACD_RING_ALL)) == 0 || q->ring_max || q->ring_no_answer[0] ||

@@ -19,16 +19,10 @@ static const struct {
     {"code:not_ready", EV__AGENT_SET__ACTION__SET_STATE, "not_ready", "agent_not_ready"},
 };
 
-static const char *call_app_language(struct call *k)
-{
-    const struct core_call *s = call_state(k);
-    return s && s->language && s->language[0] ? s->language : core_parameter(call_node(k)->core, "language", "zh");
-}
-
 static void call_app_say(struct call *k, const char *key)
 {
     k->hang_up_after_play = true;
-    call_play_keys(&k->a, call_app_language(k), &key, 1, &k->play_id);
+    call_play_keys(&k->a, call_language(k), &key, 1, &k->play_id);
 }
 
 static const char *call_code_done_prompt(const char *app)

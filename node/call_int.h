@@ -104,6 +104,13 @@ struct call {
     uv_timer_t *ring_timer;
     uv_timer_t *talk_timer; /* the longest that a call may talk */
 
+    /* waiting in a queue (call_wait.c), and being told who answers */
+    uint64_t wait_since_us; /* the wait clock that what is shown goes by */
+    uint64_t wait_next;     /* piece of speech that has its turn next */
+    bool wait_music;        /* music or silence, not speech */
+    bool joining;           /* the agent has answered; the caller is told his number */
+    uv_timer_t *wait_timer;
+
     /* menu */
     struct ivr_run *ivr;
     uv_timer_t *ivr_timer;
@@ -221,13 +228,27 @@ ERR_CHECKED int call_rtp_numbering(struct call_leg *l, struct media_numbering *o
 void call_rtp_fill(struct call_leg *l, Ev__RtpLine *out);
 
 /* ---- call_play.c: everything the caller is played */
+/* What the caller speaks, or callers do when that is not known. */
+const char *call_language(const struct call *k);
+/* How long these prompts last. */
+uint64_t call_play_length_ms(const struct call *k, const char *language, const char *const *keys, size_t n);
 void call_play_keys(struct call_leg *l, const char *language, const char *const *keys, size_t n, uint32_t *play_id);
+/* The music of the call's queue, or none as it says. */
 void call_play_music(struct call_leg *l);
+/* A short tone for who has answered, and is not joined yet. */
+void call_play_attention(struct call_leg *l);
 void call_play_ringback(struct call_leg *l);
 /* Resolves the prompts of a menu action. */
 void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned n,
                     uint32_t *play_id);
 void call_on_media(void *ctx, struct media_stream *s, const struct media_event *ev);
+
+/* ---- call_wait.c: callers in queues */
+void call_wait_begin(struct call *k, const struct core_call *s);
+void call_wait_played(struct call *k);
+/* The caller is being told who has answered: call_join comes when that is over. False: nothing is told, join them. */
+bool call_agent_announce(struct call *k);
+void call_join(struct call *k);
 
 /* ---- call_menu.c */
 void call_menu_begin(struct call *k, const struct core_call *s);

@@ -335,9 +335,11 @@ void call_leg_hold_changed(struct call_leg *l)
     if (k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b->media)
         return;
     if (!k->a.held && !k->b->held) {
-        call_bridge(k);
+        if (!k->joining)
+            call_bridge(k);
         return;
     }
+    k->joining = false;
     media_unbridge(l->media);
     if (!k->a.held)
         call_play_music(&k->a);

@@ -262,8 +262,11 @@ void call_menu_begin(struct call *k, const struct core_call *s)
     if (k->ending)
         return;
     bool back = k->shown == CALL_SHOWN_DIAL || k->shown == CALL_SHOWN_QUEUE;
-    if (back)
+    if (back) {
         call_offer_drop(k, 0, NULL);
+        call_timer_stop(&k->wait_timer);
+        k->play_id = 0;
+    }
     k->shown = CALL_SHOWN_MENU;
     bool restored = call_menu_restore(k, s);
     if (back && k->ivr) {
@@ -289,6 +292,7 @@ void call_menu_begin(struct call *k, const struct core_call *s)
 void call_menu_leave(struct call *k)
 {
     call_timer_stop(&k->ivr_timer);
+    call_timer_stop(&k->wait_timer);
     k->play_id = 0;
     k->n_keys = 0;
     k->ivr_waiting = false;

@@ -518,27 +518,15 @@ static void call_talk_begin(struct call *k, const struct core_call *s)
     call_answer_caller(k);
     if (k->ending)
         return;
+    bool waited_here = k->shown == CALL_SHOWN_QUEUE;
     k->shown = CALL_SHOWN_TALK;
     call_talk_limit(k);
-    call_leg_hold_changed(&k->a);
+    if (!waited_here || !call_agent_announce(k))
+        call_leg_hold_changed(&k->a);
     if (winner && winner->again) { /* the phone has the former owner's description: the port in it was not known here */
         winner->again = false;
         call_leg_move(k->b);
     }
-}
-
-static void call_wait_begin(struct call *k, const struct core_call *s)
-{
-    call_answer_caller(k);
-    if (k->ending || k->shown == CALL_SHOWN_QUEUE)
-        return;
-    call_menu_leave(k);
-    k->shown = CALL_SHOWN_QUEUE;
-    const struct core *core = call_node(k)->core;
-    const Ev__Queue *q = core_queue_config(core, s->queue);
-    const Ev__AccessNumber *number = core_access_number(core, s->called);
-    if (!(q && q->quiet) && !(number && number->quiet))
-        call_play_music(&k->a);
 }
 
 static void call_dial_begin(struct call *k, const struct core_call *s)

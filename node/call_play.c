@@ -9,6 +9,16 @@
 #define CALL_RINGBACK_ON_MS 1000
 #define CALL_RINGBACK_OFF_MS 4000
 #define CALL_RINGBACK_DBM0 (-15)
+#define CALL_ATTENTION_HZ 880
+#define CALL_ATTENTION_MS 150
+#define CALL_ATTENTION_DBM0 (-18)
+#define CALL_MUSIC_SILENCE "silence" /* Queue.music */
+
+const char *call_language(const struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    return s && s->language && s->language[0] ? s->language : core_parameter(call_node(k)->core, "language", "zh");
+}
 
 static void call_play_items(struct call_leg *l, struct media_item *items, unsigned n, uint32_t *play_id)
 {
@@ -58,6 +68,19 @@ void call_play_keys(struct call_leg *l, const char *language, const char *const 
     call_play_items(l, items, call_play_nonempty(items, n), play_id);
 }
 
+uint64_t call_play_length_ms(const struct call *k, const char *language, const char *const *keys, size_t count)
+{
+    uint64_t samples = 0;
+    for (size_t i = 0; i < count && i < MEDIA_ITEMS_MAX; i++) {
+        struct prompt *p;
+        if (prompt_get(call_node(k)->prompts, language, keys[i], &p))
+            continue;
+        samples += p->n_samples;
+        prompt_unref(p);
+    }
+    return samples * 1000u / PROMPT_RATE_HZ;
+}
+
 void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned count,
                     uint32_t *play_id)
 {
@@ -76,10 +99,40 @@ void call_play_refs(struct call_leg *l, const char *language, const struct ivr_p
     call_play_items(l, items, call_play_nonempty(items, n), play_id);
 }
 
+/* NULL: silence. A prompt that is lacking is no reason for that. */
+static struct prompt *call_music(const struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    const Ev__Queue *q = s && s->queue ? core_queue_config(call_node(k)->core, s->queue) : NULL;
+    struct prompt_store *prompts = call_node(k)->prompts;
+    struct prompt *p;
+    if (!q || !q->music[0])
+        return prompt_hold_music(prompts);
+    if (strcmp(q->music, CALL_MUSIC_SILENCE) == 0)
+        return NULL;
+    int rc = prompt_get(prompts, call_language(k), q->music, &p);
+    if (rc == 0 && p->n_samples)
+        return p;
+    log_warn("call", "%s: music %s: %s", k->text_id, q->music, err_text(rc));
+    if (rc == 0)
+        prompt_unref(p);
+    return prompt_hold_music(prompts);
+}
+
 void call_play_music(struct call_leg *l)
 {
-    struct media_item music = {.kind = MEDIA_MUSIC, .prompt = prompt_hold_music(call_node(l->call)->prompts)};
-    call_play_items(l, &music, 1, NULL);
+    struct media_item music = {.kind = MEDIA_MUSIC, .prompt = call_music(l->call)};
+    if (music.prompt)
+        call_play_items(l, &music, 1, NULL);
+    else if (l->media)
+        media_stream_stop_play(l->media);
+}
+
+void call_play_attention(struct call_leg *l)
+{
+    struct media_item tone = {
+        .kind = MEDIA_TONE, .hz1 = CALL_ATTENTION_HZ, .level_dbm0 = CALL_ATTENTION_DBM0, .ms = CALL_ATTENTION_MS};
+    call_play_items(l, &tone, 1, NULL);
 }
 
 void call_play_ringback(struct call_leg *l)
@@ -101,6 +154,10 @@ static void call_on_played(struct call *k, uint32_t play_id)
         call_menu_event(k, IVR_EV_PLAYED, 0);
     else if (k->shown == CALL_SHOWN_APP)
         call_app_played(k);
+    else if (k->shown == CALL_SHOWN_QUEUE)
+        call_wait_played(k);
+    else if (k->shown == CALL_SHOWN_TALK)
+        call_join(k);
 }
 
 void call_on_media(void *ctx, struct media_stream *s, const struct media_event *ev)

@@ -184,6 +184,7 @@ static void call_leave_table(struct call *k)
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->talk_timer);
     call_timer_stop(&k->ivr_timer);
+    call_timer_stop(&k->wait_timer);
     call_timer_stop(&k->end_timer);
     call_timer_stop(&k->adopt_timer);
     call_adopt_drop_ports(k);
@@ -308,6 +309,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->talk_timer);
     call_timer_stop(&k->ivr_timer);
+    call_timer_stop(&k->wait_timer);
     int reason = sip_status >= 300 ? sip_status : 0;
     call_refuse_caller(k, sip_status);
     call_leg_close(&k->a, reason, cause);

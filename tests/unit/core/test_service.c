@@ -468,6 +468,36 @@ START_TEST(test_state_of_schema_2)
 }
 END_TEST
 
+START_TEST(test_what_callers_hear)
+{
+    set("[{'kind':'queue','name':'service','music':'tune','welcome':'hello','announce':['position','wait','sorry'],"
+        "'announce_first_s':5,'announce_every_s':30,'announce_agent':true,'announce_position_max':9}]");
+    const Ev__Queue *q = core_queue_config(f.c, "service");
+    ck_assert_str_eq(q->music, "tune");
+    ck_assert_uint_eq(q->n_announce, 3);
+    ck_assert_uint_eq(q->announce_every_s, 30);
+    ck_assert(q->announce_agent);
+}
+END_TEST
+
+/* The place that is told is the one that the engine has, and none while an agent is being rung. */
+START_TEST(test_place_that_is_told)
+{
+    set("[{'kind':'access_number','number':'10013','queue':'service','priority':5}]");
+    for (uint64_t id = 1; id <= 3; id++)
+        ck_assert_int_eq(fx_start(&f, id, "13800138000", id == 3 ? "10013" : "10003", true), 0);
+    ck_assert_uint_eq(core_queue_position(f.c, 3), 1); /* of higher priority */
+    ck_assert_uint_eq(core_queue_position(f.c, 1), 2);
+    ck_assert_uint_eq(core_queue_position(f.c, 2), 3);
+    ck_assert_uint_eq(core_queue_position(f.c, 4), 0);
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_int_eq(fx_ready(&f, "1001"), 0);
+    ck_assert_str_eq(offered_to(3), "1001");
+    ck_assert_uint_eq(core_queue_position(f.c, 3), 0);
+    ck_assert_uint_eq(core_queue_position(f.c, 1), 1);
+}
+END_TEST
+
 START_TEST(test_level_that_a_command_takes)
 {
     Ev__Queue q = EV__QUEUE__INIT;
@@ -485,6 +515,8 @@ START_TEST(test_level_that_a_command_takes)
     q.n_preferences = 1;
     q.preferences = &level;
     ck_assert_uint_eq(core_feature_of(&cmd), 2);
+    q.announce_agent = true;
+    ck_assert_uint_eq(core_feature_of(&cmd), 3);
     ck_assert_uint_eq(core_feature_common(f.c), CORE_FEATURE_LEVEL);
     Ev__NodeUp up = EV__NODE_UP__INIT;
     up.name = (char *)(uintptr_t) "n2";
@@ -519,6 +551,8 @@ int main(void)
     tcase_add_test(t, test_targets_of_two_queues);
     tcase_add_test(t, test_explanations);
     tcase_add_test(t, test_state_of_schema_2);
+    tcase_add_test(t, test_what_callers_hear);
+    tcase_add_test(t, test_place_that_is_told);
     tcase_add_test(t, test_level_that_a_command_takes);
     suite_add_tcase(s, t);
     return run_suite(s);
