@@ -3,7 +3,8 @@
  * Each leg either keeps its address (the SIP address that its peer knows is bound here, with the same RTP port: nothing is sent, the
  * peer notices nothing), or is moved: it is rebuilt at our own address and the peer is told by a re-INVITE. That this is done is in the
  * state before the peer can know: should this node die in between, nobody takes the peer to be where he was. Media is sent to the
- * peer at once in both cases. What the caller is being given then follows from the phase, as for any call (calls.c). */
+ * peer at once in both cases, and before any dialog is rebuilt: of many calls that come together the last one is silent no longer
+ * than the first. What the caller is being given then follows from the phase, as for any call (calls.c). */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,30 +159,51 @@ static int adopt_describe(struct call_leg *l, const Ev__Dialog *d, struct err_in
 
 static void adopt_move_begin(struct call_leg *l);
 
-static int adopt_leg(struct call_leg *l, const struct core_call *s, const struct core_leg *leg)
+static struct call_leg *adopt_leg_of(struct call *k, const struct core_leg *leg)
+{
+    return leg->role == CORE_LEG_CALLER ? &k->a : k->b;
+}
+
+static void adopt_leg_failed(const struct call_leg *l, int rc, const struct err_info *info)
+{
+    log_warn("call", "%s: its %s cannot be carried on: %s %s", l->call->text_id, l->callee ? "callee" : "caller",
+             err_text(rc), info->text);
+}
+
+/* The leg's stream: the peer hears us, and is heard once the call is joined again. */
+static int adopt_leg_sound(struct call_leg *l, const struct core_call *s, const struct core_leg *leg)
 {
     struct err_info info = {0};
-    bool bound = adopt_where_leg(l->call, s, leg) == ADDRESS_BOUND, same = bound;
+    bool same = l->bound_here = adopt_where_leg(l->call, s, leg) == ADDRESS_BOUND;
     call_rtp_recall(l, s, leg);
     int rc = leg->dialog ? adopt_media(l, leg->dialog, &same) : ERR_INVAL;
     if (rc == 0)
         rc = call_leg_recall(l, leg->dialog, &info);
     if (rc == 0 && !leg->answered && !same)
         rc = adopt_describe(l, leg->dialog, &info);
-    if (rc == 0)
-        rc = adopt_sip(l, s, leg, bound, &info);
     if (rc) {
-        log_warn("call", "%s: its %s cannot be carried on: %s %s", l->call->text_id, l->callee ? "callee" : "caller",
-                 err_text(rc), info.text);
+        adopt_leg_failed(l, rc, &info);
         return rc;
     }
+    l->port_kept = same;
     l->local.version += ADOPT_VERSIONS * (s->epoch - 1);
     l->answered = leg->answered;
     l->held = leg->held;
     if (leg->answered && !l->we_offered)
         call_leg_apply_media(l);
+    return 0;
+}
+
+static int adopt_leg_sip(struct call_leg *l, const struct core_call *s, const struct core_leg *leg)
+{
+    struct err_info info = {0};
+    int rc = adopt_sip(l, s, leg, l->bound_here, &info);
+    if (rc) {
+        adopt_leg_failed(l, rc, &info);
+        return rc;
+    }
     l->unsure_known = leg->dialog->moving;
-    if (leg->answered && !same)
+    if (leg->answered && !l->port_kept)
         adopt_move_begin(l);
     return 0;
 }
@@ -216,7 +238,8 @@ static void adopt_look_again(struct call *k)
     calls_reconcile(k->cs);
 }
 
-bool call_adopt(struct call *k, const struct core_call *s)
+/* Whether its turn has come. */
+static bool adopt_may(struct call *k, const struct core_call *s)
 {
     if (!call_node(k)->ua || call_node(k)->leaving)
         return false; /* SIP has not begun: calls_reload comes again; or it ends */
@@ -236,11 +259,43 @@ bool call_adopt(struct call *k, const struct core_call *s)
         call_timer_set(k, &k->adopt_timer, ADOPT_CLOSING_MS, adopt_look_again);
         return false;
     }
+    return true;
+}
+
+/* The streams of its legs, joined when they talk. What went wrong is told by call_adopt. */
+static void adopt_sound(struct call *k, const struct core_call *s)
+{
+    k->sounds = true;
     call_adopt_drop_ports(k);
-    k->cs->counts.taken_over++;
     int rc = s->n_legs ? 0 : ERR_INVAL;
     for (size_t i = 0; i < s->n_legs && rc == 0; i++)
-        rc = adopt_leg(s->legs[i].role == CORE_LEG_CALLER ? &k->a : k->b, s, &s->legs[i]);
+        rc = adopt_leg_sound(adopt_leg_of(k, &s->legs[i]), s, &s->legs[i]);
+    k->sound_lost = rc != 0;
+    if (rc == 0 && s->phase == CORE_CALL_TALKING && !k->a.held && !k->b->held)
+        call_bridge(k);
+}
+
+void calls_adopt_sound(struct calls *cs)
+{
+    list_foreach(it, &cs->dirty) {
+        struct call *k = list_entry(it, struct call, dirty_link);
+        const struct core_call *s = call_state(k);
+        bool ours = s && k->adopted && k->started && !k->ending && strcmp(s->owner, cs->n->cfg.name) == 0;
+        if (ours && !k->a.sip && !k->sounds && adopt_may(k, s))
+            adopt_sound(k, s);
+    }
+}
+
+bool call_adopt(struct call *k, const struct core_call *s)
+{
+    if (!adopt_may(k, s))
+        return false;
+    if (!k->sounds)
+        adopt_sound(k, s);
+    k->cs->counts.taken_over++;
+    int rc = k->sound_lost ? ERR_INVAL : 0;
+    for (size_t i = 0; i < s->n_legs && rc == 0; i++)
+        rc = adopt_leg_sip(adopt_leg_of(k, &s->legs[i]), s, &s->legs[i]);
     if (rc) {
         call_end(k, "system", "lost", 0);
         return false;

@@ -49,6 +49,8 @@ struct call_leg {
     bool answered;      /* the 200 was sent (caller) or acknowledged (callee) */
     bool acked;         /* caller: the ACK of that 200 has come */
     bool held;          /* the peer put us on hold */
+    bool bound_here;    /* taken over with its SIP address ... */
+    bool port_kept;     /* ... and the port of its media: the peer has nothing to be told */
     bool early;         /* callee: early media is being heard */
     bool redescribed;   /* callee: an UPDATE while he rang has; what his 200 says is older */
     bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
@@ -90,6 +92,8 @@ struct call {
     enum call_shown shown;  /* what the caller is being given now */
     bool started;           /* CallStart is committed */
     bool adopting;          /* waits for its address to be bound here */
+    bool sounds;            /* carried on so far as its streams go */
+    bool sound_lost;        /* not even that can be had */
     bool adopted;           /* carried on from state: what follows may have been done by a former owner already */
     unsigned hops;          /* that the caller's INVITE had behind it; 0 when it is not known (adopted) */
     bool ending;            /* an end has been decided: legs are released, CallEnd is (being) committed */
@@ -174,6 +178,8 @@ int call_sip_status(int err);
 /* ---- call_adopt.c */
 /* Builds legs and media from state. False: not yet (its address is being bound), or it has come to an end by that. */
 bool call_adopt(struct call *k, const struct core_call *s);
+/* The first half of it, for all calls that are due: their streams. */
+void calls_adopt_sound(struct calls *cs);
 /* While a call is not carried on yet no other gets its ports: its peers know them. */
 void call_adopt_keep_ports(struct call *k, const struct core_call *s);
 void call_adopt_drop_ports(struct call *k);

@@ -459,6 +459,7 @@ static void call_reconcile(struct call *k)
 
 void calls_reconcile(struct calls *cs)
 {
+    calls_adopt_sound(cs);
     while (!list_empty(&cs->dirty)) {
         struct call *k = list_entry(cs->dirty.next, struct call, dirty_link);
         list_del(&k->dirty_link);
