@@ -27,9 +27,16 @@ static uint64_t lease_span_us(const struct node *n)
     return n->cfg.detect_ms * 1000ull / NODE_LEASE_DETECT_MS * NODE_LEASE_MS;
 }
 
+/* Declared down, alive: what the state still calls ours may be given to another at any time, without waiting for a lease. */
+static bool lease_fallen(const struct node *n)
+{
+    const struct core_node *me = n->core ? core_node(n->core, n->cfg.name) : NULL;
+    return me && !me->up && me->incarnation == repl_incarnation(n->repl);
+}
+
 bool node_may_act(const struct node *n)
 {
-    return n->repl && repl_lease_age_us(n->repl) <= lease_span_us(n);
+    return n->repl && repl_lease_age_us(n->repl) <= lease_span_us(n) && !lease_fallen(n);
 }
 
 /* Whoever owns our calls now, or will, carries them on: we send nothing any more. */
@@ -69,11 +76,25 @@ static void lease_turn(struct node_lease *l, enum lease_state to, uint64_t age_u
         lease_take_back(n);
 }
 
+static void lease_fall(struct node_lease *l)
+{
+    if (l->state != LEASE_HELD && l->state != LEASE_SILENT)
+        return;
+    l->lost += l->state == LEASE_HELD;
+    l->state = LEASE_DROPPED;
+    log_warn("node", "declared down: this node lets go of its calls until it is announced again");
+    lease_let_go(l->n);
+}
+
 static void lease_look(struct node_lease *l)
 {
     struct node *n = l->n;
     if (!n->repl)
         return;
+    if (lease_fallen(n)) {
+        lease_fall(l);
+        return;
+    }
     uint64_t now = clock_mono_now().us, age = repl_lease_age_us(n->repl);
     uint64_t until = age == UINT64_MAX ? 0 : now + l->span_us - (age < now ? age : now);
     if (until > l->until_us || !l->until_us) {

@@ -3,6 +3,7 @@
  *   age <= NODE_LEASE_MS            acts
  *   older                           silent: takes no calls, sends no requests, answers 503, writes nothing, media threads are mute
  *   older than NODE_LEASE_DROP_MS   lets go: legs and streams are forgotten, service addresses unbound
+ *   declared down                   the same, whatever its age, until this process's next NodeUp is applied
  *   young again                     addresses bound that are still ours, our calls carried on from state (calls_resume)
  * Both times are those of the default detect_ms (config.h) of 300 ms, and grow with it. Proposals for calls that exist already are
  * refused only once it has let go: apply refuses them if they come late (the owner check), and an election is no reason to lose one.
@@ -21,7 +22,7 @@
 
 enum lease_state { LEASE_NONE, LEASE_HELD, LEASE_SILENT, LEASE_DROPPED };
 
-/* Looks at the lease now (not at what a timer saw last): reads the clock, costs a microsecond. */
+/* Looks at the lease and at what the state says of this node now (not at what a timer saw last): costs a microsecond. */
 bool node_may_act(const struct node *n);
 /* Starts renewing: extends the media threads' lease and turns the states above. ERR_NOMEM. */
 ERR_CHECKED int lease_start(struct node *n);

@@ -5,10 +5,17 @@
 
 #include "tests/sim/sim.h"
 
+/* Declared down, alive (node/lease.c). */
+static bool fallen(const struct sim_node *n)
+{
+    const struct core_node *me = core_node(n->c, n->name);
+    return me && !me->up && me->incarnation == n->incarnation;
+}
+
 bool lease_held(const struct sim *s, const struct sim_node *n)
 {
     uint64_t base = sim_alive(n) ? raft_lease_base(s, n) : 0;
-    return base && s->now - base <= SIM_LEASE_US;
+    return base && s->now - base <= SIM_LEASE_US && !fallen(n);
 }
 
 static void count(struct sim_node *n, uint64_t index, uint64_t base)
@@ -165,14 +172,14 @@ void lease_turn(struct sim *s, struct sim_node *n)
     tick(s, n);
     uint64_t base = raft_lease_base(s, n);
     uint64_t age = base ? s->now - base : UINT64_MAX;
-    if (!n->dropped && age > SIM_DROP_US) {
+    if (!n->dropped && (age > SIM_DROP_US || fallen(n))) {
         n->dropped = true;
-        sim_say(s, "%s lets go of everything: no lease", n->name);
+        sim_say(s, "%s lets go of everything: %s", n->name, fallen(n) ? "declared down" : "no lease");
         owner_forget_all(n);
         memset(n->bound, 0, sizeof n->bound);
         memset(n->binding, 0, sizeof n->binding);
         memset(n->cannot, 0, sizeof n->cannot);
-    } else if (n->dropped && age <= SIM_LEASE_US) {
+    } else if (n->dropped && age <= SIM_LEASE_US && !fallen(n)) {
         n->dropped = false;
         sim_say(s, "%s has its lease", n->name);
         owner_resume(s, n);
