@@ -182,9 +182,12 @@ static int check_flow(const Ev__Flow *flow, struct err_info *info)
     struct ivr_flow *f = NULL;
     struct err_info at = {.code = 0};
     int err = ivr_flow_parse(flow->definition, strlen(flow->definition), &f, &at);
+    if (!err)
+        err = ivr_flow_check(f, flow->definition, strlen(flow->definition), &at);
     if (err) {
         char field[ERR_INFO_FIELD_MAX];
         snprintf(field, sizeof field, "definition%s%.100s", at.field[0] ? "." : "", at.field);
+        ivr_flow_unref(f);
         return err_set(info, err, field, "%s", at.text);
     }
     ivr_flow_unref(f);

@@ -223,6 +223,7 @@ struct core_call {
     bool answered; /* the caller's leg */
     const char *app, *app_argument;
     const char *flow, *flow_node, *flow_state, *language;
+    const char *variables; /* of the flow, a JSON object of texts; "" none */
     const char *queue;
     uint32_t priority;
     struct core_offer offer; /* the first of those who are rung */

@@ -92,6 +92,7 @@ void core_call_publish(struct call *k)
     p->flow_node = s->flow_node;
     p->flow_state = s->flow_state;
     p->language = s->language;
+    p->variables = s->variables;
     p->queue = s->queue;
     p->priority = s->priority;
     core_ring_publish(k);
@@ -303,15 +304,7 @@ static void describe_caller(Ev__CallState *s, const Ev__AccessNumber *a)
         return;
     s->vip = a->vip;
     core_pbset(&s->region, a->region);
-    if (a->n_skills)
-        s->needs = core_alloc(a->n_skills * sizeof(Ev__SkillNeed *));
-    for (; s->n_needs < a->n_skills; s->n_needs++) {
-        Ev__SkillNeed *need = core_alloc(sizeof *need);
-        ev__skill_need__init(need);
-        core_pbset(&need->skill, a->skills[s->n_needs]->skill);
-        need->level = a->skills[s->n_needs]->level;
-        s->needs[s->n_needs] = need;
-    }
+    core_call_set_needs(s, a->n_skills, a->skills);
 }
 
 static struct call *make_call(struct core *c, Ev__CallStart *m, const struct core_route *r)
@@ -445,6 +438,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_pbset(&s->flow_node, m->node);
     core_pbset(&s->flow_state, m->state);
     core_call_acked(k, m->caller_acked);
+    core_flow_moved(s, m);
     s->menu_moved_us = c->now_us;
     if (m->language[0])
         core_pbset(&s->language, m->language);

@@ -31,6 +31,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         const Ev__AccessNumber *a = o->access_number;
         return a->n_schedule ? 3 : a->region[0] || a->n_skills || a->vip ? 2 : 1;
     }
+    case EV__CONFIG_OBJECT__OBJECT_FLOW:
+        return core_flow_level(o->flow->definition);
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:
@@ -66,6 +68,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return level_of(cmd->config_apply);
     case EV__COMMAND__BODY_AGENT_SET:
         return plain_state(cmd->agent_set) ? 1 : 3;
+    case EV__COMMAND__BODY_CALL_MENU:
+        return cmd->call_menu->has_variables || cmd->call_menu->n_flows || cmd->call_menu->need ? 3 : 1;
     default:
         return 1;
     }

@@ -240,6 +240,14 @@ void core_idem_keep(struct core *c, const char *key, uint64_t body_hash);
 void core_idem_trim(struct core *c, bool force);
 uint64_t core_idem_hash(struct core *c);
 
+/* ---- core_flow.c */
+/* Replaces what the call needs in queues, unless there are none. */
+void core_call_set_needs(Ev__CallState *s, size_t n, Ev__SkillNeed *const *needs);
+/* The part of CallMenu that came with level 3. */
+void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m);
+/* The level that a flow takes; 3 also when it is none. */
+uint32_t core_flow_level(const char *definition);
+
 /* ---- core_config.c */
 int core_config_apply(struct core *c, const Ev__ConfigApply *m);
 struct cfg *core_cfg(const struct core *c, enum cfg_kind kind, const char *name);

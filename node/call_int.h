@@ -146,6 +146,7 @@ struct calls {
     struct map ports;          /* "ip:port" -> call that is not carried on here yet and has its media there */
     unsigned moving;           /* CallMove in flight */
     bool resume_due;           /* something was not done, or let go of, for want of the lease */
+    struct ivr_flows library;  /* gives flows to runs */
     struct map flows;          /* name -> struct call_flow (parsed, by version of text) */
     uv_timer_t *rtp_timer;     /* call_rtp.c */
 };
@@ -259,7 +260,11 @@ void call_join(struct call *k);
 /* ---- call_menu.c */
 void call_menu_begin(struct call *k, const struct core_call *s);
 void call_menu_event(struct call *k, enum ivr_event_type type, char digit);
+/* Likewise with all that belongs to the event. An answer (time, HTTP) that comes when the run waits for something else, or while a
+ * commit is in flight, is dropped: what was asked is asked again after a takeover only. */
+void call_menu_tell(struct call *k, const struct ivr_event *ev);
 void call_menu_leave(struct call *k);
+void call_flows_init(struct calls *cs);
 void call_flows_free(struct calls *cs);
 
 /* ---- call_app.c: echo, tone, feature codes */

@@ -56,6 +56,19 @@ static struct ivr_flow *call_flow_get(struct calls *cs, const char *name)
     return fresh->flow;
 }
 
+/* Flows that flows call. */
+static struct ivr_flow *call_flow_called(void *ctx, const char *name, uint64_t *version)
+{
+    (void)version;
+    return ivr_flow_ref(call_flow_get(ctx, name));
+}
+
+void call_flows_init(struct calls *cs)
+{
+    map_init(&cs->flows);
+    cs->library = (struct ivr_flows){call_flow_called, cs};
+}
+
 static void call_menu_timer(struct call *k)
 {
     call_menu_event(k, IVR_EV_TIMER, 0);
@@ -116,6 +129,18 @@ static void call_menu_to_agent(struct call *k, const char *agent)
     call_menu_leave_by(k, &cmd);
 }
 
+/* Which of the node's time groups is open, by the cluster's clock. */
+static void call_menu_ask_time(struct call *k)
+{
+    struct ivr_event ev = {.type = IVR_EV_TIME, .choice = -1};
+    uint64_t now_us = node_time_us(call_node(k));
+    const char *group;
+    for (unsigned i = 0; ev.choice < 0 && (group = ivr_run_time_group(k->ivr, i)); i++)
+        if (core_time_group_open(call_node(k)->core, group, now_us))
+            ev.choice = (int)i;
+    call_menu_tell(k, &ev);
+}
+
 static void call_menu_act(struct call *k, const struct ivr_action *act)
 {
     switch (act->type) {
@@ -144,6 +169,12 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
         break;
     case IVR_ACT_HANGUP:
         call_end(k, "system", "normal", 0);
+        break;
+    case IVR_ACT_TIME:
+        call_menu_ask_time(k);
+        break;
+    case IVR_ACT_HTTP: /* nobody to ask: the flow says what comes then */
+        call_menu_tell(k, &(struct ivr_event){.type = IVR_EV_HTTP});
         break;
     }
 }
@@ -185,28 +216,69 @@ static void call_menu_moved(struct call *k, int status, const struct core_answer
     free(step);
 }
 
+/* What a command points into. */
+struct call_menu_room {
+    char state[IVR_STATE_MAX], variables[IVR_VARIABLES_TEXT_MAX];
+    Ev__QueueNeed need;
+    Ev__SkillNeed skills[IVR_SKILLS_MAX], *skill_list[IVR_SKILLS_MAX];
+};
+
+/* In the state before the queue is entered: whoever takes the call over in between enters it for the same need. */
+static void call_menu_fill_need(Ev__CallMenu *m, struct call_menu_room *room, const struct ivr_queue_need *need)
+{
+    ev__queue_need__init(&room->need);
+    m->need = &room->need;
+    m->need->has_priority = need->has_priority;
+    m->need->priority = need->priority;
+    m->need->skills = room->skill_list;
+    for (unsigned i = 0; i < need->n_skills; i++) {
+        ev__skill_need__init(&room->skills[i]);
+        room->skills[i].skill = (char *)(uintptr_t)need->skills[i].skill;
+        room->skills[i].level = need->skills[i].level;
+        room->skill_list[m->need->n_skills++] = &room->skills[i];
+    }
+}
+
+static int call_menu_fill(struct call *k, Ev__CallMenu *m, struct call_menu_room *room,
+                          const struct ivr_action *actions, unsigned n)
+{
+    const struct core_call *s = call_state(k);
+    int rc = ivr_save(k->ivr, room->state, sizeof room->state);
+    if (!rc)
+        rc = ivr_run_variables(k->ivr, room->variables, sizeof room->variables);
+    if (rc)
+        return rc;
+    m->call_id = k->id;
+    m->flow = (char *)(uintptr_t)(s ? s->flow : "");
+    m->node = (char *)(uintptr_t)ivr_run_node(k->ivr);
+    m->language = (char *)(uintptr_t)ivr_run_language(k->ivr);
+    m->state = room->state;
+    m->caller_acked = k->a.acked;
+    m->has_variables = s && strcmp(s->variables, room->variables) != 0;
+    m->variables = room->variables;
+    for (unsigned i = 0; i < n; i++)
+        if (actions[i].need)
+            call_menu_fill_need(m, room, actions[i].need);
+    return 0;
+}
+
 static int call_menu_commit(struct call *k, const struct ivr_action *actions, unsigned n)
 {
-    char state[IVR_STATE_MAX];
-    if (ivr_save(k->ivr, state, sizeof state) < 0)
-        return ERR_TOOBIG;
+    struct call_menu_room room;
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallMenu m = EV__CALL_MENU__INIT;
+    int rc = call_menu_fill(k, &m, &room, actions, n);
+    if (rc)
+        return rc;
     struct call_menu_step *step = malloc(sizeof *step);
     if (!step)
         return ERR_NOMEM;
     step->n = n;
     memcpy(step->actions, actions, n * sizeof *actions);
-    const struct core_call *s = call_state(k);
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__CallMenu m = EV__CALL_MENU__INIT;
     cmd.body_case = EV__COMMAND__BODY_CALL_MENU;
     cmd.call_menu = &m;
-    m.call_id = k->id;
-    m.flow = (char *)(uintptr_t)(s ? s->flow : "");
-    m.node = (char *)(uintptr_t)ivr_run_node(k->ivr);
-    m.language = (char *)(uintptr_t)ivr_run_language(k->ivr);
-    m.state = state;
-    m.caller_acked = k->a.acked;
-    int rc = call_propose(k, &cmd, call_menu_moved);
+    rc = call_propose(k, &cmd, call_menu_moved);
+    explicit_bzero(room.state, sizeof room.state); /* secrets may be in it */
     if (rc) {
         free(step);
         return rc;
@@ -218,16 +290,20 @@ static int call_menu_commit(struct call *k, const struct ivr_action *actions, un
 
 void call_menu_event(struct call *k, enum ivr_event_type type, char digit)
 {
+    call_menu_tell(k, &(struct ivr_event){.type = type, .digit = digit});
+}
+
+void call_menu_tell(struct call *k, const struct ivr_event *ev)
+{
     if (!k->ivr || k->ending)
         return;
     if (k->ivr_waiting) {
-        if (type == IVR_EV_KEY && k->n_keys < CALL_KEYS_MAX)
-            k->keys[k->n_keys++] = digit;
+        if (ev->type == IVR_EV_KEY && k->n_keys < CALL_KEYS_MAX)
+            k->keys[k->n_keys++] = ev->digit;
         return;
     }
-    struct ivr_event ev = {.type = type, .digit = digit};
     struct ivr_action actions[IVR_ACTIONS_MAX];
-    unsigned n = ivr_step(k->ivr, &ev, actions);
+    unsigned n = ivr_step(k->ivr, ev, actions);
     bool moved = false;
     for (unsigned i = 0; i < n; i++)
         moved |= actions[i].type == IVR_ACT_MOVED;
@@ -241,6 +317,17 @@ void call_menu_event(struct call *k, enum ivr_event_type type, char digit)
     call_menu_run(k, actions, n);
 }
 
+static struct ivr_setup call_menu_setup(struct call *k, const struct core_call *s, struct ivr_flow *flow)
+{
+    return (struct ivr_setup){.flow = flow,
+                              .language = s->language,
+                              .caller = s->caller,
+                              .called = s->called,
+                              .call_id = k->text_id,
+                              .queue = s->queue,
+                              .flows = &k->cs->library};
+}
+
 /* A caller whom a former owner had in a menu. A flow that has been changed so that it does not know his place any more begins
  * anew. */
 static bool call_menu_restore(struct call *k, const struct core_call *s)
@@ -248,7 +335,8 @@ static bool call_menu_restore(struct call *k, const struct core_call *s)
     if (k->ivr || !k->adopted || !s->flow_state || !s->flow_state[0])
         return false;
     struct ivr_flow *flow = call_flow_get(k->cs, s->flow);
-    int rc = flow ? ivr_restore(flow, s->flow_state, &k->ivr) : ERR_NOTFOUND;
+    struct ivr_setup setup = call_menu_setup(k, s, flow);
+    int rc = flow ? ivr_restore(&setup, s->flow_state, s->variables, &k->ivr) : ERR_NOTFOUND;
     if (rc)
         log_info("call", "%s: begins flow %s anew: %s", k->text_id, s->flow, err_text(rc));
     return rc == 0;
@@ -282,7 +370,8 @@ void call_menu_begin(struct call *k, const struct core_call *s)
         return;
     }
     struct ivr_flow *flow = call_flow_get(k->cs, s->flow);
-    if (!flow || ivr_run_new(flow, s->language, &k->ivr)) {
+    struct ivr_setup setup = call_menu_setup(k, s, flow);
+    if (!flow || ivr_run_new(&setup, &k->ivr)) {
         call_end(k, "system", "failed", 500);
         return;
     }

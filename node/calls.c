@@ -328,7 +328,7 @@ int calls_start(struct node *n, struct calls **out)
     cs->n = n;
     map_init(&cs->by_id);
     map_init(&cs->let_go);
-    map_init(&cs->flows);
+    call_flows_init(cs);
     map_init(&cs->ports);
     list_init(&cs->dirty);
     list_init(&cs->adopting);

@@ -1,44 +1,26 @@
 /* The interpreter.
  *
  *   IDLE --START--> (enter start)
- *   PLAYING --PLAYED--> play: next; menu: WAITING; hangup: ENDED
- *           --KEY (barge-in)--> play: next, with the key in hand; menu: as in WAITING
+ *   PLAYING --PLAYED--> play: next; menu, collect: WAITING; hangup: ENDED
+ *           --KEY (barge-in)--> play: next, with the key in hand; menu, collect: as in WAITING
  *   WAITING --KEY--> a menu's target, or more digits, or a failure (PLAYING again, or on_fail)
  *           --TIMER--> as the digits so far say, or a failure
  *   BUSY (queue, agent) --FAILED--> on_fail, or back to the menu, or ENDED
+ *        (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
  *
- * A step walks from node to node until one plays, waits or ends; only that one is told to the caller. */
+ * A step walks from node to node until one plays, waits, asks or ends; only that one is told to the caller. What happens when
+ * a node is come to: ivr_enter.c. */
 #include "telephony/ivr.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "telephony/ivr_int.h"
+#include "telephony/media.h"
 
-enum ivr_phase { IVR_IDLE, IVR_PLAYING, IVR_WAITING, IVR_BUSY, IVR_ENDED };
-static const char ivr_phase_letters[] = "ipwbe";
-
-struct ivr_run {
-    struct ivr_flow *flow; /* a reference */
-    int node;
-    enum ivr_phase phase;
-    unsigned language;
-    unsigned failures; /* in the present menu since it was entered */
-    char digits[IVR_DIGITS_MAX + 1];
-    unsigned depth;
-    int stack[IVR_DEPTH_MAX]; /* menus the caller came through; the last is the present one */
-};
-
-struct ivr_steps {
-    struct ivr_run *run;
-    struct ivr_action *out;
-    unsigned n;
-    bool language_changed;
-    char key; /* pressed during a play node and not used yet; 0 */
-};
-
-static struct ivr_action *ivr_act(struct ivr_steps *s, enum ivr_action_type type, const char *name)
+struct ivr_action *ivr_act(struct ivr_steps *s, enum ivr_action_type type, const char *name)
 {
     struct ivr_action *a = &s->out[s->n++];
     memset(a, 0, sizeof *a);
@@ -47,75 +29,137 @@ static struct ivr_action *ivr_act(struct ivr_steps *s, enum ivr_action_type type
     return a;
 }
 
-static void ivr_act_timer(struct ivr_steps *s, uint32_t ms)
+void ivr_act_timer(struct ivr_steps *s, uint32_t ms)
 {
     ivr_act(s, IVR_ACT_TIMER, NULL)->ms = ms;
 }
 
-static void ivr_append(struct ivr_action *a, const struct ivr_prompt_list *list)
+/* ---- saying */
+
+/* How many sounds it is; 0: it has no words. A value from variables is made now, and may turn out to be none. */
+static unsigned ivr_sounds_of(struct ivr_run *r, const struct ivr_say *say, unsigned slot)
 {
-    for (unsigned i = 0; list && i < list->n; i++)
-        a->prompts[a->n_prompts++] = list->at[i];
+    const char *keys[SPEAK_KEYS_MAX];
+    const struct speak_value *v = &say->value;
+    if (say->key)
+        return 1;
+    if (say->text) {
+        char *text = r->spoken_text[slot];
+        bool whole = ivr_text_fill(say->text, IVR_TEXT_PLAIN, ivr_lookup, r, text, sizeof r->spoken_text[0]);
+        if (!whole || speak_parse(say->value.kind, text, &r->spoken[slot], NULL))
+            return 0;
+        r->spoken[slot].weekday = say->value.weekday && r->spoken[slot].year;
+        v = &r->spoken[slot];
+    }
+    int n = speak_keys(ivr_run_language(r), v, keys, SPEAK_KEYS_MAX);
+    return n > 0 ? (unsigned)n : 0;
 }
 
-/* Tells that the run stays at its node for now. */
-static const struct ivr_node *ivr_settle(struct ivr_steps *s, enum ivr_phase phase)
+/* What is fixed always fits (the parser has seen to it); values fill what is left, one that does not fit is not said. */
+static unsigned ivr_fixed_sounds(struct ivr_run *r, const struct ivr_prompt_list *list)
 {
-    struct ivr_run *r = s->run;
-    const struct ivr_node *n = &r->flow->nodes[r->node];
-    if (s->language_changed)
-        ivr_act(s, IVR_ACT_LANGUAGE, r->flow->languages[r->language]);
-    s->language_changed = false;
-    ivr_act(s, IVR_ACT_MOVED, n->name);
-    r->phase = phase;
+    unsigned n = 0;
+    for (unsigned i = 0; list && i < list->n; i++)
+        n += list->at[i].text ? 0 : ivr_sounds_of(r, &list->at[i], 0);
     return n;
 }
 
-static void ivr_end(struct ivr_steps *s)
+static void ivr_append(struct ivr_run *r, struct ivr_action *a, const struct ivr_prompt_list *list, unsigned *room)
 {
-    s->run->phase = IVR_ENDED;
-    ivr_act(s, IVR_ACT_HANGUP, NULL);
+    for (unsigned i = 0; list && i < list->n; i++) {
+        const struct ivr_say *say = &list->at[i];
+        unsigned slot = a->n_prompts;
+        unsigned sounds = say->text ? ivr_sounds_of(r, say, slot) : 0;
+        if (say->text && (sounds == 0 || sounds > *room))
+            continue;
+        *room -= sounds;
+        a->prompts[a->n_prompts++] = (struct ivr_prompt_ref){say->key, say->key    ? NULL
+                                                                       : say->text ? &r->spoken[slot]
+                                                                                   : &say->value};
+    }
 }
 
 /* A menu, or another node that plays: `first` (may be NULL), then its prompts. */
-static void ivr_play(struct ivr_steps *s, const struct ivr_prompt_list *first)
+void ivr_play(struct ivr_steps *s, const struct ivr_prompt_list *first)
 {
-    const struct ivr_node *n = ivr_settle(s, IVR_PLAYING);
+    struct ivr_run *r = s->run;
+    const struct ivr_node *n = ivr_present(r);
+    ivr_settle(s, IVR_PLAYING);
     if (n->prompts.n + (first ? first->n : 0) == 0) {
-        s->run->phase = IVR_WAITING;
+        r->phase = IVR_WAITING;
         ivr_act_timer(s, n->timeout_ms);
         return;
     }
     struct ivr_action *a = ivr_act(s, IVR_ACT_PLAY, n->name);
     a->barge_in = n->barge_in && n->type != IVR_NODE_HANGUP;
-    ivr_append(a, first);
-    ivr_append(a, &n->prompts);
+    unsigned room = MEDIA_ITEMS_MAX - ivr_fixed_sounds(r, first) - ivr_fixed_sounds(r, &n->prompts);
+    ivr_append(r, a, first, &room);
+    ivr_append(r, a, &n->prompts, &room);
 }
 
-/* Entering a menu that is on the stack already goes back to it. A full stack forgets the second: "top" stays right. */
-static void ivr_push(struct ivr_run *r, int menu)
+/* ---- where it is */
+
+/* Tells that the run stays at its node for now. */
+void ivr_settle(struct ivr_steps *s, enum ivr_phase phase)
 {
-    for (unsigned i = 0; i < r->depth; i++)
-        if (r->stack[i] == menu) {
-            r->depth = i + 1;
-            return;
-        }
-    if (r->depth == IVR_DEPTH_MAX) {
-        memmove(&r->stack[1], &r->stack[2], (IVR_DEPTH_MAX - 2) * sizeof *r->stack);
-        r->depth--;
-    }
-    r->stack[r->depth++] = menu;
+    struct ivr_run *r = s->run;
+    if (s->language_changed)
+        ivr_act(s, IVR_ACT_LANGUAGE, ivr_run_language(r));
+    s->language_changed = false;
+    ivr_act(s, IVR_ACT_MOVED, ivr_run_node(r));
+    r->phase = phase;
+    if (phase == IVR_PLAYING || phase == IVR_WAITING)
+        r->walked = 0;
 }
 
-static int ivr_back(const struct ivr_run *r)
+void ivr_end(struct ivr_steps *s)
 {
-    return r->depth ? r->stack[r->depth - 1] : IVR_NONE;
+    s->run->phase = IVR_ENDED;
+    ivr_act(s, IVR_ACT_HANGUP, NULL);
 }
 
-/* ---- menus ---- */
+int ivr_back(const struct ivr_run *r)
+{
+    const struct ivr_frame *f = &r->frames[r->n_frames - 1];
+    return f->depth ? f->stack[f->depth - 1] : IVR_NONE;
+}
 
-/* The target of exactly these digits or IVR_NONE; *longer: some key begins with them and goes on. */
-static int ivr_match(const struct ivr_node *n, const char *digits, bool *longer)
+int ivr_back_or_end(struct ivr_steps *s)
+{
+    int to = ivr_back(s->run);
+    if (to == IVR_NONE)
+        ivr_end(s);
+    return to;
+}
+
+const char *ivr_lookup(void *run, const char *name)
+{
+    return ivr_run_variable(run, name, NULL);
+}
+
+const char *ivr_run_variable(const struct ivr_run *r, const char *name, bool *secret)
+{
+    const char *value = NULL;
+    if (secret)
+        *secret = false;
+    if (strcmp(name, "caller") == 0)
+        value = r->caller;
+    else if (strcmp(name, "called") == 0)
+        value = r->called;
+    else if (strcmp(name, "call_id") == 0)
+        value = r->call_id;
+    else if (strcmp(name, "language") == 0)
+        value = ivr_run_language(r);
+    else if (strcmp(name, "queue") == 0)
+        value = r->queue;
+    else
+        value = ivr_vars_get(&r->vars, name, secret);
+    return value ? value : "";
+}
+
+/* ---- menus and digits */
+
+int ivr_menu_match(const struct ivr_node *n, const char *digits, bool *longer)
 {
     size_t len = strlen(digits);
     int target = IVR_NONE;
@@ -131,10 +175,10 @@ static int ivr_match(const struct ivr_node *n, const char *digits, bool *longer)
 }
 
 /* Returns the node to go to, or IVR_NONE when the run has settled (or ended). */
-static int ivr_menu_failed(struct ivr_steps *s, const struct ivr_prompt_list *prompts)
+static int ivr_input_failed(struct ivr_steps *s, const struct ivr_prompt_list *prompts)
 {
     struct ivr_run *r = s->run;
-    const struct ivr_node *n = &r->flow->nodes[r->node];
+    const struct ivr_node *n = ivr_present(r);
     r->digits[0] = '\0';
     if (++r->failures <= n->retries) {
         ivr_play(s, prompts);
@@ -145,106 +189,78 @@ static int ivr_menu_failed(struct ivr_steps *s, const struct ivr_prompt_list *pr
     return n->on_fail;
 }
 
-static int ivr_menu_key(struct ivr_steps *s, char key)
+static int ivr_more_digits(struct ivr_steps *s)
 {
-    struct ivr_run *r = s->run;
-    const struct ivr_node *n = &r->flow->nodes[r->node];
-    bool longer;
-    size_t len = strlen(r->digits);
-    r->digits[len] = key; /* room: a run of IVR_DIGITS_MAX digits is never left waiting for more */
-    r->digits[len + 1] = '\0';
-    int target = ivr_match(n, r->digits, &longer);
-    if (longer) {
-        ivr_settle(s, IVR_WAITING);
-        ivr_act_timer(s, n->digit_timeout_ms);
-        return IVR_NONE;
-    }
-    return target == IVR_NONE ? ivr_menu_failed(s, &n->invalid) : target;
+    ivr_settle(s, IVR_WAITING);
+    ivr_act_timer(s, ivr_present(s->run)->digit_timeout_ms);
+    return IVR_NONE;
 }
 
-static int ivr_menu_timer(struct ivr_steps *s)
+static int ivr_collected(struct ivr_steps *s)
 {
-    const struct ivr_node *n = &s->run->flow->nodes[s->run->node];
+    struct ivr_run *r = s->run;
+    const struct ivr_node *n = ivr_present(r);
+    if (strlen(r->digits) < n->collect.least)
+        return ivr_input_failed(s, &n->invalid);
+    (void)ivr_vars_set(&r->vars, n->collect.variable, r->digits, n->collect.secret);
+    memset(r->digits, 0, sizeof r->digits);
+    return n->next;
+}
+
+int ivr_take_key(struct ivr_steps *s, char key)
+{
+    struct ivr_run *r = s->run;
+    const struct ivr_node *n = ivr_present(r);
+    size_t len = strlen(r->digits);
+    bool longer;
+    if (n->type == IVR_NODE_COLLECT && key == n->collect.terminator)
+        return ivr_collected(s);
+    r->digits[len] = key; /* room: a run with as many digits as fit is never left waiting for more */
+    r->digits[len + 1] = '\0';
+    if (n->type == IVR_NODE_COLLECT)
+        return len + 1 < n->collect.most ? ivr_more_digits(s) : ivr_collected(s);
+    int target = ivr_menu_match(n, r->digits, &longer);
+    if (longer)
+        return ivr_more_digits(s);
+    return target == IVR_NONE ? ivr_input_failed(s, &n->invalid) : target;
+}
+
+static int ivr_on_timer(struct ivr_steps *s)
+{
+    const struct ivr_node *n = ivr_present(s->run);
     bool longer;
     if (!s->run->digits[0])
-        return ivr_menu_failed(s, &n->timeout);
-    int target = ivr_match(n, s->run->digits, &longer);
-    return target == IVR_NONE ? ivr_menu_failed(s, &n->invalid) : target;
+        return ivr_input_failed(s, &n->timeout);
+    if (n->type == IVR_NODE_COLLECT)
+        return ivr_collected(s);
+    int target = ivr_menu_match(n, s->run->digits, &longer);
+    return target == IVR_NONE ? ivr_input_failed(s, &n->invalid) : target;
 }
 
-/* ---- walking ---- */
-
-/* Enters one node. Returns the node to go on to, or IVR_NONE when the run has settled or ended. */
-static int ivr_enter(struct ivr_steps *s, int at)
-{
-    struct ivr_run *r = s->run;
-    const struct ivr_node *n = &r->flow->nodes[at];
-    int to = IVR_NONE;
-    r->node = at;
-    r->failures = 0;
-    r->digits[0] = '\0';
-    switch (n->type) {
-    case IVR_NODE_MENU:
-        ivr_push(r, at);
-        if (s->key && n->barge_in) {
-            char key = s->key;
-            s->key = 0;
-            return ivr_menu_key(s, key);
-        }
-        ivr_play(s, NULL);
-        return IVR_NONE;
-    case IVR_NODE_PLAY:
-        ivr_play(s, NULL);
-        return IVR_NONE;
-    case IVR_NODE_HANGUP:
-        if (n->prompts.n) {
-            ivr_play(s, NULL);
-        } else {
-            ivr_settle(s, IVR_ENDED);
-            ivr_end(s);
-        }
-        return IVR_NONE;
-    case IVR_NODE_QUEUE:
-    case IVR_NODE_AGENT:
-        ivr_settle(s, IVR_BUSY);
-        ivr_act(s, n->type == IVR_NODE_QUEUE ? IVR_ACT_QUEUE : IVR_ACT_AGENT, n->target);
-        return IVR_NONE;
-    case IVR_NODE_LANGUAGE:
-        r->language = n->language == IVR_TOGGLE ? (r->language + 1) % r->flow->n_languages : (unsigned)n->language;
-        s->language_changed = true;
-        to = n->next == IVR_NONE ? ivr_back(r) : n->next;
-        break;
-    case IVR_NODE_PARENT:
-        if (r->depth > 1)
-            r->depth--;
-        to = ivr_back(r);
-        break;
-    case IVR_NODE_TOP:
-        to = r->depth ? r->stack[0] : IVR_NONE;
-        break;
-    }
-    if (to == IVR_NONE)
-        ivr_end(s); /* the parser refuses such flows */
-    return to;
-}
+/* ---- walking */
 
 static void ivr_walk(struct ivr_steps *s, int to)
 {
-    for (unsigned walked = 0; to != IVR_NONE; walked++) {
-        if (walked == IVR_STEP_NODES_MAX) {
+    struct ivr_run *r = s->run;
+    for (; to != IVR_NONE; r->walked++) {
+        if (r->walked >= IVR_STEP_NODES_MAX) {
             ivr_end(s);
             return;
         }
-        to = ivr_enter(s, to);
+        ivr_top(r)->node = to;
+        r->failures = 0;
+        r->digits[0] = '\0';
+        const struct ivr_node *n = ivr_present(r);
+        to = ivr_kind_of(n)->enter(s, n);
     }
 }
 
 static int ivr_on_key(struct ivr_steps *s, char key)
 {
     struct ivr_run *r = s->run;
-    const struct ivr_node *n = &r->flow->nodes[r->node];
-    bool takes = n->type == IVR_NODE_MENU || n->type == IVR_NODE_PLAY;
-    if (!key || !strchr("0123456789*#", key) || !takes)
+    const struct ivr_node *n = ivr_present(r);
+    unsigned traits = ivr_kind_of(n)->traits;
+    if (!key || !strchr("0123456789*#", key) || n->type == IVR_NODE_HANGUP)
         return IVR_NONE;
     if (r->phase == IVR_PLAYING) {
         if (!n->barge_in)
@@ -253,42 +269,44 @@ static int ivr_on_key(struct ivr_steps *s, char key)
     } else {
         ivr_act_timer(s, 0);
     }
-    if (n->type == IVR_NODE_MENU)
-        return ivr_menu_key(s, key);
+    if (traits & IVR_CAN_WAIT)
+        return ivr_take_key(s, key);
     s->key = key;
-    return n->next == IVR_NONE ? ivr_back(r) : n->next;
+    return n->next == IVR_NONE ? ivr_back_or_end(s) : n->next;
 }
 
 static int ivr_on_played(struct ivr_steps *s)
 {
     struct ivr_run *r = s->run;
-    const struct ivr_node *n = &r->flow->nodes[r->node];
-    if (n->type == IVR_NODE_PLAY)
-        return n->next == IVR_NONE ? ivr_back(r) : n->next;
-    if (n->type == IVR_NODE_MENU) {
+    const struct ivr_node *n = ivr_present(r);
+    if (ivr_kind_of(n)->traits & IVR_CAN_WAIT) {
         r->phase = IVR_WAITING;
         ivr_act_timer(s, n->timeout_ms);
-    } else {
-        ivr_end(s);
+        return IVR_NONE;
     }
-    return IVR_NONE;
+    if (n->type == IVR_NODE_HANGUP) {
+        ivr_end(s);
+        return IVR_NONE;
+    }
+    return n->next == IVR_NONE ? ivr_back_or_end(s) : n->next;
 }
 
 static int ivr_on_failed(struct ivr_steps *s)
 {
-    struct ivr_run *r = s->run;
-    int to = r->flow->nodes[r->node].on_fail;
-    if (to == IVR_NONE)
-        to = ivr_back(r);
-    if (to == IVR_NONE)
-        ivr_end(s);
-    return to;
+    int to = ivr_present(s->run)->on_fail;
+    return to == IVR_NONE ? ivr_back_or_end(s) : to;
+}
+
+static int ivr_on_time(struct ivr_steps *s, int choice)
+{
+    const struct ivr_node *n = ivr_present(s->run);
+    return choice >= 0 && (unsigned)choice < n->n_cases ? n->cases[choice].target : n->next;
 }
 
 static void ivr_on_restored(struct ivr_steps *s)
 {
     struct ivr_run *r = s->run;
-    const struct ivr_node *n = &r->flow->nodes[r->node];
+    const struct ivr_node *n = ivr_present(r);
     switch (r->phase) {
     case IVR_IDLE:
         break;
@@ -299,7 +317,7 @@ static void ivr_on_restored(struct ivr_steps *s)
         ivr_act_timer(s, r->digits[0] ? n->digit_timeout_ms : n->timeout_ms);
         break;
     case IVR_BUSY:
-        ivr_act(s, n->type == IVR_NODE_QUEUE ? IVR_ACT_QUEUE : IVR_ACT_AGENT, n->target);
+        ivr_kind_of(n)->ask(s, n);
         break;
     case IVR_ENDED:
         ivr_end(s);
@@ -307,14 +325,27 @@ static void ivr_on_restored(struct ivr_steps *s)
     }
 }
 
+/* Where to go on from BUSY, if the event answers what was asked. */
+static int ivr_on_answer(struct ivr_steps *s, const struct ivr_event *ev)
+{
+    enum ivr_node_type type = ivr_present(s->run)->type;
+    if (type == IVR_NODE_TIME)
+        return ev->type == IVR_EV_TIME ? ivr_on_time(s, ev->choice) : IVR_NONE;
+    if (type == IVR_NODE_HTTP)
+        return ev->type == IVR_EV_HTTP ? ivr_http_answered(s, ev) : IVR_NONE;
+    return ev->type == IVR_EV_FAILED ? ivr_on_failed(s) : IVR_NONE;
+}
+
 unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_action *out)
 {
     struct ivr_steps s = {.run = r, .out = out};
     int to = IVR_NONE;
+    if (r->frames[0].flow->plain)
+        r->walked = 0; /* it is not in the saved state */
     switch (ev->type) {
     case IVR_EV_START:
         if (r->phase == IVR_IDLE)
-            to = r->flow->start;
+            to = r->frames[0].flow->start;
         break;
     case IVR_EV_KEY:
         if (r->phase == IVR_PLAYING || r->phase == IVR_WAITING)
@@ -326,11 +357,13 @@ unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_acti
         break;
     case IVR_EV_TIMER:
         if (r->phase == IVR_WAITING)
-            to = ivr_menu_timer(&s);
+            to = ivr_on_timer(&s);
         break;
     case IVR_EV_FAILED:
+    case IVR_EV_TIME:
+    case IVR_EV_HTTP:
         if (r->phase == IVR_BUSY)
-            to = ivr_on_failed(&s);
+            to = ivr_on_answer(&s, ev);
         break;
     case IVR_EV_RESTORED:
         ivr_on_restored(&s);
@@ -340,141 +373,83 @@ unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_acti
     return s.n;
 }
 
-/* ---- life and state ---- */
-
-int ivr_run_new(struct ivr_flow *f, const char *language, struct ivr_run **out)
-{
-    struct ivr_run *r = calloc(1, sizeof *r);
-    if (!r)
-        return ERR_NOMEM;
-    r->flow = ivr_flow_ref(f);
-    r->node = f->start;
-    for (unsigned i = 0; language && i < f->n_languages; i++)
-        if (strcmp(f->languages[i], language) == 0)
-            r->language = i;
-    *out = r;
-    return 0;
-}
+/* ---- life */
 
 void ivr_run_free(struct ivr_run *r)
 {
     if (!r)
         return;
-    ivr_flow_unref(r->flow);
+    for (unsigned i = 0; i < r->n_frames; i++)
+        ivr_flow_unref(r->frames[i].flow);
+    free(r->caller);
+    free(r->called);
+    free(r->call_id);
+    /* secrets do not stay behind */
+    explicit_bzero(&r->vars, sizeof r->vars);
+    explicit_bzero(r->digits, sizeof r->digits);
     free(r);
+}
+
+/* What strangers put into a number is made fit for JSON and headers. */
+static char *ivr_fact(const char *text)
+{
+    char room[IVR_VALUE_MAX];
+    (void)ivr_value_copy(room, sizeof room, text ? text : "");
+    return strdup(room);
+}
+
+int ivr_run_new(const struct ivr_setup *setup, struct ivr_run **out)
+{
+    struct ivr_run *r = calloc(1, sizeof *r);
+    if (!r)
+        return ERR_NOMEM;
+    int language = setup->language ? ivr_flow_language(setup->flow, setup->language) : IVR_NONE;
+    r->flows = setup->flows;
+    r->n_frames = 1;
+    r->frames[0] = (struct ivr_frame){.flow = ivr_flow_ref(setup->flow),
+                                      .version = setup->version,
+                                      .node = setup->flow->start,
+                                      .language = language == IVR_NONE ? 0 : (unsigned)language};
+    r->caller = ivr_fact(setup->caller);
+    r->called = ivr_fact(setup->called);
+    r->call_id = ivr_fact(setup->call_id);
+    (void)ivr_value_copy(r->queue, sizeof r->queue, setup->queue ? setup->queue : "");
+    if (!r->caller || !r->called || !r->call_id) {
+        ivr_run_free(r);
+        return ERR_NOMEM;
+    }
+    ivr_declare(r, setup->flow);
+    *out = r;
+    return 0;
 }
 
 const char *ivr_run_node(const struct ivr_run *r)
 {
-    return r->flow->nodes[r->node].name;
+    const char *name = ivr_present(r)->name;
+    if (r->n_frames == 1)
+        return name;
+    char *room = (char *)(uintptr_t)r->node_name; /* a cache: the run itself does not change */
+    snprintf(room, sizeof r->node_name, "%s/%s", ivr_flow_name(r->frames[r->n_frames - 1].flow), name);
+    return room;
 }
 
 const char *ivr_run_language(const struct ivr_run *r)
 {
-    return r->flow->languages[r->language];
+    const struct ivr_frame *f = &r->frames[r->n_frames - 1];
+    return f->flow->languages[f->language];
 }
 
-/* "1 PHASE LANGUAGE NODE FAILURES DIGITS STACK": fields between single spaces, "-" for nothing, stack with commas. */
-int ivr_save(const struct ivr_run *r, char *out, size_t size)
+bool ivr_run_flow(const struct ivr_run *r, unsigned n, const char **name, uint64_t *version)
 {
-    int n = snprintf(out, size, "1 %c %s %s %u %s ", ivr_phase_letters[r->phase], ivr_run_language(r), ivr_run_node(r),
-                     r->failures, r->digits[0] ? r->digits : "-");
-    size_t at = n > 0 ? (size_t)n : 0;
-    for (unsigned i = 0; i < r->depth && at < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? "," : "", r->flow->nodes[r->stack[i]].name);
-    if (r->depth == 0 && at < size)
-        at += (size_t)snprintf(out + at, size - at, "-");
-    return at < size ? 0 : ERR_TOOBIG;
-}
-
-static int ivr_restore_stack(struct ivr_run *r, char *names)
-{
-    char *rest = names;
-    for (char *name; strcmp(names, "-") != 0 && (name = strsep(&rest, ","));) {
-        int at = ivr_flow_find(r->flow, name);
-        if (at == IVR_NONE)
-            return ERR_NOTFOUND;
-        if (r->depth == IVR_DEPTH_MAX || r->flow->nodes[at].type != IVR_NODE_MENU)
-            return ERR_INVAL;
-        for (unsigned i = 0; i < r->depth; i++)
-            if (r->stack[i] == at)
-                return ERR_INVAL;
-        r->stack[r->depth++] = at;
-    }
-    return 0;
-}
-
-/* Whether the parts fit together, so that a state from elsewhere can do no more than one of our own. */
-static bool ivr_state_ok(const struct ivr_run *r)
-{
-    const struct ivr_node *n = &r->flow->nodes[r->node];
-    bool menu = n->type == IVR_NODE_MENU, longer = true;
-    if (menu && r->phase != IVR_IDLE && ivr_back(r) != r->node)
+    if (n >= r->n_frames)
         return false;
-    if (r->digits[0]) {
-        ivr_match(n, r->digits, &longer);
-        if (!menu || r->phase != IVR_WAITING || !longer)
-            return false;
-    }
-    if (!menu && r->failures)
-        return false;
-    switch (r->phase) {
-    case IVR_IDLE:
-        return r->node == r->flow->start && r->depth == 0 && !r->failures;
-    case IVR_PLAYING:
-        return menu || n->type == IVR_NODE_PLAY || (n->type == IVR_NODE_HANGUP && n->prompts.n);
-    case IVR_WAITING:
-        return menu;
-    case IVR_BUSY:
-        return n->type == IVR_NODE_QUEUE || n->type == IVR_NODE_AGENT;
-    case IVR_ENDED:
-        return true;
-    }
-    return false;
+    *name = ivr_flow_name(r->frames[n].flow);
+    *version = r->frames[n].version;
+    return true;
 }
 
-static int ivr_restore_fields(struct ivr_run *r, char *text)
+const char *ivr_run_time_group(const struct ivr_run *r, unsigned n)
 {
-    char *field[7], *rest = text;
-    unsigned n = 0;
-    for (char *s; n < 7 && (s = strsep(&rest, " "));)
-        field[n++] = s;
-    if (n != 7 || rest || strcmp(field[0], "1") != 0 || strlen(field[1]) != 1 || strlen(field[4]) > 3 ||
-        field[4][strspn(field[4], "0123456789")] || strlen(field[5]) > IVR_DIGITS_MAX)
-        return ERR_INVAL;
-    const char *phase = strchr(ivr_phase_letters, field[1][0]);
-    if (!phase)
-        return ERR_INVAL;
-    r->phase = (enum ivr_phase)(phase - ivr_phase_letters);
-    r->language = r->flow->n_languages;
-    for (unsigned i = 0; i < r->flow->n_languages; i++)
-        if (strcmp(r->flow->languages[i], field[2]) == 0)
-            r->language = i;
-    r->node = ivr_flow_find(r->flow, field[3]);
-    if (r->node == IVR_NONE || r->language == r->flow->n_languages)
-        return ERR_NOTFOUND;
-    r->failures = (unsigned)strtoul(field[4], NULL, 10);
-    if (strcmp(field[5], "-") != 0)
-        snprintf(r->digits, sizeof r->digits, "%s", field[5]);
-    int rc = ivr_restore_stack(r, field[6]);
-    if (rc)
-        return rc;
-    return ivr_state_ok(r) ? 0 : ERR_INVAL;
-}
-
-int ivr_restore(struct ivr_flow *f, const char *state, struct ivr_run **out)
-{
-    if (strlen(state) >= IVR_STATE_MAX)
-        return ERR_INVAL;
-    char *text = strdup(state);
-    struct ivr_run *r = NULL;
-    int rc = text ? ivr_run_new(f, NULL, &r) : ERR_NOMEM;
-    if (!rc)
-        rc = ivr_restore_fields(r, text);
-    free(text);
-    if (rc)
-        ivr_run_free(r);
-    else
-        *out = r;
-    return rc;
+    const struct ivr_node *at = ivr_present(r);
+    return at->type == IVR_NODE_TIME && n < at->n_cases ? at->cases[n].group : NULL;
 }

@@ -1,46 +1,11 @@
-/* Voice menus: a flow (a graph of nodes read from YAML/JSON) and its interpreter.
+/* Voice menus: a flow (a graph of nodes read from YAML/JSON) and its interpreter. The language of flows, with every node,
+ * field, default and limit: docs/flows.md.
  *
  * The interpreter is a pure step function: an event in, actions out. It touches no clock, socket or file. The caller
- * (node/) plays, collects keys, sets timers, commits the position and then calls ivr_step again. A run's whole state
- * can be saved and restored on another node, where it goes on at the same node with the same digits.
- * Core thread; a flow is immutable after parsing and reference-counted (base/mem.h): a run keeps the version it began with.
- *
- * Flow, as JSON (the YAML has the same shape):
- *   {"name": "welcome", "languages": ["zh","en"], "start": "greet", "nodes": {
- *      "greet":  {"type": "play", "prompts": ["welcome"], "next": "main"},
- *      "main":   {"type": "menu", "prompts": ["main_menu"], "timeout_s": 5, "retries": 3,
- *                 "keys": {"1": "service", "2": "outage", "8": "lang", "0": "bye"},
- *                 "invalid_prompts": ["invalid_key"], "timeout_prompts": ["no_input"], "on_fail": "bye"},
- *      "service": {"type": "queue", "queue": "service", "on_fail": "main"},
- *      "agent":  {"type": "agent", "agent": "1001", "on_fail": "main"},
- *      "lang":   {"type": "language", "language": "toggle", "next": "main"},
- *      "back":   {"type": "parent"},     "top": {"type": "top"},
- *      "bye":    {"type": "hangup", "prompts": ["goodbye"]}}}
- * "prompts" entries are keys, or values to be spoken in the caller's language, one field each (forms and bounds: speak.h):
- *   {"number": 12} {"number": "-12.5"}   an integer, or text, which may have decimals
- *   {"ordinal": 3}                       the third
- *   {"digits": "95598"}                  one by one
- *   {"money": "1234.50"}                 yuan; text, never a number, so that no cent is lost on the way
- *   {"date": "2026-11-22"}               or "11-22"; {"date": "2026-11-22", "weekday": true} says Sunday as well
- *   {"time": "15:04"}                    hours and minutes
- *   {"datetime": "2026-11-22 15:04"}     with "weekday" as date
- * Values need languages that speak.h knows. What one node plays in one go, failure prompts and the menu's together, is at most
- * MEDIA_ITEMS_MAX sounds in each of the flow's languages.
- *
- * Fields by type (* required):
- *   play      prompts*, next, barge_in (true)
- *   menu      prompts, keys*, timeout_s (5; 1-60), digit_timeout_s (3; 1-60), retries (3; 0-10), invalid_prompts, timeout_prompts,
- *             on_fail, barge_in (true). Keys are 1 to 8 of 0-9 * #. When one key begins another ("1" and "12") the menu waits
- *             digit_timeout_s for more digits. A wrong key or a time-out plays its own prompts and the menu's again, `retries`
- *             times in all; the next failure goes to on_fail, or hangs up without one.
- *   queue     queue*, on_fail           agent     agent*, on_fail
- *   language  language* (one of the flow's, or "toggle"), next
- *   parent, top  (nothing)              hangup    prompts
- * Menus that the caller came through are a stack; a menu that is entered again is gone back to. "parent" goes to the menu
- * before the present one (to the present one if it is the first), "top" to the first. Without "next" a play or language
- * node goes back to the menu it came from; so does a queue or agent without on_fail, or hangs up if there was none.
- * A key during a play node with barge_in ends it and, if a menu follows, is taken as the choice. Keys while a prompt
- * without barge_in plays, in a queue, or while hanging up are dropped. */
+ * (node/) plays, collects keys, sets timers, asks business systems, commits the position and then calls ivr_step again. A
+ * run's whole state can be saved and restored on another node, where it goes on at the same node with the same digits and
+ * variables.
+ * Core thread; a flow is immutable after parsing and reference-counted (base/mem.h): a run keeps the version it began with. */
 #ifndef TELEPHONY_IVR_H
 #define TELEPHONY_IVR_H
 
@@ -55,22 +20,31 @@ struct ivr_flow;
 struct ivr_run;
 
 #define IVR_NODES_MAX 256
-#define IVR_DEPTH_MAX 16
+#define IVR_DEPTH_MAX 16 /* menus on the way back */
+#define IVR_CALLS_MAX 4  /* flows called by flows, one within the other */
 #define IVR_PROMPTS_MAX 32
 #define IVR_NAME_MAX 64
+#define IVR_DIGITS_MAX 32 /* that one node collects */
+
+/* ---- flows */
 
 /* Parses and validates (JSON, at most 1 MiB): unknown fields and types, missing targets, unreachable nodes, loops that
  * neither play nor wait, menus without keys, ways back to a menu where there was none, values that are none (31 February,
- * 25:00, three decimals of a yuan). info->field is a path such as
- * "nodes.main.keys.1", with line and column. The result starts with one reference. */
+ * 25:00, three decimals of a yuan), expressions, texts and paths. info->field is a path such as "nodes.main.keys.1", with line
+ * and column. The result starts with one reference. */
 ERR_CHECKED int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct err_info *info);
+/* What a flow must keep beyond that to be stored; flows that were stored before a rule came run on. Variables that are used
+ * but are set on no way there, loops that nothing leads out of. `text` is what was parsed, for line and column. */
+ERR_CHECKED int ivr_flow_check(const struct ivr_flow *f, const char *text, size_t len, struct err_info *info);
 struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
 void ivr_flow_unref(struct ivr_flow *f);
 const char *ivr_flow_name(const struct ivr_flow *f);
 /* Names that the flow refers to, so that the owner can check that they exist:
- * cb(ctx, "queue" | "agent" | "prompt" | "language", name, path). */
+ * cb(ctx, "queue" | "agent" | "prompt" | "language" | "flow" | "time_group" | "secret", name, path). */
 void ivr_flow_references(const struct ivr_flow *f,
                          void (*cb)(void *ctx, const char *kind, const char *name, const char *path), void *ctx);
+
+/* ---- events in */
 
 enum ivr_event_type {
     IVR_EV_START,  /* the call has been answered */
@@ -79,13 +53,23 @@ enum ivr_event_type {
     IVR_EV_TIMER,  /* the timer set by the last actions has run out */
     IVR_EV_FAILED, /* queue/agent could not take the call: go on at on_fail */
     /* After ivr_restore: plays the present node's prompts again from their beginning (a menu that was only waiting for a
-     * key goes on waiting), gives the queue or agent action again. */
+     * key goes on waiting), gives the action again that it waits for (queue, agent, http, time). */
     IVR_EV_RESTORED,
+    IVR_EV_TIME, /* answers IVR_ACT_TIME: `choice` */
+    IVR_EV_HTTP, /* answers IVR_ACT_HTTP: `status`, `body` */
 };
 struct ivr_event {
     enum ivr_event_type type;
     char digit;
+    int choice; /* number of the first group that is open; -1: none */
+    int status; /* of HTTP; 0: there was no answer (refused, too late, too large, not trusted, ...) */
+    const char
+        *body; /* `body_len` bytes, at most IVR_ANSWER_BYTES_MAX, as they came; may be NULL when there are none */
+    size_t body_len;
 };
+#define IVR_ANSWER_BYTES_MAX 65536u
+
+/* ---- actions out */
 
 enum ivr_action_type {
     IVR_ACT_PLAY,  /* prompts[], replacing what plays; `barge_in`: a key stops it (the run says so by IVR_ACT_STOP) */
@@ -95,39 +79,114 @@ enum ivr_action_type {
      * what the node does; nodes passed on the way are not told. */
     IVR_ACT_MOVED,
     IVR_ACT_LANGUAGE, /* from now on `name` */
-    IVR_ACT_QUEUE,    /* to queue `name` */
+    IVR_ACT_QUEUE,    /* to queue `name`, as `need` says */
     IVR_ACT_AGENT,    /* to agent `name` */
     IVR_ACT_HANGUP,   /* end the call */
+    /* Which of the time groups (ivr_run_time_group) is the first that is open? By the owner's clock, at once. */
+    IVR_ACT_TIME,
+    /* Make the request (ivr_run_request) and tell what came. Given again after a takeover: what the business system does with
+     * a request must bear being asked twice (ivr_request.id is the same then). The caller may leave meanwhile. */
+    IVR_ACT_HTTP,
 };
-/* One of the two; both live as long as the flow. */
+/* One of the two; valid as long as the action. */
 struct ivr_prompt_ref {
     const char *key;                 /* or NULL */
     const struct speak_value *value; /* or NULL */
+};
+#define IVR_SKILLS_MAX 8
+/* What a caller needs in the queue, beyond what his call brings along. Valid as long as the action. */
+struct ivr_queue_need {
+    bool has_priority;
+    unsigned priority; /* 0 to 1000 */
+    const char *agent; /* the one to serve him (dedicated); NULL: anybody */
+    unsigned n_skills; /* 0: those of the access number */
+    struct {
+        const char *skill;
+        unsigned level; /* 0 to 9 */
+    } skills[IVR_SKILLS_MAX];
 };
 struct ivr_action {
     enum ivr_action_type type;
     const char *name;
     uint32_t ms;
     bool barge_in;
+    const struct ivr_queue_need *need; /* of IVR_ACT_QUEUE; NULL: nothing */
     unsigned n_prompts;
     struct ivr_prompt_ref prompts[IVR_PROMPTS_MAX];
 };
 #define IVR_ACTIONS_MAX 12
 
-/* `language` NULL or unknown: the flow's first. */
-ERR_CHECKED int ivr_run_new(struct ivr_flow *f, const char *language, struct ivr_run **out);
+/* ---- runs */
+
+/* Where flows are that flows call, and that a restored run stands in. get: `*version` 0: the one that is live, whose version it
+ * fills in; else just that one. Returns a reference for the run, or NULL when there is none. NULL for the whole: there are none.
+ * Lives as long as the runs. */
+struct ivr_flows {
+    struct ivr_flow *(*get)(void *ctx, const char *name, uint64_t *version);
+    void *ctx;
+};
+/* What a run begins with. Texts are copied; NULL is "". */
+struct ivr_setup {
+    struct ivr_flow *flow; /* the run takes a reference of its own */
+    uint64_t version;      /* of `flow`; 0: not known */
+    const char *language;  /* NULL or unknown: the flow's first */
+    const char *caller, *called, *call_id;
+    const char *queue; /* the last one that the call was in */
+    const struct ivr_flows *flows;
+};
+ERR_CHECKED int ivr_run_new(const struct ivr_setup *setup, struct ivr_run **out);
 void ivr_run_free(struct ivr_run *r);
 /* Fills `out` (IVR_ACTIONS_MAX entries) and returns how many; never fails: a flow that would run without end without
- * playing or waiting is ended by IVR_ACT_HANGUP after 64 nodes in one step. Events that mean nothing at the present node
- * give no action; after IVR_ACT_HANGUP nothing does. Texts in actions live as long as the flow. */
+ * playing or waiting is ended by IVR_ACT_HANGUP after 64 nodes. Events that mean nothing at the present node
+ * give no action; after IVR_ACT_HANGUP nothing does. What actions point at is valid until the next ivr_step or the end of the
+ * run. */
 unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_action *out);
+/* The node, with the flow that was called before it ("identify/ask") where that is not the first. Valid until the next
+ * ivr_step. */
 const char *ivr_run_node(const struct ivr_run *r);
 const char *ivr_run_language(const struct ivr_run *r);
-/* Text form of the state, NUL-terminated, at most IVR_STATE_MAX bytes with the NUL. 0, or ERR_TOOBIG when `size` is too
- * small. Restoring: ERR_INVAL when the text is not a state, ERR_NOTFOUND when it names a node or language that this flow
- * does not have. */
-#define IVR_STATE_MAX 2048
+/* The n-th flow that the run stands in, the first being what it began with; false beyond. */
+bool ivr_run_flow(const struct ivr_run *r, unsigned n, const char **name, uint64_t *version);
+/* Its time groups while IVR_ACT_TIME is asked, in their order; NULL beyond. */
+const char *ivr_run_time_group(const struct ivr_run *r, unsigned n);
+
+/* Text form of the state, NUL-terminated, at most IVR_STATE_MAX bytes with the NUL: place, digits, secret variables. Log,
+ * table and memory hold it for each call in a menu; it is as long as it must be: 40 bytes in a plain menu, at most 12 kB with
+ * 3 kB of secrets that are all quotation marks, 4 flows deep. 0, ERR_NOMEM, or ERR_TOOBIG when `size` is too small.
+ * Restoring: ERR_INVAL when a text is not a state or variables, ERR_NOTFOUND when it names a node, language or flow that there
+ * is not. `variables` may be NULL.
+ * A flow that uses nothing of feature level 3 (core/core_feature.c) has states that the programs before it can restore. */
+#define IVR_STATE_MAX 16384
 ERR_CHECKED int ivr_save(const struct ivr_run *r, char *out, size_t size);
-ERR_CHECKED int ivr_restore(struct ivr_flow *f, const char *state, struct ivr_run **out);
+ERR_CHECKED int ivr_restore(const struct ivr_setup *setup, const char *state, const char *variables,
+                            struct ivr_run **out);
+/* The variables that may be shown, as a JSON object of texts with sorted names; "" when there are none. Secret ones are in the
+ * state only. 0, ERR_NOMEM or ERR_TOOBIG. */
+#define IVR_VARIABLES_TEXT_MAX 8192
+ERR_CHECKED int ivr_run_variables(const struct ivr_run *r, char *out, size_t size);
+/* One variable as the run reads it, built-in ones included; "" when it is not set. *secret may be NULL. */
+const char *ivr_run_variable(const struct ivr_run *r, const char *name, bool *secret);
+
+/* ---- http nodes */
+
+#define IVR_HEADERS_MAX 16
+/* malloc'ed, with all values in their places: URL-encoded in the URL, escaped in the JSON body. May hold secrets: no part of it
+ * is for logs or views, but for `method`. */
+struct ivr_request {
+    char *method; /* "GET", "POST", "PUT", "PATCH", "DELETE" */
+    char *url;    /* "http://..." or "https://..." */
+    unsigned n_headers;
+    char *headers[IVR_HEADERS_MAX]; /* "Name: value", no control characters */
+    char *body; /* JSON, or NULL; Content-Type: application/json is among the headers then, unless the flow says else */
+    size_t body_len;
+    uint32_t timeout_ms; /* for everything, 1000 to 30000 */
+    char id[160];        /* the same when the request is made again: for an Idempotency-Key */
+};
+/* The request of the http node that the run waits at. `secret(ctx, name)` gives secrets of the configuration ("${secret.NAME}");
+ * NULL: there is none of that name, then ERR_NOTFOUND. ERR_BADSTATE when the run waits for no answer, ERR_TOOBIG when the URL is
+ * longer than 4096 bytes or a header longer than 2048, ERR_NOMEM. After an error the owner answers with status 0. */
+ERR_CHECKED int ivr_run_request(const struct ivr_run *r, const char *(*secret)(void *ctx, const char *name), void *ctx,
+                                struct ivr_request *out);
+void ivr_request_free(struct ivr_request *q);
 
 #endif

@@ -1,66 +1,15 @@
-/* Flow text to graph: each field is checked where it is read, then the graph as a whole: every node reachable, no way back to
- * a menu where there was none, no circle of nodes that neither play nor wait for the caller. */
-#include "telephony/ivr_int.h"
-
-#include <stdarg.h>
+/* Flow text to graph: each field is checked where it is read (ivr_node.c, ivr_field.c), then the graph as a whole: every node
+ * reachable, no way back to a menu where there was none, no circle of nodes that neither play nor wait for the caller.
+ * What came later than flows that are stored already stands in ivr_flow_check. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/yaml.h"
-#include "telephony/media.h"
+#include "telephony/ivr_int.h"
 
 #define IVR_FLOW_BYTES_MAX (1u << 20)
-#define IVR_PROMPT_FORMS                                                                                           \
-    "a prompt key, or one of number, ordinal, digits, money, date, time, datetime with its value, as {\"money\": " \
-    "\"12.50\"}"
-#define IVR_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
-
-struct ivr_parser {
-    struct ivr_flow *flow;
-    struct err_info *info;
-};
-
-/* Allowed fields between spaces, so that a plain search for " name " decides. */
-static const struct {
-    const char *name;
-    enum ivr_node_type type;
-    const char *fields;
-} ivr_types[] = {
-    {"play", IVR_NODE_PLAY, " type prompts next barge_in "},
-    {"menu", IVR_NODE_MENU,
-     " type prompts keys timeout_s digit_timeout_s retries invalid_prompts timeout_prompts on_fail barge_in "},
-    {"queue", IVR_NODE_QUEUE, " type queue on_fail "},
-    {"agent", IVR_NODE_AGENT, " type agent on_fail "},
-    {"language", IVR_NODE_LANGUAGE, " type language next "},
-    {"parent", IVR_NODE_PARENT, " type "},
-    {"top", IVR_NODE_TOP, " type "},
-    {"hangup", IVR_NODE_HANGUP, " type prompts "},
-};
-
-static void ivr_path(char out[ERR_INFO_FIELD_MAX], const struct ivr_node *n, const char *field)
-{
-    snprintf(out, ERR_INFO_FIELD_MAX, "nodes.%.60s%s%.40s", n->name, field ? "." : "", field ? field : "");
-}
-
-__attribute__((format(printf, 4, 5))) static int ivr_refuse(struct ivr_parser *p, const struct ivr_node *n,
-                                                            const char *field, const char *fmt, ...)
-{
-    char where[ERR_INFO_FIELD_MAX], text[ERR_INFO_TEXT_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    ivr_path(where, n, field);
-    return err_set(p->info, ERR_INVAL, where, "%s", text);
-}
-
-static bool ivr_name_ok(const char *s)
-{
-    size_t n = s ? strspn(s, IVR_NAME_CHARS) : 0;
-    return n > 0 && n < IVR_NAME_MAX && s[n] == '\0' && s[0] != '.';
-}
 
 int ivr_flow_find(const struct ivr_flow *f, const char *name)
 {
@@ -70,357 +19,176 @@ int ivr_flow_find(const struct ivr_flow *f, const char *name)
     return IVR_NONE;
 }
 
-/* ---- one field each ---- */
-
-static int ivr_parse_target(struct ivr_parser *p, struct ivr_node *n, const char *field, json_t *v, int *out)
+int ivr_flow_language(const struct ivr_flow *f, const char *name)
 {
-    if (!json_is_string(v))
-        return ivr_refuse(p, n, field, "must be the name of a node");
-    *out = ivr_flow_find(p->flow, json_string_value(v));
-    if (*out == IVR_NONE)
-        return ivr_refuse(p, n, field, "there is no node '%.60s'", json_string_value(v));
-    return 0;
+    for (unsigned i = 0; i < f->n_languages; i++)
+        if (strcmp(f->languages[i], name) == 0)
+            return (int)i;
+    return IVR_NONE;
 }
 
-static int ivr_parse_link(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field, int *out)
-{
-    json_t *v = json_object_get(o, field);
-    return v ? ivr_parse_target(p, n, field, v, out) : 0;
-}
+/* ---- the graph as a whole */
 
-static int ivr_parse_uint(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field, unsigned low,
-                          unsigned high, unsigned *out)
-{
-    json_t *v = json_object_get(o, field);
-    if (!v)
-        return 0;
-    if (!json_is_integer(v) || json_integer_value(v) < low || json_integer_value(v) > high)
-        return ivr_refuse(p, n, field, "must be a number from %u to %u", low, high);
-    *out = (unsigned)json_integer_value(v);
-    return 0;
-}
-
-static int ivr_parse_bool(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field, bool *out)
-{
-    json_t *v = json_object_get(o, field);
-    if (v && !json_is_boolean(v))
-        return ivr_refuse(p, n, field, "must be true or false");
-    if (v)
-        *out = json_is_true(v);
-    return 0;
-}
-
-static bool ivr_digits_ok(const char *s, size_t most)
-{
-    size_t n = s ? strspn(s, "0123456789*#") : 0;
-    return n > 0 && n <= most && s[n] == '\0';
-}
-
-/* `where` is the path of the entry within its node. */
-static int ivr_parse_value(struct ivr_parser *p, struct ivr_node *n, const char *where, const char *name, json_t *v,
-                           struct speak_value *out)
-{
-    char path[64], integer[24];
-    struct err_info why;
-    enum speak_kind kind;
-    const char *text = json_string_value(v);
-    if (!speak_kind_of(name, &kind))
-        return ivr_refuse(p, n, where, "'%.20s' is no kind of value: must be " IVR_PROMPT_FORMS, name);
-    snprintf(path, sizeof path, "%s.%.20s", where, name);
-    if (json_is_integer(v) && (kind == SPEAK_NUMBER || kind == SPEAK_ORDINAL)) {
-        snprintf(integer, sizeof integer, "%lld", (long long)json_integer_value(v));
-        text = integer;
-    }
-    if (!text)
-        return ivr_refuse(p, n, path, "must be text between quotes%s", kind == SPEAK_NUMBER ? ", or an integer" : "");
-    return speak_parse(kind, text, out, &why) ? ivr_refuse(p, n, path, "%s", why.text) : 0;
-}
-
-static int ivr_parse_weekday(struct ivr_parser *p, struct ivr_node *n, const char *where, json_t *v,
-                             struct speak_value *out)
-{
-    char path[64];
-    snprintf(path, sizeof path, "%s.weekday", where);
-    if (!json_is_boolean(v))
-        return ivr_refuse(p, n, path, "must be true or false");
-    out->weekday = json_is_true(v);
-    if (!out->year)
-        return ivr_refuse(p, n, path, "only a date with its year has a weekday");
-    return 0;
-}
-
-static int ivr_parse_prompt(struct ivr_parser *p, struct ivr_node *n, const char *where, json_t *v,
-                            struct speak_value *value, struct ivr_prompt_ref *out)
-{
-    json_t *weekday = json_object_get(v, "weekday"), *field;
-    const char *name;
-    int rc = 0;
-    if (json_is_string(v) && ivr_name_ok(json_string_value(v))) {
-        out->key = json_string_value(v);
-        return 0;
-    }
-    if (json_object_size(v) != (weekday ? 2 : 1))
-        return ivr_refuse(p, n, where, "must be " IVR_PROMPT_FORMS);
-    json_object_foreach(v, name, field)
-    {
-        if (field != weekday && rc == 0)
-            rc = ivr_parse_value(p, n, where, name, field, value);
-    }
-    if (weekday && rc == 0)
-        rc = ivr_parse_weekday(p, n, where, weekday, value);
-    out->value = value;
-    return rc;
-}
-
-/* How many sounds the lists are in one of the flow's languages; ERR_UNSUPPORTED: it cannot say a value. */
-static int ivr_count_sounds(const char *language, const struct ivr_prompt_list *a, const struct ivr_prompt_list *b)
-{
-    const struct ivr_prompt_list *lists[] = {a, b};
-    const char *keys[SPEAK_KEYS_MAX];
-    int sounds = 0;
-    for (unsigned l = 0; l < 2; l++)
-        for (unsigned i = 0; i < lists[l]->n; i++) {
-            const struct speak_value *v = lists[l]->at[i].value;
-            int m = v ? speak_keys(language, v, keys, SPEAK_KEYS_MAX) : 1;
-            if (m < 0)
-                return m;
-            sounds += m;
-        }
-    return sounds;
-}
-
-static int ivr_check_sounds(struct ivr_parser *p, struct ivr_node *n, const char *field,
-                            const struct ivr_prompt_list *a, const struct ivr_prompt_list *b)
-{
-    for (unsigned i = 0; i < p->flow->n_languages; i++) {
-        const char *language = p->flow->languages[i];
-        int sounds = ivr_count_sounds(language, a, b);
-        if (sounds < 0)
-            return ivr_refuse(p, n, field, "values cannot be spoken in language '%s', only in zh and en", language);
-        if (sounds > MEDIA_ITEMS_MAX)
-            return ivr_refuse(p, n, field, "%d sounds in one go in language '%s', more than %d", sounds, language,
-                              MEDIA_ITEMS_MAX);
-    }
-    return 0;
-}
-
-static int ivr_parse_prompts(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field,
-                             struct ivr_prompt_list *out)
-{
-    json_t *v = json_object_get(o, field);
-    if (!v)
-        return 0;
-    size_t count = json_array_size(v);
-    if (!json_is_array(v) || count < 1 || count > IVR_PROMPTS_MAX)
-        return ivr_refuse(p, n, field, "must be a list of 1 to %d prompts", IVR_PROMPTS_MAX);
-    out->at = calloc(count, sizeof *out->at);
-    out->values = calloc(count, sizeof *out->values);
-    if (!out->at || !out->values)
-        return ERR_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        char where[40];
-        snprintf(where, sizeof where, "%.30s[%zu]", field, i);
-        int rc = ivr_parse_prompt(p, n, where, json_array_get(v, i), &out->values[i], &out->at[i]);
-        if (rc)
-            return rc;
-    }
-    out->n = (unsigned)count;
-    return ivr_check_sounds(p, n, field, out, &(struct ivr_prompt_list){.n = 0});
-}
-
-static int ivr_parse_keys(struct ivr_parser *p, struct ivr_node *n, json_t *o)
-{
-    json_t *keys = json_object_get(o, "keys"), *v;
-    const char *digits;
-    size_t count = json_object_size(keys);
-    if (!json_is_object(keys) || count < 1 || count > IVR_KEYS_MAX)
-        return ivr_refuse(p, n, "keys", "a menu needs 1 to %d keys, each with the node it leads to", IVR_KEYS_MAX);
-    n->keys = calloc(count, sizeof *n->keys);
-    if (!n->keys)
-        return ERR_NOMEM;
-    json_object_foreach(keys, digits, v)
-    {
-        char where[48];
-        snprintf(where, sizeof where, "keys.%.30s", digits);
-        if (!ivr_digits_ok(digits, IVR_DIGITS_MAX))
-            return ivr_refuse(p, n, where, "a key is 1 to %d of 0-9 * #", IVR_DIGITS_MAX);
-        int rc = ivr_parse_target(p, n, where, v, &n->keys[n->n_keys].target);
-        if (rc)
-            return rc;
-        n->keys[n->n_keys++].digits = digits;
-    }
-    return 0;
-}
-
-/* ---- nodes by type ---- */
-
-static int ivr_parse_menu(struct ivr_parser *p, struct ivr_node *n, json_t *o)
-{
-    unsigned timeout_s = 5, digit_timeout_s = 3;
-    n->retries = 3;
-    int rc = ivr_parse_keys(p, n, o);
-    if (!rc)
-        rc = ivr_parse_uint(p, n, o, "timeout_s", 1, 60, &timeout_s);
-    if (!rc)
-        rc = ivr_parse_uint(p, n, o, "digit_timeout_s", 1, 60, &digit_timeout_s);
-    if (!rc)
-        rc = ivr_parse_uint(p, n, o, "retries", 0, 10, &n->retries);
-    if (!rc)
-        rc = ivr_parse_prompts(p, n, o, "invalid_prompts", &n->invalid);
-    if (!rc)
-        rc = ivr_parse_prompts(p, n, o, "timeout_prompts", &n->timeout);
-    n->timeout_ms = timeout_s * 1000;
-    n->digit_timeout_ms = digit_timeout_s * 1000;
-    /* A failure plays its own prompts and the menu's in one go. */
-    if (!rc && n->invalid.n + n->prompts.n > IVR_PROMPTS_MAX)
-        return ivr_refuse(p, n, "invalid_prompts", "more than %d together with prompts", IVR_PROMPTS_MAX);
-    if (!rc && n->timeout.n + n->prompts.n > IVR_PROMPTS_MAX)
-        return ivr_refuse(p, n, "timeout_prompts", "more than %d together with prompts", IVR_PROMPTS_MAX);
-    if (!rc)
-        rc = ivr_check_sounds(p, n, "invalid_prompts", &n->invalid, &n->prompts);
-    if (!rc)
-        rc = ivr_check_sounds(p, n, "timeout_prompts", &n->timeout, &n->prompts);
-    return rc;
-}
-
-static int ivr_parse_target_name(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field)
-{
-    n->target = json_string_value(json_object_get(o, field));
-    return ivr_name_ok(n->target) ? 0 : ivr_refuse(p, n, field, "must name the %s to go to", field);
-}
-
-static int ivr_parse_language(struct ivr_parser *p, struct ivr_node *n, json_t *o)
-{
-    const char *to = json_string_value(json_object_get(o, "language"));
-    n->language = IVR_NONE;
-    for (unsigned i = 0; to && i < p->flow->n_languages; i++)
-        if (strcmp(p->flow->languages[i], to) == 0)
-            n->language = (int)i;
-    if (to && strcmp(to, "toggle") == 0)
-        n->language = IVR_TOGGLE;
-    return n->language == IVR_NONE ? ivr_refuse(p, n, "language", "must be \"toggle\" or one of the flow's languages")
-                                   : 0;
-}
-
-static int ivr_parse_type(struct ivr_parser *p, struct ivr_node *n, json_t *o)
-{
-    const char *type = json_string_value(json_object_get(o, "type"));
-    const char *fields = NULL, *key;
-    json_t *v;
-    for (size_t i = 0; type && i < sizeof ivr_types / sizeof *ivr_types; i++)
-        if (strcmp(ivr_types[i].name, type) == 0) {
-            n->type = ivr_types[i].type;
-            fields = ivr_types[i].fields;
-        }
-    if (!fields)
-        return ivr_refuse(p, n, "type", "must be play, menu, queue, agent, language, parent, top or hangup");
-    json_object_foreach(o, key, v)
-    {
-        char spaced[64];
-        snprintf(spaced, sizeof spaced, " %.60s ", key);
-        if (strchr(key, ' ') || !strstr(fields, spaced))
-            return ivr_refuse(p, n, key, "unknown field of a %s node", type);
-    }
-    return 0;
-}
-
-static int ivr_parse_node(struct ivr_parser *p, struct ivr_node *n, json_t *o)
-{
-    if (!json_is_object(o))
-        return ivr_refuse(p, n, NULL, "must be a group of fields");
-    n->next = n->on_fail = IVR_NONE;
-    n->barge_in = true;
-    int rc = ivr_parse_type(p, n, o);
-    if (!rc)
-        rc = ivr_parse_prompts(p, n, o, "prompts", &n->prompts);
-    if (!rc)
-        rc = ivr_parse_link(p, n, o, "next", &n->next);
-    if (!rc)
-        rc = ivr_parse_link(p, n, o, "on_fail", &n->on_fail);
-    if (!rc)
-        rc = ivr_parse_bool(p, n, o, "barge_in", &n->barge_in);
-    if (rc)
-        return rc;
-    switch (n->type) {
-    case IVR_NODE_PLAY:
-        return n->prompts.n ? 0 : ivr_refuse(p, n, "prompts", "a play node needs prompts");
-    case IVR_NODE_MENU:
-        return ivr_parse_menu(p, n, o);
-    case IVR_NODE_QUEUE:
-        return ivr_parse_target_name(p, n, o, "queue");
-    case IVR_NODE_AGENT:
-        return ivr_parse_target_name(p, n, o, "agent");
-    case IVR_NODE_LANGUAGE:
-        return ivr_parse_language(p, n, o);
-    case IVR_NODE_PARENT:
-    case IVR_NODE_TOP:
-    case IVR_NODE_HANGUP:
-        break;
-    }
-    return 0;
-}
-
-/* ---- the graph as a whole ---- */
-
-/* Marks what can be reached from the start; with `to_menus`, what is reached before any menu has been entered. */
-static void ivr_reach(const struct ivr_flow *f, bool to_menus, bool seen[IVR_NODES_MAX])
-{
+struct ivr_reach {
+    const struct ivr_flow *f;
+    bool seen[IVR_NODES_MAX];
     int todo[IVR_NODES_MAX];
-    unsigned n_todo = 0;
-    memset(seen, 0, IVR_NODES_MAX * sizeof *seen);
-    seen[f->start] = true;
-    todo[n_todo++] = f->start;
-    while (n_todo) {
-        const struct ivr_node *n = &f->nodes[todo[--n_todo]];
+    unsigned n_todo;
+};
+
+static void ivr_reach_add(struct ivr_reach *r, int to)
+{
+    if (to == IVR_NONE || r->seen[to])
+        return;
+    r->seen[to] = true;
+    r->todo[r->n_todo++] = to;
+}
+
+/* Marks what can be reached from what is to do; with `to_menus`, what is reached before any menu has been entered. */
+static void ivr_reach_all(struct ivr_reach *r, bool to_menus)
+{
+    while (r->n_todo) {
+        const struct ivr_node *n = &r->f->nodes[r->todo[--r->n_todo]];
         if (to_menus && n->type == IVR_NODE_MENU)
             continue;
-        for (unsigned i = 0; i < n->n_keys + 2; i++) {
-            int to = i < n->n_keys ? n->keys[i].target : i == n->n_keys ? n->next : n->on_fail;
-            if (to == IVR_NONE || seen[to])
-                continue;
-            seen[to] = true;
-            todo[n_todo++] = to;
-        }
+        int to;
+        for (unsigned i = 0; ivr_node_way(n, i, &to); i++)
+            ivr_reach_add(r, to);
     }
+}
+
+static void ivr_reach_from_start(struct ivr_reach *r, const struct ivr_flow *f, bool to_menus)
+{
+    memset(r, 0, sizeof *r);
+    r->f = f;
+    ivr_reach_add(r, f->start);
+    ivr_reach_all(r, to_menus);
 }
 
 static bool ivr_goes_back(const struct ivr_node *n)
 {
-    return n->type == IVR_NODE_PARENT || n->type == IVR_NODE_TOP ||
-           ((n->type == IVR_NODE_PLAY || n->type == IVR_NODE_LANGUAGE) && n->next == IVR_NONE);
+    return (ivr_kind_of(n)->traits & IVR_GOES_BACK) && n->next == IVR_NONE;
 }
 
-/* Where a run goes on by itself, without a prompt or the caller in between. */
-static int ivr_hurries_to(const struct ivr_node *n)
+/* Spreads a property against the direction of the ways: a node has it if one of its ways leads to a node that has. */
+static void ivr_spread(const struct ivr_flow *f, bool has[IVR_NODES_MAX], bool hurrying_ways)
 {
-    if (n->type == IVR_NODE_LANGUAGE)
-        return n->next;
-    return n->type == IVR_NODE_QUEUE || n->type == IVR_NODE_AGENT ? n->on_fail : IVR_NONE;
+    for (bool more = true; more;) {
+        more = false;
+        for (unsigned i = 0; i < f->n_nodes; i++) {
+            const struct ivr_node *n = &f->nodes[i];
+            bool waits_there = n->type == IVR_NODE_QUEUE || n->type == IVR_NODE_AGENT;
+            int to;
+            for (unsigned w = 0; !has[i] && ivr_node_way(n, w, &to); w++)
+                if (to != IVR_NONE && has[to] && (!hurrying_ways || !waits_there || to == n->on_fail))
+                    has[i] = more = true;
+        }
+    }
+}
+
+/* A run that only hurries from node to node has to come to one that plays, waits or ends. */
+static int ivr_check_circles(struct ivr_parser *p)
+{
+    const struct ivr_flow *f = p->flow;
+    bool leaves[IVR_NODES_MAX] = {false};
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        const struct ivr_node *n = &f->nodes[i];
+        bool sole_way = n->type == IVR_NODE_QUEUE || n->type == IVR_NODE_AGENT;
+        leaves[i] = !(ivr_kind_of(n)->traits & IVR_HURRIES) || ivr_goes_back(n) || (sole_way && n->on_fail == IVR_NONE);
+    }
+    ivr_spread(f, leaves, true);
+    for (unsigned i = 0; i < f->n_nodes; i++)
+        if (!leaves[i])
+            return ivr_refuse(p, &f->nodes[i], NULL, "leads round in a circle that neither plays nor waits");
+    return 0;
 }
 
 static int ivr_check_graph(struct ivr_parser *p)
 {
     const struct ivr_flow *f = p->flow;
-    bool seen[IVR_NODES_MAX], before_menu[IVR_NODES_MAX];
-    ivr_reach(f, false, seen);
-    ivr_reach(f, true, before_menu);
+    struct ivr_reach all, before_menu;
+    ivr_reach_from_start(&all, f, false);
+    ivr_reach_from_start(&before_menu, f, true);
     for (unsigned i = 0; i < f->n_nodes; i++) {
         const struct ivr_node *n = &f->nodes[i];
-        if (!seen[i])
+        if (!all.seen[i])
             return ivr_refuse(p, n, NULL, "cannot be reached from the start");
-        if (before_menu[i] && ivr_goes_back(n))
+        if (before_menu.seen[i] && ivr_goes_back(n))
             return ivr_refuse(p, n, NULL,
                               "goes back to a menu, but can be reached before any menu: give it a \"next\"");
-        unsigned steps = 0;
-        for (int at = (int)i; at != IVR_NONE && steps <= f->n_nodes; steps++)
-            at = ivr_hurries_to(&f->nodes[at]);
-        if (steps > f->n_nodes)
-            return ivr_refuse(p, n, NULL, "leads round in a circle that neither plays nor waits");
     }
-    return 0;
+    return ivr_check_circles(p);
 }
 
-/* ---- the flow ---- */
+/* ---- what is asked of flows that are stored now */
+
+static bool ivr_sets_variable(const struct ivr_node *n, const char *name)
+{
+    if (n->type == IVR_NODE_COLLECT && strcmp(n->collect.variable, name) == 0)
+        return true;
+    if (n->type == IVR_NODE_HTTP && strcmp(name, IVR_HTTP_STATUS) == 0)
+        return true;
+    for (unsigned i = 0; i < n->n_sets; i++)
+        if (strcmp(n->sets[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+struct ivr_unknown {
+    struct ivr_parser *p;
+    const struct ivr_node *node;
+    int rc;
+};
+
+/* Whether some way leads from a node that sets it to this one. */
+static bool ivr_set_before(const struct ivr_flow *f, const char *name, const struct ivr_node *at)
+{
+    struct ivr_reach r = {.f = f};
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        const struct ivr_node *n = &f->nodes[i];
+        int to;
+        /* answers and digits are there only when it went well */
+        bool only_next =
+            n->type == IVR_NODE_COLLECT || (n->type == IVR_NODE_HTTP && strcmp(name, IVR_HTTP_STATUS) != 0);
+        for (unsigned w = 0; ivr_sets_variable(n, name) && ivr_node_way(n, w, &to); w++)
+            if (!only_next || to == n->next)
+                ivr_reach_add(&r, to);
+    }
+    ivr_reach_all(&r, false);
+    return r.seen[at - f->nodes];
+}
+
+static void ivr_check_read(void *ctx, const char *name, const char *field)
+{
+    struct ivr_unknown *u = ctx;
+    const struct ivr_flow *f = u->p->flow;
+    bool known = ivr_builtin(name) || strncmp(name, "secret.", 7) == 0;
+    for (unsigned i = 0; !known && i < f->n_variables; i++)
+        known = strcmp(f->variables[i].name, name) == 0;
+    if (u->rc || known || ivr_set_before(f, name, u->node))
+        return;
+    u->rc =
+        ivr_refuse(u->p, u->node, field,
+                   "variable '%s' is set on no way that leads here; one that a calling or called flow sets is named "
+                   "in \"variables\"",
+                   name);
+}
+
+static int ivr_check_ends(struct ivr_parser *p)
+{
+    const struct ivr_flow *f = p->flow;
+    bool ends[IVR_NODES_MAX] = {false};
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        const struct ivr_node *n = &f->nodes[i];
+        unsigned traits = ivr_kind_of(n)->traits;
+        ends[i] = (traits & IVR_ENDS) || ivr_goes_back(n) || ((traits & IVR_CAN_WAIT) && n->on_fail == IVR_NONE);
+    }
+    ivr_spread(f, ends, false);
+    for (unsigned i = 0; i < f->n_nodes; i++)
+        if (!ends[i])
+            return ivr_refuse(p, &f->nodes[i], NULL, "begins a loop that nothing leads out of");
+    return 0;
+}
 
 static int ivr_parse_languages(struct ivr_parser *p, json_t *list)
 {
@@ -438,6 +206,35 @@ static int ivr_parse_languages(struct ivr_parser *p, json_t *list)
             if (strcmp(f->languages[k], s) == 0)
                 return err_set(p->info, ERR_INVAL, where, "listed twice");
         f->languages[f->n_languages++] = s;
+    }
+    return 0;
+}
+
+/* Variables that other flows set, or that have a value from the beginning. */
+static int ivr_parse_variables(struct ivr_parser *p, json_t *variables)
+{
+    struct ivr_flow *f = p->flow;
+    const char *name;
+    json_t *v;
+    size_t count = json_object_size(variables);
+    if (!variables)
+        return 0;
+    if (!json_is_object(variables) || count > IVR_VARIABLES_MAX)
+        return err_set(p->info, ERR_INVAL, "variables", "must be at most %u variables, each with its first value",
+                       IVR_VARIABLES_MAX);
+    f->variables = calloc(count + 1, sizeof *f->variables);
+    if (!f->variables)
+        return ERR_NOMEM;
+    json_object_foreach(variables, name, v)
+    {
+        char where[64];
+        snprintf(where, sizeof where, "variables.%.40s", name);
+        if (!ivr_variable_ok(name, strlen(name)) || ivr_builtin(name))
+            return err_set(p->info, ERR_INVAL, where, "is no name for a variable: a small letter, then a-z 0-9 _");
+        if (!json_is_string(v) || strlen(json_string_value(v)) >= IVR_VALUE_MAX)
+            return err_set(p->info, ERR_INVAL, where, "must be a text of less than %u bytes", IVR_VALUE_MAX);
+        f->variables[f->n_variables].name = name;
+        f->variables[f->n_variables++].text = json_string_value(v);
     }
     return 0;
 }
@@ -478,8 +275,9 @@ static int ivr_parse_top(struct ivr_parser *p)
         return err_set(p->info, ERR_INVAL, "", "a flow is an object with name, languages, start and nodes");
     json_object_foreach(f->tree, key, v)
     {
-        if (strcmp(key, "name") != 0 && strcmp(key, "languages") != 0 && strcmp(key, "start") != 0 &&
-            strcmp(key, "nodes") != 0)
+        char spaced[64];
+        snprintf(spaced, sizeof spaced, " %.60s ", key);
+        if (strchr(key, ' ') || !strstr(" name languages variables start nodes ", spaced))
             return err_set(p->info, ERR_INVAL, key, "unknown field of a flow");
     }
     f->name = json_string_value(json_object_get(f->tree, "name"));
@@ -487,6 +285,8 @@ static int ivr_parse_top(struct ivr_parser *p)
         return err_set(p->info, ERR_INVAL, "name", "must be 1 to %d letters, digits, '-', '_' or '.'",
                        IVR_NAME_MAX - 1);
     int rc = ivr_parse_languages(p, json_object_get(f->tree, "languages"));
+    if (!rc)
+        rc = ivr_parse_variables(p, json_object_get(f->tree, "variables"));
     if (!rc)
         rc = ivr_parse_nodes(p, json_object_get(f->tree, "nodes"));
     if (rc)
@@ -498,23 +298,33 @@ static int ivr_parse_top(struct ivr_parser *p)
     return ivr_check_graph(p);
 }
 
-static void ivr_prompt_list_free(struct ivr_prompt_list *list)
+static bool ivr_prompts_plain(const struct ivr_prompt_list *list)
 {
-    free(list->at);
-    free(list->values);
+    for (unsigned i = 0; i < list->n; i++)
+        if (list->at[i].text)
+            return false;
+    return true;
+}
+
+static bool ivr_is_plain(const struct ivr_flow *f)
+{
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        const struct ivr_node *n = &f->nodes[i];
+        if (!(ivr_kind_of(n)->traits & IVR_PLAIN) || n->n_sets || n->needs ||
+            (n->target && ivr_text_varies(n->target)) || !ivr_prompts_plain(&n->prompts) ||
+            !ivr_prompts_plain(&n->invalid) || !ivr_prompts_plain(&n->timeout))
+            return false;
+    }
+    return f->n_variables == 0;
 }
 
 static void ivr_flow_destroy(void *obj)
 {
     struct ivr_flow *f = obj;
-    for (unsigned i = 0; i < f->n_nodes; i++) {
-        struct ivr_node *n = &f->nodes[i];
-        ivr_prompt_list_free(&n->prompts);
-        ivr_prompt_list_free(&n->invalid);
-        ivr_prompt_list_free(&n->timeout);
-        free(n->keys);
-    }
+    for (unsigned i = 0; i < f->n_nodes; i++)
+        ivr_node_free(&f->nodes[i]);
     free(f->nodes);
+    free(f->variables);
     json_decref(f->tree);
 }
 
@@ -547,6 +357,7 @@ int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct e
     struct ivr_parser p = {f, info};
     rc = ivr_parse_top(&p);
     if (rc == 0) {
+        f->plain = ivr_is_plain(f);
         *out = f;
         return 0;
     }
@@ -554,6 +365,20 @@ int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct e
     if (rc == ERR_NOMEM)
         return err_set(info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
     ivr_locate(json, len, info);
+    return rc;
+}
+
+int ivr_flow_check(const struct ivr_flow *f, const char *text, size_t len, struct err_info *info)
+{
+    struct ivr_parser p = {(struct ivr_flow *)(uintptr_t)f, info};
+    int rc = ivr_check_ends(&p);
+    for (unsigned i = 0; !rc && i < f->n_nodes; i++) {
+        struct ivr_unknown u = {&p, &f->nodes[i], 0};
+        ivr_node_reads(&f->nodes[i], ivr_check_read, &u);
+        rc = u.rc;
+    }
+    if (rc)
+        ivr_locate(text, len, info);
     return rc;
 }
 
@@ -585,6 +410,44 @@ static void ivr_refer_prompts(const struct ivr_node *n, const char *field, const
     }
 }
 
+struct ivr_refer {
+    void (*cb)(void *ctx, const char *kind, const char *name, const char *path);
+    void *ctx;
+    const struct ivr_node *node;
+};
+
+static void ivr_refer_secret(void *ctx, const char *name, const char *field)
+{
+    struct ivr_refer *r = ctx;
+    char path[ERR_INFO_FIELD_MAX];
+    if (strncmp(name, "secret.", 7) != 0)
+        return;
+    ivr_path(path, r->node, field);
+    r->cb(r->ctx, "secret", name + 7, path);
+}
+
+/* Names that stand in the flow as they are; one with variables is not known before a caller comes. */
+static void ivr_refer_node(const struct ivr_refer *r)
+{
+    const struct ivr_node *n = r->node;
+    char path[ERR_INFO_FIELD_MAX], where[48];
+    ivr_refer_prompts(n, "prompts", &n->prompts, r->cb, r->ctx);
+    ivr_refer_prompts(n, "invalid_prompts", &n->invalid, r->cb, r->ctx);
+    ivr_refer_prompts(n, "timeout_prompts", &n->timeout, r->cb, r->ctx);
+    if (n->target && !ivr_text_varies(n->target)) {
+        const char *kind = ivr_kind_of(n)->name; /* queue, agent, flow */
+        ivr_path(path, n, kind);
+        r->cb(r->ctx, kind, n->target, path);
+    }
+    for (unsigned i = 0; i < n->n_cases; i++) {
+        snprintf(where, sizeof where, "cases[%u].group", i);
+        ivr_path(path, n, where);
+        if (n->cases[i].group)
+            r->cb(r->ctx, "time_group", n->cases[i].group, path);
+    }
+    ivr_node_reads(n, ivr_refer_secret, (void *)(uintptr_t)r);
+}
+
 void ivr_flow_references(const struct ivr_flow *f,
                          void (*cb)(void *ctx, const char *kind, const char *name, const char *path), void *ctx)
 {
@@ -594,14 +457,7 @@ void ivr_flow_references(const struct ivr_flow *f,
         cb(ctx, "language", f->languages[i], path);
     }
     for (unsigned i = 0; i < f->n_nodes; i++) {
-        const struct ivr_node *n = &f->nodes[i];
-        ivr_refer_prompts(n, "prompts", &n->prompts, cb, ctx);
-        ivr_refer_prompts(n, "invalid_prompts", &n->invalid, cb, ctx);
-        ivr_refer_prompts(n, "timeout_prompts", &n->timeout, cb, ctx);
-        if (n->target) {
-            const char *kind = n->type == IVR_NODE_QUEUE ? "queue" : "agent";
-            ivr_path(path, n, kind);
-            cb(ctx, kind, n->target, path);
-        }
+        struct ivr_refer r = {cb, ctx, &f->nodes[i]};
+        ivr_refer_node(&r);
     }
 }

@@ -11,6 +11,32 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A flow that calls itself is the one flow there is. */
+static struct ivr_flow *fuzz_flow;
+
+static struct ivr_flow *fuzz_get(void *ctx, const char *name, uint64_t *version)
+{
+    (void)ctx;
+    if (!fuzz_flow || strcmp(name, ivr_flow_name(fuzz_flow)) != 0)
+        return NULL;
+    *version = 1;
+    return ivr_flow_ref(fuzz_flow);
+}
+
+static const struct ivr_flows fuzz_library = {fuzz_get, NULL};
+
+static struct ivr_setup fuzz_setup(struct ivr_flow *f, const char *language, const char *queue)
+{
+    return (struct ivr_setup){.flow = f,
+                              .version = 1,
+                              .language = language,
+                              .caller = "8001",
+                              .called = "10000",
+                              .call_id = "1",
+                              .queue = queue,
+                              .flows = &fuzz_library};
+}
+
 static void fuzz_name(void *ctx, const char *kind, const char *name, const char *path)
 {
     unsigned *count = ctx;
@@ -21,10 +47,25 @@ static void fuzz_name(void *ctx, const char *kind, const char *name, const char 
 static struct ivr_event fuzz_event(uint8_t byte)
 {
     static const enum ivr_event_type types[] = {IVR_EV_PLAYED, IVR_EV_TIMER, IVR_EV_FAILED, IVR_EV_RESTORED,
-                                                IVR_EV_START};
+                                                IVR_EV_START,  IVR_EV_TIME,  IVR_EV_HTTP};
+    static const char answer[] = "{\"a\":\"12\",\"b\":{\"c\":[1,2.5,true,null]},\"d\":\"\\u00e9\\n$\"}";
     if (byte < 0x80)
-        return (struct ivr_event){IVR_EV_KEY, (char)byte};
-    return (struct ivr_event){types[byte % (sizeof types / sizeof *types)], 0};
+        return (struct ivr_event){.type = IVR_EV_KEY, .digit = (char)byte};
+    return (struct ivr_event){.type = types[byte % (sizeof types / sizeof *types)],
+                              .choice = byte % 5 - 1,
+                              .status = byte & 8 ? 200 : 0,
+                              .body = answer,
+                              .body_len = byte & 16 ? sizeof answer - 1 : byte % 32};
+}
+
+/* Values that were made of variables stand in the run. */
+static bool fuzz_same_prompt(const struct ivr_prompt_ref *a, const struct ivr_prompt_ref *b)
+{
+    const char *x[SPEAK_KEYS_MAX], *y[SPEAK_KEYS_MAX];
+    if (!a->value || !b->value)
+        return a->key == b->key && a->value == b->value;
+    int n = speak_keys("zh", a->value, x, SPEAK_KEYS_MAX);
+    return n == speak_keys("zh", b->value, y, SPEAK_KEYS_MAX) && (n <= 0 || memcmp(x, y, (size_t)n * sizeof *x) == 0);
 }
 
 static bool fuzz_same_prompts(const struct ivr_action *a, const struct ivr_action *b)
@@ -32,7 +73,7 @@ static bool fuzz_same_prompts(const struct ivr_action *a, const struct ivr_actio
     if (a->n_prompts != b->n_prompts || a->n_prompts > IVR_PROMPTS_MAX)
         return false;
     for (unsigned i = 0; i < a->n_prompts; i++)
-        if (a->prompts[i].key != b->prompts[i].key || a->prompts[i].value != b->prompts[i].value)
+        if (!fuzz_same_prompt(&a->prompts[i], &b->prompts[i]))
             return false;
     return true;
 }
@@ -64,10 +105,12 @@ static void fuzz_same(const struct ivr_action *a, unsigned n_a, const struct ivr
 
 static struct ivr_run *fuzz_move(struct ivr_flow *f, struct ivr_run *r)
 {
-    char state[IVR_STATE_MAX];
+    char state[IVR_STATE_MAX], variables[IVR_VARIABLES_TEXT_MAX];
+    struct ivr_setup setup = fuzz_setup(f, NULL, ivr_run_variable(r, "queue", NULL));
     struct ivr_run *moved = NULL;
     assert(ivr_save(r, state, sizeof state) == 0);
-    assert(ivr_restore(f, state, &moved) == 0);
+    assert(ivr_run_variables(r, variables, sizeof variables) == 0);
+    assert(ivr_restore(&setup, state, variables, &moved) == 0);
     ivr_run_free(r);
     return moved;
 }
@@ -83,6 +126,9 @@ static void fuzz_run(struct ivr_flow *f, struct ivr_run *kept, struct ivr_run *m
         fuzz_same(a, n_a, b, n_b);
         for (unsigned k = 0; k < n_a; k++)
             fuzz_spoken(&a[k], ivr_run_language(kept));
+        struct ivr_request q;
+        if (n_a && a[n_a - 1].type == IVR_ACT_HTTP && ivr_run_request(kept, NULL, NULL, &q) == 0)
+            ivr_request_free(&q);
         assert(!ended || n_a == 0 || ev.type == IVR_EV_RESTORED);
         ended = ended || (n_a && a[n_a - 1].type == IVR_ACT_HANGUP);
         assert(*ivr_run_node(kept) && *ivr_run_language(kept));
@@ -95,11 +141,12 @@ static void fuzz_run(struct ivr_flow *f, struct ivr_run *kept, struct ivr_run *m
 static void fuzz_both_from_state(struct ivr_flow *f, const char *state, const uint8_t *events, size_t n)
 {
     struct ivr_run *kept = NULL, *moved = NULL;
-    int rc = ivr_restore(f, state, &kept);
+    struct ivr_setup setup = fuzz_setup(f, NULL, NULL);
+    int rc = ivr_restore(&setup, state, NULL, &kept);
     assert(rc == 0 || rc == ERR_INVAL || rc == ERR_NOTFOUND);
     if (rc)
         return;
-    assert(ivr_restore(f, state, &moved) == 0);
+    assert(ivr_restore(&setup, state, NULL, &moved) == 0);
     fuzz_run(f, kept, moved, events, n);
 }
 
@@ -117,6 +164,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     unsigned names = 0;
+    fuzz_flow = f;
+    rc = ivr_flow_check(f, (const char *)data, flow_len, &info);
+    assert(rc == 0 || (info.code == rc && info.text[0] && utf8_valid(info.text)));
     ivr_flow_references(f, fuzz_name, &names);
     assert(names >= 1 && *ivr_flow_name(f));
     const uint8_t *state = cut ? cut + 1 : data + size, *end = data + size;
@@ -126,8 +176,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (state_end)
         fuzz_both_from_state(f, (const char *)state, events, n_events);
     struct ivr_run *kept = NULL, *moved = NULL;
-    assert(ivr_run_new(f, "en", &kept) == 0 && ivr_run_new(f, "en", &moved) == 0);
-    struct ivr_event start = {IVR_EV_START, 0};
+    struct ivr_setup setup = fuzz_setup(f, "en", NULL);
+    assert(ivr_run_new(&setup, &kept) == 0 && ivr_run_new(&setup, &moved) == 0);
+    struct ivr_event start = {.type = IVR_EV_START};
     static struct ivr_action a[IVR_ACTIONS_MAX], b[IVR_ACTIONS_MAX];
     unsigned n_a = ivr_step(kept, &start, a), n_b = ivr_step(moved, &start, b);
     fuzz_same(a, n_a, b, n_b);
@@ -136,6 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (n_a && a[n_a - 1].type == IVR_ACT_HANGUP)
         n_events = 0;
     fuzz_run(f, kept, moved, events, n_events);
+    fuzz_flow = NULL;
     ivr_flow_unref(f);
     return 0;
 }

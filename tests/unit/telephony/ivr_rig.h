@@ -7,6 +7,7 @@
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/yaml.h"
@@ -23,11 +24,73 @@ static struct ivr_flow *flow_of(const char *json)
     return f;
 }
 
+/* Flows that flows call: by name and version; the highest version of a name is live. */
+struct rig_flow {
+    const char *name;
+    uint64_t version;
+    struct ivr_flow *flow;
+};
+static struct rig_flow rig_flows[8];
+
+static struct ivr_flow *rig_get(void *ctx, const char *name, uint64_t *version)
+{
+    struct rig_flow *best = NULL;
+    (void)ctx;
+    for (struct rig_flow *f = rig_flows; f < rig_flows + 8; f++)
+        if (f->flow && strcmp(f->name, name) == 0 &&
+            (*version ? f->version == *version : !best || f->version > best->version))
+            best = f;
+    if (!best)
+        return NULL;
+    *version = best->version;
+    return ivr_flow_ref(best->flow);
+}
+
+static const struct ivr_flows rig_library = {rig_get, NULL};
+
+static struct ivr_setup setup_of(struct ivr_flow *f, const char *language)
+{
+    return (struct ivr_setup){.flow = f,
+                              .version = 1,
+                              .language = language,
+                              .caller = "13800138000",
+                              .called = "10000",
+                              .call_id = "00000000000000a1",
+                              .flows = &rig_library};
+}
+
+static int new_run(struct ivr_flow *f, const char *language, struct ivr_run **out)
+{
+    struct ivr_setup setup = setup_of(f, language);
+    return ivr_run_new(&setup, out);
+}
+
+static int restore(struct ivr_flow *f, const char *state, const char *variables, struct ivr_run **out)
+{
+    struct ivr_setup setup = setup_of(f, NULL);
+    return ivr_restore(&setup, state, variables, out);
+}
+
 static struct ivr_run *run_of(struct ivr_flow *f, const char *language)
 {
     struct ivr_run *r = NULL;
-    ck_assert_int_eq(ivr_run_new(f, language, &r), 0);
+    ck_assert_int_eq(new_run(f, language, &r), 0);
     return r;
+}
+
+/* The same run as another node would have it, from nothing but what was committed. */
+__attribute__((unused)) static struct ivr_run *moved_run(struct ivr_flow *f, struct ivr_run *r)
+{
+    char state[IVR_STATE_MAX], variables[IVR_VARIABLES_TEXT_MAX];
+    struct ivr_setup setup = setup_of(f, NULL);
+    struct ivr_run *q = NULL;
+    setup.queue = ivr_run_variable(r, "queue", NULL);
+    ck_assert_int_eq(ivr_save(r, state, sizeof state), 0);
+    ck_assert_int_eq(ivr_run_variables(r, variables, sizeof variables), 0);
+    int rc = ivr_restore(&setup, state, variables, &q);
+    ck_assert_msg(rc == 0, "%s: %s", err_text(rc), state);
+    ivr_run_free(r);
+    return q;
 }
 
 static void say_prompts(char *out, size_t size, const struct ivr_action *a)
@@ -79,23 +142,37 @@ static void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
         case IVR_ACT_HANGUP:
             snprintf(out + at, size - at, "%shangup", gap);
             break;
+        case IVR_ACT_TIME:
+            snprintf(out + at, size - at, "%stime?", gap);
+            break;
+        case IVR_ACT_HTTP:
+            snprintf(out + at, size - at, "%shttp?", gap);
+            break;
         }
     }
 }
 
-/* One step in words: "start", "key 1", "played", "timer", "failed", "restored". */
+/* One step in words: "start", "key 1", "played", "timer", "failed", "restored", "time -1", "http 200 {...}". */
 static void step(struct ivr_run *r, const char *event, char *out, size_t size)
 {
     static const struct {
         const char *word;
         enum ivr_event_type type;
     } words[] = {{"start", IVR_EV_START}, {"key", IVR_EV_KEY},       {"played", IVR_EV_PLAYED},
-                 {"timer", IVR_EV_TIMER}, {"failed", IVR_EV_FAILED}, {"restored", IVR_EV_RESTORED}};
+                 {"timer", IVR_EV_TIMER}, {"failed", IVR_EV_FAILED}, {"restored", IVR_EV_RESTORED},
+                 {"time ", IVR_EV_TIME},  {"http", IVR_EV_HTTP}};
     struct ivr_event ev = {.digit = event[strlen(event) - 1]};
     struct ivr_action actions[IVR_ACTIONS_MAX];
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strncmp(event, words[i].word, strlen(words[i].word)) == 0)
             ev.type = words[i].type;
+    if (ev.type == IVR_EV_TIME)
+        ev.choice = atoi(event + 5);
+    if (ev.type == IVR_EV_HTTP) {
+        ev.status = atoi(event + 5);
+        ev.body = strchr(event + 5, ' ');
+        ev.body_len = ev.body ? strlen(ev.body) : 0;
+    }
     unsigned n = ivr_step(r, &ev, actions);
     ck_assert_uint_le(n, IVR_ACTIONS_MAX);
     say_actions(out, size, actions, n);

@@ -200,7 +200,7 @@ START_TEST(state_text)
     for (size_t size = 1; size <= strlen(state); size++)
         ck_assert_int_eq(ivr_save(r, out, size), ERR_TOOBIG);
     ck_assert_int_eq(ivr_save(r, out, strlen(state) + 1), 0);
-    ck_assert_int_eq(ivr_restore(f, state, &q), 0);
+    ck_assert_int_eq(restore(f, state, NULL, &q), 0);
     expect(q, "restored", "timer 2000");
     expect(q, "key 2", "timer 0; at outage; play outage"); /* with the digit of before */
     ck_assert_str_eq(ivr_run_language(q), "en");
@@ -252,7 +252,7 @@ START_TEST(states_that_are_refused)
     struct ivr_flow *f = flow_of(WELCOME);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ivr_run *r = NULL;
-        int rc = ivr_restore(f, cases[i].state, &r);
+        int rc = restore(f, cases[i].state, NULL, &r);
         ck_assert_msg(rc == cases[i].code, "'%s' gave %d", cases[i].state, rc);
         ck_assert((rc == 0) == (r != NULL));
         ivr_run_free(r);
@@ -261,7 +261,7 @@ START_TEST(states_that_are_refused)
     memset(longer, '1', IVR_STATE_MAX);
     longer[IVR_STATE_MAX] = '\0';
     struct ivr_run *r = NULL;
-    ck_assert_int_eq(ivr_restore(f, longer, &r), ERR_INVAL);
+    ck_assert_int_eq(restore(f, longer, NULL, &r), ERR_INVAL);
     free(longer);
     ivr_flow_unref(f);
 }
@@ -291,7 +291,7 @@ START_TEST(state_fits_its_maximum)
         step(r, "key 0", out, sizeof out);
     ck_assert_int_eq(ivr_save(r, state, sizeof state), 0);
     ck_assert_uint_gt(strlen(state), 1000);
-    ck_assert_int_eq(ivr_restore(f, state, &q), 0);
+    ck_assert_int_eq(restore(f, state, NULL, &q), 0);
     ivr_run_free(q);
     ivr_run_free(r);
     ivr_flow_unref(f);
@@ -427,7 +427,7 @@ static struct ivr_run *saved_and_restored(struct ivr_flow *f, const struct ivr_r
     char state[IVR_STATE_MAX], again[IVR_STATE_MAX];
     struct ivr_run *q = NULL;
     ck_assert_int_eq(ivr_save(r, state, sizeof state), 0);
-    int rc = ivr_restore(f, state, &q);
+    int rc = restore(f, state, NULL, &q);
     ck_assert_msg(rc == 0, "'%s' was refused: %d", state, rc);
     ck_assert_int_eq(ivr_save(q, again, sizeof again), 0);
     ck_assert_str_eq(state, again);

@@ -185,7 +185,7 @@ START_TEST(values)
     struct ivr_run *r = run_of(f, NULL);
     ivr_flow_unref(f);
     static struct ivr_action act[IVR_ACTIONS_MAX];
-    static const struct ivr_event events[] = {{IVR_EV_START, 0}, {IVR_EV_PLAYED, 0}, {IVR_EV_TIMER, 0}};
+    static const struct ivr_event events[] = {{.type = IVR_EV_START}, {.type = IVR_EV_PLAYED}, {.type = IVR_EV_TIMER}};
     unsigned n = 0;
     for (unsigned i = 0; i < 3; i++)
         n = ivr_step(r, &events[i], act);
@@ -305,16 +305,16 @@ START_TEST(out_of_memory)
             continue;
         }
         ck_assert_int_eq(rc, 0);
-        for (long few = 0; few < 4; few++) {
+        for (long few = 0; few < 10; few++) {
             struct ivr_run *r = NULL, *q = NULL;
             alloc_budget_set(few);
-            int rc_new = ivr_run_new(f, NULL, &r);
+            int rc_new = new_run(f, NULL, &r);
             int rc_save = r ? ivr_save(r, state, sizeof state) : 0;
-            int rc_restore = r ? ivr_restore(f, state, &q) : ERR_NOMEM;
+            int rc_restore = r ? restore(f, state, NULL, &q) : ERR_NOMEM;
             alloc_budget_clear();
-            ck_assert_int_eq(rc_new, few < 1 ? ERR_NOMEM : 0);
+            ck_assert_int_eq(rc_new, few < 4 ? ERR_NOMEM : 0);
             ck_assert_int_eq(rc_save, 0);
-            ck_assert_int_eq(rc_restore, few < 3 ? ERR_NOMEM : 0);
+            ck_assert_int_eq(rc_restore, few < 9 ? ERR_NOMEM : 0);
             ivr_run_free(r);
             ivr_run_free(q);
         }
