@@ -252,6 +252,14 @@ ERR_CHECKED int api_zone_tz(const char *zone, char *out, size_t size, struct err
 /* Fills in "tz" of a time group from its "zone". */
 ERR_CHECKED int api_time_group_zone(json_t *group, struct err_info *info);
 api_handler_fn api_test_time_group;
+struct time_group;
+/* As it is stored, with its holidays; within storage_reader_begin. ERR_NOTFOUND. */
+ERR_CHECKED int api_time_group(struct api_server *s, const char *name, struct time_group **out);
+
+/* ---- flow.c */
+api_handler_fn api_list_flow_versions, api_get_flow_version, api_test_flow;
+/* The definition of a flow in a version. ERR_NOTFOUND. */
+ERR_CHECKED int api_flow_definition(struct api_request *q, const char *name, uint64_t version, json_t **out);
 
 /* ---- references.c */
 typedef bool api_exists_fn(void *ctx, const char *kind, const char *name);
@@ -284,7 +292,7 @@ api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_delete_p
 api_handler_fn api_nearest_nodes, api_dns_records;
 
 api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes, api_add_node, api_get_node,
-    api_remove_node, api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_delete_object,
+    api_remove_node, api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_rollback_flow, api_delete_object,
     api_agent_login, api_agent_logout, api_agent_set_state, api_explain_call, api_explain_agent, api_queue_status,
     api_hangup, api_export_config, api_apply_config, api_diff_config, api_node_drain, api_node_undrain,
     api_move_address, api_stream_events, api_get_metrics, api_get_healthz, api_get_readyz;

@@ -186,6 +186,30 @@ void api_put_object(struct api_request *q)
     json_decref(json);
 }
 
+/* What the flow was becomes what it is, as a version of its own: checked against what is there now. */
+void api_rollback_flow(struct api_request *q)
+{
+    uint64_t if_version;
+    bool must_exist;
+    if (!begin(q, &if_version, &must_exist))
+        return;
+    const json_t *version = json_object_get(q->json, "version");
+    json_t *definition = NULL;
+    if (!json_is_integer(version) || json_integer_value(version) < 1 || json_object_size(q->json) != 1) {
+        api_fail_code(q, ERR_INVAL, "version", "must be one of the versions of the flow");
+        return;
+    }
+    int err = api_flow_definition(q, q->params[0], (uint64_t)json_integer_value(version), &definition);
+    if (err) {
+        api_fail_code(q, err, NULL, err == ERR_NOTFOUND ? "there is no such version" : "cannot be read");
+        return;
+    }
+    json_t *json = with_key(q, json_pack("{s:o}", "definition", definition));
+    if (json)
+        set_object(q, json, if_version);
+    json_decref(json);
+}
+
 /* RFC 7386, section 2. */
 static int merge_patch(json_t *target, const json_t *patch)
 {

@@ -85,13 +85,13 @@ int api_time_group_zone(json_t *group, struct err_info *info)
 
 /* ---- open or closed */
 
-static int stored_group(struct api_request *q, struct time_group **out)
+int api_time_group(struct api_server *s, const char *name, struct time_group **out)
 {
     Ev__ConfigObject *group = NULL, *days = NULL;
     uint64_t version;
-    int err = api_stored(q->s, "time_group", q->params[0], &group, &version);
+    int err = api_stored(s, "time_group", name, &group, &version);
     if (!err && group->time_group->holidays[0])
-        err = api_stored(q->s, "holiday_list", group->time_group->holidays, &days, &version);
+        err = api_stored(s, "holiday_list", group->time_group->holidays, &days, &version);
     if (!err)
         err = time_group_make(group->time_group, days ? days->holiday_list : NULL, out);
     if (group)
@@ -115,7 +115,7 @@ void api_test_time_group(struct api_request *q)
     struct time_group *g = NULL;
     int err = storage_reader_begin(q->s->reader, &q->index);
     if (!err) {
-        err = stored_group(q, &g);
+        err = api_time_group(q->s, q->params[0], &g);
         storage_reader_end(q->s->reader);
     }
     if (err) {

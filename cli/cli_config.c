@@ -4,14 +4,7 @@
 
 #include "cli/cli_run.h"
 
-struct document {
-    const char *file;
-    char *text;
-    json_t *root;
-    struct yaml_marks *marks;
-};
-
-static void document_free(struct document *d)
+void cli_document_free(struct cli_document *d)
 {
     if (d->text)
         explicit_bzero(d->text, strlen(d->text)); /* passwords may be in it */
@@ -20,12 +13,11 @@ static void document_free(struct document *d)
     yaml_marks_free(d->marks);
 }
 
-/* Faults of spelling are found here, before anything is sent. */
-static int document_load(struct cli_run *r, struct document *d)
+int cli_document_load(struct cli_run *r, struct cli_document *d)
 {
     struct err_info info = {0};
     size_t len;
-    *d = (struct document){.file = cli_args_value(r->args, "file")};
+    *d = (struct cli_document){.file = cli_args_value(r->args, "file")};
     if (!d->file) {
         fprintf(stderr, "ccctl: which file? -f FILE is missing\n");
         return CLI_EXIT_USAGE;
@@ -115,10 +107,10 @@ static int print_changes(struct cli_run *r, json_t *answer)
 
 static int post_document(struct cli_run *r, const char *path, bool dry_run_query)
 {
-    struct document d;
+    struct cli_document d;
     struct cli_reply reply;
     char target[80];
-    int rc = document_load(r, &d);
+    int rc = cli_document_load(r, &d);
     if (rc == CLI_EXIT_OK) {
         bool prune = cli_args_given(r->args, "prune");
         snprintf(target, sizeof target, "%s%s%s", path, dry_run_query ? "?dry_run=true" : "",
@@ -136,7 +128,7 @@ static int post_document(struct cli_run *r, const char *path, bool dry_run_query
             cli_reply_free(&reply);
         }
     }
-    document_free(&d);
+    cli_document_free(&d);
     return rc;
 }
 
@@ -167,11 +159,11 @@ int cli_run_config_export(struct cli_run *r)
 
 int cli_run_flow_set(struct cli_run *r)
 {
-    struct document d;
+    struct cli_document d;
     struct cli_reply reply;
     json_t *body = NULL, *object = NULL;
     char *target = NULL, *text = NULL;
-    int rc = document_load(r, &d);
+    int rc = cli_document_load(r, &d);
     if (rc)
         goto out;
     rc = CLI_EXIT_ERROR;
@@ -195,6 +187,6 @@ out:
     json_decref(object);
     free(target);
     free(text);
-    document_free(&d);
+    cli_document_free(&d);
     return rc;
 }

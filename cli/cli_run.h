@@ -29,6 +29,8 @@ int cli_run_change(struct cli_run *r);            /* one request with a body of 
 int cli_run_set(struct cli_run *r);               /* changes the given fields, or creates the object */
 int cli_run_access_number_set(struct cli_run *r); /* likewise; a new destination takes the place of the old one */
 int cli_run_flow_set(struct cli_run *r);
+int cli_run_flow_rollback(struct cli_run *r);
+int cli_run_flow_test(struct cli_run *r);
 int cli_run_time_group_test(struct cli_run *r);
 int cli_run_holiday_add(struct cli_run *r);
 int cli_run_holiday_remove(struct cli_run *r);
@@ -63,6 +65,16 @@ struct cli_source {
     const struct yaml_marks *marks;
     const char *prefix; /* path in the body of what the file holds: "definition", or "" */
 };
+/* The file of the option --file, read as YAML or JSON: faults of spelling are found before anything is sent. Returns an exit code;
+ * free it in any case. */
+struct cli_document {
+    const char *file;
+    char *text;
+    json_t *root;
+    struct yaml_marks *marks;
+};
+int cli_document_load(struct cli_run *r, struct cli_document *d);
+void cli_document_free(struct cli_document *d);
 /* One request. CLI_EXIT_OK: *reply is filled and its status is below 300; otherwise the reason has been printed. */
 int cli_run_request(struct cli_run *r, const struct cli_http_request *q, const struct cli_source *source,
                     struct cli_reply *reply);

@@ -290,6 +290,19 @@ static const struct cli_option prompt_download[] = {
     FILE_OPTION("where to write it; - for standard output"),
     END,
 };
+static const struct cli_option flow_test_options[] = {
+    TEXT("keys", "KEYS", NULL, "what the caller presses: 1,42#,- (each time the flow waits; - lets the time run out)",
+         NULL),
+    FILE_OPTION("this flow instead of the stored one"),
+    NUMBER("version", "N", "version", "as it was in this version"),
+    TEXT("caller", "NUMBER", "caller", "who calls", NULL),
+    TEXT("called", "NUMBER", "called", "the number that was called", NULL),
+    TEXT("language", "NAME", "language", "begin in this language", NULL),
+    TEXT("time", "TIME", "time", "as if it were that time (default: now)", NULL),
+    {"http", 0, CLI_LIST, "NODE=FILE", NULL,
+     "the answer at this node: a file with JSON, or a status such as 503; repeat it (default: none comes)", NULL, true},
+    END,
+};
 static const struct cli_option token_role[] = {
     TEXT("role", "ROLE", "role", "admin or read (default read)", "admin read"), END};
 static const struct cli_option token_filters[] = {TEXT("role", "ROLE", "role", "only of this role", "admin read"),
@@ -619,6 +632,17 @@ const struct cli_verb cli_verbs[] = {
     V("flow", "set", "create or replace a flow from a file", .args = "NAME", .method = "PUT",
       .path = "/v1/flows/{NAME}", .options = flow_file, .done = "flow {NAME} set", .run = cli_run_flow_set,
       .example = "flow set welcome -f welcome.yaml"),
+    V("flow", "versions", "what a flow was before, newest first", .args = "NAME", .method = "GET",
+      .path = "/v1/flows/{NAME}/versions", .columns = "VERSION=version LIVE=live/yes SINCE=since/time UNTIL=until/time",
+      .run = cli_run_list, .example = "flow versions welcome"),
+    V("flow", "rollback", "make a flow what it was in a version; calls going on keep theirs", .args = "NAME VERSION",
+      .method = "POST", .path = "/v1/flows/{NAME}:rollback", .done = "flow {NAME} is as in version {VERSION}",
+      .run = cli_run_flow_rollback, .example = "flow rollback welcome 1042"),
+    V("flow", "test", "walk a flow without a call and print what happens", .args = "NAME", .method = "POST",
+      .path = "/v1/flows/{NAME}:test", .options = flow_test_options, .columns = "NODE=node EVENT=event ACTION=action",
+      .run = cli_run_flow_test,
+      .example = "flow test welcome --keys 8,1\nflow test bill -f bill.yaml --keys 8812#,73# --http crm=answer.json\n"
+                 "flow test welcome --time 2026-10-01T09:00:00Z"),
     V("flow", "delete", "remove a flow", .args = "NAME", .method = "DELETE", .path = "/v1/flows/{NAME}",
       .done = "flow {NAME} deleted", .run = cli_run_change, .example = "flow delete welcome"),
 

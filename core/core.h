@@ -111,6 +111,11 @@ const Ev__Flow *core_flow(const struct core *c, const char *name);
 const Ev__Prompt *core_prompt(const struct core *c, const char *name);
 /* Each of them, in no order. */
 void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Prompt *p), void *ctx);
+/* Of the flow that is live; 0: there is none. */
+uint64_t core_flow_version(const struct core *c, const char *name);
+/* The text of a flow in a version: *version 0 means the one that is live, and is told which that is. malloc'ed. ERR_NOTFOUND,
+ * ERR_NOMEM, or the database's. Former versions are read from the table. */
+ERR_CHECKED int core_flow_definition(const struct core *c, const char *name, uint64_t *version, char **out);
 const char *core_parameter(const struct core *c, const char *name, const char *fallback);
 /* Likewise a number; fallback also when what is stored is no value that parameter_check would take. */
 uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t fallback);
@@ -224,6 +229,8 @@ struct core_call {
     const char *app, *app_argument;
     const char *flow, *flow_node, *flow_state, *language;
     const char *variables; /* of the flow, a JSON object of texts; "" none */
+    size_t n_flows;        /* that it stands in, each called by the one before; none: not known (level 2) */
+    Ev__FlowRef *const *flows;
     const char *queue;
     uint32_t priority;
     struct core_offer offer; /* the first of those who are rung */

@@ -93,6 +93,8 @@ void core_call_publish(struct call *k)
     p->flow_state = s->flow_state;
     p->language = s->language;
     p->variables = s->variables;
+    p->n_flows = s->n_flows;
+    p->flows = s->flows;
     p->queue = s->queue;
     p->priority = s->priority;
     core_ring_publish(k);
@@ -380,6 +382,8 @@ int core_call_start(struct core *c, Ev__CallStart *m)
         s->phase = CORE_CALL_MENU;
         s->menu_us = c->now_us;
         core_pbset(&s->flow, r.name);
+        if (c->feature_level >= 3)
+            core_flow_began(c, s);
         break;
     case CORE_ROUTE_QUEUE:
         core_pbset(&s->queue, r.name);

@@ -61,8 +61,9 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_int(s->offers),
         storage_int(s->epoch - 1),
         storage_text_n(q.p, q.len),
+        storage_text(s->variables),
     };
-    storage_run(c->st, STORAGE_CDR_PUT, v, 25);
+    storage_run(c->st, STORAGE_CDR_PUT, v, 26);
     sbuf_free(&q);
 
     struct sbuf *b = core_ev_call_begin(c, "call.ended", k);

@@ -377,6 +377,8 @@ static bool put_object(struct core *c, struct cfg *o, struct outcome *out)
              : o->kind == CFG_QUEUE ? free_key((void *const *)c->queue_by_key, c->queue_keys)
                                     : 0;
     report(c, out, old, o);
+    if (old && o->kind == CFG_FLOW && c->feature_level >= 3)
+        core_flow_keep(c, old);
     const struct storage_val v[] = {storage_int(o->kind),       storage_text(o->name),
                                     storage_int(o->key),        storage_int(o->version),
                                     storage_int(o->updated_us), storage_blob(o->packed, o->packed_len)};
@@ -396,6 +398,8 @@ static void carry_out(struct core *c, struct cfg_change *ch)
         struct cfg **v = sorted(&ch->remove[kind], &n);
         for (size_t i = 0; i < n; i++) {
             report(c, &out, v[i], NULL);
+            if (kind == CFG_FLOW && c->feature_level >= 3)
+                core_flow_keep(c, v[i]);
             if (kind != CFG_AGENT && kind != CFG_EXTENSION)
                 uninstall(c, v[i]);
         }

@@ -1,4 +1,5 @@
-/* What flows leave with a call: the variables that are shown, the flows it stands in, what it needs in queues. */
+/* What flows leave with a call: the variables that are shown, the flows it stands in, what it needs in queues. And what flows
+ * were before: a call goes on in the versions that it began with, so those stay while a call names them. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,95 @@ void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m)
         s->priority = m->need->priority;
     if (m->need)
         core_call_set_needs(s, m->need->n_skills, m->need->skills);
+}
+
+/* ---- versions: the present one is the configuration's, former ones have a table */
+
+void core_flow_began(const struct core *c, Ev__CallState *s)
+{
+    const struct cfg *f = core_cfg(c, CFG_FLOW, s->flow);
+    Ev__FlowRef ref = EV__FLOW_REF__INIT, *one = &ref;
+    if (!f)
+        return;
+    ref.name = s->flow;
+    ref.version = f->version;
+    set_flows(s, 1, &one);
+}
+
+static bool in_use(const struct core *c, const char *name, uint64_t version)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&c->calls, &it, &slot);) {
+        const Ev__CallState *s = ((const struct call *)slot->value)->st;
+        for (size_t i = 0; i < s->n_flows; i++)
+            if (s->flows[i]->version == version && strcmp(s->flows[i]->name, name) == 0)
+                return true;
+    }
+    return false;
+}
+
+struct versions {
+    uint64_t *v;
+    size_t n;
+};
+
+static int version_row(void *ctx, const struct storage_row *row)
+{
+    struct versions *old = ctx;
+    old->v = core_grow(old->v, (old->n + 1) * sizeof *old->v);
+    old->v[old->n++] = storage_row_int(row, 0);
+    return 0;
+}
+
+void core_flow_keep(struct core *c, const struct cfg *o)
+{
+    const Ev__Flow *flow = (const Ev__Flow *)(const void *)o->msg;
+    const struct storage_val v[] = {storage_text(o->name), storage_int(o->version), storage_int(o->updated_us),
+                                    storage_int(c->now_us), storage_text(flow->definition)};
+    storage_run(c->st, STORAGE_FLOW_VERSION_PUT, v, 5);
+    struct versions old = {NULL, 0};
+    /* A query that fails has made the transaction fail: nothing of this is kept. */
+    if (storage_query(c->st, STORAGE_FLOW_VERSION_ALL, v, 1, version_row, &old) == 0)
+        for (size_t i = CORE_FLOW_VERSIONS_KEPT; i < old.n; i++) {
+            const struct storage_val gone[] = {storage_text(o->name), storage_int(old.v[i])};
+            if (!in_use(c, o->name, old.v[i]))
+                storage_run(c->st, STORAGE_FLOW_VERSION_DEL, gone, 2);
+        }
+    free(old.v);
+}
+
+uint64_t core_flow_version(const struct core *c, const char *name)
+{
+    const struct cfg *f = core_cfg(c, CFG_FLOW, name);
+    return f ? f->version : 0;
+}
+
+static int definition_row(void *ctx, const struct storage_row *row)
+{
+    char **text = ctx;
+    *text = strdup(storage_row_text(row, 0));
+    return *text ? 1 : ERR_NOMEM;
+}
+
+int core_flow_definition(const struct core *c, const char *name, uint64_t *version, char **out)
+{
+    const struct cfg *f = core_cfg(c, CFG_FLOW, name);
+    char *text = NULL;
+    if (f && (!*version || *version == f->version)) {
+        text = strdup(((const Ev__Flow *)(const void *)f->msg)->definition);
+        if (!text)
+            return ERR_NOMEM;
+        *version = f->version;
+    } else if (*version) {
+        const struct storage_val v[] = {storage_text(name), storage_int(*version)};
+        int rc = storage_query(c->st, STORAGE_FLOW_VERSION_GET, v, 2, definition_row, &text);
+        if (rc < 0)
+            return rc;
+    }
+    if (!text)
+        return ERR_NOTFOUND;
+    *out = text;
+    return 0;
 }
 
 /* ---- what programs before level 3 know of flows */

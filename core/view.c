@@ -72,6 +72,12 @@ json_t *view_time(uint64_t us)
     return json_string(clock_wall_text(t, text));
 }
 
+json_t *view_variables(const char *json)
+{
+    json_t *o = json[0] ? json_loads(json, 0, NULL) : NULL;
+    return o ? o : json_object();
+}
+
 json_t *view_text(const char *s)
 {
     json_t *j = json_string(s);

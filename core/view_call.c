@@ -185,8 +185,7 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "flow", view_text(s->flow));
     view_set(v, o, "flow_node", view_text(s->flow_node));
     view_set(v, o, "language", view_text(s->language));
-    json_t *variables = s->variables[0] ? json_loads(s->variables, 0, NULL) : json_object();
-    view_set(v, o, "variables", variables ? variables : json_object());
+    view_set(v, o, "variables", view_variables(s->variables));
     uint32_t position = 0;
     if (s->phase == CORE_CALL_WAITING) {
         int err = position_of(v, s->call_id, s->queue, &position);

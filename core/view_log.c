@@ -119,6 +119,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "taken_over", json_integer((json_int_t)storage_row_int(r, 23)));
     json_t *quality = json_loads(storage_row_text(r, 24), 0, NULL);
     view_set(v, o, "quality", quality ? quality : json_array());
+    view_set(v, o, "variables", view_variables(storage_row_text(r, 25)));
     return view_add(v, o, key);
 }
 
@@ -127,7 +128,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     "arrived_us,"                                                                                                 \
     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
     "taken_over,"                                                                                                 \
-    " quality FROM cdr WHERE "
+    " quality, variables FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
 {

@@ -147,7 +147,7 @@ struct calls {
     unsigned moving;           /* CallMove in flight */
     bool resume_due;           /* something was not done, or let go of, for want of the lease */
     struct ivr_flows library;  /* gives flows to runs */
-    struct map flows;          /* name -> struct call_flow (parsed, by version of text) */
+    struct map flows;          /* "name@version" -> struct ivr_flow, a reference */
     uv_timer_t *rtp_timer;     /* call_rtp.c */
 };
 

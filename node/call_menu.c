@@ -8,59 +8,72 @@
 #include "base/log.h"
 #include "node/call_int.h"
 
-/* Parsed flows are shared by calls; an entry is replaced when the replicated text has changed. */
-struct call_flow {
-    char *text;
-    struct ivr_flow *flow;
-};
+/* Parsed flows are shared by calls. Runs hold references of their own: what is not in the cache is parsed again when it is
+ * asked for. */
+#define CALL_FLOWS_CACHED 256u
+#define CALL_FLOW_KEY_MAX (IVR_NAME_MAX + 24)
 
-static void call_flow_free(struct call_flow *f)
+static void call_flow_key(char key[CALL_FLOW_KEY_MAX], const char *name, uint64_t version)
 {
-    if (!f)
-        return;
-    ivr_flow_unref(f->flow);
-    free(f->text);
-    free(f);
+    snprintf(key, CALL_FLOW_KEY_MAX, "%.64s@%llu", name, (unsigned long long)version);
+}
+
+static void call_flow_drop_all(struct calls *cs)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&cs->flows, &it, &slot);)
+        ivr_flow_unref(slot->value);
+    map_free(&cs->flows);
+    map_init(&cs->flows);
 }
 
 void call_flows_free(struct calls *cs)
 {
-    const struct map_slot *slot;
-    for (size_t it = 0; map_next(&cs->flows, &it, &slot);)
-        call_flow_free(slot->value);
+    call_flow_drop_all(cs);
     map_free(&cs->flows);
 }
 
-static struct ivr_flow *call_flow_get(struct calls *cs, const char *name)
+static struct ivr_flow *call_flow_parse(struct calls *cs, const char *name, uint64_t *version)
 {
-    const Ev__Flow *cfg = core_flow(cs->n->core, name);
-    if (!cfg)
-        return NULL;
-    struct call_flow *f = map_get(&cs->flows, name);
-    if (f && strcmp(f->text, cfg->definition) == 0)
-        return f->flow;
+    struct ivr_flow *flow = NULL;
     struct err_info info = {0};
-    struct call_flow *fresh = calloc(1, sizeof *fresh);
-    if (!fresh || !(fresh->text = strdup(cfg->definition)) ||
-        ivr_flow_parse(cfg->definition, strlen(cfg->definition), &fresh->flow, &info)) {
+    char *text = NULL, key[CALL_FLOW_KEY_MAX];
+    int rc = core_flow_definition(cs->n->core, name, version, &text);
+    if (rc) {
+        log_warn("call", "flow %s: %s", name, err_text(rc));
+        return NULL;
+    }
+    rc = ivr_flow_parse(text, strlen(text), &flow, &info);
+    free(text);
+    if (rc) {
         log_error("call", "flow %s cannot be used: %s: %s", name, info.field, info.text);
-        call_flow_free(fresh);
         return NULL;
     }
-    struct call_flow *old = map_del(&cs->flows, name);
-    call_flow_free(old);
-    if (map_set(&cs->flows, name, fresh)) {
-        call_flow_free(fresh);
+    if (map_count(&cs->flows) >= CALL_FLOWS_CACHED)
+        call_flow_drop_all(cs);
+    call_flow_key(key, name, *version);
+    if (map_set(&cs->flows, key, flow)) {
+        ivr_flow_unref(flow);
         return NULL;
     }
-    return fresh->flow;
+    return flow;
+}
+
+/* The flow in that version, 0: the live one, which is told; belongs to the cache. NULL: there is none. */
+static struct ivr_flow *call_flow_get(struct calls *cs, const char *name, uint64_t *version)
+{
+    char key[CALL_FLOW_KEY_MAX];
+    if (!*version)
+        *version = core_flow_version(cs->n->core, name);
+    call_flow_key(key, name, *version);
+    struct ivr_flow *flow = map_get(&cs->flows, key);
+    return flow || !*version ? flow : call_flow_parse(cs, name, version);
 }
 
 /* Flows that flows call. */
 static struct ivr_flow *call_flow_called(void *ctx, const char *name, uint64_t *version)
 {
-    (void)version;
-    return ivr_flow_ref(call_flow_get(ctx, name));
+    return ivr_flow_ref(call_flow_get(ctx, name, version));
 }
 
 void call_flows_init(struct calls *cs)
@@ -219,6 +232,7 @@ static void call_menu_moved(struct call *k, int status, const struct core_answer
 /* What a command points into. */
 struct call_menu_room {
     char state[IVR_STATE_MAX], variables[IVR_VARIABLES_TEXT_MAX];
+    Ev__FlowRef flows[IVR_CALLS_MAX + 1], *flow_list[IVR_CALLS_MAX + 1];
     Ev__QueueNeed need;
     Ev__SkillNeed skills[IVR_SKILLS_MAX], *skill_list[IVR_SKILLS_MAX];
 };
@@ -239,6 +253,29 @@ static void call_menu_fill_need(Ev__CallMenu *m, struct call_menu_room *room, co
     }
 }
 
+/* Told when they are others than in the state: each stays in its version while a call stands in it. */
+static void call_menu_fill_flows(struct call *k, const struct core_call *s, Ev__CallMenu *m,
+                                 struct call_menu_room *room)
+{
+    const char *name;
+    uint64_t version;
+    size_t n = 0;
+    bool same = true;
+    while (n <= IVR_CALLS_MAX && ivr_run_flow(k->ivr, (unsigned)n, &name, &version)) {
+        Ev__FlowRef *f = &room->flows[n];
+        ev__flow_ref__init(f);
+        f->name = (char *)(uintptr_t)name;
+        f->version = version;
+        same = same && n < s->n_flows && s->flows[n]->version == version && strcmp(s->flows[n]->name, name) == 0;
+        room->flow_list[n++] = f;
+    }
+    bool unknown = n == 1 && s->n_flows == 0; /* began before feature level 3 */
+    if (unknown || (same && n == s->n_flows))
+        return;
+    m->flows = room->flow_list;
+    m->n_flows = n;
+}
+
 static int call_menu_fill(struct call *k, Ev__CallMenu *m, struct call_menu_room *room,
                           const struct ivr_action *actions, unsigned n)
 {
@@ -256,6 +293,8 @@ static int call_menu_fill(struct call *k, Ev__CallMenu *m, struct call_menu_room
     m->caller_acked = k->a.acked;
     m->has_variables = s && strcmp(s->variables, room->variables) != 0;
     m->variables = room->variables;
+    if (s)
+        call_menu_fill_flows(k, s, m, room);
     for (unsigned i = 0; i < n; i++)
         if (actions[i].need)
             call_menu_fill_need(m, room, actions[i].need);
@@ -317,9 +356,17 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev)
     call_menu_run(k, actions, n);
 }
 
-static struct ivr_setup call_menu_setup(struct call *k, const struct core_call *s, struct ivr_flow *flow)
+/* The version that the call began with, also after a change and at another node; what is live, if that is gone. */
+static struct ivr_setup call_menu_setup(struct call *k, const struct core_call *s)
 {
+    uint64_t version = s->n_flows ? s->flows[0]->version : 0;
+    struct ivr_flow *flow = call_flow_get(k->cs, s->flow, &version);
+    if (!flow) {
+        version = 0;
+        flow = call_flow_get(k->cs, s->flow, &version);
+    }
     return (struct ivr_setup){.flow = flow,
+                              .version = version,
                               .language = s->language,
                               .caller = s->caller,
                               .called = s->called,
@@ -334,9 +381,8 @@ static bool call_menu_restore(struct call *k, const struct core_call *s)
 {
     if (k->ivr || !k->adopted || !s->flow_state || !s->flow_state[0])
         return false;
-    struct ivr_flow *flow = call_flow_get(k->cs, s->flow);
-    struct ivr_setup setup = call_menu_setup(k, s, flow);
-    int rc = flow ? ivr_restore(&setup, s->flow_state, s->variables, &k->ivr) : ERR_NOTFOUND;
+    struct ivr_setup setup = call_menu_setup(k, s);
+    int rc = setup.flow ? ivr_restore(&setup, s->flow_state, s->variables, &k->ivr) : ERR_NOTFOUND;
     if (rc)
         log_info("call", "%s: begins flow %s anew: %s", k->text_id, s->flow, err_text(rc));
     return rc == 0;
@@ -369,9 +415,8 @@ void call_menu_begin(struct call *k, const struct core_call *s)
         k->play_from_ms = 0;
         return;
     }
-    struct ivr_flow *flow = call_flow_get(k->cs, s->flow);
-    struct ivr_setup setup = call_menu_setup(k, s, flow);
-    if (!flow || ivr_run_new(&setup, &k->ivr)) {
+    struct ivr_setup setup = call_menu_setup(k, s);
+    if (!setup.flow || ivr_run_new(&setup, &k->ivr)) {
         call_end(k, "system", "failed", 500);
         return;
     }

@@ -53,7 +53,11 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "CREATE TABLE served(cdr INTEGER PRIMARY KEY, queue TEXT NOT NULL, caller TEXT NOT NULL, agent TEXT NOT NULL,"
     " time_us INTEGER NOT NULL, UNIQUE(queue, caller));",
     /* 3 -> 4 */
-    "ALTER TABLE agent_state ADD COLUMN work BLOB NOT NULL DEFAULT x'';",
+    "ALTER TABLE agent_state ADD COLUMN work BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE cdr ADD COLUMN variables TEXT NOT NULL DEFAULT '';"
+    /* flows as they were before the present one */
+    "CREATE TABLE flow_version(name TEXT NOT NULL, version INTEGER NOT NULL, since_us INTEGER NOT NULL,"
+    " until_us INTEGER NOT NULL, definition TEXT NOT NULL, PRIMARY KEY(name, version));",
 };
 
 const struct storage_table storage_tables[] = {
@@ -76,9 +80,10 @@ const struct storage_table storage_tables[] = {
      "seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us,"
      " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, "
      "taken_over,"
-     " quality",
+     " quality, variables",
      "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
+    {"flow_version", "name, version, since_us, until_us, definition", "name, version"},
     {"event", "idx, n, body", "idx"},
     {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
 };
@@ -134,14 +139,19 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_CDR_PUT] =
         "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
         " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
-        " ended_by, cause, sip_status, offers, taken_over, quality)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " ended_by, cause, sip_status, offers, taken_over, quality, variables)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
     [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",
     [STORAGE_SERVED_GET] = "SELECT agent, time_us FROM served WHERE queue=? AND caller=?",
     /* two go for each that comes: it catches up, and no transaction is long */
     [STORAGE_SERVED_TRIM] =
         "DELETE FROM served WHERE cdr IN (SELECT cdr FROM served ORDER BY cdr LIMIT 2) AND (cdr <= ?1 OR time_us < ?2)",
+    [STORAGE_FLOW_VERSION_PUT] =
+        "INSERT OR REPLACE INTO flow_version(name, version, since_us, until_us, definition) VALUES(?,?,?,?,?)",
+    [STORAGE_FLOW_VERSION_GET] = "SELECT definition FROM flow_version WHERE name=? AND version=?",
+    [STORAGE_FLOW_VERSION_DEL] = "DELETE FROM flow_version WHERE name=? AND version=?",
+    [STORAGE_FLOW_VERSION_ALL] = "SELECT version FROM flow_version WHERE name=? ORDER BY version DESC",
     [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
     [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",
     [STORAGE_EVENT_OLDEST] = "SELECT idx, n FROM event ORDER BY idx LIMIT 1",

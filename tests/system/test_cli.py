@@ -186,6 +186,17 @@ class Ccctl(unittest.TestCase):
         r = self.fails(1, "flow", "set", "short", "-f", file)
         self.assertIn("flow.yaml:4:", r.err)
         self.assertEqual({f["name"] for f in self.rows("flow")}, {"short", "welcome"})
+        self.ok("flow", "set", "short", "-f", self.c._write("flow.yaml", "start: ask\nlanguages: [en]\nnodes:\n"
+                "  ask: {type: collect, variable: pin, secret: true, max: 2, next: bye}\n  bye: {type: hangup}\n"))
+        r = self.ok("flow", "test", "short", "--keys", "42")
+        self.assertIn("hung up", r.out)
+        self.assertNotIn("42", r.out)
+        live, former = self.json("flow", "versions", "short")
+        self.assertEqual((live["live"], former["live"]), (True, False))
+        self.ok("flow", "rollback", "short", str(former["version"]))
+        self.assertEqual(self.show("flow", "short")["definition"]["start"], "bye")
+        self.assertEqual(len(self.json("flow", "versions", "short")), 3)
+        self.fails(2, "flow", "rollback", "short", "newest")
         self.ok("flow", "delete", "short")
 
     def test_parameters(self):

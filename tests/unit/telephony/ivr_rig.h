@@ -13,9 +13,11 @@
 #include "base/yaml.h"
 #include "telephony/ivr.h"
 
+#define RIG_FN __attribute__((unused)) static
+
 /* ---- helpers: a run as a line of text ---- */
 
-static struct ivr_flow *flow_of(const char *json)
+RIG_FN struct ivr_flow *flow_of(const char *json)
 {
     struct ivr_flow *f = NULL;
     struct err_info info;
@@ -32,7 +34,7 @@ struct rig_flow {
 };
 static struct rig_flow rig_flows[8];
 
-static struct ivr_flow *rig_get(void *ctx, const char *name, uint64_t *version)
+RIG_FN struct ivr_flow *rig_get(void *ctx, const char *name, uint64_t *version)
 {
     struct rig_flow *best = NULL;
     (void)ctx;
@@ -48,7 +50,7 @@ static struct ivr_flow *rig_get(void *ctx, const char *name, uint64_t *version)
 
 static const struct ivr_flows rig_library = {rig_get, NULL};
 
-static struct ivr_setup setup_of(struct ivr_flow *f, const char *language)
+RIG_FN struct ivr_setup setup_of(struct ivr_flow *f, const char *language)
 {
     return (struct ivr_setup){.flow = f,
                               .version = 1,
@@ -59,19 +61,19 @@ static struct ivr_setup setup_of(struct ivr_flow *f, const char *language)
                               .flows = &rig_library};
 }
 
-static int new_run(struct ivr_flow *f, const char *language, struct ivr_run **out)
+RIG_FN int new_run(struct ivr_flow *f, const char *language, struct ivr_run **out)
 {
     struct ivr_setup setup = setup_of(f, language);
     return ivr_run_new(&setup, out);
 }
 
-static int restore(struct ivr_flow *f, const char *state, const char *variables, struct ivr_run **out)
+RIG_FN int restore(struct ivr_flow *f, const char *state, const char *variables, struct ivr_run **out)
 {
     struct ivr_setup setup = setup_of(f, NULL);
     return ivr_restore(&setup, state, variables, out);
 }
 
-static struct ivr_run *run_of(struct ivr_flow *f, const char *language)
+RIG_FN struct ivr_run *run_of(struct ivr_flow *f, const char *language)
 {
     struct ivr_run *r = NULL;
     ck_assert_int_eq(new_run(f, language, &r), 0);
@@ -79,7 +81,7 @@ static struct ivr_run *run_of(struct ivr_flow *f, const char *language)
 }
 
 /* The same run as another node would have it, from nothing but what was committed. */
-__attribute__((unused)) static struct ivr_run *moved_run(struct ivr_flow *f, struct ivr_run *r)
+RIG_FN struct ivr_run *moved_run(struct ivr_flow *f, struct ivr_run *r)
 {
     char state[IVR_STATE_MAX], variables[IVR_VARIABLES_TEXT_MAX];
     struct ivr_setup setup = setup_of(f, NULL);
@@ -93,7 +95,7 @@ __attribute__((unused)) static struct ivr_run *moved_run(struct ivr_flow *f, str
     return q;
 }
 
-static void say_prompts(char *out, size_t size, const struct ivr_action *a)
+RIG_FN void say_prompts(char *out, size_t size, const struct ivr_action *a)
 {
     for (unsigned i = 0; i < a->n_prompts; i++) {
         size_t at = strlen(out);
@@ -110,7 +112,7 @@ static void say_prompts(char *out, size_t size, const struct ivr_action *a)
     }
 }
 
-static void say_actions(char *out, size_t size, const struct ivr_action *a, unsigned n)
+RIG_FN void say_actions(char *out, size_t size, const struct ivr_action *a, unsigned n)
 {
     *out = '\0';
     for (unsigned i = 0; i < n; i++) {
@@ -153,7 +155,7 @@ static void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
 }
 
 /* One step in words: "start", "key 1", "played", "timer", "failed", "restored", "time -1", "http 200 {...}". */
-static void step(struct ivr_run *r, const char *event, char *out, size_t size)
+RIG_FN void step(struct ivr_run *r, const char *event, char *out, size_t size)
 {
     static const struct {
         const char *word;
@@ -178,7 +180,7 @@ static void step(struct ivr_run *r, const char *event, char *out, size_t size)
     say_actions(out, size, actions, n);
 }
 
-static void expect(struct ivr_run *r, const char *event, const char *want)
+RIG_FN void expect(struct ivr_run *r, const char *event, const char *want)
 {
     char got[4096];
     step(r, event, got, sizeof got);

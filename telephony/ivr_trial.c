@@ -1,0 +1,248 @@
+#include "telephony/ivr_trial.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "telephony/ivr_int.h"
+
+#define TRIAL_TEXT_MAX 2048u
+
+struct trial {
+    const struct ivr_trial *t;
+    struct ivr_run *run;
+    json_t *steps;
+    bool failed;                /* out of memory */
+    unsigned key;               /* the entry of the list */
+    size_t key_at;              /* in it */
+    char event[TRIAL_TEXT_MAX]; /* what the latest event was, until a row says so */
+    char outcome[IVR_VALUE_MAX + 32];
+};
+
+__attribute__((format(printf, 2, 3))) static void trial_row(struct trial *w, const char *fmt, ...)
+{
+    char action[TRIAL_TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(action, sizeof action, fmt, ap);
+    va_end(ap);
+    json_t *row = json_pack("{s:s, s:s, s:s}", "node", ivr_run_node(w->run), "event", w->event, "action", action);
+    w->failed |= json_array_append_new(w->steps, row) != 0;
+    w->event[0] = '\0';
+}
+
+/* ---- actions in words */
+
+static void trial_prompt(char *out, size_t size, const char *language, const struct ivr_prompt_ref *p)
+{
+    const char *keys[SPEAK_KEYS_MAX];
+    size_t at = strlen(out);
+    if (p->key) {
+        snprintf(out + at, size - at, " %s", p->key);
+        return;
+    }
+    int n = speak_keys(language, p->value, keys, SPEAK_KEYS_MAX);
+    at += (size_t)snprintf(out + at, size - at, " %s(", speak_kind_name(p->value->kind));
+    for (int i = 0; i < n && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? " " : "", keys[i]);
+    if (at < size)
+        snprintf(out + at, size - at, ")");
+}
+
+struct trial_secret {
+    const struct ivr_run *run;
+    bool said;
+};
+
+static void trial_note_secret(void *ctx, const char *name, const char *field)
+{
+    struct trial_secret *s = ctx;
+    bool secret;
+    (void)ivr_run_variable(s->run, name, &secret);
+    s->said |= secret && strstr(field, "prompts");
+}
+
+/* A node that says something secret shows none of its values. */
+static void trial_play(struct trial *w, const struct ivr_action *a)
+{
+    char text[TRIAL_TEXT_MAX] = "";
+    struct trial_secret s = {w->run, false};
+    ivr_node_reads(ivr_present(w->run), trial_note_secret, &s);
+    for (unsigned i = 0; i < a->n_prompts; i++) {
+        size_t at = strlen(text);
+        if (s.said && a->prompts[i].value)
+            snprintf(text + at, sizeof text - at, " %s(?)", speak_kind_name(a->prompts[i].value->kind));
+        else
+            trial_prompt(text, sizeof text, ivr_run_language(w->run), &a->prompts[i]);
+    }
+    trial_row(w, "plays%s%s", text, a->barge_in ? "" : " (to its end)");
+}
+
+static void trial_queue(struct trial *w, const struct ivr_action *a)
+{
+    char text[TRIAL_TEXT_MAX] = "";
+    size_t at = 0;
+    if (a->need && a->need->has_priority)
+        at += (size_t)snprintf(text, sizeof text, ", priority %u", a->need->priority);
+    for (unsigned i = 0; a->need && i < a->need->n_skills; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, ", skill %.64s:%u", a->need->skills[i].skill,
+                               a->need->skills[i].level);
+    snprintf(w->outcome, sizeof w->outcome, "queue %s", a->name);
+    trial_row(w, "to queue %s%s", a->name, text);
+}
+
+/* ---- what comes next */
+
+static const char *trial_no_secret(void *ctx, const char *name)
+{
+    (void)ctx, (void)name;
+    return "***";
+}
+
+static void trial_ask_http(struct trial *w, struct ivr_event *ev, char **body)
+{
+    struct ivr_request q;
+    const json_t *answer = NULL;
+    int status = 0;
+    const char *node = ivr_run_node(w->run);
+    bool came = w->t->answer && w->t->answer(w->t->ctx, node, &status, &answer);
+    int rc = ivr_run_request(w->run, trial_no_secret, NULL, &q);
+    *ev = (struct ivr_event){.type = IVR_EV_HTTP};
+    if (rc) {
+        trial_row(w, "cannot ask: %s", err_text(rc));
+    } else {
+        /* what was made of secret variables is not shown: the flow's own text is */
+        trial_row(w, "asks %s %s", q.method, ivr_present(w->run)->http.url);
+        ivr_request_free(&q);
+    }
+    if (!rc && came) {
+        *body = answer ? json_dumps(answer, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+        w->failed |= answer && !*body;
+        ev->status = status;
+        ev->body = *body;
+        ev->body_len = *body ? strlen(*body) : 0;
+    }
+    snprintf(w->event, sizeof w->event, ev->status ? "status %d" : "no answer", ev->status);
+}
+
+static void trial_ask_time(struct trial *w, struct ivr_event *ev)
+{
+    const char *group;
+    *ev = (struct ivr_event){.type = IVR_EV_TIME, .choice = -1};
+    for (unsigned i = 0; ev->choice < 0 && (group = ivr_run_time_group(w->run, i)); i++)
+        if (w->t->open && w->t->open(w->t->ctx, group))
+            ev->choice = (int)i;
+    trial_row(w, "looks at the time");
+    if (ev->choice < 0)
+        snprintf(w->event, sizeof w->event, "none is open");
+    else
+        snprintf(w->event, sizeof w->event, "%s is open", ivr_run_time_group(w->run, (unsigned)ev->choice));
+}
+
+/* The flow waits for a key: false when there are no more. */
+static bool trial_press(struct trial *w, uint32_t ms, struct ivr_event *ev)
+{
+    const struct ivr_node *n = ivr_present(w->run);
+    const char *keys = w->key < w->t->n_keys ? w->t->keys[w->key] : NULL;
+    bool between = w->run->digits[0] != '\0';
+    if (keys && !keys[w->key_at]) { /* all of this entry pressed */
+        w->key++;
+        w->key_at = 0;
+        keys = w->key < w->t->n_keys ? w->t->keys[w->key] : NULL;
+    }
+    bool next_entry = w->key_at == 0;
+    if (between && next_entry) { /* nothing more comes before the time between digits is over */
+        *ev = (struct ivr_event){.type = IVR_EV_TIMER};
+        snprintf(w->event, sizeof w->event, "%u s pass", ms / 1000);
+        return true;
+    }
+    if (!keys)
+        return false;
+    if (strcmp(keys, "-") == 0) {
+        *ev = (struct ivr_event){.type = IVR_EV_TIMER};
+        w->key_at = 1;
+        snprintf(w->event, sizeof w->event, "%u s pass", ms / 1000);
+        return true;
+    }
+    *ev = (struct ivr_event){.type = IVR_EV_KEY, .digit = keys[w->key_at++]};
+    bool secret = n->type == IVR_NODE_COLLECT && n->collect.secret;
+    snprintf(w->event, sizeof w->event, "key %c", secret ? '?' : ev->digit);
+    return true;
+}
+
+/* Does what the flow wants and fills in what it is told next; false at the end. */
+static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n, struct ivr_event *ev, char **body)
+{
+    bool more = false;
+    for (unsigned i = 0; i < n; i++)
+        switch (a[i].type) {
+        case IVR_ACT_PLAY:
+            trial_play(w, &a[i]);
+            *ev = (struct ivr_event){.type = IVR_EV_PLAYED};
+            more = true;
+            break;
+        case IVR_ACT_TIMER:
+            more = a[i].ms && trial_press(w, a[i].ms, ev);
+            if (a[i].ms && !more)
+                snprintf(w->outcome, sizeof w->outcome, "waits for keys");
+            break;
+        case IVR_ACT_LANGUAGE:
+            trial_row(w, "speaks %s", a[i].name);
+            break;
+        case IVR_ACT_QUEUE:
+            trial_queue(w, &a[i]);
+            break;
+        case IVR_ACT_AGENT:
+            snprintf(w->outcome, sizeof w->outcome, "agent %s", a[i].name);
+            trial_row(w, "to agent %s", a[i].name);
+            break;
+        case IVR_ACT_HANGUP:
+            snprintf(w->outcome, sizeof w->outcome, "hung up");
+            trial_row(w, "hangs up");
+            break;
+        case IVR_ACT_TIME:
+            trial_ask_time(w, ev);
+            more = true;
+            break;
+        case IVR_ACT_HTTP:
+            trial_ask_http(w, ev, body);
+            more = true;
+            break;
+        case IVR_ACT_MOVED:
+        case IVR_ACT_STOP:
+            break;
+        }
+    return more && !w->failed;
+}
+
+json_t *ivr_trial_run(const struct ivr_trial *t)
+{
+    struct trial w = {.t = t, .steps = json_array()};
+    struct ivr_action actions[IVR_ACTIONS_MAX];
+    struct ivr_event ev = {.type = IVR_EV_START};
+    json_t *variables = NULL, *out = NULL;
+    char *body = NULL;
+    if (!w.steps || ivr_run_new(&t->setup, &w.run)) {
+        json_decref(w.steps);
+        return NULL;
+    }
+    snprintf(w.outcome, sizeof w.outcome, "goes on");
+    snprintf(w.event, sizeof w.event, "answered");
+    for (bool more = true; more && json_array_size(w.steps) < IVR_TRIAL_STEPS_MAX;) {
+        unsigned n = ivr_step(w.run, &ev, actions);
+        free(body);
+        body = NULL;
+        more = trial_follow(&w, actions, n, &ev, &body);
+    }
+    free(body);
+    if (!w.failed)
+        variables = ivr_vars_json(&w.run->vars, false);
+    if (variables)
+        out = json_pack("{s:s, s:s, s:s, s:O, s:O}", "outcome", w.outcome, "node", ivr_run_node(w.run), "language",
+                        ivr_run_language(w.run), "variables", variables, "steps", w.steps);
+    json_decref(variables);
+    json_decref(w.steps);
+    ivr_run_free(w.run);
+    return out;
+}

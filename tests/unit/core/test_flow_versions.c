@@ -1,0 +1,189 @@
+/* What flows leave with calls: variables, needs, and the versions that calls stand in. */
+#include "tests/unit/core/core_fixture.h"
+#include "tests/unit/suite.h"
+
+static struct fx f;
+
+static void up(void)
+{
+    fx_open(&f);
+    fx_demo(&f, 1);
+    ck_assert_int_eq(fx_raise(&f, 3), 0);
+}
+
+static void down(void)
+{
+    fx_close(&f);
+}
+
+static uint64_t set_flow(const char *start)
+{
+    char text[256];
+    snprintf(text, sizeof text, "[{'kind':'flow','name':'menu','definition':{'name':'menu','start':'%s'}},"
+                                "{'kind':'access_number','number':'10010','flow':'menu'}]", start);
+    ck_assert_int_eq(fx_set(&f, text), 0);
+    return core_flow_version(f.c, "menu");
+}
+
+static bool starts_with_node(uint64_t version, const char *start)
+{
+    char *text = NULL;
+    int rc = core_flow_definition(f.c, "menu", &version, &text);
+    ck_assert(rc == 0 || rc == ERR_NOTFOUND);
+    bool there = rc == 0 && strstr(text, start);
+    free(text);
+    return there;
+}
+
+static int move(uint64_t call, const char *variables, uint64_t version, Ev__QueueNeed *need)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallMenu m = EV__CALL_MENU__INIT;
+    Ev__FlowRef ref = EV__FLOW_REF__INIT, *refs[] = {&ref};
+    cmd.node = "n1";
+    cmd.body_case = EV__COMMAND__BODY_CALL_MENU;
+    cmd.call_menu = &m;
+    m.call_id = call;
+    m.flow = "menu";
+    m.node = "a";
+    m.state = "x";
+    m.has_variables = variables != NULL;
+    m.variables = (char *)(uintptr_t)(variables ? variables : "");
+    ref.name = "menu";
+    ref.version = version;
+    m.flows = refs;
+    m.n_flows = version != 0;
+    m.need = need;
+    ck_assert_uint_eq(core_feature_of(&cmd), variables || version || need ? 3 : 1);
+    return fx_run(&f, &cmd);
+}
+
+START_TEST(test_a_call_keeps_its_version)
+{
+    uint64_t first = set_flow("one");
+    ck_assert_int_eq(fx_start(&f, 1, "13800", "10010", true), 0);
+    ck_assert_uint_eq(core_call(f.c, 1)->n_flows, 1);
+    ck_assert_uint_eq(core_call(f.c, 1)->flows[0]->version, first);
+    uint64_t last = 0;
+    for (int i = 0; i < 30; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        last = set_flow(name);
+    }
+    ck_assert(starts_with_node(0, "n29"));
+    ck_assert(starts_with_node(last, "n29"));
+    ck_assert(starts_with_node(first, "one")); /* older than the last twenty, but a call is in it */
+    char before[65], after[65];
+    fx_digest(&f, before);
+    fx_reopen(&f);
+    fx_digest(&f, after);
+    ck_assert_str_eq(before, after);
+    ck_assert(starts_with_node(first, "one"));
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+    set_flow("end");
+    ck_assert(!starts_with_node(first, "one")); /* nobody needs it any more */
+    ck_assert(starts_with_node(last, "n29"));
+    /* a flow that is removed stays for the calls in it */
+    ck_assert_int_eq(fx_start(&f, 2, "13800", "10010", true), 0);
+    uint64_t removed = core_flow_version(f.c, "menu");
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow/menu','access_number/10010']", NULL, NULL), 0);
+    ck_assert_uint_eq(core_flow_version(f.c, "menu"), 0);
+    ck_assert(starts_with_node(removed, "end"));
+    ck_assert(!starts_with_node(0, ""));
+}
+END_TEST
+
+START_TEST(test_nothing_is_kept_before_level_3)
+{
+    struct fx g;
+    fx_open(&g);
+    fx_demo(&g, 1);
+    f = g;
+    uint64_t first = set_flow("one");
+    ck_assert_int_eq(fx_start(&f, 1, "13800", "10010", true), 0);
+    ck_assert_uint_eq(core_call(f.c, 1)->n_flows, 0);
+    set_flow("two");
+    ck_assert(!starts_with_node(first, "one"));
+    fx_close(&f);
+}
+END_TEST
+
+START_TEST(test_variables_and_needs)
+{
+    Ev__QueueNeed need = EV__QUEUE_NEED__INIT;
+    Ev__SkillNeed skill = EV__SKILL_NEED__INIT, *skills[] = {&skill};
+    uint64_t version = set_flow("one");
+    ck_assert_int_eq(fx_start(&f, 1, "13800", "10010", true), 0);
+    ck_assert_int_eq(move(1, "{\"account\":\"8812\"}", version, NULL), 0);
+    ck_assert_int_eq(move(1, NULL, 0, NULL), 0); /* as they were */
+    ck_assert_str_eq(core_call(f.c, 1)->variables, "{\"account\":\"8812\"}");
+    need.has_priority = true;
+    need.priority = 7;
+    skill.skill = "english";
+    skill.level = 2;
+    need.skills = skills;
+    need.n_skills = 1;
+    ck_assert_int_eq(move(1, NULL, 0, &need), 0);
+    ck_assert_uint_eq(core_call(f.c, 1)->priority, 7);
+    fx_reopen(&f);
+    ck_assert_str_eq(core_call(f.c, 1)->variables, "{\"account\":\"8812\"}");
+    ck_assert_uint_eq(core_call(f.c, 1)->flows[0]->version, version);
+    json_t *o = fx_view(&f, "call", "0000000000000001", NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(o, "variables"), "account")), "8812");
+    json_decref(o);
+    /* nobody in the queue can do that */
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_int_eq(fx_ready(&f, "1001"), 0);
+    ck_assert_int_eq(fx_queue(&f, 1, "service"), 0);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_WAITING);
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+    o = fx_view(&f, "cdr", "0000000000000001", NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(o, "variables"), "account")), "8812");
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(test_levels_of_flows)
+{
+    static const struct {
+        const char *definition;
+        unsigned level;
+    } flows[] = {
+        {"{\"nodes\":{\"a\":{\"type\":\"menu\"},\"b\":{\"type\":\"queue\",\"queue\":\"q\"}}}", 1},
+        {"{\"nodes\":{\"a\":{\"type\":\"set\"}}}", 3},
+        {"{\"nodes\":{\"a\":{\"type\":\"queue\",\"queue\":\"q\",\"priority\":1}}}", 3},
+        {"{\"nodes\":{\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"${caller}\"}]}}}", 3},
+        {"{\"variables\":{},\"nodes\":{}}", 3},
+        {"garbage", 3},
+    };
+    for (size_t i = 0; i < sizeof flows / sizeof *flows; i++) {
+        Ev__Command cmd = EV__COMMAND__INIT;
+        Ev__ConfigApply apply = EV__CONFIG_APPLY__INIT;
+        Ev__ConfigObject o = EV__CONFIG_OBJECT__INIT, *list[] = {&o};
+        Ev__Flow flow = EV__FLOW__INIT;
+        cmd.body_case = EV__COMMAND__BODY_CONFIG_APPLY;
+        cmd.config_apply = &apply;
+        apply.set = list;
+        apply.n_set = 1;
+        o.object_case = EV__CONFIG_OBJECT__OBJECT_FLOW;
+        o.flow = &flow;
+        flow.definition = (char *)(uintptr_t)flows[i].definition;
+        ck_assert_msg(core_feature_of(&cmd) == flows[i].level, "%s", flows[i].definition);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("flow versions");
+    TCase *t = tcase_create("flows");
+    tcase_add_checked_fixture(t, up, down);
+    tcase_add_test(t, test_a_call_keeps_its_version);
+    tcase_add_test(t, test_variables_and_needs);
+    suite_add_tcase(s, t);
+    t = tcase_create("levels");
+    tcase_add_test(t, test_nothing_is_kept_before_level_3);
+    tcase_add_test(t, test_levels_of_flows);
+    suite_add_tcase(s, t);
+    return run_suite(s);
+}
