@@ -13,6 +13,22 @@ static int out_of_memory(void)
     return cli_run_fault(&info);
 }
 
+/* All of them: there are few. */
+int cli_run_flow_versions(struct cli_run *r)
+{
+    json_t *answer = NULL;
+    char *target = cli_run_target(r, r->verb->path);
+    int rc = target ? cli_run_get(r, target, &answer, NULL) : CLI_EXIT_ERROR;
+    const json_t *items = json_object_get(answer, "items");
+    if (rc == CLI_EXIT_OK)
+        rc = cli_run_printed(r->out.format == CLI_JSON
+                                 ? cli_out_json(&r->out, items)
+                                 : cli_out_list(&r->out, items, r->verb->columns, "no versions"));
+    json_decref(answer);
+    free(target);
+    return rc;
+}
+
 int cli_run_flow_rollback(struct cli_run *r)
 {
     const char *version = r->args->args[1];

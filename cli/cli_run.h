@@ -29,6 +29,7 @@ int cli_run_change(struct cli_run *r);            /* one request with a body of 
 int cli_run_set(struct cli_run *r);               /* changes the given fields, or creates the object */
 int cli_run_access_number_set(struct cli_run *r); /* likewise; a new destination takes the place of the old one */
 int cli_run_flow_set(struct cli_run *r);
+int cli_run_flow_versions(struct cli_run *r);
 int cli_run_flow_rollback(struct cli_run *r);
 int cli_run_flow_test(struct cli_run *r);
 int cli_run_time_group_test(struct cli_run *r);

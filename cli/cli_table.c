@@ -634,7 +634,7 @@ const struct cli_verb cli_verbs[] = {
       .example = "flow set welcome -f welcome.yaml"),
     V("flow", "versions", "what a flow was before, newest first", .args = "NAME", .method = "GET",
       .path = "/v1/flows/{NAME}/versions", .columns = "VERSION=version LIVE=live/yes SINCE=since/time UNTIL=until/time",
-      .run = cli_run_list, .example = "flow versions welcome"),
+      .run = cli_run_flow_versions, .example = "flow versions welcome"),
     V("flow", "rollback", "make a flow what it was in a version; calls going on keep theirs", .args = "NAME VERSION",
       .method = "POST", .path = "/v1/flows/{NAME}:rollback", .done = "flow {NAME} is as in version {VERSION}",
       .run = cli_run_flow_rollback, .example = "flow rollback welcome 1042"),
