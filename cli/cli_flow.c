@@ -21,9 +21,8 @@ int cli_run_flow_versions(struct cli_run *r)
     int rc = target ? cli_run_get(r, target, &answer, NULL) : CLI_EXIT_ERROR;
     const json_t *items = json_object_get(answer, "items");
     if (rc == CLI_EXIT_OK)
-        rc = cli_run_printed(r->out.format == CLI_JSON
-                                 ? cli_out_json(&r->out, items)
-                                 : cli_out_list(&r->out, items, r->verb->columns, "no versions"));
+        rc = cli_run_printed(r->out.format == CLI_JSON ? cli_out_json(&r->out, items)
+                                                       : cli_out_list(&r->out, items, r->verb->columns, "no versions"));
     json_decref(answer);
     free(target);
     return rc;

@@ -33,7 +33,7 @@ struct view_kind {
 
 /* Takes `item` over. 0: go on; 1: enough (stop the query). */
 int view_add(struct view *v, json_t *item, const char *key);
-json_t *view_time(uint64_t us);   /* RFC 3339 or null */
+json_t *view_time(uint64_t us); /* RFC 3339 or null */
 /* Variables of a flow, as they are stored: an object, empty when there are none. */
 json_t *view_variables(const char *json);
 json_t *view_text(const char *s); /* never fails on bad UTF-8: such bytes are shown as '?' */
