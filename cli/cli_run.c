@@ -266,7 +266,7 @@ char *cli_run_target(struct cli_run *r, const char *path)
 
 /* ---- body */
 
-static const char *const places[] = {"flow", "queue", "app", "extension", "agent"}; /* to lead callers to */
+static const char *const places[] = {"flow", "queue", "app", "extension", "agent", "outside"}; /* to lead callers to */
 #define PLACES (sizeof places / sizeof places[0])
 
 static bool is_place(const char *kind)

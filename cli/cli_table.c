@@ -155,7 +155,7 @@ static const struct cli_option cdr_filters[] = {
     TEXT("extension", "NUMBER", "extension", "only calls from this extension", "@extension"),
     TEXT("trunk", "NAME", "trunk", "only calls of this trunk", "@trunk"),
     TEXT("owner", "NODE", "owner", "only calls that ended at this node", "@node"),
-    TEXT("direction", "WORD", "direction", "inbound or internal", "inbound internal"),
+    TEXT("direction", "WORD", "direction", "inbound, internal or outbound", "inbound internal outbound"),
     TEXT("cause", "WORD", "cause", "only calls that ended for this cause", NULL),
     TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
     TEXT("to", "TIME", "to", "before this time", NULL),
@@ -195,7 +195,10 @@ static const struct cli_option network_fields[] = {
 static const struct cli_option trunk_fields[] = {
     {"source", 0, CLI_LIST, "RANGE", "sources",
      "addresses whose calls are taken, 192.0.2.0/24; repeat it or separate by commas", NULL, true},
-    TEXT("contact", "URI", "contact", "kept for calls out, which this version does not make: sip:IP:PORT", NULL),
+    TEXT("contact", "URI", "contact", "where calls out go: sip:IP:PORT, sip:IP:PORT;transport=tcp", NULL),
+    BOOL("outbound", "outbound", "whether calls may go out through it"),
+    TEXT("caller-id", "NUMBER", "caller_id",
+         "the number that calls out show (default: the access number that was called)", NULL),
     BOOL("disabled", "disabled", "whether it is switched off"),
     TEXT("takeover", "HOW", "takeover", "how calls go on when a node dies (default: as its network says)",
          "address reinvite"),
@@ -215,6 +218,7 @@ static const struct cli_option number_fields[] = {
     TEXT("app", "NAME", "app", "leads to echo or tone", "echo tone"),
     TEXT("extension", "NUMBER", "extension", "leads to this extension", "@extension"),
     TEXT("agent", "NUMBER", "agent", "leads to this agent", "@agent"),
+    TEXT("outside", "NUMBER", "outside", "leads to this number outside, through a trunk", NULL),
     NUMBER("priority", "N", "priority", "of its callers in queues"),
     BOOL("vip", "vip", "its callers go first in queues"),
     TEXT("region", "NAME", "region", "region of its callers", NULL),
@@ -365,11 +369,12 @@ static const struct cli_option audit_filters[] = {
     "| DISPLAY-NAME=display_name QUIET=quiet/yes MUSIC=music WELCOME=welcome ANNOUNCE=announce MAX=max_waiting "    \
     "PREFER=preferences STEP=priority_step_s "                                                                      \
     "TARGET=target_s RING-MAX=ring_max NO-ANSWER=ring_no_answer VERSION=version"
-#define CALL_COLUMNS                                                                                             \
-    "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "            \
-    "ARRIVED=arrived_at/age "                                                                                    \
-    "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension FLOW=flow NODE=flow_node LANGUAGE=language " \
-    "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "           \
+#define CALL_COLUMNS                                                                                               \
+    "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "              \
+    "ARRIVED=arrived_at/age "                                                                                      \
+    "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension OUT-TRUNK=out_trunk FLOW=flow NODE=flow_node " \
+    "LANGUAGE=language "                                                                                           \
+    "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "             \
     "CONNECTED=connected_at/time LEGS=legs/count"
 #define CDR_COLUMNS                                                                                                    \
     "CALL=call_id ARRIVED=arrived_at/time CALLER=caller CALLED=called QUEUE=queue AGENT=agent WAIT=wait_ms/ms "        \
@@ -383,13 +388,15 @@ static const struct cli_option audit_filters[] = {
     "NUMBER=number NAME=display_name REGISTERED=registrations/count AT=registrations.node CONTACT=contact " \
     "PASSWORD=has_password/yes DISABLED=disabled/yes | SITE=site URI=registrations.uri "                    \
     "PHONE=registrations.user_agent VERSION=version"
-#define TRUNK_COLUMNS                                                                                      \
-    "NAME=name SOURCES=sources CONTACT=contact DISABLED=disabled/yes TAKEOVER=takeover | VERSION=version " \
+#define TRUNK_COLUMNS                                                                                            \
+    "NAME=name SOURCES=sources CONTACT=contact OUTBOUND=outbound/yes DISABLED=disabled/yes TAKEOVER=takeover | " \
+    "CALLER-ID=caller_id VERSION=version "                                                                       \
     "UPDATED=updated_at/time"
 #define NETWORK_COLUMNS "NAME=name RANGES=ranges TAKEOVER=takeover SITE=site | VERSION=version UPDATED=updated_at/time"
 #define ADDRESS_COLUMNS "ADDRESS=ip STATE=state/state HOLDER=holder HOME=home TARGET=target WHY=why | EPOCH=epoch"
-#define NUMBER_COLUMNS                                                                                                 \
-    "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent PRIORITY=priority LANGUAGE=language " \
+#define NUMBER_COLUMNS                                                                                               \
+    "NUMBER=number FLOW=flow QUEUE=queue APP=app EXTENSION=extension AGENT=agent OUTSIDE=outside PRIORITY=priority " \
+    "LANGUAGE=language "                                                                                             \
     "WHEN=schedule.time_group | VIP=vip/yes REGION=region VERSION=version UPDATED=updated_at/time"
 #define TIME_GROUP_COLUMNS                                                                                   \
     "NAME=name ZONE=zone MONDAY=monday TUESDAY=tuesday WEDNESDAY=wednesday THURSDAY=thursday FRIDAY=friday " \

@@ -216,11 +216,12 @@ static int check_queue(const Ev__Queue *q, struct err_info *info)
 
 /* A place to lead callers to: one. */
 static int check_place(const char *flow, const char *queue, const char *app, const char *extension, const char *agent,
-                       const char *path, struct err_info *info)
+                       const char *outside, const char *path, struct err_info *info)
 {
-    int given = (flow[0] != 0) + (queue[0] != 0) + (app[0] != 0) + (extension[0] != 0) + (agent[0] != 0);
+    int given =
+        (flow[0] != 0) + (queue[0] != 0) + (app[0] != 0) + (extension[0] != 0) + (agent[0] != 0) + (outside[0] != 0);
     if (given != 1)
-        return err_set(info, ERR_INVAL, path, "exactly one of flow, queue, app, extension, agent is needed");
+        return err_set(info, ERR_INVAL, path, "exactly one of flow, queue, app, extension, agent, outside is needed");
     return 0;
 }
 
@@ -231,12 +232,12 @@ static int check_access(const Ev__AccessNumber *a, struct err_info *info)
         names[i] = a->skills[i]->skill;
     int err = check_skills(names, a->n_skills, info);
     if (!err)
-        err = check_place(a->flow, a->queue, a->app, a->extension, a->agent, "", info);
+        err = check_place(a->flow, a->queue, a->app, a->extension, a->agent, a->outside, "", info);
     for (size_t i = 0; i < a->n_schedule && !err; i++) {
         const Ev__ScheduleEntry *e = a->schedule[i];
         char path[PATH_MAX_BYTES];
         path_item(path, "schedule", i);
-        err = check_place(e->flow, e->queue, e->app, e->extension, e->agent, path, info);
+        err = check_place(e->flow, e->queue, e->app, e->extension, e->agent, e->outside, path, info);
     }
     return err;
 }

@@ -65,6 +65,7 @@ enum config_format {
     FORMAT_NAME,       /* letters, digits, . _ - */
     FORMAT_NUMBER,     /* what can be dialled: digits, letters, + . _ - */
     FORMAT_DIGITS,     /* 0 to 9 */
+    FORMAT_OUTSIDE,    /* a number outside (config_is_outside) */
     FORMAT_SIP_URI,    /* sip:[user@]ip[:port][;transport=udp|tcp] or empty */
     FORMAT_HEX,        /* of exactly `max` digits */
     FORMAT_SECRET_HEX, /* the same, or "-": remove */
@@ -98,6 +99,9 @@ ERR_CHECKED int config_check_text(const struct config_rule *r, const char *value
 int config_parse_time(const char *text, uint64_t *us);
 /* Parses a range or an address into 16 bytes (IPv4 mapped) and a prefix length of 0 to 128. */
 ERR_CHECKED int config_parse_range(const char *text, uint8_t addr[16], unsigned *prefix);
+/* Whether it is a number outside: digits, at most CONFIG_OUTSIDE_MAX, with or without a "+" before them. */
+bool config_is_outside(const char *number);
+#define CONFIG_OUTSIDE_MAX 32u
 /* Address and port of a SIP contact (port 0 when none is written). */
 ERR_CHECKED int config_parse_contact(const char *text, uint8_t addr[16], uint16_t *port);
 

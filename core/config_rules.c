@@ -81,6 +81,8 @@ static const struct config_rule rules[] = {
     {"Trunk", "disabled", FORMAT_BOOL, .max = 1},
     {"Trunk", "takeover", FORMAT_CHOICE, .choices = "|address|reinvite"},
     {"Trunk", "identity", FORMAT_CHOICE, .choices = "|from|asserted"},
+    {"Trunk", "outbound", FORMAT_BOOL, .max = 1},
+    {"Trunk", "caller_id", FORMAT_OUTSIDE, .max = KEY_BYTES},
     {"Network", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Network", "ranges", FORMAT_LIST, .max = 64},
     {"Network", "ranges[]", FORMAT_RANGE, .max = 64},
@@ -92,6 +94,7 @@ static const struct config_rule rules[] = {
     {"AccessNumber", "app", FORMAT_CHOICE, .choices = "|echo|tone"},
     {"AccessNumber", "extension", FORMAT_NUMBER, .max = KEY_BYTES},
     {"AccessNumber", "agent", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"AccessNumber", "outside", FORMAT_OUTSIDE, .max = KEY_BYTES},
     {"AccessNumber", "priority", FORMAT_UINT, .max = 1000},
     {"AccessNumber", "language", FORMAT_NAME, .max = 7},
     {"AccessNumber", "quiet", FORMAT_BOOL, .max = 1},
@@ -107,6 +110,7 @@ static const struct config_rule rules[] = {
     {"ScheduleEntry", "app", FORMAT_CHOICE, .choices = "|echo|tone"},
     {"ScheduleEntry", "extension", FORMAT_NUMBER, .max = KEY_BYTES},
     {"ScheduleEntry", "agent", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"ScheduleEntry", "outside", FORMAT_OUTSIDE, .max = KEY_BYTES},
     {"TimeGroup", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"TimeGroup", "zone", FORMAT_ZONE, .max = KEY_BYTES},
     {"TimeGroup", "tz", FORMAT_TZ, .required = true, .max = CALENDAR_TZ_MAX - 1},
@@ -334,6 +338,13 @@ static bool of_chars(const char *value, const char *more)
     return true;
 }
 
+bool config_is_outside(const char *number)
+{
+    const char *digits = number + (number[0] == '+');
+    size_t n = strspn(digits, "0123456789");
+    return n > 0 && n <= CONFIG_OUTSIDE_MAX && !digits[n];
+}
+
 static bool is_hex(const char *value, size_t n)
 {
     return strlen(value) == n && strspn(value, "0123456789abcdef") == n;
@@ -394,6 +405,9 @@ int config_check_text(const struct config_rule *r, const char *value, const char
                                        : err_set(info, ERR_INVAL, path, "digits, letters, '+', '.', '_' and '-' only");
     case FORMAT_DIGITS:
         return value[strspn(value, "0123456789")] ? err_set(info, ERR_INVAL, path, "digits only") : 0;
+    case FORMAT_OUTSIDE:
+        return config_is_outside(value) ? 0
+                                        : err_set(info, ERR_INVAL, path, "must be digits, a '+' before them or not");
     case FORMAT_SIP_URI:
         return config_parse_contact(value, addr, &port) == 0
                    ? 0

@@ -121,6 +121,8 @@ const char *core_parameter(const struct core *c, const char *name, const char *f
 uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t fallback);
 /* Trunk whose sources contain the address; NULL none. Longest prefix first, then name. */
 const Ev__Trunk *core_trunk_of(const struct core *c, const struct sockaddr *source);
+/* Where calls through this trunk go ("sip:..."), and NULL when none may (any more). */
+const char *core_trunk_contact(const struct core *c, const char *trunk);
 /* Extension whose static contact has this source address (and, if several share it, whose number is from_user). */
 const Ev__Extension *core_extension_of(const struct core *c, const struct sockaddr *source, const char *from_user);
 /* Role of an API token by the hex SHA-256 of its text; NULL unknown. *name gets its name. */
@@ -167,16 +169,18 @@ enum core_route_kind {
     CORE_ROUTE_QUEUE,
     CORE_ROUTE_APP, /* echo, tone, and the feature codes of telephone agents: name "code:login" ... */
     CORE_ROUTE_EXTENSION,
-    CORE_ROUTE_AGENT, /* the extension where that agent is logged in */
+    CORE_ROUTE_AGENT,   /* the extension where that agent is logged in */
+    CORE_ROUTE_OUTSIDE, /* a number outside, through a trunk */
 };
 struct core_route {
     enum core_route_kind kind;
-    char name[64];     /* flow, queue, app, extension or agent */
+    char name[64];     /* flow, queue, app, extension, agent or number outside */
     char argument[64]; /* of a feature code: what was dialled after it */
     char language[8];
     uint32_t priority;
 };
-/* caller_extension NULL for a trunk call: trunks reach access numbers only, phones everything. at_us: the time by which the time
+/* caller_extension NULL for a trunk call: trunks reach access numbers only, phones everything (a number that begins with the parameter
+ * outside_prefix and is none of ours: outside). at_us: the time by which the time
  * groups of an access number decide; inside apply that of the command, which its proposer reckons likewise. */
 void core_route(const struct core *c, uint64_t at_us, const char *caller_extension, const char *called,
                 struct core_route *out);
@@ -206,10 +210,10 @@ struct core_leg {
     const Ev__Dialog *dialog;
 };
 struct core_offer {
-    uint64_t id;       /* 0: none. Unique in the cluster */
-    const char *agent; /* "" for a plain extension */
-    const char *extension;
-    const char *queue; /* "" outside a queue */
+    uint64_t id;           /* 0: none. Unique in the cluster */
+    const char *agent;     /* "" for a plain extension */
+    const char *extension; /* or, outside, the number (core_call.out_trunk) */
+    const char *queue;     /* "" outside a queue */
     uint64_t since_us;
     uint32_t ring_time_s;
     /* Dialogs of this offer carry identifiers made from this epoch. It stays when the call is taken over together with its
@@ -239,6 +243,8 @@ struct core_call {
     unsigned
         n_called_off; /* talking: who else was rung when it was answered; a former owner may not have come to call them off */
     const struct core_offer *called_off;
+    /* Who is rung or talks is outside: the trunk that leads there, and the number shown to him ("" none). "" a telephone of ours. */
+    const char *out_trunk, *out_caller;
     int fail_status; /* SIP status that fits FAILED */
     const char *fail_cause;
     size_t n_legs;

@@ -98,6 +98,8 @@ void core_call_publish(struct call *k)
     p->queue = s->queue;
     p->priority = s->priority;
     core_ring_publish(k);
+    p->out_trunk = s->out_trunk;
+    p->out_caller = s->out_caller;
     p->fail_status = (int)s->fail_status;
     p->fail_cause = s->fail_cause;
     p->n_legs = s->n_legs < CORE_LEGS_MAX ? s->n_legs : CORE_LEGS_MAX;
@@ -354,6 +356,22 @@ static bool refused_at_once(struct core *c, const struct core_route *r)
     return r->kind == CORE_ROUTE_QUEUE && core_queue_full(c, r->name);
 }
 
+/* Straight to somebody who is rung. */
+static void dial_route(struct core *c, struct call *k, const struct core_route *r)
+{
+    struct core_dial_to to = {.agent = "", .extension = "", .number = "", .trunk = "", .caller_id = ""};
+    uint32_t status;
+    const char *cause;
+    if (r->kind == CORE_ROUTE_AGENT)
+        to.agent = r->name;
+    else if (r->kind == CORE_ROUTE_EXTENSION)
+        to.extension = r->name;
+    else
+        to.number = r->name;
+    if (core_dial(c, k, &to, &status, &cause) != 0)
+        core_call_fail(c, k, status, cause);
+}
+
 int core_call_start(struct core *c, Ev__CallStart *m)
 {
     struct core_route r;
@@ -390,14 +408,10 @@ int core_call_start(struct core *c, Ev__CallStart *m)
         core_queue_enter(c, k);
         break;
     case CORE_ROUTE_EXTENSION:
-    case CORE_ROUTE_AGENT: {
-        uint32_t status;
-        const char *cause;
-        bool agent = r.kind == CORE_ROUTE_AGENT;
-        if (core_dial(c, k, agent ? r.name : "", agent ? "" : r.name, &status, &cause) != 0)
-            core_call_fail(c, k, status, cause);
+    case CORE_ROUTE_AGENT:
+    case CORE_ROUTE_OUTSIDE:
+        dial_route(c, k, &r);
         break;
-    }
     case CORE_ROUTE_NONE:
         break;
     }
@@ -477,11 +491,28 @@ int core_call_dial(struct core *c, const Ev__CallDial *m)
         return c->ans->code;
     if (k->st->phase != CORE_CALL_MENU)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
+    bool outside = m->number[0] != '\0';
+    if (outside && !config_is_outside(m->number))
+        return core_refuse(c, ERR_INVAL, "number", "is no number that can be called outside");
+    if (m->caller_id[0] && !config_is_outside(m->caller_id))
+        return core_refuse(c, ERR_INVAL, "caller_id", "is no number that can be shown outside");
+    if (m->ring_time_s > CORE_DIAL_RING_MAX_S)
+        return core_refuse(c, ERR_INVAL, "ring_time_s", "at most %u s", CORE_DIAL_RING_MAX_S);
+    const struct core_dial_to to = {.agent = m->agent,
+                                    .extension = m->extension,
+                                    .number = m->number,
+                                    .trunk = m->trunk,
+                                    .caller_id = m->caller_id,
+                                    .ring_time_s = m->ring_time_s};
     uint32_t status;
     const char *cause;
-    int err = core_dial(c, k, m->agent, m->extension, &status, &cause);
+    int err = core_dial(c, k, &to, &status, &cause);
     if (err)
-        return core_refuse(c, err, m->agent[0] ? "agent" : "extension", "cannot be called now: %s", cause);
+        return core_refuse(c, err,
+                           outside       ? "number"
+                           : m->agent[0] ? "agent"
+                                         : "extension",
+                           "cannot be called now: %s", cause);
     k->st->from_menu = true;
     core_call_acked(k, m->caller_acked);
     core_call_touch(c, k);

@@ -38,10 +38,12 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
     const struct storage_val v[] = {
         storage_int(++c->cdr_seq),
         storage_int(s->call_id),
-        storage_text(s->trunk[0] ? "inbound" : "internal"),
+        storage_text(s->trunk[0]       ? "inbound"
+                     : core_outside(k) ? "outbound"
+                                       : "internal"),
         storage_text(s->caller),
         storage_text(s->called),
-        storage_text(s->trunk),
+        storage_text(s->trunk[0] ? s->trunk : s->out_trunk), /* both: the callee's number tells the way out */
         storage_text(s->extension),
         storage_text(callee ? callee->agent : ""),
         storage_text(callee ? callee->number : ""),

@@ -29,10 +29,16 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     }
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER: {
         const Ev__AccessNumber *a = o->access_number;
-        return a->n_schedule ? 3 : a->region[0] || a->n_skills || a->vip ? 2 : 1;
+        return a->n_schedule || a->outside[0] ? 3 : a->region[0] || a->n_skills || a->vip ? 2 : 1;
     }
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
         return core_flow_level(o->flow->definition);
+    case EV__CONFIG_OBJECT__OBJECT_TRUNK:
+        return o->trunk->outbound || o->trunk->caller_id[0] ? 3 : 1;
+    case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
+        return strcmp(o->parameter->name, "outside_prefix") == 0 || strcmp(o->parameter->name, "outbound_trunk") == 0
+                   ? 3
+                   : 1;
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:
@@ -70,6 +76,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return plain_state(cmd->agent_set) ? 1 : 3;
     case EV__COMMAND__BODY_CALL_MENU:
         return cmd->call_menu->has_variables || cmd->call_menu->n_flows || cmd->call_menu->need ? 3 : 1;
+    case EV__COMMAND__BODY_CALL_DIAL:
+        return cmd->call_dial->number[0] || cmd->call_dial->ring_time_s ? 3 : 1;
     default:
         return 1;
     }

@@ -22,6 +22,7 @@
 #define CORE_REASON_MAX 64u   /* with the NUL */
 #define CORE_BINDINGS_MAX 10u /* of one extension; the oldest gives way */
 #define CORE_DIAL_RING_S 30u  /* ring time outside queues */
+#define CORE_DIAL_RING_MAX_S 600u
 #define CORE_EVENTS_KEPT 100000u
 #define CORE_IDEM_KEPT 100000u
 #define CORE_IDEM_AGE_US (24ull * 3600 * 1000000)
@@ -378,9 +379,27 @@ bool core_queue_full(const struct core *c, const char *name);
 void core_queue_enter(struct core *c, struct call *k);
 /* Takes back the offer to this telephone. With the last one the call returns to the front of its queue, to its menu, or fails. */
 void core_offer_withdraw(struct core *c, struct call *k, const struct ext *e, uint32_t status, const char *cause);
-/* Rings an extension or agent outside any queue: 0 or a code with *status and *cause. */
-int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status,
-              const char **cause);
+/* Rings somebody outside any queue: 0 or a code with *status and *cause. */
+struct core_dial_to {
+    const char *agent, *extension, *number; /* one of them; the others "" */
+    const char *trunk, *caller_id;          /* of a number, "": as configured */
+    uint32_t ring_time_s;                   /* 0: CORE_DIAL_RING_S */
+};
+int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause);
+/* ---- core_outside.c: numbers outside, and the trunks that lead there */
+/* The trunk for a call out; `name` "": the one that is meant by the configuration. NULL with *status and *cause: there is none, or it
+ * lets nobody out. */
+const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, uint32_t *status, const char **cause);
+/* The number that the call shows outside: what is asked for, the trunk's, the access number that was called, or none. Never one of
+ * our extensions. */
+const char *core_outside_caller(const struct core *c, const struct call *k, const Ev__Trunk *t, const char *asked);
+/* How a call that rings outside goes on when its node dies. */
+enum core_takeover core_takeover_out(const struct core *c, const char *trunk);
+/* Where the call is when it has no telephone of ours as its callee. */
+static inline bool core_outside(const struct call *k)
+{
+    return k->st->out_trunk[0] != '\0';
+}
 void core_decide(struct core *c);
 /* To the engine, as its state says. */
 ERR_CHECKED int core_queue_wait(struct core *c, const struct call *k, const struct queue *q);

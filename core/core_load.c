@@ -199,7 +199,8 @@ static struct ext *take_part(struct core *c, struct call *k, const char *number)
 static int take_rings(struct core *c, struct call *k)
 {
     const Ev__CallState *s = k->st;
-    k->callee = take_part(c, k, s->offer_extension);
+    if (!core_outside(k))
+        k->callee = take_part(c, k, s->offer_extension);
     for (size_t i = 0; i < s->n_rings; i++)
         (void)take_part(c, k, s->rings[i]->extension);
     if (s->phase != CORE_CALL_OFFERED)
@@ -235,7 +236,7 @@ static int call_row(void *ctx, const struct storage_row *r)
         k->caller = take_part(c, k, s->extension);
     if (s->offer_id && take_rings(c, k) != 0)
         return ERR_CORRUPT;
-    if (!s->offer_id && s->phase == CORE_CALL_TALKING)
+    if (!s->offer_id && s->phase == CORE_CALL_TALKING && !core_outside(k))
         k->callee = take_part(c, k, s->legs[s->n_legs - 1]->number);
     c->talking += s->phase == CORE_CALL_TALKING;
     if (s->phase != CORE_CALL_WAITING)

@@ -201,6 +201,17 @@ enum core_takeover core_takeover_of(const struct core *c, const char *trunk, con
     return strcmp(how, "reinvite") == 0 ? CORE_TAKEOVER_REINVITE : CORE_TAKEOVER_ADDRESS;
 }
 
+enum core_takeover core_takeover_out(const struct core *c, const char *trunk)
+{
+    const char *contact = core_trunk_contact(c, trunk), *at = contact ? strchr(contact, '@') : NULL;
+    char flow[CORE_IP_MAX + 16] = "";
+    if (contact) {
+        contact = at ? at + 1 : contact + strlen("sip:");
+        (void)snprintf(flow, sizeof flow, "udp:%.*s", (int)strcspn(contact, ";"), contact);
+    }
+    return core_takeover_of(c, trunk, flow);
+}
+
 const char *core_site_of(const struct core *c, const struct sockaddr *peer)
 {
     uint8_t addr[16];
@@ -305,7 +316,7 @@ bool core_time_group_open(const struct core *c, const char *name, uint64_t at_us
 }
 
 static void lead(struct core_route *out, const char *flow, const char *queue, const char *app, const char *extension,
-                 const char *agent)
+                 const char *agent, const char *outside)
 {
     if (flow[0])
         target(out, CORE_ROUTE_FLOW, flow);
@@ -315,13 +326,24 @@ static void lead(struct core_route *out, const char *flow, const char *queue, co
         target(out, CORE_ROUTE_APP, app);
     else if (extension[0])
         target(out, CORE_ROUTE_EXTENSION, extension);
-    else
+    else if (agent[0])
         target(out, CORE_ROUTE_AGENT, agent);
+    else
+        target(out, CORE_ROUTE_OUTSIDE, outside);
 }
 
 bool core_route_answers(enum core_route_kind kind)
 {
     return kind == CORE_ROUTE_FLOW || kind == CORE_ROUTE_QUEUE || kind == CORE_ROUTE_APP;
+}
+
+/* A telephone that dials the prefix for outside and a number. */
+static void dialled_out(const struct core *c, const char *called, struct core_route *out)
+{
+    const char *prefix = core_parameter(c, "outside_prefix", "");
+    size_t n = strlen(prefix);
+    if (c->feature_level >= 3 && n && strncmp(called, prefix, n) == 0 && config_is_outside(called + n))
+        target(out, CORE_ROUTE_OUTSIDE, called + n);
 }
 
 void core_route(const struct core *c, uint64_t at_us, const char *caller_extension, const char *called,
@@ -337,11 +359,11 @@ void core_route(const struct core *c, uint64_t at_us, const char *caller_extensi
         for (size_t i = 0; i < m->n_schedule; i++) {
             const Ev__ScheduleEntry *e = m->schedule[i];
             if (core_time_group_open(c, e->time_group, at_us)) {
-                lead(out, e->flow, e->queue, e->app, e->extension, e->agent);
+                lead(out, e->flow, e->queue, e->app, e->extension, e->agent, e->outside);
                 return;
             }
         }
-        lead(out, m->flow, m->queue, m->app, m->extension, m->agent);
+        lead(out, m->flow, m->queue, m->app, m->extension, m->agent, m->outside);
         return;
     }
     if (!caller_extension)
@@ -351,4 +373,6 @@ void core_route(const struct core *c, uint64_t at_us, const char *caller_extensi
         target(out, CORE_ROUTE_EXTENSION, called);
     else if (!x && core_agent_config(c, called))
         target(out, CORE_ROUTE_AGENT, called);
+    else if (!x)
+        dialled_out(c, called, out);
 }

@@ -1,6 +1,7 @@
 /* Queues and offers: the glue between calls, agents and the queue engine.
  *
  * An offer is made by apply, never by a node: so no agent is in two and no call in two, whoever dies. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,8 @@ static void begin_offer(struct core *c, struct call *k, enum core_call_phase pha
     core_pbset(&s->offer_queue, queue);
     if (c->feature_level < 2)
         d = NULL; /* what older programs do not write down */
+    core_pbset(&s->out_trunk, "");
+    core_pbset(&s->out_caller, "");
     s->offer_why = d ? (uint32_t)d->why + 1 : 0;
     s->offer_candidates = d ? d->candidates : 0;
 }
@@ -99,37 +102,53 @@ static void offer_made(struct core *c, struct call *k)
     core_ev_end(c);
 }
 
-int core_dial(struct core *c, struct call *k, const char *agent, const char *extension, uint32_t *status,
-              const char **cause)
+/* The telephone of a dialled agent or extension; NULL with *err, *status and *cause. */
+static const char *telephone_of(const struct core *c, const struct core_dial_to *to, int *err, uint32_t *status,
+                                const char **cause)
 {
-    const char *to = extension;
-    *status = 480;
-    if (agent[0]) {
-        const struct agent *a = core_agent_obj(c, agent);
+    const char *extension = to->extension;
+    *err = ERR_NOTFOUND;
+    *status = 404;
+    if (to->agent[0]) {
+        const struct agent *a = core_agent_obj(c, to->agent);
         *cause = "no_agent";
-        *status = 404;
         if (!a)
-            return ERR_NOTFOUND;
+            return NULL;
+        *err = ERR_BADSTATE;
+        *status = 480;
         *cause = "logged_out";
-        *status = 480;
         if (!a->ext || a->logout)
-            return ERR_BADSTATE;
-        *cause = "busy";
+            return NULL;
+        *err = ERR_BUSY;
         *status = 486;
+        *cause = "busy";
         if (a->pub.state == CORE_AGENT_RINGING || a->pub.state == CORE_AGENT_TALKING)
-            return ERR_BUSY;
-        *status = 480;
-        to = a->extension;
-    } else if (!core_extension(c, to)) {
+            return NULL;
+        extension = a->extension;
+    } else if (!core_extension(c, extension)) {
         *cause = "no_extension";
-        *status = 404;
-        return ERR_NOTFOUND;
+        return NULL;
     }
+    *err = ERR_BADSTATE;
+    *status = 480;
     *cause = "unreachable";
-    if (!core_reachable(c, to))
-        return ERR_BADSTATE;
-    begin_offer(c, k, CORE_CALL_DIALLING, "", CORE_DIAL_RING_S, NULL);
-    core_ring_add(c, k, agent, to);
+    return core_reachable(c, extension) ? extension : NULL;
+}
+
+int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause)
+{
+    int err = ERR_DENIED;
+    bool outside = to->number[0] != '\0';
+    const Ev__Trunk *t = outside ? core_outside_trunk(c, to->trunk, status, cause) : NULL;
+    const char *number = outside ? to->number : telephone_of(c, to, &err, status, cause);
+    if (outside ? !t : !number)
+        return err;
+    begin_offer(c, k, CORE_CALL_DIALLING, "", to->ring_time_s ? to->ring_time_s : CORE_DIAL_RING_S, NULL);
+    if (t) {
+        core_pbset(&k->st->out_trunk, t->name);
+        core_pbset(&k->st->out_caller, core_outside_caller(c, k, t, to->caller_id));
+    }
+    core_ring_add(c, k, to->agent, number);
     offer_made(c, k);
     return 0;
 }
@@ -253,9 +272,9 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     if (s->n_legs >= CORE_LEGS_MAX)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call has too many legs");
     unsigned i = core_ring_find(k, m->offer_id);
-    const struct ext *e = core_ext_find(c, core_ring_extension(k, i));
-    struct agent *a = e->agent;
-    Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLEE, e->number, a ? a->number : "");
+    const char *number = core_ring_extension(k, i);
+    struct agent *a = core_outside(k) ? NULL : core_ext_find(c, number)->agent;
+    Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLEE, number, a ? a->number : "");
     l->answered = true;
     if (c->feature_level >= 3) {
         core_pbset(&l->queue, s->offer_queue);

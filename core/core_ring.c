@@ -108,7 +108,7 @@ void core_ring_add(struct core *c, struct call *k, const char *agent, const char
         core_pbset(&s->offer_agent, agent);
         core_pbset(&s->offer_extension, extension);
         core_call_touch(c, k);
-        core_call_set_callee(c, k, extension);
+        core_call_set_callee(c, k, core_outside(k) ? NULL : extension);
         return;
     }
     s->rings = core_grow(s->rings, (s->n_rings + 1) * sizeof *s->rings);
@@ -156,7 +156,7 @@ static void over(struct call *k)
 void core_ring_keep(struct core *c, struct call *k, unsigned i)
 {
     Ev__CallState *s = k->st;
-    k->callee = core_ext_find(c, core_ring_extension(k, i));
+    k->callee = core_outside(k) ? NULL : core_ext_find(c, core_ring_extension(k, i));
     for (unsigned n = core_ring_count(k); n-- > 0;) {
         if (n != i)
             core_call_leave(c, k, core_ext_find(c, core_ring_extension(k, n)));

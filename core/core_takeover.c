@@ -161,11 +161,14 @@ static struct address *stands_on(const struct core *c, const struct call *k)
 }
 
 /* Whether the phone that is being rung can be rung on as before: the INVITE came from the caller's address. */
-static bool ringing_keeps(const struct core *c, const char *extension, const struct address *on, const char *to)
+static bool ringing_keeps(const struct core *c, const struct call *k, const char *extension, const struct address *on,
+                          const char *to)
 {
     struct core_binding b;
     if (!on || strcmp(on->holder, to) != 0)
         return false;
+    if (core_outside(k))
+        return core_takeover_out(c, k->st->out_trunk) == CORE_TAKEOVER_ADDRESS;
     const char *flow = core_bindings(c, extension, &b, 1) ? b.flow : "";
     return core_takeover_of(c, NULL, flow) == CORE_TAKEOVER_ADDRESS;
 }
@@ -191,10 +194,10 @@ static void call_give(struct core *c, struct call *k, struct node *to)
     s->epoch++;
     s->taken_over_us = c->now_us;
     const struct address *on = s->offer_id ? stands_on(c, k) : NULL;
-    if (s->offer_id && !ringing_keeps(c, s->offer_extension, on, to->pub.name))
+    if (s->offer_id && !ringing_keeps(c, k, s->offer_extension, on, to->pub.name))
         ring_anew(s, &s->offer_epoch, &s->offer_former_epoch);
     for (size_t i = 0; s->offer_id && i < s->n_rings; i++) {
-        if (!ringing_keeps(c, s->rings[i]->extension, on, to->pub.name))
+        if (!ringing_keeps(c, k, s->rings[i]->extension, on, to->pub.name))
             ring_anew(s, &s->rings[i]->epoch, &s->rings[i]->former_epoch);
     }
     core_call_touch(c, k);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define DAY_MS 86400000u
+#define PREFIX_MAX 8u
 
 static const struct rule {
     const char *name;
@@ -19,8 +20,18 @@ static const struct rule {
     {"max_call_s", NULL, NULL, 0, 604800},
 };
 
+/* What telephones dial before a number outside. */
+static int check_prefix(const char *value, struct err_info *info)
+{
+    return strlen(value) <= PREFIX_MAX && !value[strspn(value, "0123456789*#")]
+               ? 0
+               : err_set(info, ERR_INVAL, "value", "must be empty or at most %u of 0-9 * #", PREFIX_MAX);
+}
+
 int parameter_check(const char *name, const char *value, struct err_info *info)
 {
+    if (strcmp(name, "outside_prefix") == 0)
+        return check_prefix(value, info);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const struct rule *r = &rules[i];
         if (strcmp(r->name, name) != 0)

@@ -129,7 +129,7 @@ static const struct config_rule *words_of(const struct view_kind *kind, const ch
     static const struct config_rule rules[] = {
         WORDS("agent", "state", "logged_out|not_ready|idle|ringing|talking|wrap_up"),
         WORDS("call", "phase", "app|menu|waiting|offered|dialling|talking|failed"),
-        WORDS("cdr", "direction", "inbound|internal"),
+        WORDS("cdr", "direction", "inbound|internal|outbound"),
         WORDS("cdr", "ended_by", "caller|agent|callee|system"),
         WORDS("address", "state", "bound|pending|moving|failed"),
     };

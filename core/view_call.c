@@ -180,6 +180,8 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "called", view_text(s->called));
     view_set(v, o, "trunk", view_text(s->trunk));
     view_set(v, o, "extension", view_text(s->extension));
+    view_set(v, o, "out_trunk", view_text(s->out_trunk));
+    view_set(v, o, "out_caller", view_text(s->out_caller));
     view_set(v, o, "agent", view_text(agent));
     view_set(v, o, "queue", view_text(s->queue));
     view_set(v, o, "flow", view_text(s->flow));

@@ -53,7 +53,7 @@ static enum address_here adopt_where_leg(struct call *k, const struct core_call 
     struct addr at = adopt_at(d ? d->local_address : NULL);
     if (!at.port || d->moving)
         return ADDRESS_OTHER;
-    const char *trunk = leg->role == CORE_LEG_CALLER ? s->trunk : NULL;
+    const char *trunk = leg->role == CORE_LEG_CALLER ? s->trunk : s->out_trunk;
     enum address_here here = adopt_where(call_node(k), at.ip);
     if (here != ADDRESS_OTHER && address_here(call_node(k), at.ip) != ADDRESS_OTHER &&
         core_takeover_of(call_node(k)->core, trunk, d->flow) == CORE_TAKEOVER_REINVITE && s->taken_over_us)

@@ -264,13 +264,16 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
     char cluster[33];
     if (!core_secrets(call_node(k)->core, nonce, key, cluster))
         return ERR_BADSTATE;
+    bool outside =
+        s->out_trunk[0] != '\0'; /* where nobody is told who it is that calls, but for the number meant for it */
+    const char *caller = outside ? s->out_caller : s->caller;
     ident_dialog(key, k->id, r->offer_id, target->id | epoch << 8, ids);
     *out = (struct sip_out_params){
         .target = target->uri,
         .flow = target->flow[0] ? target->flow : NULL,
         .route = target->route[0] ? target->route : NULL,
-        .from_user = s->caller[0] ? s->caller : "anonymous",
-        .from_display = s->caller_name[0] ? s->caller_name : NULL,
+        .from_user = caller[0] ? caller : "anonymous",
+        .from_display = !outside && s->caller_name[0] ? s->caller_name : NULL,
         .to_user = r->extension,
         .call_id = ids->call_id,
         .from_tag = ids->tag,
@@ -372,7 +375,9 @@ static void call_offer_find(struct call_ring *r)
 {
     struct call *k = r->leg.call;
     struct flow_target found[CALL_TARGETS_MAX];
-    size_t n = flow_targets(call_node(k), r->extension, found, CALL_TARGETS_MAX);
+    const struct core_call *s = call_state(k);
+    size_t n = s && s->out_trunk[0] ? flow_trunk_target(call_node(k), s->out_trunk, r->extension, found)
+                                    : flow_targets(call_node(k), r->extension, found, CALL_TARGETS_MAX);
     r->targets = n ? malloc(n * sizeof found[0]) : NULL;
     if (!r->targets && n)
         log_warn("call", "%s: out of memory: %s is not rung", k->text_id, r->extension);

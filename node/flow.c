@@ -315,3 +315,14 @@ size_t flow_targets(struct node *n, const char *extension, struct flow_target *o
             }
     return l.n;
 }
+
+size_t flow_trunk_target(struct node *n, const char *trunk, const char *number, struct flow_target *out)
+{
+    const char *contact = core_trunk_contact(n->core, trunk), *at = contact ? strchr(contact, '@') : NULL;
+    if (!contact)
+        return 0;
+    *out = (struct flow_target){.uri = ""};
+    contact = at ? at + 1 : contact + strlen("sip:");
+    int len = snprintf(out->uri, sizeof out->uri, "sip:%s@%s", number, contact);
+    return len > 0 && (size_t)len < sizeof out->uri;
+}

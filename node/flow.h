@@ -36,6 +36,9 @@ struct flow_target {
  * how many. */
 size_t flow_targets(struct node *n, const char *extension, struct flow_target *out, size_t max);
 
+/* The way to a number outside through a trunk: 1, or 0 when the trunk lets nobody out (any more). */
+size_t flow_trunk_target(struct node *n, const char *trunk, const char *number, struct flow_target *out);
+
 /* For the endpoint. */
 void flow_edge_handler(struct node *n, struct sip_edge_handler *out);
 

@@ -1,0 +1,60 @@
+/* Numbers outside: which trunk leads there, who may go there, and what he who is called sees.
+ *
+ * A trunk lets nobody out unless its configuration says so. A call out is an offer like any other (core_offer.c), whose telephone is
+ * not one of ours: nobody's state hangs on it, and no agent is busy by it. */
+#include <string.h>
+
+#include "core/core_int.h"
+
+static const Ev__Trunk *trunk_of(const struct cfg *o)
+{
+    return o ? (const Ev__Trunk *)(const void *)o->msg : NULL;
+}
+
+static bool lets_out(const Ev__Trunk *t)
+{
+    return t && t->outbound && !t->disabled && t->contact[0];
+}
+
+/* The only one that lets calls out; NULL: none does, or several. */
+static const Ev__Trunk *only_trunk(const struct core *c)
+{
+    const Ev__Trunk *found = NULL;
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&c->cfg[CFG_TRUNK], &it, &slot);) {
+        const Ev__Trunk *t = trunk_of(slot->value);
+        if (!lets_out(t))
+            continue;
+        if (found)
+            return NULL;
+        found = t;
+    }
+    return found;
+}
+
+const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, uint32_t *status, const char **cause)
+{
+    if (!name[0])
+        name = core_parameter(c, "outbound_trunk", "");
+    const Ev__Trunk *t = name[0] ? trunk_of(core_cfg(c, CFG_TRUNK, name)) : only_trunk(c);
+    if (lets_out(t))
+        return t;
+    *status = t ? 403 : 404;
+    *cause = t ? "not_allowed" : "no_trunk";
+    return NULL;
+}
+
+const char *core_outside_caller(const struct core *c, const struct call *k, const Ev__Trunk *t, const char *asked)
+{
+    if (asked[0])
+        return asked;
+    if (t->caller_id[0])
+        return t->caller_id;
+    return core_access_number(c, k->st->called) && config_is_outside(k->st->called) ? k->st->called : "";
+}
+
+const char *core_trunk_contact(const struct core *c, const char *trunk)
+{
+    const Ev__Trunk *t = trunk_of(core_cfg(c, CFG_TRUNK, trunk));
+    return lets_out(t) ? t->contact : NULL;
+}

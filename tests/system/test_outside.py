@@ -1,0 +1,141 @@
+"""Calls to numbers outside, through a trunk: a carrier rings, answers or refuses, and nodes die meanwhile.
+
+The carrier is a telephone at the trunk's contact. Both ways of a takeover are run, as in test_takeover.py."""
+import unittest
+
+from callcase import AGENT_HZ, CALLER_HZ
+from everline import wait_for
+from sip_phone import SipPhone
+from test_takeover import Takeover
+
+ACCESS, NUMBER = "4008001234", "+861085551234"
+
+
+class Outside(Takeover):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.carrier_ip = cls.cluster.network.client()
+        must = cls.cluster.must
+        must("parameter", "set", "outside_prefix", "9")
+        must("access-number", "set", ACCESS, "--outside", NUMBER)
+
+    def setUp(self):
+        super().setUp()
+        self.carrier = SipPhone(self.carrier_ip, "carrier", self.a.ip, tone=AGENT_HZ)
+        self.addCleanup(self.carrier.close)
+        self.cluster.must("trunk", "set", "carrier", "--contact", "sip:%s:%d" % (self.carrier.ip, self.carrier.port),
+                          "--outbound", "yes")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/trunks/carrier").json["contact"].endswith(":%d" % self.carrier.port), 10,
+                     "%s knows the carrier" % n.name)
+
+    def talk(self, call, there):
+        self.hears(call, AGENT_HZ)
+        self.hears(there, CALLER_HZ)
+
+
+class ByAddress(Outside):
+    def told(self, *calls):
+        self.assertEqual([len(c.reinvites) for c in calls], [0] * len(calls))
+
+    def rings_on(self, call):
+        """The same INVITE once more: the carrier takes it for a repetition."""
+        self.assertEqual(len(self.carrier.incoming), 1)
+        return call
+
+    def dialling(self, on_invite="ring"):
+        self.carrier.on_invite = on_invite
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite(ACCESS)
+        there = self.carrier.wait_call()
+        self.call_of(caller, phase="dialling" if on_invite == "ring" else "talking", owner=self.victim.name, out_trunk="carrier",
+                     out_caller=ACCESS)
+        return caller, call, there
+
+    def ends(self, caller, call, there):
+        there.hangup()
+        call.wait_ended()
+        self.record(caller, direction="inbound", trunk="demo", called=ACCESS, answered_by=NUMBER, agent="", ended_by="callee",
+                    cause="normal")
+
+    def test_killed_while_dialling(self):
+        caller, call, there = self.dialling()
+        call.wait_status(180)
+        self.kill_and_see(caller)
+        there = self.rings_on(there)
+        there.answer()
+        call.wait_answered()
+        self.talk(call, there)
+        self.ends(caller, call, there)
+
+    def test_killed_while_talking(self):
+        caller, call, there = self.dialling("answer")
+        call.wait_answered()
+        self.talk(call, there)
+        self.kill_and_see(caller)
+        self.talk(call, there)
+        self.told(call, there)
+        self.ends(caller, call, there)
+
+
+class ByReinvite(ByAddress):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.must("trunk", "set", "carrier", "--takeover", "reinvite")
+        cls.cluster.must("trunk", "set", "demo", "--takeover", "reinvite")
+
+    def told(self, *calls):
+        for c in calls:
+            c.wait_reinvite()
+
+    def rings_on(self, call):
+        call.wait_ended()
+        return self.carrier.wait_call(2)
+
+
+class WhatComesOfIt(Outside):
+    """Nobody dies."""
+
+    def one(self, caller, **match):
+        (row,) = wait_for(lambda: self.a.api("GET", "/v1/cdrs?caller=" + caller).json["items"], 10, "record of %s" % caller)
+        for k, v in match.items():
+            self.assertEqual(row[k], v, row)
+
+    def test_a_telephone_dials_out(self):
+        """No internal number is shown outside; the trunk's is, when it has one."""
+        phone = self.extension("8001", self.b, tone=CALLER_HZ)
+        for shown in ("anonymous", "+861085550000"):
+            call = phone.invite("913800138000")
+            call.wait_answered()
+            there = self.carrier.incoming[-1]
+            self.assertIn("sip:13800138000@%s:%d" % (self.carrier.ip, self.carrier.port), there.request.first)
+            self.assertRegex(there.request.get("from"), r'^"?[^"]*"?\s*<sip:%s@' % shown.replace("+", r"\+"))
+            self.assertNotIn("8001", there.request.get("from"))
+            self.talk(call, there)
+            call.hangup()
+            there.wait_ended()
+            self.cluster.must("trunk", "set", "carrier", "--caller-id", "+861085550000")
+            for n in self.cluster:
+                wait_for(lambda: n.api("GET", "/v1/trunks/carrier").json["caller_id"], 10, "%s has it" % n.name)
+        self.addCleanup(self.cluster.must, "trunk", "set", "carrier", "--caller-id", "")
+        rows = wait_for(lambda: (lambda r: r if len(r) == 2 else None)(self.a.api("GET", "/v1/cdrs?caller=8001").json["items"]), 10, "two records")
+        for r in rows:
+            self.assertEqual((r["direction"], r["trunk"], r["answered_by"]), ("outbound", "carrier", "13800138000"))
+
+    def test_refused(self):
+        phone = self.extension("8002", self.b)
+        self.carrier.on_invite = "busy"
+        call = phone.invite("913800138001")
+        call.wait_status(486)
+        self.one("8002", direction="outbound", trunk="carrier", cause="busy", sip_status=486)
+        self.cluster.must("trunk", "set", "carrier", "--outbound", "no")
+        for n in self.cluster:
+            wait_for(lambda: not n.api("GET", "/v1/trunks/carrier").json["outbound"], 10, "%s has it" % n.name)
+        phone.invite("913800138002").wait_status(404)
+        self.assertEqual(len(self.carrier.incoming), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
