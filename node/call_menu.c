@@ -130,16 +130,31 @@ static void call_menu_to_queue(struct call *k, const char *queue)
     call_menu_leave_by(k, &cmd);
 }
 
-static void call_menu_to_agent(struct call *k, const char *agent)
+static void call_menu_dial(struct call *k, Ev__CallDial *d)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__CallDial d = EV__CALL_DIAL__INIT;
     cmd.body_case = EV__COMMAND__BODY_CALL_DIAL;
-    cmd.call_dial = &d;
-    d.call_id = k->id;
-    d.agent = (char *)(uintptr_t)agent;
-    d.caller_acked = k->a.acked;
+    cmd.call_dial = d;
+    d->call_id = k->id;
+    d->caller_acked = k->a.acked;
     call_menu_leave_by(k, &cmd);
+}
+
+static void call_menu_to_agent(struct call *k, const char *agent)
+{
+    Ev__CallDial d = EV__CALL_DIAL__INIT;
+    d.agent = (char *)(uintptr_t)agent;
+    call_menu_dial(k, &d);
+}
+
+static void call_menu_to_outside(struct call *k, const char *number, const struct ivr_outside *how)
+{
+    Ev__CallDial d = EV__CALL_DIAL__INIT;
+    d.number = (char *)(uintptr_t)number;
+    d.trunk = (char *)(uintptr_t)(how->trunk ? how->trunk : "");
+    d.caller_id = (char *)(uintptr_t)how->caller_id;
+    d.ring_time_s = how->ring_time_s;
+    call_menu_dial(k, &d);
 }
 
 /* Which of the node's time groups is open, by the cluster's clock. */
@@ -179,6 +194,9 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
         break;
     case IVR_ACT_AGENT:
         call_menu_to_agent(k, act->name);
+        break;
+    case IVR_ACT_OUTSIDE:
+        call_menu_to_outside(k, act->name, act->outside);
         break;
     case IVR_ACT_HANGUP:
         call_end(k, "system", "normal", 0);

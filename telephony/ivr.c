@@ -5,7 +5,7 @@
  *           --KEY (barge-in)--> play: next, with the key in hand; menu, collect: as in WAITING
  *   WAITING --KEY--> a menu's target, or more digits, or a failure (PLAYING again, or on_fail)
  *           --TIMER--> as the digits so far say, or a failure
- *   BUSY (queue, agent) --FAILED--> on_fail, or back to the menu, or ENDED
+ *   BUSY (queue, agent, outside) --FAILED--> on_fail, or back to the menu, or ENDED
  *        (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
  *
  * A step walks from node to node until one plays, waits, asks or ends; only that one is told to the caller. What happens when

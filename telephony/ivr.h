@@ -40,7 +40,7 @@ struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
 void ivr_flow_unref(struct ivr_flow *f);
 const char *ivr_flow_name(const struct ivr_flow *f);
 /* Names that the flow refers to, so that the owner can check that they exist:
- * cb(ctx, "queue" | "agent" | "prompt" | "language" | "flow" | "time_group" | "secret", name, path). */
+ * cb(ctx, "queue" | "agent" | "trunk" | "prompt" | "language" | "flow" | "time_group" | "secret", name, path). */
 void ivr_flow_references(const struct ivr_flow *f,
                          void (*cb)(void *ctx, const char *kind, const char *name, const char *path), void *ctx);
 
@@ -81,7 +81,8 @@ enum ivr_action_type {
     IVR_ACT_LANGUAGE, /* from now on `name` */
     IVR_ACT_QUEUE,    /* to queue `name`, as `need` says */
     IVR_ACT_AGENT,    /* to agent `name` */
-    IVR_ACT_HANGUP,   /* end the call */
+    IVR_ACT_OUTSIDE, /* to the number `name` outside, as `outside` says; it is whatever the flow's variables made of it */
+    IVR_ACT_HANGUP, /* end the call */
     /* Which of the time groups (ivr_run_time_group) is the first that is open? By the owner's clock, at once. */
     IVR_ACT_TIME,
     /* Make the request (ivr_run_request) and tell what came. Given again after a takeover: what the business system does with
@@ -105,12 +106,19 @@ struct ivr_queue_need {
         unsigned level; /* 0 to 9 */
     } skills[IVR_SKILLS_MAX];
 };
+/* How a number outside is called. Valid as long as the action. */
+struct ivr_outside {
+    const char *trunk;     /* NULL: as configured */
+    const char *caller_id; /* the number to show; "": as configured */
+    unsigned ring_time_s;  /* 0: as for telephones */
+};
 struct ivr_action {
     enum ivr_action_type type;
     const char *name;
     uint32_t ms;
     bool barge_in;
     const struct ivr_queue_need *need; /* of IVR_ACT_QUEUE; NULL: nothing */
+    const struct ivr_outside *outside; /* of IVR_ACT_OUTSIDE */
     unsigned n_prompts;
     struct ivr_prompt_ref prompts[IVR_PROMPTS_MAX];
 };

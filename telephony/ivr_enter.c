@@ -153,6 +153,16 @@ void ivr_ask_agent(struct ivr_steps *s, const struct ivr_node *n)
     ivr_act(s, IVR_ACT_AGENT, r->target);
 }
 
+void ivr_ask_outside(struct ivr_steps *s, const struct ivr_node *n)
+{
+    struct ivr_run *r = s->run;
+    (void)ivr_text_fill(n->number, IVR_TEXT_PLAIN, ivr_lookup, r, r->target, sizeof r->target);
+    (void)ivr_text_fill(n->caller_id ? n->caller_id : "", IVR_TEXT_PLAIN, ivr_lookup, r, r->caller_id,
+                        sizeof r->caller_id);
+    r->outside = (struct ivr_outside){.trunk = n->target, .caller_id = r->caller_id, .ring_time_s = n->ring_time_s};
+    ivr_act(s, IVR_ACT_OUTSIDE, r->target)->outside = &r->outside;
+}
+
 /* ---- flows within flows */
 
 /* Goes on in the language that the caller hears now, if the flow has it. */

@@ -77,7 +77,7 @@ static void ivr_spread(const struct ivr_flow *f, bool has[IVR_NODES_MAX], bool h
         more = false;
         for (unsigned i = 0; i < f->n_nodes; i++) {
             const struct ivr_node *n = &f->nodes[i];
-            bool waits_there = n->type == IVR_NODE_QUEUE || n->type == IVR_NODE_AGENT;
+            bool waits_there = ivr_kind_of(n)->traits & IVR_LEAVES;
             int to;
             for (unsigned w = 0; !has[i] && ivr_node_way(n, w, &to); w++)
                 if (to != IVR_NONE && has[to] && (!hurrying_ways || !waits_there || to == n->on_fail))
@@ -93,7 +93,7 @@ static int ivr_check_circles(struct ivr_parser *p)
     bool leaves[IVR_NODES_MAX] = {false};
     for (unsigned i = 0; i < f->n_nodes; i++) {
         const struct ivr_node *n = &f->nodes[i];
-        bool sole_way = n->type == IVR_NODE_QUEUE || n->type == IVR_NODE_AGENT;
+        bool sole_way = ivr_kind_of(n)->traits & IVR_LEAVES;
         leaves[i] = !(ivr_kind_of(n)->traits & IVR_HURRIES) || ivr_goes_back(n) || (sole_way && n->on_fail == IVR_NONE);
     }
     ivr_spread(f, leaves, true);
@@ -435,7 +435,7 @@ static void ivr_refer_node(const struct ivr_refer *r)
     ivr_refer_prompts(n, "invalid_prompts", &n->invalid, r->cb, r->ctx);
     ivr_refer_prompts(n, "timeout_prompts", &n->timeout, r->cb, r->ctx);
     if (n->target && !ivr_text_varies(n->target)) {
-        const char *kind = ivr_kind_of(n)->name; /* queue, agent, flow */
+        const char *kind = n->type == IVR_NODE_OUTSIDE ? "trunk" : ivr_kind_of(n)->name; /* queue, agent, flow */
         ivr_path(path, n, kind);
         r->cb(r->ctx, kind, n->target, path);
     }

@@ -16,8 +16,9 @@ enum {
     IVR_KEYS_MAX = 64, /* of one menu */
     IVR_SETS_MAX = 16, /* variables that one node sets */
     IVR_CASES_MAX = 32,
-    IVR_NONE = -1,   /* no node */
-    IVR_TOGGLE = -2, /* language: the next one of the flow */
+    IVR_OUTSIDE_MAX = 32, /* digits of a number outside (core/config_json.h has the same) */
+    IVR_NONE = -1,        /* no node */
+    IVR_TOGGLE = -2,      /* language: the next one of the flow */
     IVR_STEP_NODES_MAX = 64,
 };
 
@@ -31,6 +32,7 @@ enum ivr_node_type {
     IVR_NODE_HTTP,
     IVR_NODE_QUEUE,
     IVR_NODE_AGENT,
+    IVR_NODE_OUTSIDE,
     IVR_NODE_FLOW,
     IVR_NODE_RETURN,
     IVR_NODE_LANGUAGE,
@@ -53,6 +55,7 @@ enum {
     IVR_GOES_BACK = 16, /* to a menu, without `next` */
     IVR_ENDS = 32,      /* the flow may end here */
     IVR_PLAIN = 64,     /* programs before feature level 3 have it */
+    IVR_LEAVES = 128,   /* to somebody else, and comes back only when that fails */
 };
 struct ivr_kind {
     const char *name;
@@ -100,9 +103,11 @@ struct ivr_node {
     const char *name;
     enum ivr_node_type type;
     struct ivr_prompt_list prompts, invalid, timeout;
-    const char *target; /* queue, agent (template), flow */
-    int next, on_fail;  /* node or IVR_NONE; branch, time: next is "else"; http: on_fail is "on_error" */
-    int language;       /* index or IVR_TOGGLE */
+    const char *target;             /* queue, agent (template), flow, trunk (or NULL) */
+    const char *number, *caller_id; /* outside; templates, the second may be NULL */
+    unsigned ring_time_s;           /* outside; 0: as for telephones */
+    int next, on_fail;              /* node or IVR_NONE; branch, time: next is "else"; http: on_fail is "on_error" */
+    int language;                   /* index or IVR_TOGGLE */
     uint32_t timeout_ms, digit_timeout_ms;
     unsigned retries;
     bool barge_in;
@@ -212,6 +217,8 @@ struct ivr_run {
     char target[IVR_VALUE_MAX];
     struct ivr_queue_need need;
     char need_agent[IVR_VALUE_MAX];
+    struct ivr_outside outside;
+    char caller_id[IVR_VALUE_MAX];
     struct speak_value spoken[IVR_PROMPTS_MAX];
     char spoken_text[IVR_PROMPTS_MAX][SPEAK_TEXT_MAX + 1];
 };
@@ -269,6 +276,7 @@ int ivr_enter_top(struct ivr_steps *s, const struct ivr_node *n);
 int ivr_enter_hangup(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_queue(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_agent(struct ivr_steps *s, const struct ivr_node *n);
+void ivr_ask_outside(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_time(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_http(struct ivr_steps *s, const struct ivr_node *n);
 /* ---- ivr_http.c */

@@ -226,6 +226,27 @@ static int ivr_parse_agent(struct ivr_parser *p, struct ivr_node *n, json_t *o)
     return ivr_parse_text(p, n, "agent", json_object_get(o, "agent"), false, &n->target);
 }
 
+/* A number for outside: digits, a "+" before them or not, or a text with variables. */
+static int ivr_parse_number(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field, const char **out)
+{
+    int rc = ivr_parse_text(p, n, field, json_object_get(o, field), false, out);
+    const char *digits = rc ? "" : *out + (**out == '+');
+    size_t len = strspn(digits, "0123456789");
+    if (rc || ivr_text_varies(*out) || (len > 0 && len <= IVR_OUTSIDE_MAX && !digits[len]))
+        return rc;
+    return ivr_refuse(p, n, field, "must be a number between quotes: digits, a '+' before them or not");
+}
+
+static int ivr_parse_outside(struct ivr_parser *p, struct ivr_node *n, json_t *o)
+{
+    int rc = ivr_parse_number(p, n, o, "number", &n->number);
+    if (!rc && json_object_get(o, "caller_id"))
+        rc = ivr_parse_number(p, n, o, "caller_id", &n->caller_id);
+    if (!rc && json_object_get(o, "trunk"))
+        rc = ivr_parse_target_name(p, n, o, "trunk");
+    return rc ? rc : ivr_parse_uint(p, n, o, "ring_time_s", 1, 600, &n->ring_time_s);
+}
+
 static int ivr_parse_call(struct ivr_parser *p, struct ivr_node *n, json_t *o)
 {
     int rc = ivr_parse_target_name(p, n, o, "flow");
@@ -405,10 +426,13 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
     [IVR_NODE_HTTP] = {"http", " type method url headers body timeout_s answer secret next on_error ",
                        IVR_HURRIES | IVR_CAN_ASK, ivr_parse_http, ivr_enter_http, ivr_ask_http},
     [IVR_NODE_QUEUE] = {"queue", " type queue priority skills data on_fail ",
-                        IVR_PLAIN | IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS, ivr_parse_queue, ivr_enter_queue,
+                        IVR_PLAIN | IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS | IVR_LEAVES, ivr_parse_queue, ivr_enter_queue,
                         ivr_ask_queue},
-    [IVR_NODE_AGENT] = {"agent", " type agent on_fail ", IVR_PLAIN | IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS,
+    [IVR_NODE_AGENT] = {"agent", " type agent on_fail ", IVR_PLAIN | IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS | IVR_LEAVES,
                         ivr_parse_agent, ivr_enter_ask, ivr_ask_agent},
+    [IVR_NODE_OUTSIDE] = {"outside", " type number trunk caller_id ring_time_s on_fail ",
+                          IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS | IVR_LEAVES, ivr_parse_outside, ivr_enter_ask,
+                          ivr_ask_outside},
     [IVR_NODE_FLOW] = {"flow", " type flow next on_fail ", IVR_HURRIES, ivr_parse_call, ivr_enter_flow, NULL},
     [IVR_NODE_RETURN] = {"return", " type ", IVR_ENDS, NULL, ivr_enter_return, NULL},
     [IVR_NODE_LANGUAGE] = {"language", " type language next ", IVR_PLAIN | IVR_HURRIES | IVR_GOES_BACK,

@@ -197,6 +197,11 @@ static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n
             snprintf(w->outcome, sizeof w->outcome, "agent %s", a[i].name);
             trial_row(w, "to agent %s", a[i].name);
             break;
+        case IVR_ACT_OUTSIDE:
+            snprintf(w->outcome, sizeof w->outcome, "outside %s", a[i].name);
+            trial_row(w, "to %s outside%s%s", a[i].name, a[i].outside->trunk ? " through trunk " : "",
+                      a[i].outside->trunk ? a[i].outside->trunk : "");
+            break;
         case IVR_ACT_HANGUP:
             snprintf(w->outcome, sizeof w->outcome, "hung up");
             trial_row(w, "hangs up");

@@ -1,6 +1,7 @@
 """Calls to numbers outside, through a trunk: a carrier rings, answers or refuses, and nodes die meanwhile.
 
 The carrier is a telephone at the trunk's contact. Both ways of a takeover are run, as in test_takeover.py."""
+import json
 import unittest
 
 from callcase import AGENT_HZ, CALLER_HZ
@@ -123,6 +124,35 @@ class WhatComesOfIt(Outside):
         rows = wait_for(lambda: (lambda r: r if len(r) == 2 else None)(self.a.api("GET", "/v1/cdrs?caller=8001").json["items"]), 10, "two records")
         for r in rows:
             self.assertEqual((r["direction"], r["trunk"], r["answered_by"]), ("outbound", "carrier", "13800138000"))
+
+    def test_from_a_menu(self):
+        """Nobody answers in time, another one is busy, and so is the third: the menu says what comes when."""
+        flow = {"languages": ["en"], "start": "first", "nodes": {
+            "first": {"type": "outside", "number": "1001", "ring_time_s": 1, "on_fail": "second"},
+            "second": {"type": "outside", "number": "1002", "on_fail": "third"},
+            "third": {"type": "outside", "number": "${caller}", "trunk": "carrier", "caller_id": "95588", "on_fail": "end"},
+            "end": {"type": "hangup"}}}
+        with open(self.cluster.path("outside.json"), "w") as f:
+            json.dump(flow, f)
+        self.cluster.must("flow", "set", "outside", "-f", self.cluster.path("outside.json"))
+        self.cluster.must("access-number", "set", "4008001235", "--flow", "outside")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/access-numbers/4008001235").status == 200, 10, "%s has the number" % n.name)
+        self.carrier.on_invite = "ring"
+        caller = self.caller(tone=CALLER_HZ)
+        call = caller.invite("4008001235")
+        call.wait_answered()
+        first = self.carrier.wait_call(1)
+        self.carrier.on_invite = "busy"
+        first.wait_ended()
+        self.assertIn("CANCEL", first.history)
+        self.carrier.wait_call(2).wait_ended()
+        third = self.carrier.wait_call(3)
+        self.assertIn("sip:1002@", self.carrier.incoming[1].request.first)
+        self.assertIn("sip:%s@" % caller.user, third.request.first)
+        self.assertIn("<sip:95588@", third.request.get("from"))
+        call.wait_ended()
+        self.one(caller.user, direction="inbound", trunk="demo", flow="outside")
 
     def test_refused(self):
         phone = self.extension("8002", self.b)

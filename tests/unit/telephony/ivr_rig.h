@@ -141,6 +141,11 @@ RIG_FN void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
         case IVR_ACT_AGENT:
             snprintf(out + at, size - at, "%sagent %s", gap, a[i].name);
             break;
+        case IVR_ACT_OUTSIDE:
+            snprintf(out + at, size - at, "%soutside %s trunk %s shows %s for %u s", gap, a[i].name,
+                     a[i].outside->trunk ? a[i].outside->trunk : "-",
+                     a[i].outside->caller_id[0] ? a[i].outside->caller_id : "-", a[i].outside->ring_time_s);
+            break;
         case IVR_ACT_HANGUP:
             snprintf(out + at, size - at, "%shangup", gap);
             break;

@@ -311,6 +311,39 @@ START_TEST(queues_with_needs)
 }
 END_TEST
 
+START_TEST(numbers_outside)
+{
+    struct ivr_flow *f =
+        flow_with("'a':{'type':'collect','variable':'to','prompts':['x'],'next':'b','on_fail':'d','max':3},"
+                  "'b':{'type':'outside','number':'+8610${to}','trunk':'carrier','caller_id':'${called}',"
+                  "'ring_time_s':12,'on_fail':'c'},"
+                  "'c':{'type':'outside','number':'10086','on_fail':'d'},'d':{'type':'hangup'}");
+    struct ivr_run *r = run_of(f, "en");
+    struct ivr_action act[IVR_ACTIONS_MAX];
+    static const struct ivr_event keys[] = {{.type = IVR_EV_START},
+                                            {.type = IVR_EV_KEY, .digit = '1'},
+                                            {.type = IVR_EV_KEY, .digit = '2'},
+                                            {.type = IVR_EV_KEY, .digit = '3'}};
+    unsigned n = 0;
+    for (unsigned i = 0; i < 4; i++)
+        n = ivr_step(r, &keys[i], act);
+    ck_assert_int_eq(act[n - 1].type, IVR_ACT_OUTSIDE);
+    ck_assert_str_eq(act[n - 1].name, "+8610123");
+    ck_assert_str_eq(act[n - 1].outside->trunk, "carrier");
+    ck_assert_str_eq(act[n - 1].outside->caller_id, ivr_run_variable(r, "called", NULL));
+    ck_assert_uint_eq(act[n - 1].outside->ring_time_s, 12);
+    r = moved_run(f, r); /* the new owner dials it once more */
+    struct ivr_event restored = {.type = IVR_EV_RESTORED}, failed = {.type = IVR_EV_FAILED};
+    n = ivr_step(r, &restored, act);
+    ck_assert_str_eq(act[n - 1].name, "+8610123");
+    told(f, &r, "failed", "at c; outside 10086 trunk - shows - for 0 s");
+    n = ivr_step(r, &failed, act);
+    ck_assert_int_eq(act[n - 1].type, IVR_ACT_HANGUP);
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+}
+END_TEST
+
 /* ---- flows within flows */
 
 static void library(unsigned slot, const char *name, uint64_t version, const char *languages, const char *rest)
@@ -510,6 +543,12 @@ START_TEST(refusals)
         {"'a':{'type':'set','set':{'x':'1'},'next':'b'},'b':{'type':'time','cases':[{'group':'g','next':'a'}],'else':'"
          "a'}",
          "nodes.a", "circle"},
+        {"'a':{'type':'outside'}", "nodes.a.number", "text"},
+        {"'a':{'type':'outside','number':'12a'}", "nodes.a.number", "digits"},
+        {"'a':{'type':'outside','number':'1','caller_id':'+'}", "nodes.a.caller_id", "digits"},
+        {"'a':{'type':'outside','number':'1','trunk':''}", "nodes.a.trunk", "name the trunk"},
+        {"'a':{'type':'outside','number':'1','ring_time_s':601}", "nodes.a.ring_time_s", "1 to 600"},
+        {"'a':{'type':'outside','number':'1','on_fail':'a'}", "nodes.a", "circle"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char json[2048];
@@ -559,6 +598,8 @@ START_TEST(what_is_asked_of_new_flows)
         {"'a':{'type':'http','url':'https://x/${caller}/${y}','next':'z','on_error':'z'}" END, "nodes.a.url", "'y'"},
         {"'a':{'type':'queue','queue':'q','data':{'x':'${x}'}}", "nodes.a.data.x", "'x'"},
         {"'a':{'type':'agent','agent':'${x}'}", "nodes.a.agent", "'x'"},
+        {"'a':{'type':'outside','number':'1${x}'}", "nodes.a.number", "'x'"},
+        {"'a':{'type':'outside','number':'1','caller_id':'${x}'}", "nodes.a.caller_id", "'x'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ivr_flow *f = flow_with(cases[i].nodes);
@@ -703,6 +744,7 @@ int main(void)
     tcase_add_test(t, requests);
     tcase_add_test(t, answers_that_are_none);
     tcase_add_test(t, queues_with_needs);
+    tcase_add_test(t, numbers_outside);
     tcase_add_test(t, flows_call_flows);
     tcase_add_test(t, flows_that_are_not_there);
     tcase_add_test(t, states_that_are_refused);
