@@ -145,3 +145,25 @@ void api_explain_agent(struct api_request *q)
     api_operation(q, API_OP_EXPLAIN, json_pack("{s:s,s:s}", "queue", q->params[0], "agent", q->params[1]),
                   on_explained);
 }
+
+/* ---- lists of callers */
+
+void api_test_blacklist(struct api_request *q)
+{
+    const char *direction = api_query(q, "direction");
+    bool out = direction && strcmp(direction, "out") == 0;
+    if (direction && !out && strcmp(direction, "in") != 0) {
+        struct err_info info = {.code = 0};
+        err_set(&info, ERR_INVAL, "direction", "must be in or out");
+        api_fail_status(q, 400, &info);
+        return;
+    }
+    api_operation(q, API_OP_EXPLAIN, json_pack("{s:s,s:b}", "blacklist", q->params[0], "out", out), on_explained);
+}
+
+void api_test_vip(struct api_request *q)
+{
+    const char *queue = api_query(q, "queue");
+    api_operation(q, API_OP_EXPLAIN, json_pack("{s:s,s:s}", "vip", q->params[0], "queue", queue ? queue : ""),
+                  on_explained);
+}

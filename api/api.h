@@ -76,7 +76,8 @@ enum api_op {
      * "own_site", "items": [{"name", "site", "self", "up", "draining", "same_site", "rtt_us": n or null, "calls",
      * "sip": ["ip:port"], "https", "reason"}]}, best first; without a site that of the network of the address */
     API_OP_NODES_NEAREST,
-    /* {"call_id": 16 hex digits} or {"queue", "agent"} -> as core/explain.h says; local. ERR_NOTFOUND */
+    /* {"call_id": 16 hex digits}, {"queue", "agent"}, {"blacklist": number, "out": bool} or {"vip": number, "queue": name or ""} -> as
+     * core/explain.h says; local. ERR_NOTFOUND */
     API_OP_EXPLAIN,
     /* {"sha256"} -> {}: the blob is on this node's disk, fetched from another node if need be. ERR_TIMEOUT */
     API_OP_BLOB_FETCH,

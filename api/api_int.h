@@ -209,7 +209,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 14u
+#define API_KINDS 16u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -294,7 +294,8 @@ api_handler_fn api_nearest_nodes, api_dns_records;
 api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes, api_add_node, api_get_node,
     api_remove_node, api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_rollback_flow,
     api_delete_object, api_agent_login, api_agent_logout, api_agent_set_state, api_explain_call, api_explain_agent,
-    api_queue_status, api_hangup, api_export_config, api_apply_config, api_diff_config, api_node_drain,
-    api_node_undrain, api_move_address, api_stream_events, api_get_metrics, api_get_healthz, api_get_readyz;
+    api_test_blacklist, api_test_vip, api_queue_status, api_hangup, api_export_config, api_apply_config,
+    api_diff_config, api_node_drain, api_node_undrain, api_move_address, api_stream_events, api_get_metrics,
+    api_get_healthz, api_get_readyz;
 
 #endif

@@ -105,7 +105,8 @@ static int check_top(const json_t *json, size_t *n, struct err_info *info)
         if (!known)
             return err_set(info, ERR_INVAL, key,
                            "unknown; known are parameters, extensions, agents, agent_states, agent_groups, queues, "
-                           "trunks, networks, prompts, access_numbers, flows, holiday_lists, time_groups, tokens");
+                           "trunks, networks, prompts, access_numbers, flows, holiday_lists, time_groups, "
+                           "blacklist, vips, tokens");
         *n += json_array_size(value);
     }
     if (*n > DOCUMENT_OBJECTS_MAX)

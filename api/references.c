@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api_int.h"
+#include "core/config_json.h"
 #include "core/parameter.h"
 #include "telephony/ivr.h"
 
@@ -176,6 +177,12 @@ int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o
         return check_access_number(o->access_number, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
         return need(exists, ctx, "holiday_list", o->time_group->holidays, "holidays", info);
+    case EV__CONFIG_OBJECT__OBJECT_VIP: {
+        char number[NUMBER_MAX];
+        return need(exists, ctx, "queue", config_vip_queue(o->vip->entry, number), "entry", info);
+    }
+    case EV__CONFIG_OBJECT__OBJECT_BLACKLIST:
+        return 0;
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
         return check_flow(be, o->flow, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:

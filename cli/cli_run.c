@@ -584,7 +584,7 @@ int cli_run_change(struct cli_run *r)
 {
     char *target = cli_run_target(r, r->verb->path), *text = NULL;
     json_t *body = NULL, *object = NULL;
-    bool wants_body = r->verb->body || r->verb->options;
+    bool wants_body = r->verb->body || (r->verb->options && strcmp(r->verb->method, "DELETE") != 0);
     int rc = CLI_EXIT_USAGE;
     if (!target)
         return rc;

@@ -36,6 +36,10 @@ int cli_run_time_group_test(struct cli_run *r);
 int cli_run_holiday_add(struct cli_run *r);
 int cli_run_holiday_remove(struct cli_run *r);
 int cli_run_holiday_import(struct cli_run *r);
+int cli_run_number_add(struct cli_run *r); /* entries of blacklist and VIPs */
+int cli_run_number_remove(struct cli_run *r);
+int cli_run_number_test(struct cli_run *r);
+int cli_run_number_import(struct cli_run *r);
 int cli_run_token_create(struct cli_run *r);
 int cli_run_add_member(struct cli_run *r);
 int cli_run_remove_member(struct cli_run *r);

@@ -110,6 +110,8 @@ static const struct cli_option queue_fields[] = {
     NUMBER("ring-max", "N", "ring_max", "ring_all: how many are rung at once, 1 to 32; 0: 8"),
     TEXT("ring-no-answer", "STATE", "ring_no_answer",
          "ring_all: who was rung in vain is ready, and rung again, or not_ready; \"\": ready", "ready not_ready"),
+    TEXT("vip", "LIST", "vip", "whose calls go first: those on its own list, on the global one, or none",
+         "none global list"),
     {"prefer", 0, CLI_LIST, "WHAT", "preferences",
      "before the strategy: region, level, last_served, the first weighs most; \"\" for none",
      "region level last_served", true},
@@ -275,6 +277,44 @@ static const struct cli_option holiday_import[] = {
      NULL, false},
     END,
 };
+#define IN_QUEUE TEXT("queue", "NAME", NULL, "on this queue's own list, not the global one", "@queue")
+#define SKIP_FAULTY                                                                                                    \
+    {                                                                                                                  \
+        "skip-faulty", 0, CLI_FLAG, NULL, NULL, "leave lines with faults out (default: nothing is taken)", NULL, false \
+    }
+static const struct cli_option blacklist_filters[] = {
+    TEXT("direction", "WORD", "direction", "only entries of exactly this direction", "in out both"),
+    LIMIT,
+    END,
+};
+static const struct cli_option blacklist_fields[] = {
+    TEXT("direction", "WORD", "direction", "in: callers over trunks (default); out: numbers dialled; both",
+         "in out both"),
+    TEXT("note", "TEXT", "note", "why", NULL),
+    END,
+};
+static const struct cli_option blacklist_test[] = {
+    TEXT("direction", "WORD", "direction", "in: a caller (default); out: a number that is dialled", "in out"),
+    END,
+};
+static const struct cli_option blacklist_import[] = {
+    TEXT("direction", "WORD", NULL, "of lines that name none: in (default), out or both", "in out both"),
+    SKIP_FAULTY,
+    END,
+};
+static const struct cli_option vip_filters[] = {
+    TEXT("queue", "NAME", "queue", "only this queue's own list; \"\": the global one", "@queue"),
+    TEXT("number", "NUMBER", "number", "only this entry", NULL),
+    LIMIT,
+    END,
+};
+static const struct cli_option vip_fields[] = {IN_QUEUE, TEXT("note", "TEXT", "note", "who it is", NULL), END};
+static const struct cli_option vip_queue[] = {IN_QUEUE, END};
+static const struct cli_option vip_test[] = {
+    TEXT("queue", "NAME", "queue", "as this queue sees it (default: on the global list)", "@queue"),
+    END,
+};
+static const struct cli_option vip_import[] = {IN_QUEUE, SKIP_FAULTY, END};
 static const struct cli_option flow_file[] = {FILE_OPTION("the flow, YAML or JSON; - for standard input"), END};
 #define LANGUAGE TEXT("language", "CODE", "language", "zh, en or another; needed", "zh en")
 static const struct cli_option prompt_language[] = {LANGUAGE, END};
@@ -403,6 +443,8 @@ static const struct cli_option audit_filters[] = {
     "SATURDAY=saturday SUNDAY=sunday HOLIDAYS=holidays | TZ=tz HOLIDAY-HOURS=holiday_hours WORK-AS=work_as " \
     "VERSION=version"
 #define HOLIDAY_COLUMNS "NAME=name DAYS=days/count UPDATED=updated_at/time | VERSION=version"
+#define BLACKLIST_COLUMNS "NUMBER=number DIRECTION=direction NOTE=note | VERSION=version UPDATED=updated_at/time"
+#define VIP_COLUMNS "NUMBER=number QUEUE=queue NOTE=note | VERSION=version UPDATED=updated_at/time"
 #define FLOW_COLUMNS \
     "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
 #define PROMPT_COLUMNS \
@@ -632,6 +674,39 @@ const struct cli_verb cli_verbs[] = {
       .path = "/v1/holiday-lists/{LIST}", .done = "holiday list {LIST} deleted", .run = cli_run_change,
       .example = "holiday delete china"),
 
+    V("blacklist", "list", "numbers whose calls are refused", .method = "GET", .path = "/v1/blacklist",
+      .columns = BLACKLIST_COLUMNS, .options = blacklist_filters, .run = cli_run_list, .example = "blacklist list"),
+    V("blacklist", "test", "whether a call is refused, and by which entry", .args = "NUMBER", .method = "GET",
+      .path = "/v1/blacklist/{NUMBER}/test", .options = blacklist_test, .run = cli_run_number_test,
+      .example = "blacklist test 13800138000\nblacklist test 00852123456 --direction out"),
+    V("blacklist", "add", "refuse the calls of a number, a range FROM-TO or a prefix 0900*; or change the entry",
+      .args = "NUMBER", .method = "PATCH", .path = "/v1/blacklist/{NUMBER}", .options = blacklist_fields,
+      .done = "{NUMBER} is on the blacklist", .run = cli_run_number_add,
+      .example = "blacklist add 13800138000 --note \"silent calls\"\nblacklist add \"00*\" --direction out\n"
+                 "blacklist add 13800000000-13800000999"),
+    V("blacklist", "remove", "take an entry out", .args = "NUMBER", .method = "DELETE",
+      .path = "/v1/blacklist/{NUMBER}", .done = "{NUMBER} is no longer on the blacklist", .run = cli_run_number_remove,
+      .example = "blacklist remove 13800138000"),
+    V("blacklist", "import", "add the entries of a file: one a line, or CSV with number, direction, note",
+      .args = "FILE", .method = "POST", .path = "/v1/config:apply", .options = blacklist_import,
+      .run = cli_run_number_import, .example = "blacklist import numbers.csv"),
+
+    V("vip", "list", "callers who go first", .method = "GET", .path = "/v1/vips", .columns = VIP_COLUMNS,
+      .options = vip_filters, .run = cli_run_list, .example = "vip list\nvip list --queue service"),
+    V("vip", "test", "whether a caller is a VIP, and by which entry", .args = "NUMBER", .method = "GET",
+      .path = "/v1/vips/{NUMBER}/test", .options = vip_test, .run = cli_run_number_test,
+      .example = "vip test 13800138000 --queue service"),
+    V("vip", "add", "let the calls of a number, a range FROM-TO or a prefix 0900* go first", .args = "NUMBER",
+      .method = "PATCH", .path = "/v1/vips/{NUMBER}", .options = vip_fields, .done = "{NUMBER} is a VIP",
+      .run = cli_run_number_add,
+      .example = "vip add 13800138000 --note \"Li Na\"\nvip add 13800138000 --queue service"),
+    V("vip", "remove", "take an entry out", .args = "NUMBER", .method = "DELETE", .path = "/v1/vips/{NUMBER}",
+      .options = vip_queue, .done = "{NUMBER} is no longer a VIP", .run = cli_run_number_remove,
+      .example = "vip remove 13800138000 --queue service"),
+    V("vip", "import", "add the entries of a file: one a line, or CSV with number, note", .args = "FILE",
+      .method = "POST", .path = "/v1/config:apply", .options = vip_import, .run = cli_run_number_import,
+      .example = "vip import vips.csv --queue service"),
+
     V("flow", "list", "voice menus", .method = "GET", .path = "/v1/flows", .columns = FLOW_COLUMNS,
       .options = only_limit, .run = cli_run_list, .example = "flow list"),
     V("flow", "show", "one flow with its definition", .args = "NAME", .method = "GET", .path = "/v1/flows/{NAME}",
@@ -741,6 +816,8 @@ const char *cli_noun_summary(const char *noun)
         {"access-number", "numbers that callers dial, and where they lead"},
         {"time-group", "when is open: hours of the week with holidays"},
         {"holiday", "lists of holidays and make-up working days"},
+        {"blacklist", "numbers whose calls are refused"},
+        {"vip", "callers who go first in queues"},
         {"flow", "voice menus"},
         {"prompt", "what callers hear: sounds that are uploaded or spoken"},
         {"parameter", "settings of the whole cluster"},

@@ -33,6 +33,8 @@ static const struct {
     [CFG_PROMPT] = {"prompt", &ev__prompt__descriptor, EV__CONFIG_OBJECT__OBJECT_PROMPT},
     [CFG_AGENT_STATE] = {"agent_state", &ev__agent_state__descriptor, EV__CONFIG_OBJECT__OBJECT_AGENT_STATE},
     [CFG_AGENT_GROUP] = {"agent_group", &ev__agent_group__descriptor, EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP},
+    [CFG_BLACKLIST] = {"blacklist", &ev__blacklist_entry__descriptor, EV__CONFIG_OBJECT__OBJECT_BLACKLIST},
+    [CFG_VIP] = {"vip", &ev__vip_entry__descriptor, EV__CONFIG_OBJECT__OBJECT_VIP},
 };
 
 enum cfg_kind config_kind(const char *name)
@@ -273,6 +275,35 @@ static int check_prompt(const Ev__Prompt *p, struct err_info *info)
     return 0;
 }
 
+/* Written as it is compared: otherwise one number could be there twice. */
+static int check_number(const char *text, const char *field, struct err_info *info)
+{
+    struct number_pattern p;
+    struct err_info why = {.code = 0};
+    char form[NUMBER_MAX];
+    if (number_pattern_parse(text, &p, &why) != 0)
+        return err_set(info, ERR_INVAL, field, "%s", why.text);
+    number_pattern_text(&p, form);
+    return strcmp(form, text) == 0 ? 0 : err_set(info, ERR_INVAL, field, "must be written as %s", form);
+}
+
+const char *config_vip_queue(const char *entry, char number[NUMBER_MAX])
+{
+    const char *mark = strchr(entry, '@');
+    (void)snprintf(number, NUMBER_MAX, "%.*s", mark ? (int)(mark - entry) : (int)NUMBER_MAX, entry);
+    return mark ? mark + 1 : "";
+}
+
+static int check_vip(const Ev__VipEntry *v, struct err_info *info)
+{
+    char number[NUMBER_MAX];
+    const char *queue = config_vip_queue(v->entry, number);
+    int err = check_number(number, "entry", info);
+    if (!err && strchr(v->entry, '@'))
+        err = config_check_text(config_rule("Queue", "name"), queue, "entry", info);
+    return err;
+}
+
 int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
 {
     int err = check_message(msg, "", info);
@@ -284,7 +315,10 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
            : kind == CFG_ACCESS_NUMBER ? check_access((const Ev__AccessNumber *)(const void *)msg, info)
            : kind == CFG_HOLIDAY_LIST  ? holiday_list_check((const Ev__HolidayList *)(const void *)msg, info)
            : kind == CFG_PROMPT        ? check_prompt((const Ev__Prompt *)(const void *)msg, info)
-                                       : 0;
+           : kind == CFG_BLACKLIST
+               ? check_number(((const Ev__BlacklistEntry *)(const void *)msg)->number, "number", info)
+           : kind == CFG_VIP ? check_vip((const Ev__VipEntry *)(const void *)msg, info)
+                             : 0;
 }
 
 static int message_defaults(ProtobufCMessage *msg)

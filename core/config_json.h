@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/number.h"
 #include "core/commands.pb-c.h"
 
 enum cfg_kind {
@@ -27,6 +28,8 @@ enum cfg_kind {
     CFG_PROMPT,
     CFG_AGENT_STATE,
     CFG_AGENT_GROUP,
+    CFG_BLACKLIST,
+    CFG_VIP,
     CFG_KINDS
 };
 
@@ -43,6 +46,9 @@ ProtobufCMessage *config_object(const Ev__ConfigObject *o, enum cfg_kind *kind);
 /* Wraps; takes `msg` over. NULL when out of memory (msg is freed). */
 Ev__ConfigObject *config_wrap(enum cfg_kind kind, ProtobufCMessage *msg);
 const char *config_key(enum cfg_kind kind, const ProtobufCMessage *msg);
+
+/* The queue on whose own list a VIP entry is, a part of `entry`; "" for the global one. */
+const char *config_vip_queue(const char *entry, char number[NUMBER_MAX]);
 
 /* Every field within its rule. info->field is the path inside the object. */
 ERR_CHECKED int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info);

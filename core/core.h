@@ -29,8 +29,8 @@ struct storage;
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
- * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts, ring all and
- * what core_state.c does, else 1. A proposer writes it into the command. */
+ * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts, lists of callers,
+ * ring all and what core_state.c does, else 1. A proposer writes it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
 uint32_t core_feature_common(const struct core *c);
@@ -188,6 +188,16 @@ void core_route(const struct core *c, uint64_t at_us, const char *caller_extensi
 bool core_route_answers(enum core_route_kind kind);
 /* Whether the time group has hours at that time; false when there is none of that name. */
 bool core_time_group_open(const struct core *c, const char *name, uint64_t at_us);
+
+/* ---- lists of callers. Numbers in any form (base/number.h); the answers live until the next command. */
+enum core_call_direction { CORE_CALL_IN, CORE_CALL_OUT };
+/* The entry that forbids a call: from this number over a trunk (CORE_CALL_IN), or to it (CORE_CALL_OUT: a call out asks before anything
+ * is rung). NULL: none. */
+const Ev__BlacklistEntry *core_blacklisted(const struct core *c, const char *number, enum core_call_direction d);
+/* The number's entry on the global list (queue "") or the queue's own, whichever of them the queue goes by. NULL: none. */
+const Ev__VipEntry *core_vip_entry(const struct core *c, const char *number, const char *queue);
+/* What makes a caller a VIP of a queue: kept in its state, so never renumbered. */
+enum core_vip_by { CORE_VIP_BY_NUMBER /* the access number, or nothing */, CORE_VIP_BY_GLOBAL, CORE_VIP_BY_QUEUE };
 
 /* ---- calls */
 enum core_call_phase {

@@ -372,6 +372,36 @@ static void dial_route(struct core *c, struct call *k, const struct core_route *
         core_call_fail(c, k, status, cause);
 }
 
+static void lead(struct core *c, struct call *k, const struct core_route *r)
+{
+    Ev__CallState *s = k->st;
+    switch (r->kind) {
+    case CORE_ROUTE_APP:
+        core_pbset(&s->app, r->name);
+        core_pbset(&s->app_argument, r->argument);
+        break;
+    case CORE_ROUTE_FLOW:
+        s->phase = CORE_CALL_MENU;
+        s->menu_us = c->now_us;
+        core_pbset(&s->flow, r->name);
+        if (c->feature_level >= 3)
+            core_flow_began(c, s);
+        break;
+    case CORE_ROUTE_QUEUE:
+        core_pbset(&s->queue, r->name);
+        core_queue_enter(c, k);
+        break;
+    case CORE_ROUTE_EXTENSION:
+    case CORE_ROUTE_AGENT:
+    case CORE_ROUTE_OUTSIDE:
+        dial_route(c, k, r);
+        break;
+    case CORE_ROUTE_NONE:
+        break;
+    }
+    core_call_touch(c, k);
+}
+
 int core_call_start(struct core *c, Ev__CallStart *m)
 {
     struct core_route r;
@@ -389,33 +419,13 @@ int core_call_start(struct core *c, Ev__CallStart *m)
     core_ev_call(c, "call.started", k);
     /* From level 3 on it is where the call leads that says so: the owner asked before this, and hours may have ended since. */
     bool at_once = c->feature_level >= 3 ? core_route_answers(r.kind) : m->answered;
+    if (m->trunk[0] && core_blacklisted(c, m->caller, CORE_CALL_IN)) {
+        core_call_fail(c, k, 603, "blacklisted");
+        return 0;
+    }
     if (at_once && !refused_at_once(c, &r))
         answered_now(c, k);
-    switch (r.kind) {
-    case CORE_ROUTE_APP:
-        core_pbset(&s->app, r.name);
-        core_pbset(&s->app_argument, r.argument);
-        break;
-    case CORE_ROUTE_FLOW:
-        s->phase = CORE_CALL_MENU;
-        s->menu_us = c->now_us;
-        core_pbset(&s->flow, r.name);
-        if (c->feature_level >= 3)
-            core_flow_began(c, s);
-        break;
-    case CORE_ROUTE_QUEUE:
-        core_pbset(&s->queue, r.name);
-        core_queue_enter(c, k);
-        break;
-    case CORE_ROUTE_EXTENSION:
-    case CORE_ROUTE_AGENT:
-    case CORE_ROUTE_OUTSIDE:
-        dial_route(c, k, &r);
-        break;
-    case CORE_ROUTE_NONE:
-        break;
-    }
-    core_call_touch(c, k);
+    lead(c, k, &r);
     return 0;
 }
 

@@ -144,6 +144,9 @@ void core_cfg_install(struct core *c, struct cfg *o)
     }
     if (o->kind == CFG_QUEUE)
         link_queue(c, o, old);
+    if (old)
+        core_numbers_drop(c, old);
+    core_numbers_put(c, o);
     core_cfg_free(old);
     core_lookup_drop(c);
 }
@@ -168,6 +171,7 @@ static void uninstall(struct core *c, struct cfg *o)
     } else if (o->kind == CFG_EXTENSION) {
         core_reg_drop_all(c, o->name);
     }
+    core_numbers_drop(c, o);
     const struct storage_val v[] = {storage_int(o->kind), storage_text(o->name)};
     storage_run(c->st, STORAGE_CONFIG_DEL, v, 2);
     (void)map_del(&c->cfg[o->kind], o->name);

@@ -23,7 +23,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
                       q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
         if (strcmp(q->strategy, queue_strategy_name(ACD_RING_ALL)) == 0 || q->ring_max || q->ring_no_answer[0] ||
-            q->after_call[0])
+            q->after_call[0] || q->vip[0])
             return 3;
         return served ? 2 : 1;
     }
@@ -44,6 +44,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:
     case EV__CONFIG_OBJECT__OBJECT_AGENT_STATE:
     case EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP:
+    case EV__CONFIG_OBJECT__OBJECT_BLACKLIST:
+    case EV__CONFIG_OBJECT__OBJECT_VIP:
         return 3;
     default:
         return 1;

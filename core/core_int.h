@@ -15,6 +15,7 @@
 #include "core/acd.h"
 #include "core/config_json.h"
 #include "core/core.h"
+#include "core/number_list.h"
 #include "core/queue_rules.h"
 #include "storage/storage.h"
 
@@ -28,7 +29,8 @@
 #define CORE_IDEM_AGE_US (24ull * 3600 * 1000000)
 #define CORE_IDEM_EVERY 1024u /* keyed commands between trims that no tick asked for */
 #define CORE_LEGS_MAX 4u
-#define CORE_JOIN_LEFT_S 5u /* nobody joins a ring that is over sooner */
+#define CORE_JOIN_LEFT_S 5u     /* nobody joins a ring that is over sooner */
+#define CORE_LISTED_MAX 100000u /* entries of the blacklist; of all VIP lists */
 #define CORE_IP_MAX 46u
 
 /* ---- small tools (core_util.c) */
@@ -188,7 +190,9 @@ struct core {
     bool joins;              /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
     bool relevel;            /* levels of agents have changed that queues may go by */
     struct acd *acd;
-    struct lookup *lookup; /* core_lookup.c: derived from the configuration, NULL: to be made anew */
+    struct number_list black[2]; /* by enum core_call_direction; of Ev__BlacklistEntry */
+    struct map vips;             /* queue, "" for the global one: struct number_list of Ev__VipEntry */
+    struct lookup *lookup;       /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     uint32_t talking, registrations;
 
     /* the entry at hand */
@@ -274,6 +278,14 @@ int core_refs_check_limits(struct cfg_change *ch);
 
 /* ---- core_lookup.c */
 void core_lookup_drop(struct core *c);
+
+/* ---- core_numbers.c: blacklist and VIPs; for objects of other kinds put and drop do nothing */
+void core_numbers_put(struct core *c, const struct cfg *o);
+void core_numbers_drop(struct core *c, const struct cfg *o);
+void core_numbers_free(struct core *c);
+/* The call enters the queue that its state names, which is there: whether it goes first in it, and why. All that makes a caller a VIP
+ * of a queue is here. */
+void core_vip_decide(const struct core *c, Ev__CallState *s);
 
 /* ---- core_clock.c */
 void core_clock_advance(struct core *c, const Ev__Command *cmd);

@@ -307,6 +307,7 @@ void core_unload(struct core *c)
         core_node_free(slot->value);
     map_free(&c->nodes);
     core_addresses_free(c);
+    core_numbers_free(c);
     for (int i = 0; i < CFG_KINDS; i++) {
         for (size_t it = 0; map_next(&c->cfg[i], &it, &slot);)
             core_cfg_free(slot->value);

@@ -66,6 +66,7 @@ void core_queue_enter(struct core *c, struct call *k)
     s->queued_us = c->now_us;
     s->front = 0;
     core_served_find(c, k, core_queue_obj(c, s->queue));
+    core_vip_decide(c, s);
     enqueue(c, k);
     core_ev_call(c, "call.queued", k);
 }
@@ -139,6 +140,11 @@ int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uin
 {
     int err = ERR_DENIED;
     bool outside = to->number[0] != '\0';
+    if (outside && core_blacklisted(c, to->number, CORE_CALL_OUT)) {
+        *status = 603;
+        *cause = "blacklisted";
+        return ERR_DENIED;
+    }
     const Ev__Trunk *t = outside ? core_outside_trunk(c, to->trunk, status, cause) : NULL;
     const char *number = outside ? to->number : telephone_of(c, to, &err, status, cause);
     if (outside ? !t : !number)

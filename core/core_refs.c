@@ -98,6 +98,9 @@ int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *
         return err;
     } else if (o->kind == CFG_ACCESS_NUMBER) {
         return check_access(ch, (const Ev__AccessNumber *)(const void *)o->msg, path);
+    } else if (o->kind == CFG_VIP) {
+        char number[NUMBER_MAX];
+        return need(ch, path, "entry", CFG_QUEUE, config_vip_queue(o->name, number));
     } else if (o->kind == CFG_TIME_GROUP) {
         const Ev__TimeGroup *t = (const Ev__TimeGroup *)(const void *)o->msg;
         return need(ch, path, "holidays", CFG_HOLIDAY_LIST, t->holidays);
@@ -143,6 +146,10 @@ static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufC
         }
         return false;
     }
+    char number[NUMBER_MAX];
+    if (other_kind == CFG_VIP)
+        return o->kind == CFG_QUEUE &&
+               strcmp(config_vip_queue(((const Ev__VipEntry *)(const void *)other)->entry, number), o->name) == 0;
     if (other_kind == CFG_TIME_GROUP)
         return o->kind == CFG_HOLIDAY_LIST &&
                strcmp(((const Ev__TimeGroup *)(const void *)other)->holidays, o->name) == 0;
@@ -196,7 +203,7 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
-    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_ACCESS_NUMBER, CFG_TIME_GROUP};
+    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_ACCESS_NUMBER, CFG_TIME_GROUP, CFG_VIP};
     const char *agent;
     if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
         return in_use(ch, o, "agent", agent);
@@ -211,9 +218,26 @@ int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
     return check_live(ch, o);
 }
 
+static int check_list_limit(struct cfg_change *ch, enum cfg_kind kind)
+{
+    size_t n = map_count(&ch->c->cfg[kind]) - map_count(&ch->remove[kind]);
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&ch->set[kind], &it, &slot);)
+        n += core_cfg(ch->c, kind, slot->skey) == NULL;
+    if (n > CORE_LISTED_MAX && map_count(&ch->set[kind]) > 0)
+        return core_refuse(ch->c, ERR_TOOBIG, config_kind_name(kind), "there can be %u entries, not %zu",
+                           CORE_LISTED_MAX, n);
+    return 0;
+}
+
 /* No agent in more queues than the engine takes. Only a change of queues can bring that about. */
 int core_refs_check_limits(struct cfg_change *ch)
 {
+    int err = check_list_limit(ch, CFG_BLACKLIST);
+    if (!err)
+        err = check_list_limit(ch, CFG_VIP);
+    if (err)
+        return err;
     if (map_count(&ch->set[CFG_QUEUE]) == 0 ||
         map_count(&ch->c->cfg[CFG_QUEUE]) + map_count(&ch->set[CFG_QUEUE]) <= ACD_QUEUES_PER_AGENT_MAX)
         return 0;

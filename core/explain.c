@@ -160,16 +160,25 @@ static void of_verdict(const struct core *c, const struct agent *a, const Ev__Ca
 
 /* ---- a call */
 
+static const char *of_entry(const char *entry, char number[NUMBER_MAX])
+{
+    (void)config_vip_queue(entry, number);
+    return number;
+}
+
 static void place_lines(const struct core *c, const struct call *k, const struct queue *q, json_t *lines)
 {
     const Ev__CallState *s = k->st;
-    char t[CLOCK_TEXT_MAX];
+    char t[CLOCK_TEXT_MAX], number[NUMBER_MAX];
     line(lines, "Caller %.64s waits in queue %s since %s: place %u of %u.", s->caller, q->name, when(s->queued_us, t),
          acd_position(c->acd, s->call_id), acd_waiting(c->acd, q->key));
     if (s->front)
         line(lines, "The call stands at the very front: an offer of it was not answered.");
-    if (s->vip)
+    if (s->vip && s->vip_by == CORE_VIP_BY_NUMBER)
         line(lines, "The number called is a VIP number: its callers go before all others.");
+    else if (s->vip)
+        line(lines, "The caller is a VIP by entry %s of %s: VIPs go before all others.", of_entry(s->vip_entry, number),
+             s->vip_by == CORE_VIP_BY_QUEUE ? "the queue's own list" : "the global list");
     if (s->priority && q->rules.ageing_us)
         line(lines, "Priority %u counts as %llu seconds of waiting.", s->priority,
              (unsigned long long)(s->priority * (q->rules.ageing_us / 1000000)));
@@ -407,4 +416,34 @@ int core_explain_agent(const struct core *c, const char *queue, const char *agen
         turn_line(c, q, a, lines);
     json_decref(lines);
     return finish(o, out);
+}
+
+/* ---- a number */
+
+/* {"number", "listed", "entry", "note", and `key`: value} */
+static int number_answer(const char *number, const char *entry, const char *note, const char *key, const char *value,
+                         json_t **out)
+{
+    char form[NUMBER_MAX];
+    number_form(number, form);
+    *out = json_pack("{s:o,s:b,s:s,s:o,s:s}", "number", view_text(form), "listed", entry != NULL, "entry",
+                     entry ? entry : "", "note", view_text(entry ? note : ""), key, value);
+    return *out ? 0 : ERR_NOMEM;
+}
+
+int core_explain_blacklist(const struct core *c, const char *number, bool out_of_here, json_t **out)
+{
+    const Ev__BlacklistEntry *e = core_blacklisted(c, number, out_of_here ? CORE_CALL_OUT : CORE_CALL_IN);
+    return number_answer(number, e ? e->number : NULL, e ? e->note : "", "direction", out_of_here ? "out" : "in", out);
+}
+
+int core_explain_vip(const struct core *c, const char *number, const char *queue, json_t **out, struct err_info *info)
+{
+    const Ev__Queue *q = queue[0] ? core_queue_config(c, queue) : NULL;
+    if (queue[0] && !q)
+        return err_set(info, ERR_NOTFOUND, "queue", "there is no queue \"%.64s\"", queue);
+    const char *list = !q ? "global" : q->vip[0] ? q->vip : "none";
+    const Ev__VipEntry *e =
+        strcmp(list, "none") == 0 ? NULL : core_vip_entry(c, number, strcmp(list, "list") == 0 ? queue : "");
+    return number_answer(number, e ? e->entry : NULL, e ? e->note : "", "list", list, out);
 }

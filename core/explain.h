@@ -7,6 +7,7 @@
 #define CORE_EXPLAIN_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -22,5 +23,13 @@ ERR_CHECKED int core_explain_call(const struct core *c, uint64_t call_id, json_t
 /* {"agent", "queue", "state", "available": bool, "lines": [text]} */
 ERR_CHECKED int core_explain_agent(const struct core *c, const char *queue, const char *agent, json_t **out,
                                    struct err_info *info);
+
+/* Whether a call from this number (or, out_of_here, to it) is refused: {"number": its form, "listed": bool, "entry", "note",
+ * "direction": "in"|"out"}. */
+ERR_CHECKED int core_explain_blacklist(const struct core *c, const char *number, bool out_of_here, json_t **out);
+/* Whether this caller is a VIP of the queue, or is on the global list (queue ""): {"number", "listed": bool, "entry", "note", "list": the
+ * list that was asked: "none"|"global"|"list"}. */
+ERR_CHECKED int core_explain_vip(const struct core *c, const char *number, const char *queue, json_t **out,
+                                 struct err_info *info);
 
 #endif

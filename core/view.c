@@ -21,6 +21,8 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const address[] = {"ip", "home", "holder", "target", "state", NULL};
     static const char *const access[] = {"number", "flow", "queue", "app", "extension", "agent", "language", NULL};
     static const char *const time_group[] = {"name", "zone", "holidays", NULL};
+    static const char *const blacklist[] = {"number", "direction", NULL};
+    static const char *const vip[] = {"entry", "number", "queue", NULL};
     static const char *const by_name[] = {"name", NULL};
     static const char *const activity[] = {"name", "code", "built_in", "counts_as", NULL};
     static const char *const token[] = {"name", "role", NULL};
@@ -43,6 +45,8 @@ static const struct view_kind *find_kind(const char *name)
         {"access_number", view_list_config, access, false},
         {"time_group", view_list_config, time_group, false},
         {"holiday_list", view_list_config, by_name, false},
+        {"blacklist", view_list_config, blacklist, false},
+        {"vip", view_list_config, vip, false},
         {"flow", view_list_config, by_name, false},
         {"prompt", view_list_config, by_name, false},
         {"parameter", view_list_config, by_name, false},

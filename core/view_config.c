@@ -280,6 +280,14 @@ static int add_builtins(struct view *v, const char *name)
     return 0;
 }
 
+static int add_vip(struct view *v, json_t *o, const char *entry)
+{
+    char number[NUMBER_MAX];
+    view_set(v, o, "queue", json_string(config_vip_queue(entry, number)));
+    view_set(v, o, "number", json_string(number));
+    return v->err;
+}
+
 /* ---- all of them */
 
 static int config_row(void *ctx, const struct storage_row *r)
@@ -306,6 +314,8 @@ static int config_row(void *ctx, const struct storage_row *r)
             err = add_queue(v, o, (const Ev__Queue *)(const void *)m);
         else if (kind == CFG_AGENT_STATE)
             add_agent_state(v, o, (const Ev__AgentState *)(const void *)m, name);
+        else if (kind == CFG_VIP)
+            err = add_vip(v, o, name);
         else if (kind == CFG_EXTENSION)
             err = add_extension(v, o, (const Ev__Extension *)(const void *)m);
     }

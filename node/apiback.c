@@ -254,19 +254,30 @@ static int apiback_hangup(struct api_work *w)
     return rc;
 }
 
+static const char *apiback_arg(const struct api_work *w, const char *key)
+{
+    const char *s = json_string_value(json_object_get(w->args, key));
+    return s ? s : "";
+}
+
 static void apiback_explain(struct api_work *w)
 {
-    const char *text = json_string_value(json_object_get(w->args, "call_id"));
+    const struct core *c = w->n->core;
     struct err_info info = {.code = 0};
     json_t *out = NULL;
     uint64_t id = 0;
     int rc;
-    if (text)
-        rc = ident_parse(text, &id) == 0 ? core_explain_call(w->n->core, id, &out, &info)
-                                         : err_set(&info, ERR_NOTFOUND, "call_id", "there is no such call");
+    if (json_object_get(w->args, "call_id"))
+        rc = ident_parse(apiback_arg(w, "call_id"), &id) == 0
+                 ? core_explain_call(c, id, &out, &info)
+                 : err_set(&info, ERR_NOTFOUND, "call_id", "there is no such call");
+    else if (json_object_get(w->args, "blacklist"))
+        rc =
+            core_explain_blacklist(c, apiback_arg(w, "blacklist"), json_is_true(json_object_get(w->args, "out")), &out);
+    else if (json_object_get(w->args, "vip"))
+        rc = core_explain_vip(c, apiback_arg(w, "vip"), apiback_arg(w, "queue"), &out, &info);
     else
-        rc = core_explain_agent(w->n->core, json_string_value(json_object_get(w->args, "queue")),
-                                json_string_value(json_object_get(w->args, "agent")), &out, &info);
+        rc = core_explain_agent(c, apiback_arg(w, "queue"), apiback_arg(w, "agent"), &out, &info);
     struct api_result r = {.code = rc, .text = info.text[0] ? info.text : NULL, .json = out};
     api_work_finish(w, &r);
 }
@@ -275,8 +286,7 @@ static void apiback_explain(struct api_work *w)
 
 static char *apiback_text(const struct api_work *w, const char *key)
 {
-    const char *s = json_string_value(json_object_get(w->args, key));
-    return (char *)(uintptr_t)(s ? s : "");
+    return (char *)(uintptr_t)apiback_arg(w, key);
 }
 
 static int apiback_trace(struct api_work *w, int code, node_done_fn *done, void *ctx)

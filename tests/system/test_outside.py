@@ -160,6 +160,11 @@ class WhatComesOfIt(Outside):
         call = phone.invite("913800138001")
         call.wait_status(486)
         self.one("8002", direction="outbound", trunk="carrier", cause="busy", sip_status=486)
+        self.cluster.must("blacklist", "add", "1380013800*", "--direction", "out")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/blacklist/13800138002/test?direction=out").json["listed"], 10, "%s has the entry" % n.name)
+        phone.invite("913800138002").wait_status(603)
+        self.cluster.must("blacklist", "remove", "1380013800*")
         self.cluster.must("trunk", "set", "carrier", "--outbound", "no")
         for n in self.cluster:
             wait_for(lambda: not n.api("GET", "/v1/trunks/carrier").json["outbound"], 10, "%s has it" % n.name)

@@ -88,7 +88,11 @@ RIG json_t *rig_op_answer(const struct rig *r, const struct rig_job *j)
     case API_OP_EXPLAIN: {
         json_t *out = NULL;
         const char *queue = json_string_value(json_object_get(j->args, "queue"));
-        int err = queue ? core_explain_agent(r->core, queue, json_string_value(json_object_get(j->args, "agent")), &out, NULL)
+        const char *black = json_string_value(json_object_get(j->args, "blacklist"));
+        const char *vip = json_string_value(json_object_get(j->args, "vip"));
+        int err = black ? core_explain_blacklist(r->core, black, json_is_true(json_object_get(j->args, "out")), &out)
+                  : vip ? core_explain_vip(r->core, vip, queue, &out, NULL)
+                  : queue ? core_explain_agent(r->core, queue, json_string_value(json_object_get(j->args, "agent")), &out, NULL)
                         : core_explain_call(r->core, 7, &out, NULL);
         return err ? json_object() : out;
     }

@@ -27,7 +27,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                    "answered": 0, "queues": []}),
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "after_call": "", "quiet": False, "music": "", "welcome": "", "announce_first_s": 0, "announce_every_s": 0, "announce": [],
                                  "announce_agent": False, "announce_position_max": 0,
-                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "ring_max": 0, "ring_no_answer": "", "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
+                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
     "agent-states": ("AgentStateConfig", "name", {"name_zh": "", "name_en": "", "code": "", "reasons": [], "reason_required": False, "limit_s": 0,
                                                   "then": "ready", "counts_as": "break", "built_in": False}),
@@ -39,6 +39,8 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "time-groups": ("TimeGroup", "name", dict({d: [] for d in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")},
                                               zone="", tz="CST-8", holidays="", holiday_hours=[], work_as="monday")),
     "holiday-lists": ("HolidayList", "name", {"days": []}),
+    "blacklist": ("BlacklistEntry", "number", {"direction": "in", "note": ""}),
+    "vips": ("VipEntry", "entry", {"note": "", "number": "", "queue": ""}),
     "flows": ("Flow", "name", {}),
     "parameters": ("Parameter", "name", {}),
     "tokens": ("Token", "name", {}),
@@ -347,6 +349,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise Problem(422, "invalid", "contact is no SIP URI", field="extensions[0].contact", line=4, column=7)
             new, _ = self.state.put("extensions", e["number"], e) if not dry else (dict(old or {}, **e), old)
             changes.append({"kind": "extension", "name": e["number"], "action": "update" if old else "create", "before": old, "after": new})
+        for what, path, key in (("blacklist", "blacklist", "number"), ("vip", "vips", "entry")):
+            if any(e["note"] == "refused" for e in body.get(path, [])):  # all or nothing
+                raise Problem(422, "invalid", "must not be so", field="%s[0].note" % path)
+            for e in body.get(path, []):
+                new, old = self.state.put(path, e[key], e)
+                same = old and all(old[k] == new[k] for k in e)
+                changes.append({"kind": what, "name": e[key], "action": "unchanged" if same else "update" if old else "create", "before": old, "after": new})
         return 200, {"dry_run": dry, "index": 41, "changes": changes}
 
     def object(self, parts, body):
@@ -358,6 +367,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             agent = self.find(s.objects["agents"], parts[3])
             return 200, {"agent": parts[3], "queue": self.find(table, key)["name"], "state": agent["state"], "available": False,
                          "lines": ["Agent %s is not logged in." % parts[3]]}
+        if len(parts) == 3 and parts[2] == "test" and parts[0] in ("blacklist", "vips"):
+            listed = key in table
+            out = {"number": key, "listed": listed, "entry": key if listed else "", "note": table[key]["note"] if listed else ""}
+            return 200, dict(out, **({"list": "list" if self.query.get("queue") else "global"} if parts[0] == "vips" else {"direction": self.query.get("direction", "in")}))
         if len(parts) == 3 and parts[2] == "test":
             self.find(table, key)
             at = self.query.get("at", NOW)

@@ -132,6 +132,12 @@ START_TEST(test_failures)
         "{'kind':'parameter','name':'outbound_trunk','value':'carrier'}]");
     ck_assert_int_eq(fx_start(&f, 3, "8002", "913800138000", false), 0);
     failed(3, 403, "not_allowed");
+    carrier("");
+    set("[{'kind':'blacklist','number':'138*','direction':'out'},{'kind':'blacklist','number':'139*'}]");
+    ck_assert_int_eq(fx_start(&f, 4, "8002", "913800138000", false), 0);
+    failed(4, 603, "blacklisted");
+    ck_assert_int_eq(fx_start(&f, 5, "8002", "913900138000", false), 0); /* its calls in are refused, not those to it */
+    dials(5, "13900138000", "carrier", "");
 }
 END_TEST
 
