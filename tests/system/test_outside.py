@@ -5,7 +5,7 @@ import json
 import unittest
 
 from callcase import AGENT_HZ, CALLER_HZ
-from everline import wait_for
+from everline import Sipp, wait_for
 from sip_phone import SipPhone
 from test_takeover import Takeover
 
@@ -25,11 +25,13 @@ class Outside(Takeover):
         super().setUp()
         self.carrier = SipPhone(self.carrier_ip, "carrier", self.a.ip, tone=AGENT_HZ)
         self.addCleanup(self.carrier.close)
-        self.cluster.must("trunk", "set", "carrier", "--contact", "sip:%s:%d" % (self.carrier.ip, self.carrier.port),
-                          "--outbound", "yes")
+        self.contact(self.carrier.ip, self.carrier.port)
+
+    def contact(self, ip, port):
+        uri = "sip:%s:%s" % (ip, port)
+        self.cluster.must("trunk", "set", "carrier", "--contact", uri, "--outbound", "yes")
         for n in self.cluster:
-            wait_for(lambda: n.api("GET", "/v1/trunks/carrier").json["contact"].endswith(":%d" % self.carrier.port), 10,
-                     "%s knows the carrier" % n.name)
+            wait_for(lambda: n.api("GET", "/v1/trunks/carrier").json["contact"] == uri, 10, "%s knows the carrier" % n.name)
 
     def talk(self, call, there):
         self.hears(call, AGENT_HZ)
@@ -153,6 +155,17 @@ class WhatComesOfIt(Outside):
         self.assertIn("<sip:95588@", third.request.get("from"))
         call.wait_ended()
         self.one(caller.user, direction="inbound", trunk="demo", flow="outside")
+
+    def test_sipp_is_the_carrier(self):
+        sipp = Sipp(self.cluster, "uas", self.a.ip)
+        self.addCleanup(sipp.end)
+        self.contact(sipp.ip, sipp.port)
+        phone = self.extension("8003", self.b)
+        call = phone.invite("913800138003")
+        call.wait_answered()
+        call.hangup()
+        sipp.must()
+        self.one("8003", direction="outbound", trunk="carrier", answered_by="13800138003", cause="normal", ended_by="caller")
 
     def test_refused(self):
         phone = self.extension("8002", self.b)
