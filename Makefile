@@ -17,8 +17,8 @@ MODE ?= release
 JOBS ?= $(shell nproc)
 
 LIBS_OWN := base storage raft telephony core api
-PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets yaml-0.1 libcyaml spandsp
-PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS) libcurl check 2>/dev/null | sed 's/-I/-isystem /g')
+PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets libcurl yaml-0.1 libcyaml spandsp
+PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS) check 2>/dev/null | sed 's/-I/-isystem /g')
 SOUND_PKGS := sndfile samplerate libebur128 # of the helper ccsound only
 SOUND_LIBS := $(shell pkg-config --libs $(SOUND_PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
@@ -200,7 +200,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(SOUND_OBJ) $(OWN_
 		$(EXTRA_$(MODE)) $(if $(filter tests/unit/node/%,$<),$(NODE_OBJ)) $(if $(filter tests/unit/cli/%,$<),$(CLI_OBJ)) \
 		$(if $(filter tests/unit/sound/%,$<),$(SOUND_OBJ) $(SOUND_LIBS)) \
 		$(if $(filter tests/unit/telephony/% tests/unit/node/% tests/unit/api/%,$<),$(GUARD)) $(LIBS_ALL) \
-		$(shell pkg-config --libs libcurl check 2>/dev/null)
+		$(shell pkg-config --libs check 2>/dev/null)
 
 # The simulation has a storage of its own in the place of libstorage.a; sim-sqlite has the real one.
 SIM_DEPS := $(SIM_SRC) $(wildcard tests/sim/*.h) $(GEN).h $(BUILD)/libcore.a $(BUILD)/libbase.a
