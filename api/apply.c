@@ -268,9 +268,10 @@ static json_t *shown(const Ev__ConfigObject *o)
 /* As it will be: a secret that is not given stays, "-" removes it. */
 static json_t *shown_after(const struct api_object *ob)
 {
-    static const char *const names[] = {"ha1_md5", "ha1_sha256", "sha256"};
+    static const char *const names[] = {"ha1_md5", "ha1_sha256", "sha256", "value"};
     json_t *after = shown(ob->o), *before = shown(ob->before);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    bool value = ob->o && ob->o->object_case == EV__CONFIG_OBJECT__OBJECT_SECRET; /* of other kinds it is none */
+    for (size_t i = 0; i < sizeof names / sizeof names[0] - !value; i++) {
         const json_t *now = json_object_get(after, names[i]);
         json_t *was = json_object_get(before, names[i]);
         const char *removed =

@@ -12,6 +12,8 @@
 /* In the order in which a document is applied: what others refer to comes first. */
 const struct api_kind api_kinds[API_KINDS] = {
     {"parameter", "parameters", "parameters", "name", EV__CONFIG_OBJECT__OBJECT_PARAMETER},
+    {"secret", "secrets", "secrets", "name", EV__CONFIG_OBJECT__OBJECT_SECRET},
+    {"lookup", "lookups", "lookups", "name", EV__CONFIG_OBJECT__OBJECT_LOOKUP},
     {"extension", "extensions", "extensions", "number", EV__CONFIG_OBJECT__OBJECT_EXTENSION},
     {"agent", "agents", "agents", "number", EV__CONFIG_OBJECT__OBJECT_AGENT},
     {"agent_state", "agent_states", "agent-states", "name", EV__CONFIG_OBJECT__OBJECT_AGENT_STATE},
@@ -93,6 +95,11 @@ bool api_object_equal(const Ev__ConfigObject *now, const Ev__ConfigObject *befor
         Ev__Token x = *now->token;
         x.sha256 = secret_after(x.sha256, before->token->sha256);
         return same_message(&x.base, &before->token->base);
+    }
+    if (now->object_case == EV__CONFIG_OBJECT__OBJECT_SECRET) {
+        Ev__Secret x = *now->secret;
+        x.value = x.value[0] ? x.value : before->secret->value;
+        return same_message(&x.base, &before->secret->base);
     }
     enum cfg_kind kind;
     return same_message(config_object(now, &kind), config_object(before, &kind));

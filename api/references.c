@@ -162,6 +162,17 @@ static int check_queue(const struct api_backend *be, const Ev__Queue *q, api_exi
         snprintf(field, sizeof field, "announce[%zu]", i);
         err = check_heard(be, q->announce[i], "position", "wait", field, exists, ctx, info);
     }
+    return err ? err : need(exists, ctx, "lookup", q->vip_lookup, "vip_lookup", info);
+}
+
+static int check_lookup(const Ev__Lookup *l, api_exists_fn *exists, void *ctx, struct err_info *info)
+{
+    char field[48];
+    int err = 0;
+    for (size_t i = 0; !err && i < l->n_headers; i++) {
+        snprintf(field, sizeof field, "headers[%zu].secret", i);
+        err = need(exists, ctx, "secret", l->headers[i]->secret, field, info);
+    }
     return err;
 }
 
@@ -173,6 +184,8 @@ int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o
         return need(exists, ctx, "extension", o->agent->extension, "extension", info);
     case EV__CONFIG_OBJECT__OBJECT_QUEUE:
         return check_queue(be, o->queue, exists, ctx, info);
+    case EV__CONFIG_OBJECT__OBJECT_LOOKUP:
+        return check_lookup(o->lookup, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER:
         return check_access_number(o->access_number, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:

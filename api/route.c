@@ -83,6 +83,10 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/flows/{name}:test", API_ROLE_READ, API_BODY_OPTIONAL, "", api_test_flow, NULL},
     LIST("/v1/parameters", "", "parameter"),
     ONE("/v1/parameters/{name}", "parameter"),
+    LIST("/v1/secrets", "", "secret"),
+    ONE("/v1/secrets/{name}", "secret"),
+    LIST("/v1/lookups", "", "lookup"),
+    ONE("/v1/lookups/{name}", "lookup"),
     LIST("/v1/tokens", " role", "token"),
     ONE("/v1/tokens/{name}", "token"),
 

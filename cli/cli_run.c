@@ -343,19 +343,31 @@ static json_t *when_value(const char *text, size_t n)
                      json_stringn(name + 1, (size_t)(end - name - 1)));
 }
 
+/* NAME=SECRET */
+static json_t *header_value(const char *text, size_t n)
+{
+    const char *eq = memchr(text, '=', n);
+    size_t name = eq ? (size_t)(eq - text) : 0;
+    if (!name || name + 1 == n)
+        return NULL;
+    return json_pack("{s:o?,s:o?}", "name", json_stringn(text, name), "secret", json_stringn(eq + 1, n - name - 1));
+}
+
 static json_t *list_value(json_t *list, const char *text, const struct cli_option *o)
 {
     while (*text && list) {
         size_t n = strcspn(text, ",");
-        json_t *one = o->type == CLI_MEMBERS  ? member_value(text, n)
-                      : o->type == CLI_SKILLS ? skill_value(text, n)
-                      : o->type == CLI_WHEN   ? when_value(text, n)
-                                              : json_stringn(text, n);
+        json_t *one = o->type == CLI_MEMBERS   ? member_value(text, n)
+                      : o->type == CLI_SKILLS  ? skill_value(text, n)
+                      : o->type == CLI_WHEN    ? when_value(text, n)
+                      : o->type == CLI_HEADERS ? header_value(text, n)
+                                               : json_stringn(text, n);
         if (!one || json_array_append_new(list, one) != 0) {
-            const char *form = o->type == CLI_MEMBERS  ? "AGENT or AGENT:LEVEL"
-                               : o->type == CLI_SKILLS ? "SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL"
-                               : o->type == CLI_WHEN   ? "TIME-GROUP:flow|queue|app|extension|agent:NAME"
-                                                       : "text";
+            const char *form = o->type == CLI_MEMBERS   ? "AGENT or AGENT:LEVEL"
+                               : o->type == CLI_SKILLS  ? "SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL"
+                               : o->type == CLI_HEADERS ? "NAME=SECRET"
+                               : o->type == CLI_WHEN    ? "TIME-GROUP:flow|queue|app|extension|agent:NAME"
+                                                        : "text";
             fprintf(stderr, "ccctl: --%s \"%.*s\": expected %s\n", o->name, (int)n, text, form);
             return NULL;
         }
@@ -404,6 +416,7 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
     case CLI_MEMBERS:
     case CLI_SKILLS:
     case CLI_WHEN:
+    case CLI_HEADERS:
         v = json_object_get(body, o->field);
         v = v ? json_incref(v) : json_array();
         if (!list_value(v, value, o)) {

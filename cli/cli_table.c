@@ -134,6 +134,7 @@ static const struct cli_option queue_fields[] = {
     NUMBER("announce-position-max", "N", "announce_position_max", "a place behind this one is not told; 0: each is"),
     BOOL("announce-agent", "announce_agent", "the caller hears the number of the agent who answers"),
     NUMBER("max-waiting", "N", "max_waiting", "callers that may wait; 0: no limit"),
+    TEXT("vip-lookup", "NAME", "vip_lookup", "look-up that says whether a caller is a VIP; \"\" for none", "@lookup"),
     {"member", 'm', CLI_MEMBERS, "AGENT[:LEVEL]", "members", "all members anew; repeat it or separate by commas",
      "@agent", true},
     END,
@@ -347,6 +348,22 @@ static const struct cli_option flow_test_options[] = {
      "the answer at this node: a file with JSON, or a status such as 503; repeat it (default: none comes)", NULL, true},
     END,
 };
+static const struct cli_option secret_fields[] = {
+    {"value-file", 0, CLI_SECRET, "FILE", "value", "first line is the value", "@file", false},
+    {"value-stdin", 0, CLI_STDIN, NULL, "value", "first line of standard input is the value", NULL, false},
+    END,
+};
+static const struct cli_option lookup_fields[] = {
+    TEXT("url", "URL", "url", "asked by GET; with ${caller}, ${called}, ${queue}", NULL),
+    {"header", 0, CLI_HEADERS, "NAME=SECRET", "headers",
+     "all its headers anew, each with the name of the secret that is its value; repeat it or separate by commas", NULL,
+     true},
+    NUMBER("timeout-ms", "MS", "timeout_ms", "how long an answer may take (default 1000)"),
+    NUMBER("cache-s", "SECONDS", "cache_s", "how long an answer is remembered (default 300)"),
+    TEXT("on-error", "WHAT", "on_error", "what a caller is when there is no answer: normal (default) or vip",
+         "normal vip"),
+    END,
+};
 static const struct cli_option token_role[] = {
     TEXT("role", "ROLE", "role", "admin or read (default read)", "admin read"), END};
 static const struct cli_option token_filters[] = {TEXT("role", "ROLE", "role", "only of this role", "admin read"),
@@ -453,6 +470,10 @@ static const struct cli_option audit_filters[] = {
     "LANGUAGE=language VERSION=version PLAYED=played/yes LENGTH=duration_ms/ms FILE=file TEXT=text BY=by AT=at/time " \
     "| BYTES=bytes SHA256=sha256"
 #define PARAMETER_COLUMNS "NAME=name VALUE=value | VERSION=version UPDATED=updated_at/time"
+#define SECRET_COLUMNS "NAME=name UPDATED=updated_at/time | VERSION=version"
+#define LOOKUP_COLUMNS                                                                           \
+    "NAME=name URL=url TIMEOUT=timeout_ms/ms ON-ERROR=on_error CACHE=cache_s | VERSION=version " \
+    "UPDATED=updated_at/time"
 #define TOKEN_COLUMNS "NAME=name ROLE=role UPDATED=updated_at/time | VERSION=version"
 #define AUDIT_COLUMNS \
     "TIME=time/time ACTOR=actor ACTION=action OBJECT=object RESULT=code | INDEX=index ORIGIN=origin NODE=node"
@@ -763,6 +784,27 @@ const struct cli_verb cli_verbs[] = {
       .path = "/v1/parameters/{NAME}", .done = "parameter {NAME} deleted", .run = cli_run_change,
       .example = "parameter delete language"),
 
+    V("secret", "list", "keys that business systems want to see (never their values)", .method = "GET",
+      .path = "/v1/secrets", .columns = SECRET_COLUMNS, .options = only_limit, .run = cli_run_list,
+      .example = "secret list"),
+    V("secret", "set", "create or change a secret; its value is never shown again", .args = "NAME", .method = "PATCH",
+      .path = "/v1/secrets/{NAME}", .options = secret_fields, .done = "secret {NAME} set", .run = cli_run_set,
+      .example = "secret set crm-key --value-file crm.key\nsecret set crm-key --value-stdin"),
+    V("secret", "delete", "remove a secret that nothing uses", .args = "NAME", .method = "DELETE",
+      .path = "/v1/secrets/{NAME}", .done = "secret {NAME} deleted", .run = cli_run_change,
+      .example = "secret delete crm-key"),
+    V("lookup", "list", "questions to business systems about callers", .method = "GET", .path = "/v1/lookups",
+      .columns = LOOKUP_COLUMNS, .options = only_limit, .run = cli_run_list, .example = "lookup list"),
+    V("lookup", "show", "one look-up", .args = "NAME", .method = "GET", .path = "/v1/lookups/{NAME}",
+      .run = cli_run_show, .example = "lookup show crm"),
+    V("lookup", "set", "create or change a look-up", .args = "NAME", .method = "PATCH", .path = "/v1/lookups/{NAME}",
+      .options = lookup_fields, .done = "lookup {NAME} set", .run = cli_run_set,
+      .example = "lookup set crm --url 'https://crm.example/vip?tel=${caller}' --header X-Api-Key=crm-key "
+                 "--timeout-ms 800\nlookup set crm --on-error vip"),
+    V("lookup", "delete", "remove a look-up that nothing uses", .args = "NAME", .method = "DELETE",
+      .path = "/v1/lookups/{NAME}", .done = "lookup {NAME} deleted", .run = cli_run_change,
+      .example = "lookup delete crm"),
+
     V("token", "list", "tokens of API clients (never the secrets)", .method = "GET", .path = "/v1/tokens",
       .columns = TOKEN_COLUMNS, .options = token_filters, .run = cli_run_list, .example = "token list"),
     V("token", "create", "make a token; its secret is printed this once and kept nowhere", .args = "NAME",
@@ -821,6 +863,8 @@ const char *cli_noun_summary(const char *noun)
         {"flow", "voice menus"},
         {"prompt", "what callers hear: sounds that are uploaded or spoken"},
         {"parameter", "settings of the whole cluster"},
+        {"secret", "keys that business systems want to see"},
+        {"lookup", "questions to business systems about callers"},
         {"token", "keys of API clients"},
         {"events", "what happens, as it happens"},
         {"dns", "records by which phones and trunks find the nodes"},

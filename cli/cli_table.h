@@ -30,6 +30,7 @@ enum cli_type {
     CLI_MEMBERS, /* list of AGENT or AGENT:LEVEL */
     CLI_SKILLS,  /* list of SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL */
     CLI_WHEN,    /* list of TIME-GROUP:KIND:NAME */
+    CLI_HEADERS, /* list of NAME=SECRET */
     CLI_SECRET,  /* a file whose first line is the value */
     CLI_STDIN,   /* flag: the first line of standard input is the value */
 };

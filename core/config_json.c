@@ -35,6 +35,8 @@ static const struct {
     [CFG_AGENT_GROUP] = {"agent_group", &ev__agent_group__descriptor, EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP},
     [CFG_BLACKLIST] = {"blacklist", &ev__blacklist_entry__descriptor, EV__CONFIG_OBJECT__OBJECT_BLACKLIST},
     [CFG_VIP] = {"vip", &ev__vip_entry__descriptor, EV__CONFIG_OBJECT__OBJECT_VIP},
+    [CFG_SECRET] = {"secret", &ev__secret__descriptor, EV__CONFIG_OBJECT__OBJECT_SECRET},
+    [CFG_LOOKUP] = {"lookup", &ev__lookup__descriptor, EV__CONFIG_OBJECT__OBJECT_LOOKUP},
 };
 
 enum cfg_kind config_kind(const char *name)
@@ -304,6 +306,17 @@ static int check_vip(const Ev__VipEntry *v, struct err_info *info)
     return err;
 }
 
+static int check_lookup(const Ev__Lookup *l, struct err_info *info)
+{
+    for (size_t i = 0; i < l->n_headers; i++) {
+        char path[PATH_MAX_BYTES];
+        (void)snprintf(path, sizeof path, "headers[%zu]", i);
+        if ((l->headers[i]->value[0] != 0) == (l->headers[i]->secret[0] != 0))
+            return err_set(info, ERR_INVAL, path, "exactly one of value, secret is needed");
+    }
+    return 0;
+}
+
 int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
 {
     int err = check_message(msg, "", info);
@@ -315,6 +328,7 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
            : kind == CFG_ACCESS_NUMBER ? check_access((const Ev__AccessNumber *)(const void *)msg, info)
            : kind == CFG_HOLIDAY_LIST  ? holiday_list_check((const Ev__HolidayList *)(const void *)msg, info)
            : kind == CFG_PROMPT        ? check_prompt((const Ev__Prompt *)(const void *)msg, info)
+           : kind == CFG_LOOKUP        ? check_lookup((const Ev__Lookup *)(const void *)msg, info)
            : kind == CFG_BLACKLIST
                ? check_number(((const Ev__BlacklistEntry *)(const void *)msg)->number, "number", info)
            : kind == CFG_VIP ? check_vip((const Ev__VipEntry *)(const void *)msg, info)
@@ -640,8 +654,10 @@ int config_from_json(enum cfg_kind kind, const json_t *object, const char *realm
     if (!err) {
         struct err_info local = {0};
         err = config_check(kind, m, &local);
-        /* The secret of a token that exists may be left out: apply knows whether it does. */
+        /* What is secret of an object that exists may be left out: apply knows whether it does. */
         if (err && kind == CFG_TOKEN && strcmp(local.field, "sha256") == 0 && !((Ev__Token *)(void *)m)->sha256[0])
+            err = 0;
+        else if (err && kind == CFG_SECRET && strcmp(local.field, "value") == 0 && !((Ev__Secret *)(void *)m)->value[0])
             err = 0;
         else if (err && info)
             *info = local;

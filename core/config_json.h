@@ -30,6 +30,8 @@ enum cfg_kind {
     CFG_AGENT_GROUP,
     CFG_BLACKLIST,
     CFG_VIP,
+    CFG_SECRET,
+    CFG_LOOKUP,
     CFG_KINDS
 };
 
@@ -68,6 +70,7 @@ ERR_CHECKED int config_ha1(bool sha256, const char *user, const char *realm, con
 /* ---- config_rules.c */
 enum config_format {
     FORMAT_TEXT,       /* any printable UTF-8 */
+    FORMAT_LINE,       /* the same, one line without tabs: a header's value */
     FORMAT_NAME,       /* letters, digits, . _ - */
     FORMAT_NUMBER,     /* what can be dialled: digits, letters, + . _ - */
     FORMAT_DIGITS,     /* 0 to 9 */
@@ -83,6 +86,7 @@ enum config_format {
     FORMAT_HOURS,      /* "08:30-12:00" (core/calendar.h) */
     FORMAT_ZONE,       /* name of a time zone: letters, digits, / _ + - */
     FORMAT_TZ,         /* POSIX TZ string (core/calendar.h) */
+    FORMAT_URL,        /* http:// or https://, with ${caller}, ${called}, ${queue} after the host */
     FORMAT_LIST,       /* repeated: max entries */
     FORMAT_UINT,
     FORMAT_BOOL,

@@ -73,6 +73,7 @@ static const struct config_rule rules[] = {
     {"Queue", "after_call", FORMAT_CHOICE, .choices = "|ready"},
     {"Queue", "ring_max", FORMAT_UINT, .max = ACD_RING_MAX},
     {"Queue", "ring_no_answer", FORMAT_CHOICE, .choices = "|ready|not_ready"},
+    {"Queue", "vip_lookup", FORMAT_NAME, .max = KEY_BYTES},
     {"QueueMember", "agent", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
     {"QueueMember", "level", FORMAT_UINT, .max = 9},
     {"Trunk", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
@@ -160,6 +161,17 @@ static const struct config_rule rules[] = {
     {"PromptVersion", "file", FORMAT_TEXT, .max = 128},
     {"PromptVersion", "by", FORMAT_TEXT, .max = 128},
     {"PromptVersion", "at", FORMAT_TIME, .max = 40},
+    {"Secret", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Secret", "value", FORMAT_LINE, .required = true, .secret = true, .max = 1024},
+    {"Lookup", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Lookup", "url", FORMAT_URL, .required = true, .max = 1024},
+    {"Lookup", "headers", FORMAT_LIST, .max = 8},
+    {"Lookup", "timeout_ms", FORMAT_UINT, .min = 100, .max = 10000, .def = 1000},
+    {"Lookup", "cache_s", FORMAT_UINT, .min = 1, .max = 86400, .def = 300},
+    {"Lookup", "on_error", FORMAT_CHOICE, .choices = "normal|vip"},
+    {"LookupHeader", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"LookupHeader", "value", FORMAT_LINE, .max = 1024},
+    {"LookupHeader", "secret", FORMAT_NAME, .max = KEY_BYTES},
     {"Token", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Token", "sha256", FORMAT_HEX, .required = true, .secret = true, .max = 64},
     {"Token", "role", FORMAT_CHOICE, .choices = "admin|read"},
@@ -386,6 +398,33 @@ static int check_time_text(const struct config_rule *r, const char *value, const
                          "must be a POSIX time zone such as CST-8 or CET-1CEST,M3.5.0,M10.5.0/3");
 }
 
+/* Where a variable stands in place of text: its length, 0 when it is none of them. */
+static size_t url_variable(const char *at)
+{
+    static const char *const known[] = {"${caller}", "${called}", "${queue}"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strncmp(at, known[i], strlen(known[i])) == 0)
+            return strlen(known[i]);
+    return 0;
+}
+
+/* The host is fixed: no caller's number leads a request elsewhere. */
+static bool is_url(const char *url)
+{
+    size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+    size_t host =
+        scheme ? strspn(url + scheme, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]") : 0;
+    if (!host || !strchr("/?", url[scheme + host]))
+        return false;
+    for (const char *p = url + scheme + host; *p;) {
+        size_t variable = *p == '$' ? url_variable(p) : 1;
+        if (!variable || (unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || *p == '#')
+            return false;
+        p += variable;
+    }
+    return true;
+}
+
 int config_check_text(const struct config_rule *r, const char *value, const char *path, struct err_info *info)
 {
     if (!value[0])
@@ -404,6 +443,10 @@ int config_check_text(const struct config_rule *r, const char *value, const char
         return check_time_text(r, value, path, info);
     case FORMAT_TEXT:
         return printable_utf8(value) ? 0 : err_set(info, ERR_INVAL, path, "must be printable UTF-8 text");
+    case FORMAT_LINE:
+        return printable_utf8(value) && !strpbrk(value, "\n\t")
+                   ? 0
+                   : err_set(info, ERR_INVAL, path, "must be one line of printable UTF-8 text");
     case FORMAT_NAME:
         return of_chars(value, "._-") ? 0 : err_set(info, ERR_INVAL, path, "letters, digits, '.', '_' and '-' only");
     case FORMAT_NUMBER:
@@ -441,6 +484,12 @@ int config_check_text(const struct config_rule *r, const char *value, const char
                    ? 0
                    : err_set(info, ERR_INVAL, path, "must be a time such as 2026-03-01T09:30:00Z");
     }
+    case FORMAT_URL:
+        return is_url(value)
+                   ? 0
+                   : err_set(info, ERR_INVAL, path,
+                             "must be http://host/... or https://host/..., printable ASCII, with no variables but "
+                             "${caller}, ${called} and ${queue} after the host");
     case FORMAT_LIST:
     case FORMAT_UINT:
     case FORMAT_BOOL:

@@ -165,6 +165,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_address_state(c, cmd->address_state);
     case EV__COMMAND__BODY_CALL_MOVE:
         return core_call_move(c, cmd->call_move);
+    case EV__COMMAND__BODY_CALL_VIP:
+        return core_call_vip(c, cmd->call_vip);
     case EV__COMMAND__BODY_CALL_END:
         return core_call_end(c, cmd->call_end);
     case EV__COMMAND__BODY__NOT_SET:

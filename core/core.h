@@ -116,6 +116,9 @@ uint64_t core_flow_version(const struct core *c, const char *name);
 /* The text of a flow in a version: *version 0 means the one that is live, and is told which that is. malloc'ed. ERR_NOTFOUND,
  * ERR_NOMEM, or the database's. Former versions are read from the table. */
 ERR_CHECKED int core_flow_definition(const struct core *c, const char *name, uint64_t *version, char **out);
+const Ev__Lookup *core_lookup_config(const struct core *c, const char *name);
+/* NULL: there is none. Not for logs, views or error texts. */
+const char *core_secret(const struct core *c, const char *name);
 const char *core_parameter(const struct core *c, const char *name, const char *fallback);
 /* Likewise a number; fallback also when what is stored is no value that parameter_check would take. */
 uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t fallback);
@@ -247,6 +250,7 @@ struct core_call {
     Ev__FlowRef *const *flows;
     const char *queue;
     uint32_t priority;
+    bool vip;
     struct core_offer offer; /* the first of those who are rung */
     unsigned n_offers;       /* ring all: all of them, that one first; each by an offer of its own */
     const struct core_offer *offers;

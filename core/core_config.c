@@ -33,6 +33,7 @@ LOOKUP(core_queue_config, Ev__Queue, CFG_QUEUE)
 LOOKUP(core_access_number, Ev__AccessNumber, CFG_ACCESS_NUMBER)
 LOOKUP(core_flow, Ev__Flow, CFG_FLOW)
 LOOKUP(core_prompt, Ev__Prompt, CFG_PROMPT)
+LOOKUP(core_lookup_config, Ev__Lookup, CFG_LOOKUP)
 #undef LOOKUP
 
 void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Prompt *p), void *ctx)
@@ -40,6 +41,12 @@ void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Pro
     const struct map_slot *slot;
     for (size_t it = 0; map_next(&c->cfg[CFG_PROMPT], &it, &slot);)
         fn(ctx, (const Ev__Prompt *)(const void *)((const struct cfg *)slot->value)->msg);
+}
+
+const char *core_secret(const struct core *c, const char *name)
+{
+    const struct cfg *o = core_cfg(c, CFG_SECRET, name);
+    return o ? ((const Ev__Secret *)(const void *)o->msg)->value : NULL;
 }
 
 const char *core_parameter(const struct core *c, const char *name, const char *fallback)
@@ -200,6 +207,10 @@ static void keep_secrets(enum cfg_kind kind, ProtobufCMessage *msg, const struct
         const Ev__Token *was = old ? (const Ev__Token *)(const void *)old->msg : NULL;
         if (!t->sha256[0] && was)
             core_pbset(&t->sha256, was->sha256);
+    } else if (kind == CFG_SECRET && old) {
+        Ev__Secret *s = (Ev__Secret *)(void *)msg;
+        if (!s->value[0])
+            core_pbset(&s->value, ((const Ev__Secret *)(const void *)old->msg)->value);
     }
 }
 

@@ -23,7 +23,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
                       q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
         if (strcmp(q->strategy, queue_strategy_name(ACD_RING_ALL)) == 0 || q->ring_max || q->ring_no_answer[0] ||
-            q->after_call[0] || q->vip[0])
+            q->after_call[0] || q->vip[0] || q->vip_lookup[0])
             return 3;
         return served ? 2 : 1;
     }
@@ -46,6 +46,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_BLACKLIST:
     case EV__CONFIG_OBJECT__OBJECT_VIP:
+    case EV__CONFIG_OBJECT__OBJECT_SECRET:
+    case EV__CONFIG_OBJECT__OBJECT_LOOKUP:
         return 3;
     default:
         return 1;
@@ -80,6 +82,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return cmd->call_menu->has_variables || cmd->call_menu->n_flows || cmd->call_menu->need ? 3 : 1;
     case EV__COMMAND__BODY_CALL_DIAL:
         return cmd->call_dial->number[0] || cmd->call_dial->ring_time_s ? 3 : 1;
+    case EV__COMMAND__BODY_CALL_VIP:
+        return 3;
     default:
         return 1;
     }

@@ -367,6 +367,7 @@ int core_leg_update(struct core *c, Ev__LegUpdate *m);
 int core_call_end(struct core *c, const Ev__CallEnd *m);
 int core_offer_answered(struct core *c, Ev__OfferAnswered *m);
 int core_offer_failed(struct core *c, const Ev__OfferFailed *m);
+int core_call_vip(struct core *c, const Ev__CallVip *m);
 /* The call of a command from its owner, or NULL and a refusal. */
 struct call *core_call_of(struct core *c, uint64_t id);
 struct call *core_call_obj(const struct core *c, uint64_t id);

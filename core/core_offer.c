@@ -71,6 +71,30 @@ void core_queue_enter(struct core *c, struct call *k)
     core_ev_call(c, "call.queued", k);
 }
 
+int core_call_vip(struct core *c, const Ev__CallVip *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    Ev__CallState *s = k->st;
+    bool waits = s->phase == CORE_CALL_WAITING;
+    if ((!waits && s->phase != CORE_CALL_OFFERED) || strcmp(s->queue, m->queue) != 0)
+        return core_refuse(c, ERR_STALE, "queue", "the call does not wait in queue %.64s any more", m->queue);
+    if (s->vip)
+        return 0;
+    s->vip = true;
+    core_pbset(&s->vip_said, m->by);
+    if (waits) {
+        if (acd_dequeue(c->acd, s->call_id) != 0)
+            core_oom(); /* the only way to fail: it is known to wait */
+        enqueue(c, k);
+    } else {
+        core_queue_touch(c, s->queue);
+        core_call_touch(c, k);
+    }
+    return 0;
+}
+
 /* Who is rung follows (core_ring_add), then offer_made. d: who decided so, NULL outside queues. */
 static void begin_offer(struct core *c, struct call *k, enum core_call_phase phase, const char *queue, uint32_t ring_s,
                         const struct acd_decision *d)

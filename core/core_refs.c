@@ -95,6 +95,15 @@ int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *
                 core_oom();
         }
         map_free(&seen);
+        return err ? err : need(ch, path, "vip_lookup", CFG_LOOKUP, q->vip_lookup);
+    } else if (o->kind == CFG_LOOKUP) {
+        const Ev__Lookup *l = (const Ev__Lookup *)(const void *)o->msg;
+        int err = 0;
+        for (size_t i = 0; i < l->n_headers && !err; i++) {
+            char field[48];
+            (void)snprintf(field, sizeof field, "headers[%zu].secret", i);
+            err = need(ch, path, field, CFG_SECRET, l->headers[i]->secret);
+        }
         return err;
     } else if (o->kind == CFG_ACCESS_NUMBER) {
         return check_access(ch, (const Ev__AccessNumber *)(const void *)o->msg, path);
@@ -138,8 +147,18 @@ static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufC
 {
     if (other_kind == CFG_AGENT)
         return o->kind == CFG_EXTENSION && strcmp(((const Ev__Agent *)(const void *)other)->extension, o->name) == 0;
+    if (other_kind == CFG_LOOKUP) {
+        const Ev__Lookup *l = (const Ev__Lookup *)(const void *)other;
+        for (size_t i = 0; o->kind == CFG_SECRET && i < l->n_headers; i++) {
+            if (strcmp(l->headers[i]->secret, o->name) == 0)
+                return true;
+        }
+        return false;
+    }
     if (other_kind == CFG_QUEUE) {
         const Ev__Queue *q = (const Ev__Queue *)(const void *)other;
+        if (o->kind == CFG_LOOKUP)
+            return strcmp(q->vip_lookup, o->name) == 0;
         for (size_t i = 0; o->kind == CFG_AGENT && i < q->n_members; i++) {
             if (strcmp(q->members[i]->agent, o->name) == 0)
                 return true;
@@ -203,12 +222,13 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
-    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_ACCESS_NUMBER, CFG_TIME_GROUP, CFG_VIP};
+    static const enum cfg_kind users[] = {CFG_AGENT,         CFG_QUEUE,      CFG_LOOKUP,
+                                          CFG_ACCESS_NUMBER, CFG_TIME_GROUP, CFG_VIP};
     const char *agent;
     if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
         return in_use(ch, o, "agent", agent);
     if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW &&
-        o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST)
+        o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST && o->kind != CFG_SECRET && o->kind != CFG_LOOKUP)
         return 0;
     for (unsigned i = 0; i < sizeof users / sizeof users[0]; i++) {
         const char *by = user_in(ch, o, users[i]);

@@ -174,7 +174,12 @@ static void place_lines(const struct core *c, const struct call *k, const struct
          acd_position(c->acd, s->call_id), acd_waiting(c->acd, q->key));
     if (s->front)
         line(lines, "The call stands at the very front: an offer of it was not answered.");
-    if (s->vip && s->vip_by == CORE_VIP_BY_NUMBER)
+    if (s->vip_said[0])
+        line(lines,
+             strcmp(s->vip_said, "lookup") == 0
+                 ? "The business system says that the caller is a VIP: he goes before all others."
+                 : "The business system could not be asked about the caller, and is set to make him a VIP then.");
+    else if (s->vip && s->vip_by == CORE_VIP_BY_NUMBER)
         line(lines, "The number called is a VIP number: its callers go before all others.");
     else if (s->vip)
         line(lines, "The caller is a VIP by entry %s of %s: VIPs go before all others.", of_entry(s->vip_entry, number),

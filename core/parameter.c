@@ -1,8 +1,29 @@
 #include "core/parameter.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* "none" or http://host:port, without a user: what needs a password is a Secret, and shown nowhere. */
+static int check_proxy(const char *value, struct err_info *info)
+{
+    size_t host = strncmp(value, "http://", 7) == 0
+                      ? strspn(value + 7, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
+                      : 0;
+    const char *port = host ? value + 7 + host : "";
+    unsigned long n = *port == ':' ? strtoul(port + 1, NULL, 10) : 0;
+    bool good = n > 0 && n < 65536 && strspn(port + 1, "0123456789") == strlen(port + 1);
+    return good || strcmp(value, "none") == 0 ? 0
+                                              : err_set(info, ERR_INVAL, "value", "must be http://host:port or none");
+}
+
+static int check_ca(const char *value, struct err_info *info)
+{
+    return strcmp(value, "none") == 0 || strstr(value, "-----BEGIN CERTIFICATE-----")
+               ? 0
+               : err_set(info, ERR_INVAL, "value", "must be certificates in PEM form, or none");
+}
 
 #define DAY_MS 86400000u
 #define PREFIX_MAX 8u
@@ -32,6 +53,10 @@ int parameter_check(const char *name, const char *value, struct err_info *info)
 {
     if (strcmp(name, "outside_prefix") == 0)
         return check_prefix(value, info);
+    if (strcmp(name, "http_proxy") == 0)
+        return check_proxy(value, info);
+    if (strcmp(name, "http_ca") == 0)
+        return check_ca(value, info);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const struct rule *r = &rules[i];
         if (strcmp(r->name, name) != 0)

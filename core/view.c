@@ -50,6 +50,8 @@ static const struct view_kind *find_kind(const char *name)
         {"flow", view_list_config, by_name, false},
         {"prompt", view_list_config, by_name, false},
         {"parameter", view_list_config, by_name, false},
+        {"secret", view_list_config, by_name, false},
+        {"lookup", view_list_config, by_name, false},
         {"token", view_list_config, token, false},
         {"call", view_list_calls, call, false},
         {"cdr", view_list_cdrs, cdr, true},

@@ -50,7 +50,8 @@ ERR_CHECKED int calls_hang_up(struct calls *cs, uint64_t id);
 struct calls_counts {
     uint32_t live;
     uint64_t started, refused, ended, taken_over, given_away;
-    uint64_t rtp_written; /* LegUpdates for RTP numbers that had strayed (call_rtp.c) */
+    uint64_t vip_asked, vip_errors, vips; /* look-ups about callers, those without an answer, callers raised */
+    uint64_t rtp_written;                 /* LegUpdates for RTP numbers that had strayed (call_rtp.c) */
 };
 void calls_get_counts(const struct calls *cs, struct calls_counts *out);
 

@@ -126,6 +126,11 @@ struct call {
     uint32_t play_id;      /* of the list whose end matters; 0 none */
     bool hang_up_after_play;
 
+    /* call_vip.c */
+    struct http_request *vip_request; /* is out */
+    char *vip_key;                    /* under which its answer is remembered */
+    char vip_queue[64];               /* for which he has been asked about */
+
     /* the end */
     const char *end_by; /* static text */
     char end_cause[32];
@@ -149,6 +154,8 @@ struct calls {
     struct ivr_flows library;  /* gives flows to runs */
     struct map flows;          /* "name@version" -> struct ivr_flow, a reference */
     uv_timer_t *rtp_timer;     /* call_rtp.c */
+    struct map vip_answers;    /* call_vip.c */
+    struct list_node vip_order;
 };
 
 /* ---- calls.c */
@@ -266,6 +273,24 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev);
 void call_menu_leave(struct call *k);
 void call_flows_init(struct calls *cs);
 void call_flows_free(struct calls *cs);
+
+/* ---- call_http.c, call_vip.c */
+struct http_answer;
+struct http_ask;
+struct http_request;
+enum call_lane { CALL_LANE_VIP, CALL_LANE_FLOW }; /* http_ask.lane: none takes the room of the other */
+/* As http_client_send, with the cluster's proxy and certificates; done gets the call. */
+ERR_CHECKED int call_http_send(struct call *k, const struct http_ask *ask,
+                               void (*done)(void *, const struct http_answer *), struct http_request **out);
+/* Asks about a caller who has come to a queue; takes the question back when he has left it. */
+void call_vip_follow(struct call *k, const struct core_call *s);
+void call_vip_stop(struct call *k);
+void call_vip_free(struct calls *cs);
+/* `form` with what its variables stand for, URL-encoded. ERR_TOOBIG. */
+ERR_CHECKED int call_vip_url(const char *form, const char *caller, const char *called, const char *queue, char *out,
+                             size_t size);
+/* What an answer says; ERR_INVAL: nothing. */
+ERR_CHECKED int call_vip_read(int status, const char *body, size_t len, bool *vip);
 
 /* ---- call_app.c: echo, tone, feature codes */
 void call_app_begin(struct call *k, const struct core_call *s);

@@ -188,6 +188,7 @@ static void call_leave_table(struct call *k)
     call_timer_stop(&k->end_timer);
     call_timer_stop(&k->adopt_timer);
     call_adopt_drop_ports(k);
+    call_vip_stop(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
     k->dirty = k->adopting = false;
@@ -329,6 +330,8 @@ int calls_start(struct node *n, struct calls **out)
     map_init(&cs->by_id);
     map_init(&cs->let_go);
     call_flows_init(cs);
+    map_init(&cs->vip_answers);
+    list_init(&cs->vip_order);
     map_init(&cs->ports);
     list_init(&cs->dirty);
     list_init(&cs->adopting);
@@ -353,6 +356,7 @@ void calls_stop(struct calls *cs)
     map_free(&cs->let_go);
     map_free(&cs->ports);
     call_flows_free(cs);
+    call_vip_free(cs);
     free(cs);
 }
 
@@ -437,6 +441,7 @@ static void call_reconcile(struct call *k)
         call_end(k, "system", "lost", 0);
         return;
     }
+    call_vip_follow(k, s);
     switch (s->phase) {
     case CORE_CALL_APP:
         call_app_begin(k, s);

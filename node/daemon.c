@@ -15,6 +15,7 @@
 #include "node/call.h"
 #include "node/drain.h"
 #include "node/edge.h"
+#include "node/http_client.h"
 #include "node/lease.h"
 #include "node/metrics.h"
 #include "node/replica.h"
@@ -164,6 +165,8 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
     if (rc == 0)
         rc = sound_start(n);
     if (rc == 0)
+        rc = http_client_start(&n->loop, &(struct http_config){0}, &n->http);
+    if (rc == 0)
         rc = calls_start(n, &n->calls);
     if (rc == 0)
         rc = replica_start(n, bootstrap, info);
@@ -218,6 +221,8 @@ static void daemon_stop(struct daemon *d)
         calls_suspend(n->calls);
     calls_stop(n->calls);
     n->calls = NULL;
+    http_client_stop(n->http);
+    n->http = NULL;
     sip_ua_stop(n->ua, may_act);
     n->ua = NULL;
     metrics_stop(n);

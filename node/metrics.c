@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "node/blobnet.h"
 #include "node/call.h"
+#include "node/http_client.h"
 #include "node/lease.h"
 #include "node/replica.h"
 #include "node/sound.h"
@@ -48,6 +49,9 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
     repl_get_status(n->repl, &r);
     if (n->calls)
         calls_get_counts(n->calls, &k);
+    struct http_counts h = {0};
+    if (n->http)
+        http_client_counts(n->http, &h);
     if (n->media)
         media_engine_get_stats(n->media, &md);
     if (n->ua)
@@ -94,6 +98,19 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         {"everline_media_packets_noise_total", "counter", "Packets dropped as noise.", (double)md.packets_noise},
         {"everline_media_ticks_late_total", "counter", "Media ticks that came late.", (double)md.ticks_late},
         {"everline_media_queue_full_total", "counter", "Media commands or events refused.", (double)md.queue_full},
+        {"everline_http_requests_total", "counter", "Requests to business systems.", (double)h.requests},
+        {"everline_http_answered_total", "counter", "Of these, answered, with whatever status.", (double)h.answered},
+        {"everline_http_timeouts_total", "counter", "Of these, not answered in time.", (double)h.timeouts},
+        {"everline_http_failed_total", "counter", "Of these, failed otherwise.", (double)h.failed},
+        {"everline_http_busy_total", "counter", "Requests refused because too many were under way.", (double)h.busy},
+        {"everline_http_skipped_total", "counter", "Requests not made because the host does not answer.",
+         (double)h.skipped},
+        {"everline_http_active", "gauge", "Requests under way.", h.active},
+        {"everline_http_waiting", "gauge", "Requests that wait for room.", h.waiting},
+        {"everline_http_hosts_down", "gauge", "Business systems that do not answer.", h.hosts_down},
+        {"everline_vip_lookups_total", "counter", "Business systems asked about callers.", (double)k.vip_asked},
+        {"everline_vip_lookup_errors_total", "counter", "Of these, without a usable answer.", (double)k.vip_errors},
+        {"everline_vip_raised_total", "counter", "Callers made VIPs while they waited.", (double)k.vips},
         {"everline_sip_requests_received_total", "counter", "SIP requests received.", (double)s.requests_in},
         {"everline_sip_responses_received_total", "counter", "SIP responses received.", (double)s.responses_in},
         {"everline_sip_invites_received_total", "counter", "INVITE requests received.", (double)s.invites_in},

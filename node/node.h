@@ -18,6 +18,7 @@
 #include "raft/repl.h"
 
 struct api_server;
+struct http_client;
 struct media_engine;
 struct node_blobnet;
 struct node_prompts;
@@ -58,6 +59,7 @@ struct node {
     struct media_engine *media;
     struct sip_ua *ua; /* NULL until the cluster's secrets are known */
     struct calls *calls;
+    struct http_client *http;
     struct node_addresses *addresses;
     struct node_lease *lease;
     struct node_drain *drain;

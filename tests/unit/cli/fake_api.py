@@ -27,7 +27,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                    "answered": 0, "queues": []}),
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "after_call": "", "quiet": False, "music": "", "welcome": "", "announce_first_s": 0, "announce_every_s": 0, "announce": [],
                                  "announce_agent": False, "announce_position_max": 0,
-                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
+                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "vip_lookup": "", "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
     "agent-states": ("AgentStateConfig", "name", {"name_zh": "", "name_en": "", "code": "", "reasons": [], "reason_required": False, "limit_s": 0,
                                                   "then": "ready", "counts_as": "break", "built_in": False}),
@@ -44,6 +44,8 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "flows": ("Flow", "name", {}),
     "parameters": ("Parameter", "name", {}),
     "tokens": ("Token", "name", {}),
+    "secrets": ("Secret", "name", {}),
+    "lookups": ("Lookup", "name", {"headers": [], "timeout_ms": 1000, "cache_s": 300, "on_error": "normal"}),
 }
 HIDDEN = ("password", "ha1_md5", "ha1_sha256", "sha256", "token")
 
@@ -162,7 +164,7 @@ class State:
         for k, v in body.items():
             if k == "password":
                 new["has_password"] = True
-            elif k not in HIDDEN:
+            elif k not in HIDDEN and (path, k) != ("secrets", "value"):
                 new[k] = v
         new["version"] = (old["version"] if old else 0) + 1
         new["updated_at"] = NOW
