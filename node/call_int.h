@@ -126,6 +126,11 @@ struct call {
     uint32_t play_id;      /* of the list whose end matters; 0 none */
     bool hang_up_after_play;
 
+    /* call_http.c: the http node that the flow waits at */
+    struct http_request *http_request; /* is out */
+    uv_timer_t *http_timer;
+    bool http_music;
+
     /* call_vip.c */
     struct http_request *vip_request; /* is out */
     char *vip_key;                    /* under which its answer is remembered */
@@ -282,6 +287,10 @@ enum call_lane { CALL_LANE_VIP, CALL_LANE_FLOW }; /* http_ask.lane: none takes t
 /* As http_client_send, with the cluster's proxy and certificates; done gets the call. */
 ERR_CHECKED int call_http_send(struct call *k, const struct http_ask *ask,
                                void (*done)(void *, const struct http_answer *), struct http_request **out);
+/* The request of the http node that the flow has come to; its answer, or that there is none, is told to the flow. */
+void call_http_ask(struct call *k);
+/* The flow waits for it no longer, whatever became of it. */
+void call_http_stop(struct call *k);
 /* Asks about a caller who has come to a queue; takes the question back when he has left it. */
 void call_vip_follow(struct call *k, const struct core_call *s);
 void call_vip_stop(struct call *k);

@@ -204,8 +204,8 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
     case IVR_ACT_TIME:
         call_menu_ask_time(k);
         break;
-    case IVR_ACT_HTTP: /* nobody to ask: the flow says what comes then */
-        call_menu_tell(k, &(struct ivr_event){.type = IVR_EV_HTTP});
+    case IVR_ACT_HTTP:
+        call_http_ask(k);
         break;
     }
 }
@@ -443,6 +443,7 @@ void call_menu_begin(struct call *k, const struct core_call *s)
 
 void call_menu_leave(struct call *k)
 {
+    call_http_stop(k);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->wait_timer);
     k->play_id = 0;

@@ -189,6 +189,7 @@ static void call_leave_table(struct call *k)
     call_timer_stop(&k->adopt_timer);
     call_adopt_drop_ports(k);
     call_vip_stop(k);
+    call_http_stop(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
     k->dirty = k->adopting = false;

@@ -24,7 +24,7 @@
 #include "base/err.h"
 
 #define HTTP_URL_MAX 2048u                     /* bytes, with the NUL */
-#define HTTP_HEADERS_MAX 16u                   /* of a request */
+#define HTTP_HEADERS_MAX 20u                   /* of a request */
 #define HTTP_HEADER_MAX 4096u                  /* bytes of one header of a request */
 #define HTTP_BODY_MAX (64u * 1024)             /* bytes of a request */
 #define HTTP_RESPONSE_MAX (1024u * 1024)       /* bytes: the most that max_bytes may ask for */
