@@ -127,7 +127,7 @@ static int rig_answer(struct rig_conn *c, const char *request)
     if (strncmp(path, "/ok", 3) == 0)
         return rig_say(c, "200 OK", "Set-Cookie: a=b\r\n", "{\"vip\":true}");
     if (strncmp(path, "/garbage", 8) == 0)
-        (void)rig_write(c, "\001\002 not HTTP at all\r\n\r\n", 24);
+        (void)rig_write(c, "\001\002 not HTTP at all\r\n\r\n", 22);
     if (strncmp(path, "/half", 5) == 0)
         (void)rig_write(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", 41);
     if (strncmp(path, "/huge", 5) == 0)
