@@ -140,6 +140,19 @@ int core_flow_definition(const struct core *c, const char *name, uint64_t *versi
 
 /* ---- what programs before level 3 know of flows */
 
+/* {"text": ...}, for synthesis */
+static bool says_texts(const json_t *node, const char *field)
+{
+    size_t i;
+    const json_t *prompt;
+    json_array_foreach(json_object_get(node, field), i, prompt)
+    {
+        if (json_object_get(prompt, "text"))
+            return true;
+    }
+    return false;
+}
+
 static bool node_is_of_level_1(const json_t *node)
 {
     static const char *const types[] = {"play", "menu", "queue", "agent", "language", "parent", "top", "hangup"};
@@ -150,7 +163,8 @@ static bool node_is_of_level_1(const json_t *node)
         known |= strcmp(types[i], type) == 0;
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         known &= !json_object_get(node, later[i]);
-    return known;
+    return known && !says_texts(node, "prompts") && !says_texts(node, "invalid_prompts") &&
+           !says_texts(node, "timeout_prompts");
 }
 
 uint32_t core_flow_level(const char *definition)

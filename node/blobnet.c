@@ -9,6 +9,7 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "node/blobnet_int.h"
+#include "node/spoken.h"
 
 #define SERVING_MAX 32u /* pieces that are read for others at once; over it they are told to ask elsewhere */
 #define OFFER_AGAIN_US 1000000u
@@ -53,6 +54,20 @@ void blobnet_say(struct node_blobnet *b, uint64_t peer, enum blob_msg_kind kind,
     int rc = b->n->repl ? repl_send(b->n->repl, peer, out, sizeof out) : ERR_CLOSED;
     if (rc)
         log_debug("blob", "node %llu cannot be told: %s", (unsigned long long)peer, err_text(rc));
+}
+
+void blobnet_tell_spoken(struct node *n, const char *key, const char *blob)
+{
+    uint8_t out[BLOB_MSG_SPOKEN_BYTES];
+    struct blob_msg m = {.kind = BLOB_MSG_SPOKEN};
+    struct repl_peer_info peers[BLOBNET_PEERS_MAX];
+    size_t count = n->repl ? repl_peers(n->repl, peers, BLOBNET_PEERS_MAX) : 0;
+    snprintf(m.name, sizeof m.name, "%s", key);
+    snprintf(m.blob, sizeof m.blob, "%s", blob);
+    blob_msg_encode(out, &m);
+    for (size_t i = 0; i < count && i < BLOBNET_PEERS_MAX; i++)
+        if (!peers[i].self && peers[i].up && repl_send(n->repl, peers[i].id, out, sizeof out))
+            log_debug("blob", "node %s cannot be told", peers[i].name);
 }
 
 /* ---- serving pieces */
@@ -291,6 +306,9 @@ bool blobnet_message(struct node *n, uint64_t peer, const void *data, size_t len
         break;
     case BLOB_MSG_PIECE:
         blobnet_fetch_piece(b, peer, &m);
+        break;
+    case BLOB_MSG_SPOKEN:
+        spoken_heard(n, &m);
         break;
     case BLOB_MSG_KINDS:
         break;

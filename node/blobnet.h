@@ -31,6 +31,8 @@ void blobnet_note(struct node *n, const char *name, bool there);
 ERR_CHECKED int blobnet_spread(struct node *n, const char *name, uint64_t bytes, blobnet_done_fn *done, void *ctx);
 /* Gets it from whoever has it, for as long as it takes (done may be NULL: nobody waits). `urgent`: before what is fetched in the background. */
 ERR_CHECKED int blobnet_fetch(struct node *n, const char *name, bool urgent, blobnet_done_fn *done, void *ctx);
+/* All nodes that are up learn that the text with this key is in this blob, which is on our disk (node/spoken.h). */
+void blobnet_tell_spoken(struct node *n, const char *key, const char *blob);
 /* Stops asking for what nobody waits for and `wanted` does not name any more. */
 void blobnet_forget(struct node *n, const struct map *wanted);
 

@@ -23,6 +23,8 @@ void calls_stop(struct calls *cs);
 void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_invite_info *info);
 /* Core: call `id` changed in the entry that was just applied. Remembered until calls_reconcile. */
 void calls_changed(struct calls *cs, uint64_t id);
+/* A flow was stored: what it says by synthesis is made ahead of the callers. */
+void calls_flow_changed(struct calls *cs, const char *name);
 /* Carries out what the changes ask for; after the entry's answers have been delivered. */
 void calls_reconcile(struct calls *cs);
 /* Core: a node came or went. Phones that are being rung through it are looked at in calls_reconcile. */

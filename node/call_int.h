@@ -122,8 +122,9 @@ struct call {
     bool ivr_waiting;                 /* a commit is in flight: keys are kept */
     char keys[CALL_KEYS_MAX];
     unsigned n_keys;
-    uint32_t play_from_ms; /* the next list begins so far in: a prompt that a former owner had begun */
-    uint32_t play_id;      /* of the list whose end matters; 0 none */
+    struct call_saying *saying; /* what it says once its texts are spoken (call_say.c); NULL: nothing */
+    uint32_t play_from_ms;      /* the next list begins so far in: a prompt that a former owner had begun */
+    uint32_t play_id;           /* of the list whose end matters; 0 none */
     bool hang_up_after_play;
 
     /* call_http.c: the http node that the flow waits at */
@@ -187,6 +188,16 @@ typedef void call_done_fn(struct call *k, int status, const struct core_answer *
 ERR_CHECKED int call_propose(struct call *k, Ev__Command *cmd, call_done_fn *done);
 ERR_CHECKED int call_propose_later(struct call *k, Ev__Command *cmd, unsigned patience_ms, call_done_fn *done);
 int call_sip_status(int err);
+
+/* ---- call_say.c */
+/* Plays to the caller, once texts among it are spoken; until then he hears nothing new. */
+void call_say(struct call *k, const char *language, const struct ivr_prompt_ref *refs, unsigned n);
+/* What was still to be said is not. */
+void call_hush(struct call *k);
+
+/* ---- call_menu.c */
+/* The flow in that version, 0: the live one, which is told; belongs to the cache. NULL: there is none. */
+struct ivr_flow *call_flow_get(struct calls *cs, const char *name, uint64_t *version);
 
 /* ---- call_adopt.c */
 /* Builds legs and media from state. False: not yet (its address is being bound), or it has come to an end by that. */
@@ -258,6 +269,13 @@ void call_play_music(struct call_leg *l);
 void call_play_attention(struct call_leg *l);
 void call_play_ringback(struct call_leg *l);
 /* Resolves the prompts of a menu action. */
+/* Either. */
+struct call_word {
+    const char *key;  /* of the prompt store */
+    const char *text; /* that synthesis has spoken; left out when it has not */
+};
+void call_play_words(struct call_leg *l, const char *language, const struct call_word *words, unsigned n,
+                     uint32_t *play_id);
 void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned n,
                     uint32_t *play_id);
 void call_on_media(void *ctx, struct media_stream *s, const struct media_event *ev);

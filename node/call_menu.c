@@ -59,8 +59,7 @@ static struct ivr_flow *call_flow_parse(struct calls *cs, const char *name, uint
     return flow;
 }
 
-/* The flow in that version, 0: the live one, which is told; belongs to the cache. NULL: there is none. */
-static struct ivr_flow *call_flow_get(struct calls *cs, const char *name, uint64_t *version)
+struct ivr_flow *call_flow_get(struct calls *cs, const char *name, uint64_t *version)
 {
     char key[CALL_FLOW_KEY_MAX];
     if (!*version)
@@ -173,9 +172,10 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
 {
     switch (act->type) {
     case IVR_ACT_PLAY:
-        call_play_refs(&k->a, ivr_run_language(k->ivr), act->prompts, act->n_prompts, &k->play_id);
+        call_say(k, ivr_run_language(k->ivr), act->prompts, act->n_prompts);
         break;
     case IVR_ACT_STOP:
+        call_hush(k);
         k->play_id = 0;
         if (k->a.media)
             media_stream_stop_play(k->a.media);
@@ -364,6 +364,8 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev)
     bool moved = false;
     for (unsigned i = 0; i < n; i++)
         moved |= actions[i].type == IVR_ACT_MOVED;
+    if (moved)
+        call_hush(k);
     if (moved) {
         call_menu_stop_now(k, actions, n);
         int rc = call_menu_commit(k, actions, n);

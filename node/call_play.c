@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "node/call_int.h"
+#include "node/spoken.h"
 
 /* The ringing tone of the Chinese network (YD/T 1366): 450 Hz, one second on, four off. */
 #define CALL_RINGBACK_HZ 450
@@ -81,22 +82,42 @@ uint64_t call_play_length_ms(const struct call *k, const char *language, const c
     return samples * 1000u / PROMPT_RATE_HZ;
 }
 
+static unsigned call_play_text(struct call_leg *l, const char *language, const char *text, struct media_item *items,
+                               unsigned n)
+{
+    struct prompt *p = NULL;
+    int rc = n < MEDIA_ITEMS_MAX ? spoken_get(call_node(l->call), language, text, NULL, &p) : ERR_TOOBIG;
+    if (rc) {
+        log_warn("call", "%s: a text in %s is left out: %s", l->call->text_id, language, err_text(rc));
+        return n;
+    }
+    items[n] = (struct media_item){.kind = MEDIA_PROMPT, .prompt = p};
+    return n + 1;
+}
+
+void call_play_words(struct call_leg *l, const char *language, const struct call_word *words, unsigned count,
+                     uint32_t *play_id)
+{
+    struct media_item items[MEDIA_ITEMS_MAX];
+    unsigned n = 0;
+    for (unsigned i = 0; i < count; i++)
+        n = words[i].key ? call_play_add(l, language, words[i].key, items, n)
+                         : call_play_text(l, language, words[i].text, items, n);
+    call_play_items(l, items, call_play_nonempty(items, n), play_id);
+}
+
 void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned count,
                     uint32_t *play_id)
 {
-    struct media_item items[MEDIA_ITEMS_MAX];
-    const char *keys[SPEAK_KEYS_MAX];
+    struct call_word words[MEDIA_ITEMS_MAX];
     unsigned n = 0;
     for (unsigned i = 0; i < count; i++) {
-        int m = 1;
-        if (refs[i].value)
-            m = speak_keys(language, refs[i].value, keys, SPEAK_KEYS_MAX);
-        else
-            keys[0] = refs[i].key;
-        for (int j = 0; j < m; j++)
-            n = call_play_add(l, language, keys[j], items, n);
+        const char *keys[SPEAK_KEYS_MAX];
+        int m = refs[i].value ? speak_keys(language, refs[i].value, keys, SPEAK_KEYS_MAX) : 1;
+        for (int j = 0; j < m && n < MEDIA_ITEMS_MAX; j++)
+            words[n++] = (struct call_word){refs[i].value ? keys[j] : refs[i].key, refs[i].text};
     }
-    call_play_items(l, items, call_play_nonempty(items, n), play_id);
+    call_play_words(l, language, words, n, play_id);
 }
 
 /* NULL: silence. A prompt that is lacking is no reason for that. */

@@ -141,6 +141,7 @@ int call_sip_status(int err)
 static void call_destroy(void *obj)
 {
     struct call *k = obj;
+    call_hush(k);
     ivr_run_free(k->ivr);
     free(k->a.remote_sdp);
     free(k->a.local_sdp);

@@ -20,6 +20,7 @@
 #include "node/metrics.h"
 #include "node/replica.h"
 #include "node/sound.h"
+#include "node/spoken.h"
 #include "node/supervisor.h"
 #include "node/uploaded.h"
 #include "telephony/media.h"
@@ -165,6 +166,8 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
     if (rc == 0)
         rc = sound_start(n);
     if (rc == 0)
+        rc = spoken_start(n);
+    if (rc == 0)
         rc = http_client_start(&n->loop, &(struct http_config){0}, &n->http);
     if (rc == 0)
         rc = calls_start(n, &n->calls);
@@ -213,6 +216,7 @@ static void daemon_stop(struct daemon *d)
     lease_stop(n);
     drain_stop(n);
     sound_stop(n);
+    spoken_stop(n);
     uploaded_stop(n);
     blobnet_stop(n);
     /* Cut off, its calls may be another's by now; when it cannot go on they soon will be: they hear nothing from here. */

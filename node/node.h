@@ -23,6 +23,7 @@ struct media_engine;
 struct node_blobnet;
 struct node_prompts;
 struct node_sounds;
+struct node_spoken;
 struct node_addresses;
 struct node_api;
 struct node_drain;
@@ -56,6 +57,7 @@ struct node {
     struct node_blobnet *blobnet;
     struct node_prompts *uploaded;
     struct node_sounds *sounds;
+    struct node_spoken *spoken;
     struct media_engine *media;
     struct sip_ua *ua; /* NULL until the cluster's secrets are known */
     struct calls *calls;

@@ -125,6 +125,8 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
     case CORE_EV_CONFIG:
         if (strcmp(ev->kind, "prompt") == 0 || strcmp(ev->kind, "parameter") == 0)
             uploaded_changed(n);
+        else if (strcmp(ev->kind, "flow") == 0 && n->calls && n->replica->leader_ready)
+            calls_flow_changed(n->calls, ev->name); /* one node for all: the others get the sounds */
         break;
     case CORE_EV_AGENT:
     case CORE_EV_QUEUE:

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/blobnet.h"
+#include "node/spoken.h"
 #include "telephony/prompt.h"
 
 #define SWEEP_MS 600000u
@@ -251,6 +252,8 @@ static void care_run(uv_work_t *work)
     int rc = c->checks ? blobs_each(store, care_check, c) : 0;
     if (rc)
         log_warn("blob", "files cannot be checked: %s", err_text(rc));
+    if (spoken_keep(c->u->n, &c->keep))
+        return; /* out of memory: nothing is removed this time */
     if (blobs_sweep(store, care_keeps, c, SWEEP_GRACE_S) > 0)
         log_info("blob", "files that no prompt names are removed");
 }

@@ -41,7 +41,7 @@ static unsigned ivr_sounds_of(struct ivr_run *r, const struct ivr_say *say, unsi
 {
     const char *keys[SPEAK_KEYS_MAX];
     const struct speak_value *v = &say->value;
-    if (say->key)
+    if (say->key || say->speech)
         return 1;
     if (say->text) {
         char *text = r->spoken_text[slot];
@@ -64,18 +64,50 @@ static unsigned ivr_fixed_sounds(struct ivr_run *r, const struct ivr_prompt_list
     return n;
 }
 
+struct ivr_speech {
+    const struct ivr_run *run;
+    bool secret;
+};
+
+static void ivr_speech_reads(void *ctx, const char *name)
+{
+    struct ivr_speech *s = ctx;
+    bool secret = false;
+    (void)ivr_run_variable(s->run, name, &secret);
+    s->secret |= secret;
+}
+
+/* A text for synthesis with its values; NULL: nothing is left of it, or a value of it is secret (its sound would be kept). */
+static const char *ivr_speech_of(struct ivr_run *r, const char *speech)
+{
+    struct ivr_speech reads = {r, false};
+    if (r->n_speech == IVR_SPEECH_MAX || ivr_text_check(speech, false, ivr_speech_reads, &reads, NULL) != 0 ||
+        reads.secret)
+        return NULL;
+    char *text = r->speech[r->n_speech++];
+    (void)ivr_text_fill(speech, IVR_TEXT_PLAIN, ivr_lookup, r, text, sizeof r->speech[0]);
+    return text[strspn(text, " \t\n")] ? text : NULL;
+}
+
 static void ivr_append(struct ivr_run *r, struct ivr_action *a, const struct ivr_prompt_list *list, unsigned *room)
 {
     for (unsigned i = 0; list && i < list->n; i++) {
         const struct ivr_say *say = &list->at[i];
         unsigned slot = a->n_prompts;
+        if (say->speech) {
+            const char *text = ivr_speech_of(r, say->speech);
+            if (text)
+                a->prompts[a->n_prompts++] = (struct ivr_prompt_ref){.text = text};
+            continue;
+        }
         unsigned sounds = say->text ? ivr_sounds_of(r, say, slot) : 0;
         if (say->text && (sounds == 0 || sounds > *room))
             continue;
         *room -= sounds;
-        a->prompts[a->n_prompts++] = (struct ivr_prompt_ref){say->key, say->key    ? NULL
-                                                                       : say->text ? &r->spoken[slot]
-                                                                                   : &say->value};
+        a->prompts[a->n_prompts++] = (struct ivr_prompt_ref){.key = say->key,
+                                                             .value = say->key    ? NULL
+                                                                      : say->text ? &r->spoken[slot]
+                                                                                  : &say->value};
     }
 }
 
@@ -91,6 +123,7 @@ void ivr_play(struct ivr_steps *s, const struct ivr_prompt_list *first)
         return;
     }
     struct ivr_action *a = ivr_act(s, IVR_ACT_PLAY, n->name);
+    r->n_speech = 0;
     a->barge_in = n->barge_in && n->type != IVR_NODE_HANGUP;
     unsigned room = MEDIA_ITEMS_MAX - ivr_fixed_sounds(r, first) - ivr_fixed_sounds(r, &n->prompts);
     ivr_append(r, a, first, &room);

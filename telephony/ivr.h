@@ -44,6 +44,9 @@ const char *ivr_flow_name(const struct ivr_flow *f);
 void ivr_flow_references(const struct ivr_flow *f,
                          void (*cb)(void *ctx, const char *kind, const char *name, const char *path), void *ctx);
 
+/* Texts for synthesis that are known without a call, in each language: they can be spoken ahead. */
+void ivr_flow_texts(const struct ivr_flow *f, void (*cb)(void *ctx, const char *language, const char *text), void *ctx);
+
 /* ---- events in */
 
 enum ivr_event_type {
@@ -89,11 +92,14 @@ enum ivr_action_type {
      * a request must bear being asked twice (ivr_request.id is the same then). The caller may leave meanwhile. */
     IVR_ACT_HTTP,
 };
-/* One of the two; valid as long as the action. */
+/* One of the three; valid as long as the action. */
 struct ivr_prompt_ref {
     const char *key;                 /* or NULL */
     const struct speak_value *value; /* or NULL */
+    const char *text;                /* for speech synthesis, or NULL */
 };
+#define IVR_SPEECH_MAX 4u          /* texts for synthesis that a node says in one go */
+#define IVR_SPEECH_BYTES_MAX 1000u /* of one, with its values and its NUL: longer ones are cut */
 #define IVR_SKILLS_MAX 8
 /* What a caller needs in the queue, beyond what his call brings along. Valid as long as the action. */
 struct ivr_queue_need {

@@ -7,8 +7,9 @@
 #include "telephony/ivr_int.h"
 #include "telephony/media.h"
 
-#define IVR_PROMPT_FORMS                                                                                           \
-    "a prompt key, or one of number, ordinal, digits, money, date, time, datetime with its value, as {\"money\": " \
+#define IVR_PROMPT_FORMS                                                                                              \
+    "a prompt key, {\"text\": \"what to say\"}, or one of number, ordinal, digits, money, date, time, datetime with " \
+    "its value, as {\"money\": "                                                                                      \
     "\"12.50\"}"
 #define IVR_TEXT_BYTES_MAX 4096u
 #define IVR_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
@@ -135,9 +136,14 @@ static int ivr_parse_value(struct ivr_parser *p, struct ivr_node *n, const char 
     struct err_info why;
     enum speak_kind kind;
     const char *text = json_string_value(v);
+    snprintf(path, sizeof path, "%s.%.20s", where, name);
+    if (strcmp(name, "text") == 0) {
+        if (text && (!text[strspn(text, " \t\n")] || strlen(text) >= IVR_SPEECH_BYTES_MAX))
+            return ivr_refuse(p, n, path, "must be 1 to %u bytes", IVR_SPEECH_BYTES_MAX - 1);
+        return ivr_parse_text(p, n, path, v, false, &out->speech);
+    }
     if (!speak_kind_of(name, &kind))
         return ivr_refuse(p, n, where, "'%.20s' is no kind of value: must be " IVR_PROMPT_FORMS, name);
-    snprintf(path, sizeof path, "%s.%.20s", where, name);
     if (json_is_integer(v) && (kind == SPEAK_NUMBER || kind == SPEAK_ORDINAL)) {
         snprintf(integer, sizeof integer, "%lld", (long long)json_integer_value(v));
         text = integer;
@@ -192,18 +198,23 @@ static int ivr_count_sounds(const char *language, const struct ivr_prompt_list *
 {
     const struct ivr_prompt_list *lists[] = {a, b};
     const char *keys[SPEAK_KEYS_MAX];
+    unsigned texts = 0;
     int sounds = 0;
     for (unsigned l = 0; l < 2; l++)
         for (unsigned i = 0; i < lists[l]->n; i++) {
             const struct ivr_say *say = &lists[l]->at[i];
-            int m = say->key    ? 1
-                    : say->text ? (speak_language(language) ? 0 : ERR_UNSUPPORTED)
-                                : speak_keys(language, &say->value, keys, SPEAK_KEYS_MAX);
+            bool spoken =
+                !say->speech || speak_language(language); /* the languages that synthesis has voices for, too */
+            texts += say->speech != NULL;
+            int m = !spoken                   ? ERR_UNSUPPORTED
+                    : say->key || say->speech ? 1
+                    : say->text               ? (speak_language(language) ? 0 : ERR_UNSUPPORTED)
+                                              : speak_keys(language, &say->value, keys, SPEAK_KEYS_MAX);
             if (m < 0)
                 return m;
             sounds += m;
         }
-    return sounds;
+    return texts > IVR_SPEECH_MAX ? ERR_TOOBIG : sounds;
 }
 
 int ivr_check_sounds(struct ivr_parser *p, struct ivr_node *n, const char *field, const struct ivr_prompt_list *a,
@@ -212,8 +223,11 @@ int ivr_check_sounds(struct ivr_parser *p, struct ivr_node *n, const char *field
     for (unsigned i = 0; i < p->flow->n_languages; i++) {
         const char *language = p->flow->languages[i];
         int sounds = ivr_count_sounds(language, a, b);
+        if (sounds == ERR_TOOBIG)
+            return ivr_refuse(p, n, field, "more than %u texts for synthesis in one go", IVR_SPEECH_MAX);
         if (sounds < 0)
-            return ivr_refuse(p, n, field, "values cannot be spoken in language '%s', only in zh and en", language);
+            return ivr_refuse(p, n, field, "values and texts cannot be spoken in language '%s', only in zh and en",
+                              language);
         if (sounds > MEDIA_ITEMS_MAX)
             return ivr_refuse(p, n, field, "%d sounds in one go in language '%s', more than %d", sounds, language,
                               MEDIA_ITEMS_MAX);

@@ -461,3 +461,20 @@ void ivr_flow_references(const struct ivr_flow *f,
         ivr_refer_node(&r);
     }
 }
+
+static void ivr_tell_texts(const struct ivr_flow *f, const struct ivr_prompt_list *list,
+                           void (*cb)(void *ctx, const char *language, const char *text), void *ctx)
+{
+    for (unsigned i = 0; i < list->n; i++)
+        for (unsigned k = 0; list->at[i].speech && !ivr_text_varies(list->at[i].speech) && k < f->n_languages; k++)
+            cb(ctx, f->languages[k], list->at[i].speech);
+}
+
+void ivr_flow_texts(const struct ivr_flow *f, void (*cb)(void *ctx, const char *language, const char *text), void *ctx)
+{
+    for (unsigned i = 0; i < f->n_nodes; i++) {
+        ivr_tell_texts(f, &f->nodes[i].prompts, cb, ctx);
+        ivr_tell_texts(f, &f->nodes[i].invalid, cb, ctx);
+        ivr_tell_texts(f, &f->nodes[i].timeout, cb, ctx);
+    }
+}

@@ -72,6 +72,7 @@ extern const struct ivr_kind ivr_kinds[IVR_NODE_TYPES];
 struct ivr_say {
     const char *key;
     const char *text;         /* template */
+    const char *speech;       /* template of a text for synthesis */
     struct speak_value value; /* kind and weekday count with `text` as well */
 };
 struct ivr_prompt_list {
@@ -221,6 +222,8 @@ struct ivr_run {
     char caller_id[IVR_VALUE_MAX];
     struct speak_value spoken[IVR_PROMPTS_MAX];
     char spoken_text[IVR_PROMPTS_MAX][SPEAK_TEXT_MAX + 1];
+    char speech[IVR_SPEECH_MAX][IVR_SPEECH_BYTES_MAX];
+    unsigned n_speech;
 };
 struct ivr_steps {
     struct ivr_run *run;

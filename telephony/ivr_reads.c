@@ -39,7 +39,7 @@ static void ivr_reads_prompts(struct ivr_reads *r, const struct ivr_prompt_list 
     for (unsigned i = 0; i < list->n; i++) {
         char where[48];
         snprintf(where, sizeof where, "%.30s[%u]", field, i);
-        ivr_reads_text(r, list->at[i].text, where);
+        ivr_reads_text(r, list->at[i].speech ? list->at[i].speech : list->at[i].text, where);
     }
 }
 

@@ -42,6 +42,10 @@ static void trial_prompt(char *out, size_t size, const char *language, const str
         snprintf(out + at, size - at, " %s", p->key);
         return;
     }
+    if (p->text) {
+        snprintf(out + at, size - at, " text(%s)", p->text);
+        return;
+    }
     int n = speak_keys(language, p->value, keys, SPEAK_KEYS_MAX);
     at += (size_t)snprintf(out + at, size - at, " %s(", speak_kind_name(p->value->kind));
     for (int i = 0; i < n && at < size; i++)

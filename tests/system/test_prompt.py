@@ -103,6 +103,7 @@ class Prompt(CallCase):
         c.must("prompt", "delete", "other", node=0)
 
         self.spoken()
+        self.texts()
         self.damaged(first)
         self.replaced(first)
 
@@ -117,6 +118,35 @@ class Prompt(CallCase):
         rows = self.cluster.must("prompt", "versions", "closed", "-o", "json").json
         self.assertEqual({r["language"]: r["text"] for r in rows}, {"en": "We are closed today.", "zh": "今天休息。"})
         self.assertEqual(self.cluster.ccctl("prompt", "say", "closed", "--text", "x", "--language", "xx").code, 1)
+
+    def texts(self):
+        """A flow says texts: what is fixed is made when it is stored, and is on all nodes; a caller who is taken over hears them too."""
+        flow = {"languages": ["en"], "start": "a", "nodes": {
+            "a": {"type": "menu", "prompts": [{"text": "Please wait a moment, we are looking for somebody who can help you with that."}],
+                  "keys": {"1": "b"}, "timeout_s": 1, "retries": 9, "on_fail": "c"},
+            "b": {"type": "hangup", "prompts": [{"text": "It is ${caller} who calls."}]}, "c": {"type": "hangup"}}}
+        for path, body in (("/v1/flows/texts", {"definition": flow}), ("/v1/access-numbers/10021", {"flow": "texts"})):
+            r = self.a.api("PUT", path, body)
+            self.assertIn(r.status, (200, 201), r)
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/access-numbers/10021").status == 200, 10, "%s has the number" % n.name)
+            wait_for(lambda: any(self.whole(n, sha) for sha in self.spoken_files(n)), 20, "%s has the sound" % n.name)
+        call = self.caller(self.b).invite("10021").wait_answered()
+        self.hears_speech(call)
+        call.rtp.send_digits("1")
+        call.wait_ended(20)  # the text with the caller's number is made meanwhile
+        wait_for(lambda: len(self.spoken_files(self.b)) == 2, 10, "both texts are kept")
+
+    def spoken_files(self, node):
+        found = {}
+        for name in os.listdir(os.path.join(node.data, "spoken")):
+            with open(os.path.join(node.data, "spoken", name)) as f:
+                found[name] = f.read()
+        return {sha for name, sha in found.items() if "." not in name}
+
+    def hears_speech(self, call):
+        at = call.rtp.mark()
+        wait_for(lambda: rms(call.rtp.received[at:]) > 300, 15, "speech is heard")
 
     def damaged(self, sha256):
         """A file that was changed behind our back is found by its hash and fetched again."""
@@ -135,11 +165,15 @@ class Prompt(CallCase):
         those that are not played now."""
         call = self.caller(self.c).invite("10020").wait_answered()
         call.rtp.wait_tone(700, seconds=0.5, share=0.8, deadline=15)
+        listener = self.caller(self.c).invite("10021").wait_answered()
+        self.hears_speech(listener)
         self.c.kill9()
         at = call.rtp.mark()
         call.rtp.wait_tone(700, seconds=0.5, share=0.8, deadline=15, after=at)
+        self.hears_speech(listener)
         call.rtp.send_digits("0")
         call.wait_ended()
+        listener.hangup()
         self.cluster.must("node", "remove", self.c.name, node=0, deadline=60)
         fresh = self.cluster.add_node()
         for blob in {v["sha256"] for v in self.a.api("GET", "/v1/prompts/promo").json["sounds"][0]["versions"]}:

@@ -103,6 +103,8 @@ RIG_FN void say_prompts(char *out, size_t size, const struct ivr_action *a)
         const char *gap = i ? " " : "";
         if (p->key)
             snprintf(out + at, size - at, "%s%s", gap, p->key);
+        else if (p->text)
+            snprintf(out + at, size - at, "%s<%s>", gap, p->text);
         else if (p->value->kind == SPEAK_NUMBER)
             snprintf(out + at, size - at, "%s#%llu", gap, (unsigned long long)p->value->whole);
         else if (p->value->kind == SPEAK_DIGITS)

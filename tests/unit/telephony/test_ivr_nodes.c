@@ -480,6 +480,47 @@ START_TEST(states_that_are_refused)
 }
 END_TEST
 
+/* ---- texts for synthesis */
+
+static void note_text(void *ctx, const char *language, const char *text)
+{
+    char *out = ctx;
+    size_t at = strlen(out);
+    snprintf(out + at, 200 - at, "%s:%s;", language, text);
+}
+
+START_TEST(texts_are_told_with_their_values)
+{
+    struct ivr_flow *f = flow_with("'a':{'type':'set','set':{'name':'Li'},'next':'b'},"
+                                   "'b':{'type':'hangup','prompts':['ding',{'text':'Hello ${name}'},{'text':'It costs $$5.'},"
+                                   "{'text':'${name}${name}'},{'text':'Bye.'},{'number':7}]}");
+    struct ivr_run *r = run_of(f, NULL);
+    char texts[200] = "";
+    told(f, &r, "start", "at b; play! ding <Hello Li> <It costs $5.> <LiLi> <Bye.> #7");
+    told(f, &r, "restored", "at b; play! ding <Hello Li> <It costs $5.> <LiLi> <Bye.> #7");
+    ivr_flow_texts(f, note_text, texts);
+    ck_assert_str_eq(texts, "zh:Bye.;en:Bye.;");
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+
+    /* what is secret is not kept as a sound */
+    f = flow_with("'a':{'type':'collect','variable':'pin','secret':true,'max':1,'next':'b','on_fail':'b'},"
+                  "'b':{'type':'hangup','prompts':[{'text':'It is ${pin}.'},{'digits':'${pin}'}]}");
+    r = run_of(f, NULL);
+    told(f, &r, "start", "at a; timer 5000");
+    told(f, &r, "key 7", "timer 0; at b; play! =7");
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+
+    /* what has no words is left out */
+    f = flow_with("'a':{'type':'set','set':{'name':''},'next':'b'},'b':{'type':'hangup','prompts':[{'text':' ${name}'},'bye']}");
+    r = run_of(f, NULL);
+    told(f, &r, "start", "at b; play! bye");
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+}
+END_TEST
+
 /* ---- what is refused */
 
 #define END ",'z':{'type':'hangup'}"
@@ -540,6 +581,12 @@ START_TEST(refusals)
          "column 1"},
         {"'a':{'type':'play','prompts':[{'time':'${x}','weekday':true}],'next':'z'}" END, "nodes.a.prompts[0].weekday",
          "weekday"},
+        {"'a':{'type':'hangup','prompts':[{'text':' '}]}", "nodes.a.prompts[0].text", "1 to 999 bytes"},
+        {"'a':{'type':'hangup','prompts':[{'text':7}]}", "nodes.a.prompts[0].text", "must be a text"},
+        {"'a':{'type':'hangup','prompts':[{'text':'${x'}]}", "nodes.a.prompts[0].text", "column 1"},
+        {"'a':{'type':'hangup','prompts':[{'text':'x','weekday':true}]}", "nodes.a.prompts[0].weekday", "date"},
+        {"'a':{'type':'hangup','prompts':[{'text':'1'},{'text':'2'},{'text':'3'},{'text':'4'},{'text':'5'}]}", "nodes.a.prompts",
+         "more than 4 texts"},
         {"'a':{'type':'set','set':{'x':'1'},'next':'b'},'b':{'type':'time','cases':[{'group':'g','next':'a'}],'else':'"
          "a'}",
          "nodes.a", "circle"},
@@ -748,6 +795,7 @@ int main(void)
     tcase_add_test(t, flows_call_flows);
     tcase_add_test(t, flows_that_are_not_there);
     tcase_add_test(t, states_that_are_refused);
+    tcase_add_test(t, texts_are_told_with_their_values);
     tcase_add_test(t, refusals);
     tcase_add_test(t, what_is_asked_of_new_flows);
     tcase_add_test(t, references);
