@@ -2,7 +2,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
-#include "http_rig.h"
+#include "tests/unit/node/http_rig.h"
 #include "node/http_client.h"
 #include "tests/unit/suite.h"
 
