@@ -222,8 +222,7 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
-    static const enum cfg_kind users[] = {CFG_AGENT,         CFG_QUEUE,      CFG_LOOKUP,
-                                          CFG_ACCESS_NUMBER, CFG_TIME_GROUP, CFG_VIP};
+    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_LOOKUP, CFG_ACCESS_NUMBER, CFG_TIME_GROUP, CFG_VIP};
     const char *agent;
     if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
         return in_use(ch, o, "agent", agent);
