@@ -143,8 +143,9 @@ static int add_agent(struct api_request *q, json_t *agents, const json_t *member
 
 void api_queue_status(struct api_request *q)
 {
-    static const char *const names[] = {"name",      "display_name", "strategy",        "waiting", "available",
-                                        "logged_in", "talking",      "longest_wait_ms", "entries", NULL};
+    static const char *const names[] = {
+        "name",    "display_name", "strategy",         "waiting",         "available", "logged_in",
+        "talking", "waiting_home", "estimated_wait_s", "longest_wait_ms", "entries",   NULL};
     struct view_query vq = {.kind = "queue", .key = q->params[0]};
     json_t *queue = NULL;
     if (!api_view(q, &vq, &queue))

@@ -353,6 +353,42 @@ static json_t *header_value(const char *text, size_t n)
     return json_pack("{s:o?,s:o?}", "name", json_stringn(text, name), "secret", json_stringn(eq + 1, n - name - 1));
 }
 
+/* "sales:after:60", "sales:behind:10", "sales:longer:120" */
+static json_t *further_value(const char *text, size_t n)
+{
+    const char *how = memchr(text, ':', n), *end = text + n;
+    const char *number = how ? memchr(how + 1, ':', (size_t)(end - how - 1)) : NULL;
+    json_int_t value;
+    if (!number || !part_number(number + 1, (size_t)(end - number - 1), &value))
+        return NULL;
+    size_t len = (size_t)(number - how - 1);
+    const char *field = len == 5 && strncmp(how + 1, "after", 5) == 0    ? "after_wait_s"
+                        : len == 6 && strncmp(how + 1, "behind", 6) == 0 ? "if_waiting"
+                        : len == 6 && strncmp(how + 1, "longer", 6) == 0 ? "if_estimated_s"
+                                                                         : NULL;
+    return field ? json_pack("{s:o?,s:I}", "queue", json_stringn(text, (size_t)(how - text)), field, value) : NULL;
+}
+
+/* TYPE:TARGET; "hangup" alone, or with the prompts to play before. All three fields are said: what was there before is replaced. */
+static json_t *action_value(const char *text)
+{
+    const char *colon = strchr(text, ':'), *rest = colon ? colon + 1 : "";
+    size_t type = strcspn(text, ":");
+    if (!*text)
+        return json_null();
+    json_t *prompts = json_array();
+    bool ends = type == 6 && strncmp(text, "hangup", 6) == 0;
+    while (ends && *rest && prompts) {
+        size_t n = strcspn(rest, ",");
+        if (json_array_append_new(prompts, json_stringn(rest, n)) != 0) {
+            json_decref(prompts);
+            return NULL;
+        }
+        rest += n + (rest[n] == ',');
+    }
+    return json_pack("{s:o?,s:s,s:o}", "type", json_stringn(text, type), "target", rest, "prompts", prompts);
+}
+
 static json_t *list_value(json_t *list, const char *text, const struct cli_option *o)
 {
     while (*text && list) {
@@ -361,13 +397,16 @@ static json_t *list_value(json_t *list, const char *text, const struct cli_optio
                       : o->type == CLI_SKILLS  ? skill_value(text, n)
                       : o->type == CLI_WHEN    ? when_value(text, n)
                       : o->type == CLI_HEADERS ? header_value(text, n)
+                      : o->type == CLI_FURTHER ? further_value(text, n)
                                                : json_stringn(text, n);
         if (!one || json_array_append_new(list, one) != 0) {
             const char *form = o->type == CLI_MEMBERS   ? "AGENT or AGENT:LEVEL"
                                : o->type == CLI_SKILLS  ? "SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL"
                                : o->type == CLI_HEADERS ? "NAME=SECRET"
                                : o->type == CLI_WHEN    ? "TIME-GROUP:flow|queue|app|extension|agent:NAME"
-                                                        : "text";
+                               : o->type == CLI_FURTHER
+                                   ? "QUEUE:after:SECONDS, QUEUE:behind:PLACE or QUEUE:longer:SECONDS"
+                                   : "text";
             fprintf(stderr, "ccctl: --%s \"%.*s\": expected %s\n", o->name, (int)n, text, form);
             return NULL;
         }
@@ -417,12 +456,18 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
     case CLI_SKILLS:
     case CLI_WHEN:
     case CLI_HEADERS:
+    case CLI_FURTHER:
         v = json_object_get(body, o->field);
         v = v ? json_incref(v) : json_array();
         if (!list_value(v, value, o)) {
             json_decref(v);
             return NULL;
         }
+        return v;
+    case CLI_ACTION:
+        v = action_value(value);
+        if (!v)
+            fprintf(stderr, "ccctl: --%s: the text is not UTF-8\n", o->name);
         return v;
     case CLI_SECRET:
     case CLI_STDIN:

@@ -42,6 +42,10 @@ const struct cli_option cli_globals[] = {
     {                                                             \
         name, 0, CLI_BOOL, "yes|no", field, help, "yes no", false \
     }
+#define ACTION(name, field, help)                                                                           \
+    {                                                                                                       \
+        name, 0, CLI_ACTION, "ACTION", field, help, "flow: queue: agent: extension: outside: hangup", false \
+    }
 #define LIMIT                                                                           \
     {                                                                                   \
         "limit", 0, CLI_NUMBER, "N", NULL, "at most N rows (default: all)", NULL, false \
@@ -68,6 +72,8 @@ static const struct cli_option agent_fields[] = {
     TEXT("type", "TYPE", "type", "agent or supervisor", "agent supervisor"),
     NUMBER("level", "0-9", "level", "level, 9 highest, in queues whose membership names none"),
     TEXT("region", "NAME", "region", "home region, for queues that prefer it", NULL),
+    {"customer", 0, CLI_LIST, "NUMBER", "customers",
+     "all callers anew whose own agent this is; repeat it or separate by commas", NULL, true},
     {"skill", 0, CLI_SKILLS, "SKILL[:LEVEL[:UNTIL]]", "skills",
      "all skills anew, UNTIL a time such as 2026-12-31T00:00:00Z; repeat it or separate by commas", NULL, true},
     NUMBER("min-busy", "SECONDS", "min_busy_s", "least time not ready; 0: as the group says"),
@@ -135,6 +141,22 @@ static const struct cli_option queue_fields[] = {
     BOOL("announce-agent", "announce_agent", "the caller hears the number of the agent who answers"),
     NUMBER("max-waiting", "N", "max_waiting", "callers that may wait; 0: no limit"),
     TEXT("vip-lookup", "NAME", "vip_lookup", "look-up that says whether a caller is a VIP; \"\" for none", "@lookup"),
+    ACTION("full-action", "full_action",
+           "done with callers beyond that: flow:NAME, queue:NAME, agent:NUMBER, extension:NUMBER, outside:NUMBER, "
+           "hangup or "
+           "hangup:PROMPT,...; \"\" for none: they are refused"),
+    {"overflow", 0, CLI_FURTHER, "QUEUE:CONDITION:N", "overflow",
+     "all queues anew in which its callers wait as well: QUEUE:after:SECONDS of waiting, QUEUE:behind:PLACE, "
+     "QUEUE:longer:SECONDS "
+     "(estimated wait); \"\" for none",
+     NULL, true},
+    NUMBER("dedicated-wait", "SECONDS", "dedicated_wait_s", "so long a caller waits for his own agent alone"),
+    NUMBER("keep-idle", "N", "keep_idle", "members that calls of campaigns leave idle"),
+    NUMBER("max-wait", "SECONDS", "max_wait_s", "after so much waiting --max-wait-action is done; 0: never"),
+    ACTION("max-wait-action", "max_wait_action", "where a caller then goes, as --full-action"),
+    NUMBER("no-agents-wait", "SECONDS", "no_agents_wait_s",
+           "the same while no member is logged in; 0: at once, if --no-agents-action is given"),
+    ACTION("no-agents-action", "no_agents_action", "where a caller then goes, as --full-action"),
     {"member", 'm', CLI_MEMBERS, "AGENT[:LEVEL]", "members", "all members anew; repeat it or separate by commas",
      "@agent", true},
     END,
@@ -224,6 +246,7 @@ static const struct cli_option number_fields[] = {
     TEXT("outside", "NUMBER", "outside", "leads to this number outside, through a trunk", NULL),
     NUMBER("priority", "N", "priority", "of its callers in queues"),
     BOOL("vip", "vip", "its callers go first in queues"),
+    TEXT("dedicated-agent", "NUMBER", "dedicated_agent", "own agent of its callers", "@agent"),
     TEXT("region", "NAME", "region", "region of its callers", NULL),
     {"skill", 0, CLI_SKILLS, "SKILL[:LEVEL]", "skills",
      "what its callers need, at this level or more; repeat it or separate by commas", NULL, true},
@@ -420,11 +443,12 @@ static const struct cli_option audit_filters[] = {
     "NAME=name CODE=code ZH=name_zh EN=name_en REASONS=reasons LIMIT=limit_s THEN=then COUNTS-AS=counts_as " \
     "| REQUIRED=reason_required/yes BUILT-IN=built_in/yes VERSION=version"
 #define GROUP_COLUMNS "NAME=name DISPLAY-NAME=display_name MIN-BUSY=min_busy_s WRAP-UP=wrap_up_s | VERSION=version"
-#define QUEUE_COLUMNS                                                                                               \
-    "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available TALKING=talking LOGGED-IN=logged_in " \
-    "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                   \
-    "| DISPLAY-NAME=display_name QUIET=quiet/yes MUSIC=music WELCOME=welcome ANNOUNCE=announce MAX=max_waiting "    \
-    "PREFER=preferences STEP=priority_step_s "                                                                      \
+#define QUEUE_COLUMNS                                                                                            \
+    "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms ESTIMATE=estimated_wait_s AVAILABLE=available "        \
+    "TALKING=talking LOGGED-IN=logged_in "                                                                       \
+    "MEMBERS=members/count STRATEGY=strategy RING=ring_time_s WRAP-UP=wrap_up_s "                                \
+    "| DISPLAY-NAME=display_name QUIET=quiet/yes MUSIC=music WELCOME=welcome ANNOUNCE=announce MAX=max_waiting " \
+    "PREFER=preferences STEP=priority_step_s "                                                                   \
     "TARGET=target_s RING-MAX=ring_max NO-ANSWER=ring_no_answer VERSION=version"
 #define CALL_COLUMNS                                                                                               \
     "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "              \
@@ -432,7 +456,7 @@ static const struct cli_option audit_filters[] = {
     "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension OUT-TRUNK=out_trunk FLOW=flow NODE=flow_node " \
     "LANGUAGE=language "                                                                                           \
     "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "             \
-    "CONNECTED=connected_at/time LEGS=legs/count"
+    "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count"
 #define CDR_COLUMNS                                                                                                    \
     "CALL=call_id ARRIVED=arrived_at/time CALLER=caller CALLED=called QUEUE=queue AGENT=agent WAIT=wait_ms/ms "        \
     "TALK=talk_ms/ms "                                                                                                 \
@@ -440,7 +464,7 @@ static const struct cli_option audit_filters[] = {
     "ANSWERED-BY=answered_by FLOW=flow OWNER=owner ANSWERED=answered_at/time MENU=menu_at/time QUEUED=queued_at/time " \
     "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms "                 \
     "STATUS=sip_status "                                                                                               \
-    "OFFERS=offers TAKEN-OVER=taken_over/yes LOST=quality.rx_lost"
+    "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost"
 #define EXTENSION_COLUMNS                                                                                   \
     "NUMBER=number NAME=display_name REGISTERED=registrations/count AT=registrations.node CONTACT=contact " \
     "PASSWORD=has_password/yes DISABLED=disabled/yes | SITE=site URI=registrations.uri "                    \

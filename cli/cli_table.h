@@ -31,6 +31,8 @@ enum cli_type {
     CLI_SKILLS,  /* list of SKILL, SKILL:LEVEL or SKILL:LEVEL:UNTIL */
     CLI_WHEN,    /* list of TIME-GROUP:KIND:NAME */
     CLI_HEADERS, /* list of NAME=SECRET */
+    CLI_FURTHER, /* list of QUEUE:CONDITION:N, CONDITION being after, behind or longer */
+    CLI_ACTION,  /* TYPE:TARGET or hangup[:PROMPT,...] of the action set (core/action.h); "" for none */
     CLI_SECRET,  /* a file whose first line is the value */
     CLI_STDIN,   /* flag: the first line of standard input is the value */
 };

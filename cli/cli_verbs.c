@@ -215,16 +215,18 @@ int cli_run_queue_status(struct cli_run *r)
         rc = cli_run_printed(cli_out_object(&r->out, q));
     } else if (rc == CLI_EXIT_OK) {
         json_t *one = json_pack("[O]", q);
-        rc = cli_run_printed(cli_out_list(&r->out, one,
-                                          "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms AVAILABLE=available "
-                                          "TALKING=talking LOGGED-IN=logged_in STRATEGY=strategy",
-                                          NULL));
+        rc = cli_run_printed(cli_out_list(
+            &r->out, one,
+            "NAME=name WAITING=waiting LONGEST=longest_wait_ms/ms ESTIMATE=estimated_wait_s AVAILABLE=available "
+            "TALKING=talking LOGGED-IN=logged_in STRATEGY=strategy",
+            NULL));
         fputs("\nwaiting\n", r->out.to);
         if (rc == CLI_EXIT_OK)
-            rc = cli_run_printed(cli_out_list(&r->out, json_object_get(q, "entries"),
-                                              "POSITION=position CALL=call_id CALLER=caller FOR=queued_at/age "
-                                              "STATE=state/state PRIORITY=priority VIP=vip/yes",
-                                              "nobody"));
+            rc = cli_run_printed(cli_out_list(
+                &r->out, json_object_get(q, "entries"),
+                "POSITION=position CALL=call_id CALLER=caller HOME=home ESTIMATE=estimated_wait_s FOR=queued_at/age "
+                "STATE=state/state PRIORITY=priority VIP=vip/yes",
+                "nobody"));
         fputs("\nagents\n", r->out.to);
         if (rc == CLI_EXIT_OK)
             rc = cli_run_printed(

@@ -322,6 +322,17 @@ int acd_member_del(struct acd *a, uint32_t queue, uint32_t agent)
     return 0;
 }
 
+unsigned acd_queues_of(const struct acd *a, uint32_t agent, uint32_t out[ACD_QUEUES_PER_AGENT_MAX])
+{
+    const struct acd_agent *who = acd_find_agent(a, agent);
+    unsigned n = 0;
+    if (!who)
+        return 0;
+    for (const struct list_node *it = who->members.next; it != &who->members; it = it->next)
+        out[n++] = list_entry(it, const struct acd_member, of_agent)->queue->key;
+    return n;
+}
+
 /* ---- agents */
 
 struct acd_agent *acd_need_agent(struct acd *a, uint32_t key)

@@ -87,6 +87,8 @@ ERR_CHECKED int acd_queue_del(struct acd *a, uint32_t queue);
 /* Creates or changes. An agent need not be made known in any other way. ERR_TOOBIG: in too many queues. */
 ERR_CHECKED int acd_member_set(struct acd *a, uint32_t queue, uint32_t agent, uint32_t level);
 ERR_CHECKED int acd_member_del(struct acd *a, uint32_t queue, uint32_t agent);
+/* The queues that he is a member of: how many. */
+unsigned acd_queues_of(const struct acd *a, uint32_t agent, uint32_t out[ACD_QUEUES_PER_AGENT_MAX]);
 /* Region (0: none) and skills, in all his queues. Skills are ascending and distinct, else ERR_INVAL. */
 ERR_CHECKED int acd_agent_set(struct acd *a, uint32_t agent, uint64_t region, const struct acd_skill *skills,
                               unsigned n);
@@ -155,7 +157,13 @@ bool acd_decide(struct acd *a, struct acd_decision *out);
 
 /* Position 1..n of a waiting call in its home queue, 0 if it does not wait. Logarithmic. */
 uint32_t acd_position(const struct acd *a, uint64_t call);
+/* The same in the i-th queue that it waits in, whose key is *queue; 0: past the last. */
+uint32_t acd_place(const struct acd *a, uint64_t call, unsigned i, uint32_t *queue);
 uint32_t acd_waiting(const struct acd *a, uint32_t queue);
+/* Whose home it is: without those who have overflowed to it. */
+uint32_t acd_waiting_home(const struct acd *a, uint32_t queue);
+/* Calls that are dedicated to the agent. */
+uint32_t acd_waiting_own(const struct acd *a, uint32_t agent);
 uint32_t acd_waiting_all(const struct acd *a); /* in all queues together */
 uint32_t acd_available(const struct acd *a, uint32_t queue);
 /* The i-th (0-based) waiting call of a queue in order of service; false past the end. Logarithmic. */

@@ -109,6 +109,13 @@ static int check_queues(const struct acd *a, uint32_t *ready, struct err_info *i
         const struct acd_queue *q = otree_entry(n, const struct acd_queue, by_key);
         if (!otree_check(&q->waiting) || !otree_check(&q->lanes) || !otree_check(&q->cells) || !otree_check(&q->open))
             return wrong(info, "queue", q->key, "a tree is out of order");
+        uint32_t home = 0;
+        for (const struct otree_node *o = otree_first(&q->waiting); o; o = otree_next(o)) {
+            const struct acd_place *p = otree_entry(o, const struct acd_place, in_queue);
+            home += p == p->waiter->places;
+        }
+        if (home != q->home)
+            return wrong(info, "queue", q->key, "callers of its own miscounted");
         int rc = check_lanes(q, info);
         rc = rc ? rc : check_cells(q, info);
         if (rc)

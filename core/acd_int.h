@@ -80,7 +80,7 @@ struct acd_queue {
     struct otree_node by_key; /* acd.queues */
     uint32_t key;
     struct acd_rules rules;
-    uint32_t available;
+    uint32_t available, home; /* home: callers whose first queue it is */
     struct otree waiting, lanes, cells, open;
     struct list_node members; /* acd_member.of_queue */
 };

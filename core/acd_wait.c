@@ -259,6 +259,7 @@ int acd_enqueue(struct acd *a, const struct acd_call *call)
         return rc;
     }
     otree_insert(&a->waiters, &w->by_key);
+    w->places[0].queue->home++;
     for (unsigned i = 0; i < call->n_queues; i++) {
         struct acd_place *p = &w->places[i];
         otree_insert(&p->queue->waiting, &p->in_queue);
@@ -276,6 +277,7 @@ int acd_enqueue(struct acd *a, const struct acd_call *call)
 
 void acd_drop_waiter(struct acd *a, struct acd_waiter *w)
 {
+    w->places[0].queue->home--;
     for (unsigned i = 0; i < w->call.n_queues; i++) {
         otree_remove(&w->places[i].queue->waiting, &w->places[i].in_queue);
         out_of_lane(a, &w->places[i]);
@@ -349,10 +351,31 @@ uint32_t acd_position(const struct acd *a, uint64_t call)
     return w ? otree_rank(&w->places[0].in_queue) + 1 : 0;
 }
 
+uint32_t acd_place(const struct acd *a, uint64_t call, unsigned i, uint32_t *queue)
+{
+    const struct acd_waiter *w = acd_find_waiter(a, call);
+    if (!w || i >= w->call.n_queues)
+        return 0;
+    *queue = w->call.queues[i];
+    return otree_rank(&w->places[i].in_queue) + 1;
+}
+
 uint32_t acd_waiting(const struct acd *a, uint32_t queue)
 {
     const struct acd_queue *q = acd_find_queue(a, queue);
     return q ? otree_count(&q->waiting) : 0;
+}
+
+uint32_t acd_waiting_home(const struct acd *a, uint32_t queue)
+{
+    const struct acd_queue *q = acd_find_queue(a, queue);
+    return q ? q->home : 0;
+}
+
+uint32_t acd_waiting_own(const struct acd *a, uint32_t agent)
+{
+    const struct acd_agent *who = acd_find_agent(a, agent);
+    return who ? otree_count(&who->own.places) : 0;
 }
 
 uint32_t acd_waiting_all(const struct acd *a)

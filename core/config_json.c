@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/action.h"
 #include "core/agent_state.h"
 #include "core/config_json.h"
 #include "core/queue_rules.h"
@@ -95,6 +96,11 @@ static char **text_at(const ProtobufCMessage *m, const ProtobufCFieldDescriptor 
     return at(m, f->offset);
 }
 
+static ProtobufCMessage **message_at(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    return at(m, f->offset);
+}
+
 static size_t count_of(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 {
     return *(size_t *)at(m, f->quantifier_offset);
@@ -156,6 +162,9 @@ static int check_message(const ProtobufCMessage *m, const char *prefix, struct e
             return err_set(info, ERR_UNSUPPORTED, path, "no rule for this field");
         if (f->label == PROTOBUF_C_LABEL_REPEATED) {
             err = check_list(m, f, r, path, info);
+        } else if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
+            const ProtobufCMessage *inner = *message_at(m, f);
+            err = inner ? check_message(inner, path, info) : 0;
         } else if (f->type == PROTOBUF_C_TYPE_STRING) {
             err = config_check_text(r, *text_at(m, f), path, info);
         } else if (f->type == PROTOBUF_C_TYPE_UINT32) {
@@ -164,6 +173,8 @@ static int check_message(const ProtobufCMessage *m, const char *prefix, struct e
                 err = err_set(info, ERR_RANGE, path, "must be %u to %u", r->min, r->max);
         }
     }
+    if (!err && m->descriptor == &ev__action__descriptor)
+        err = action_check((const Ev__Action *)(const void *)m, prefix, info);
     return err;
 }
 
@@ -207,6 +218,37 @@ static int check_agent_state(const Ev__AgentState *s, struct err_info *info)
     return 0;
 }
 
+struct of_queue {
+    const char *name;
+    struct err_info *info;
+};
+
+static int not_itself(void *ctx, const Ev__Action *a, const char *path)
+{
+    const struct of_queue *q = ctx;
+    if (strcmp(a->type, "queue") != 0 || strcmp(a->target, q->name) != 0)
+        return 0;
+    char field[PATH_MAX_BYTES];
+    path_of(field, path, "target");
+    return err_set(q->info, ERR_INVAL, field, "must be another queue");
+}
+
+static int check_overflow(const Ev__Queue *q, size_t i, struct err_info *info)
+{
+    const Ev__QueueOverflow *o = q->overflow[i];
+    char path[PATH_MAX_BYTES];
+    path_item(path, "overflow", i);
+    if ((o->after_wait_s != 0) + (o->if_waiting != 0) + (o->if_estimated_s != 0) != 1)
+        return err_set(info, ERR_INVAL, path, "exactly one of after_wait_s, if_waiting, if_estimated_s is needed");
+    if (strcmp(o->queue, q->name) == 0)
+        return err_set(info, ERR_INVAL, path, "must be another queue");
+    for (size_t k = 0; k < i; k++) {
+        if (strcmp(o->queue, q->overflow[k]->queue) == 0)
+            return twice(info, "overflow", i, ".queue", o->queue);
+    }
+    return 0;
+}
+
 static int check_queue(const Ev__Queue *q, struct err_info *info)
 {
     for (size_t i = 0; i < q->n_preferences; i++) {
@@ -215,7 +257,14 @@ static int check_queue(const Ev__Queue *q, struct err_info *info)
                 return twice(info, "preferences", i, "", q->preferences[i]);
         }
     }
-    return 0;
+    for (size_t i = 0; i < q->n_overflow; i++) {
+        int err = check_overflow(q, i, info);
+        if (err)
+            return err;
+    }
+    if (q->max_wait_s && !q->max_wait_action)
+        return err_set(info, ERR_INVAL, "max_wait_action", "must say what is done after max_wait_s");
+    return action_each(&q->base, not_itself, &(struct of_queue){q->name, info});
 }
 
 /* A place to lead callers to: one. */
@@ -409,6 +458,8 @@ static json_t *message_json(const ProtobufCMessage *m, bool mask)
         json_t *v = NULL;
         if (f->label == PROTOBUF_C_LABEL_REPEATED)
             v = list_json(m, f, mask);
+        else if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+            v = *message_at(m, f) ? message_json(*message_at(m, f), mask) : json_null();
         else if (f->type == PROTOBUF_C_TYPE_STRING)
             v = text_json(r, *text_at(m, f), mask);
         else if (f->type == PROTOBUF_C_TYPE_UINT32)
@@ -513,6 +564,8 @@ static int field_from_json(ProtobufCMessage *m, const ProtobufCFieldDescriptor *
         return err_set(info, ERR_UNSUPPORTED, path, "no rule for this field");
     if (f->label == PROTOBUF_C_LABEL_REPEATED)
         return list_from_json(m, f, r, v, path, info);
+    if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+        return message_from_json(f->descriptor, v, path, message_at(m, f), info);
     if (f->type == PROTOBUF_C_TYPE_STRING)
         return text_from_json(r, v, path, text_at(m, f), info);
     if (f->type == PROTOBUF_C_TYPE_BOOL) {

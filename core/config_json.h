@@ -38,6 +38,7 @@ enum cfg_kind {
 #define CONFIG_PROMPT_VERSIONS_MAX 10u /* kept of each language of a prompt */
 #define CONFIG_ANNOUNCE_MAX 4u         /* parts of an announcement */
 #define CONFIG_SERVED_H_MAX 2160u      /* hours: the longest last_served_h */
+#define CONFIG_CUSTOMERS_MAX 5000u     /* of one agent */
 
 /* CFG_NONE when there is no such kind. */
 enum cfg_kind config_kind(const char *name);
@@ -88,6 +89,7 @@ enum config_format {
     FORMAT_TZ,         /* POSIX TZ string (core/calendar.h) */
     FORMAT_URL,        /* http:// or https://, with ${caller}, ${called}, ${queue} after the host */
     FORMAT_LIST,       /* repeated: max entries */
+    FORMAT_OBJECT,     /* another message, with rules of its own; null in JSON: none */
     FORMAT_UINT,
     FORMAT_BOOL,
 };

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/acd.h"
+#include "core/action.h"
 #include "core/calendar.h"
 #include "core/config_json.h"
 
@@ -74,6 +75,25 @@ static const struct config_rule rules[] = {
     {"Queue", "ring_max", FORMAT_UINT, .max = ACD_RING_MAX},
     {"Queue", "ring_no_answer", FORMAT_CHOICE, .choices = "|ready|not_ready"},
     {"Queue", "vip_lookup", FORMAT_NAME, .max = KEY_BYTES},
+    {"Queue", "max_wait_s", FORMAT_UINT, .max = 86400},
+    {"Queue", "max_wait_action", FORMAT_OBJECT, .max = 1},
+    {"Queue", "no_agents_wait_s", FORMAT_UINT, .max = 86400},
+    {"Queue", "no_agents_action", FORMAT_OBJECT, .max = 1},
+    {"Queue", "full_action", FORMAT_OBJECT, .max = 1},
+    {"Queue", "overflow", FORMAT_LIST, .max = ACD_PLACES_MAX - 1},
+    {"Queue", "keep_idle", FORMAT_UINT, .max = 5000},
+    {"Queue", "dedicated_wait_s", FORMAT_UINT, .max = 86400},
+    {"QueueOverflow", "queue", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"QueueOverflow", "after_wait_s", FORMAT_UINT, .max = 86400},
+    {"QueueOverflow", "if_waiting", FORMAT_UINT, .max = 1000000},
+    {"QueueOverflow", "if_estimated_s", FORMAT_UINT, .max = 86400},
+    {"Agent", "customers", FORMAT_LIST, .max = CONFIG_CUSTOMERS_MAX},
+    {"Agent", "customers[]", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
+    {"AccessNumber", "dedicated_agent", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"Action", "type", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Action", "target", FORMAT_NUMBER, .max = KEY_BYTES},
+    {"Action", "prompts", FORMAT_LIST, .max = ACTION_PROMPTS_MAX},
+    {"Action", "prompts[]", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"QueueMember", "agent", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
     {"QueueMember", "level", FORMAT_UINT, .max = 9},
     {"Trunk", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
@@ -491,6 +511,7 @@ int config_check_text(const struct config_rule *r, const char *value, const char
                              "must be http://host/... or https://host/..., printable ASCII, with no variables but "
                              "${caller}, ${called} and ${queue} after the host");
     case FORMAT_LIST:
+    case FORMAT_OBJECT:
     case FORMAT_UINT:
     case FORMAT_BOOL:
         break;

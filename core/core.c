@@ -189,6 +189,7 @@ static int run_command(struct core *c, const struct core_item *it, struct core_a
     Ev__Command *cmd = it->len ? ev__command__unpack(NULL, it->len, it->data) : NULL;
     c->ans = ans;
     c->commands_total++;
+    c->serial++;
     if (!cmd) {
         /* The same bytes fail on every node: a refusal like any other. */
         (void)core_refuse(c, ERR_INVAL, "", "command cannot be decoded");
@@ -220,6 +221,8 @@ static int run_command(struct core *c, const struct core_item *it, struct core_a
             core_idem_keep(c, key, hash);
     }
     core_decide(c);
+    while (core_wait_due(c)) /* whoever can be served is, before he is sent away for having waited too long */
+        core_decide(c);
     if (ans->code)
         c->refused_total++;
     c->cmd = NULL;
@@ -231,6 +234,7 @@ static int run_command(struct core *c, const struct core_item *it, struct core_a
 
 static void flush(struct core *c)
 {
+    c->serial++;
     core_calls_flush(c);
     core_agents_flush(c);
     list_foreach_safe(it, &c->dirty_nodes) {
@@ -244,6 +248,7 @@ static void flush(struct core *c)
     }
     core_addresses_flush(c);
     core_events_flush(c);
+    core_wait_flush(c); /* events tell of queues: what is reckoned from is written with them */
     const struct storage_val v[] = {
         storage_int(c->index),       storage_int(c->term),
         storage_int(c->now_us),      storage_int(c->feature_level),
@@ -298,6 +303,7 @@ int core_apply(struct core *c, uint64_t index, uint64_t term, const struct core_
         log_error("core", "entry %llu cannot be applied: %s", (unsigned long long)index, err_text(err));
         return err;
     }
+    c->serial++;
     for (unsigned i = 0; i < c->n_ev && c->hooks.on_event; i++)
         c->hooks.on_event(c->hooks.ctx, index, &c->ev[i]);
     core_events_reset(c);
@@ -328,8 +334,8 @@ uint64_t core_next_due_us(const struct core *c)
 {
     uint64_t due = 0;
     const struct heap_item *top[] = {heap_top(&c->wraps), heap_top(&c->expiries), heap_top(&c->skills),
-                                     heap_top(&c->limits)};
-    for (int i = 0; i < 4; i++) {
+                                     heap_top(&c->limits), heap_top(&c->waits)};
+    for (unsigned i = 0; i < sizeof top / sizeof top[0]; i++) {
         if (top[i] && (!due || top[i]->due < due))
             due = top[i]->due;
     }
@@ -361,10 +367,7 @@ void core_get_counts(const struct core *c, struct core_counts *out)
 {
     memset(out, 0, sizeof *out);
     out->calls = (uint32_t)map_count(&c->calls);
-    for (uint32_t i = 0; i < c->queue_keys; i++) {
-        if (c->queue_by_key[i])
-            out->waiting += acd_waiting(c->acd, i);
-    }
+    out->waiting = acd_waiting_all(c->acd);
     out->talking = c->talking;
     for (uint32_t i = 0; i < c->agent_keys; i++) {
         const struct agent *a = c->agent_by_key[i];

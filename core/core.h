@@ -30,7 +30,8 @@ struct storage;
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
  * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts, lists of callers,
- * ring all and what core_state.c does, else 1. A proposer writes it into the command. */
+ * ring all, what core_state.c does, what queues do with callers who wait too long, and what a flow says of a caller, else 1. A proposer
+ * writes it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
 uint32_t core_feature_common(const struct core *c);
@@ -270,6 +271,9 @@ struct core_call {
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* Its place among those who wait in its queue, from 1; 0: it does not wait, or an agent is being rung for it. */
 uint32_t core_queue_position(const struct core *c, uint64_t call_id);
+/* How many seconds the call will still wait, as reckoned (core/estimate.h): for its best place, if it waits in several queues; 0 while
+ * an agent is being rung. ESTIMATE_UNKNOWN (UINT32_MAX): it does not wait, or nobody works for its queues. */
+uint32_t core_estimated_wait_s(const struct core *c, uint64_t call_id);
 /* for (const struct core_call *k = NULL; (k = core_call_next(c, k, owner)); ) — calls of one owner (NULL: all), by id. */
 const struct core_call *core_call_next(const struct core *c, const struct core_call *after, const char *owner);
 

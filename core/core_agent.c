@@ -228,6 +228,8 @@ void core_agent_refresh(struct core *c, struct agent *a)
         return;
     p->state = s;
     p->call_id = call;
+    if ((s == CORE_AGENT_LOGGED_OUT) != (old == CORE_AGENT_LOGGED_OUT))
+        core_wait_agent(c, a, old == CORE_AGENT_LOGGED_OUT);
     if (s != old) {
         bool busy = old == CORE_AGENT_RINGING || old == CORE_AGENT_TALKING || old == CORE_AGENT_WRAP_UP;
         if (busy && c->least_occupied)

@@ -128,6 +128,7 @@ void core_call_publish(struct call *k)
 void core_call_touch(struct core *c, struct call *k)
 {
     core_call_publish(k);
+    core_wait_set(c, k);
     if (list_empty(&k->dirty))
         list_push_back(&c->dirty_calls, &k->dirty);
     if (!k->told)
@@ -309,6 +310,7 @@ static void describe_caller(Ev__CallState *s, const Ev__AccessNumber *a)
         return;
     s->vip = a->vip;
     core_pbset(&s->region, a->region);
+    core_pbset(&s->dedicated, a->dedicated_agent);
     core_call_set_needs(s, a->n_skills, a->skills);
 }
 
@@ -354,7 +356,12 @@ static void answered_now(struct core *c, struct call *k)
 /* A caller whom a full queue refuses is never answered: the owner sends the refusal instead of the 200. */
 static bool refused_at_once(struct core *c, const struct core_route *r)
 {
-    return r->kind == CORE_ROUTE_QUEUE && core_queue_full(c, r->name);
+    if (r->kind != CORE_ROUTE_QUEUE)
+        return false;
+    const Ev__Queue *q = core_queue_config(c, r->name);
+    if (core_queue_full(c, r->name))
+        return !q->full_action || core_action_only_ends(q->full_action);
+    return core_queue_unattended(c, r->name) && core_action_only_ends(q->no_agents_action);
 }
 
 /* Straight to somebody who is rung. */
@@ -390,7 +397,7 @@ static void lead(struct core *c, struct call *k, const struct core_route *r)
         break;
     case CORE_ROUTE_QUEUE:
         core_pbset(&s->queue, r->name);
-        core_queue_enter(c, k);
+        core_queue_enter(c, k, false);
         break;
     case CORE_ROUTE_EXTENSION:
     case CORE_ROUTE_AGENT:
@@ -478,6 +485,35 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     return 0;
 }
 
+/* What the flow says about the caller. */
+static int check_described(struct core *c, const Ev__CallQueue *m)
+{
+    struct acd_skill needs[ACD_NEEDS_MAX];
+    if (m->priority > ACD_PRIORITY_MAX + 1)
+        return core_refuse(c, ERR_RANGE, "priority", "at most %u", ACD_PRIORITY_MAX);
+    if (m->n_needs > ACD_NEEDS_MAX)
+        return core_refuse(c, ERR_TOOBIG, "needs", "at most %u skills", ACD_NEEDS_MAX);
+    unsigned n = queue_needs(m->needs, m->n_needs, needs);
+    for (unsigned i = 0; i < n; i++) {
+        if (!core_fits(m->needs[i]->skill, CORE_NAME_MAX))
+            return core_refuse(c, ERR_INVAL, "needs", "a skill has 1 to %u bytes", CORE_NAME_MAX - 1);
+        if (i && needs[i].skill == needs[i - 1].skill)
+            return core_refuse(c, ERR_INVAL, "needs", "a skill is given twice");
+    }
+    if (m->agent[0] && !core_agent_obj(c, m->agent))
+        return core_refuse(c, ERR_NOTFOUND, "agent", "there is no agent %.64s", m->agent);
+    return 0;
+}
+
+static void describe(Ev__CallState *s, const Ev__CallQueue *m)
+{
+    s->priority = m->priority ? m->priority - 1 : s->priority;
+    if (m->n_needs)
+        core_call_set_needs(s, m->n_needs, m->needs);
+    if (m->agent[0])
+        core_pbset(&s->dedicated, m->agent);
+}
+
 int core_call_queue(struct core *c, const Ev__CallQueue *m)
 {
     struct call *k = core_call_of(c, m->call_id);
@@ -487,11 +523,15 @@ int core_call_queue(struct core *c, const Ev__CallQueue *m)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
     if (!core_queue_obj(c, m->queue))
         return core_refuse(c, ERR_NOTFOUND, "queue", "there is no queue %.64s", m->queue);
-    if (core_queue_full(c, m->queue))
+    if (core_queue_full(c, m->queue) && !core_queue_config(c, m->queue)->full_action)
         return core_refuse(c, ERR_BUSY, "queue", "queue %.64s is full", m->queue);
+    int err = check_described(c, m);
+    if (err)
+        return err;
+    describe(k->st, m);
     core_pbset(&k->st->queue, m->queue);
     core_call_acked(k, m->caller_acked);
-    core_queue_enter(c, k);
+    core_queue_enter(c, k, false);
     return 0;
 }
 
@@ -559,9 +599,10 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
                       size_t n_quality, Ev__LegQuality *const *quality)
 {
     Ev__CallState *s = k->st;
+    core_estimate_ended(c, k, by);
     if (s->phase == CORE_CALL_WAITING) {
         if (acd_dequeue(c->acd, s->call_id) == 0)
-            core_queue_touch(c, s->queue);
+            core_queues_touch(c, k);
     } else if (s->phase == CORE_CALL_TALKING) {
         c->talking--;
         core_state_wrap_up(c, k);
@@ -579,6 +620,7 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
         const struct storage_val v = storage_int(s->call_id);
         storage_run(c->st, STORAGE_CALL_DEL, &v, 1);
     }
+    heap_remove(&c->waits, &k->wait);
     (void)map_del_u64(&c->calls, s->call_id);
     c->sorted_ok = false;
     core_call_free(k);

@@ -47,7 +47,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_text(s->extension),
         storage_text(callee ? callee->agent : ""),
         storage_text(callee ? callee->number : ""),
-        storage_text(s->queue),
+        storage_text(s->queue[0] ? s->queue : s->left_queue),
         storage_text(s->flow),
         storage_text(s->owner),
         storage_int(s->arrived_us),
@@ -64,8 +64,9 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_int(s->epoch - 1),
         storage_text_n(q.p, q.len),
         storage_text(s->variables),
+        storage_text(s->served_queue), /* empty as well when it is `queue`, or none */
     };
-    storage_run(c->st, STORAGE_CDR_PUT, v, 26);
+    storage_run(c->st, STORAGE_CDR_PUT, v, 27);
     sbuf_free(&q);
 
     struct sbuf *b = core_ev_call_begin(c, "call.ended", k);

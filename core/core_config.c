@@ -64,6 +64,18 @@ uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t 
 
 /* ---- putting objects in place */
 
+void core_customers_set(struct core *c, struct agent *a, const Ev__Agent *old, const Ev__Agent *now)
+{
+    for (size_t i = 0; old && i < old->n_customers; i++) {
+        if (map_get(&c->customers, old->customers[i]) == a) /* else another has taken him over in the same change */
+            (void)map_del(&c->customers, old->customers[i]);
+    }
+    for (size_t i = 0; now && i < now->n_customers; i++) {
+        if (map_set(&c->customers, now->customers[i], a) != 0)
+            core_oom();
+    }
+}
+
 static uint32_t free_key(void *const *by_key, uint32_t n)
 {
     uint32_t key = 0;
@@ -102,6 +114,7 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
         q->key = o->key;
         list_init(&q->dirty);
         list_init(&q->ringing);
+        list_init(&q->state_dirty);
         if (map_set(&c->queues, o->name, q) != 0)
             core_oom();
         if (q->key >= c->queue_keys) {
@@ -137,6 +150,9 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
     map_free(&keep);
     if (err)
         core_oom(); /* all other reasons were checked before */
+    core_wait_members(c, q);
+    if (c->cmd) /* else from the tables: core_wait_load */
+        core_wait_queue_changed(c, q);
 }
 
 void core_cfg_install(struct core *c, struct cfg *o)
@@ -146,7 +162,10 @@ void core_cfg_install(struct core *c, struct cfg *o)
         core_oom();
     if (o->kind == CFG_AGENT) {
         struct agent *a = core_agent_obj(c, o->name);
-        core_agent_equip(c, a ? a : core_agent_new(c, o->name, o->key));
+        a = a ? a : core_agent_new(c, o->name, o->key);
+        core_agent_equip(c, a);
+        core_customers_set(c, a, old ? (const Ev__Agent *)(const void *)old->msg : NULL,
+                           (const Ev__Agent *)(const void *)o->msg);
         c->relevel |= old && ((const Ev__Agent *)(const void *)old->msg)->level != ((Ev__Agent *)(void *)o->msg)->level;
     }
     if (o->kind == CFG_QUEUE)
@@ -168,12 +187,14 @@ static void uninstall(struct core *c, struct cfg *o)
         c->least_occupied -= q->rules.strategy == ACD_LEAST_OCCUPIED;
         c->ring_alls -= q->rules.strategy == ACD_RING_ALL;
         list_del(&q->dirty);
+        core_wait_queue_gone(c, q);
         free(q);
     } else if (o->kind == CFG_AGENT) {
         struct agent *a = core_agent_obj(c, o->name);
         const struct storage_val v = storage_text(o->name);
         storage_run(c->st, STORAGE_AGENT_DEL, &v, 1);
         core_served_forget(c, o->name);
+        core_customers_set(c, a, (const Ev__Agent *)(const void *)o->msg, NULL);
         core_agent_free(c, a);
     } else if (o->kind == CFG_EXTENSION) {
         core_reg_drop_all(c, o->name);

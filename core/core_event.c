@@ -106,6 +106,8 @@ static void queue_events(struct core *c)
         sbuf_kv(b, "queue", q->name);
         sbuf_kv_uint(b, "waiting", acd_waiting(c->acd, q->key));
         sbuf_kv_uint(b, "available", acd_available(c->acd, q->key));
+        if (c->feature_level >= 3)
+            core_wait_state_touch(c, q); /* what views reckon with */
         core_ev_end(c);
         core_tell(c, CORE_EV_QUEUE, 0, "", q->name);
         list_del(it);

@@ -11,11 +11,19 @@ static bool heard_in(const Ev__Queue *q)
            q->announce_agent || q->announce_position_max;
 }
 
+static bool queue_acts(const Ev__Queue *q)
+{
+    return q->max_wait_s || q->max_wait_action || q->no_agents_wait_s || q->no_agents_action || q->full_action ||
+           q->n_overflow || q->keep_idle || q->dedicated_wait_s;
+}
+
 static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
-        return o->agent->min_busy_s || o->agent->wrap_up_s ? 3 : o->agent->region[0] || o->agent->n_skills ? 2 : 1;
+        return o->agent->n_customers || o->agent->min_busy_s || o->agent->wrap_up_s ? 3
+               : o->agent->region[0] || o->agent->n_skills                          ? 2
+                                                                                    : 1;
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
         if (heard_in(q))
@@ -23,13 +31,15 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
                       q->n_preferences || q->priority_step_s || q->target_s || q->last_served_h;
         if (strcmp(q->strategy, queue_strategy_name(ACD_RING_ALL)) == 0 || q->ring_max || q->ring_no_answer[0] ||
-            q->after_call[0] || q->vip[0] || q->vip_lookup[0])
+            q->after_call[0] || q->vip[0] || q->vip_lookup[0] || queue_acts(q))
             return 3;
         return served ? 2 : 1;
     }
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER: {
         const Ev__AccessNumber *a = o->access_number;
-        return a->n_schedule || a->outside[0] ? 3 : a->region[0] || a->n_skills || a->vip ? 2 : 1;
+        return a->n_schedule || a->outside[0] || a->dedicated_agent[0] ? 3
+               : a->region[0] || a->n_skills || a->vip                 ? 2
+                                                                       : 1;
     }
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
         return core_flow_level(o->flow->definition);
@@ -84,6 +94,10 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return cmd->call_dial->number[0] || cmd->call_dial->ring_time_s ? 3 : 1;
     case EV__COMMAND__BODY_CALL_VIP:
         return 3;
+    case EV__COMMAND__BODY_CALL_QUEUE: {
+        const Ev__CallQueue *q = cmd->call_queue;
+        return q->priority || q->n_needs || q->agent[0] ? 3 : 1;
+    }
     default:
         return 1;
     }

@@ -15,6 +15,7 @@
 #include "core/acd.h"
 #include "core/config_json.h"
 #include "core/core.h"
+#include "core/estimate.h"
 #include "core/number_list.h"
 #include "core/queue_rules.h"
 #include "storage/storage.h"
@@ -129,6 +130,13 @@ struct queue {
     struct acd_rules rules;
     struct list_node dirty;   /* waiting list changed in this entry */
     struct list_node ringing; /* calls offered from it, the earliest first, then by id (struct call.ringing) */
+    /* core_wait.c */
+    uint32_t logged_in;           /* members */
+    uint64_t empty_since_us;      /* nobody of them is, since then; 0 also while no rule asks */
+    struct list_node state_dirty; /* its row of queue_state changed in this entry */
+    struct estimate_history history;
+    struct estimate estimate; /* as at `estimated`, which counts changes of the state (core.serial); 0: none yet */
+    uint64_t estimated;
 };
 
 struct call {
@@ -138,7 +146,8 @@ struct call {
     struct core_offer *rung;     /* pub.offers, when there are several */
     struct list_node dirty, ringing;
     bool stored, told;
-    size_t order; /* place in core.sorted */
+    size_t order;          /* place in core.sorted */
+    struct heap_item wait; /* when something of a waiting caller falls due; tie: id */
 };
 
 struct node {
@@ -184,7 +193,7 @@ struct core {
     size_t n_addresses;
     struct session *sessions;
     size_t n_sessions;
-    struct heap wraps, expiries, skills, limits;
+    struct heap wraps, expiries, skills, limits, waits;
     uint32_t least_occupied; /* queues whose strategy goes by occupied_us */
     uint32_t ring_alls;      /* queues that ring several at once */
     bool joins;              /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
@@ -192,8 +201,10 @@ struct core {
     struct acd *acd;
     struct number_list black[2]; /* by enum core_call_direction; of Ev__BlacklistEntry */
     struct map vips;             /* queue, "" for the global one: struct number_list of Ev__VipEntry */
+    struct map customers;        /* number -> struct agent whose customer has it */
     struct lookup *lookup;       /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     uint32_t talking, registrations;
+    uint64_t serial; /* grows with each command, and when an entry is done */
 
     /* the entry at hand */
     const Ev__Command *cmd;
@@ -202,7 +213,7 @@ struct core {
     unsigned n_answers;
     struct core_event *ev;
     unsigned n_ev, cap_ev;
-    struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_nodes, dirty_addresses;
+    struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_queue_states, dirty_nodes, dirty_addresses;
     struct sbuf events; /* JSON array in the making */
     unsigned n_events;
     uint32_t audit_n;
@@ -264,6 +275,8 @@ struct cfg *core_cfg(const struct core *c, enum cfg_kind kind, const char *name)
 void core_cfg_free(struct cfg *o);
 /* Puts an object that passed all checks in place (memory and engine, no table). Takes it over. */
 void core_cfg_install(struct core *c, struct cfg *o);
+/* The customers of the agent, as configured from now on: his former ones are nobody's. a NULL: he goes. */
+void core_customers_set(struct core *c, struct agent *a, const Ev__Agent *old, const Ev__Agent *now);
 /* ---- core_refs.c: `get` answers what will be there after the change */
 struct cfg_change {
     struct core *c;
@@ -388,8 +401,9 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
 void core_calls_flush(struct core *c);
 Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const char *number, const char *agent);
 bool core_queue_full(const struct core *c, const char *name);
-/* Into the queue named in st->queue; front 0 or a place at the very front. */
-void core_queue_enter(struct core *c, struct call *k);
+/* Into the queue named in st->queue, or to what is done with callers when it is full. again: he waited in another one until now,
+ * and his wait clock goes on. */
+void core_queue_enter(struct core *c, struct call *k, bool again);
 /* Takes back the offer to this telephone. With the last one the call returns to the front of its queue, to its menu, or fails. */
 void core_offer_withdraw(struct core *c, struct call *k, const struct ext *e, uint32_t status, const char *cause);
 /* Rings somebody outside any queue: 0 or a code with *status and *cause. */
@@ -416,7 +430,10 @@ static inline bool core_outside(const struct call *k)
 void core_decide(struct core *c);
 /* To the engine, as its state says. */
 ERR_CHECKED int core_queue_wait(struct core *c, const struct call *k, const struct queue *q);
+/* The same in this queue alone: whoever else of its members may be rung. */
+ERR_CHECKED int core_queue_join(struct core *c, const struct call *k, const struct queue *q);
 void core_queue_touch(struct core *c, const char *name);
+void core_queues_touch(struct core *c, const struct call *k); /* all that it waits in */
 struct queue *core_queue_obj(const struct core *c, const char *name);
 
 /* ---- core_ring.c: the telephones that are rung for one call. The first stands in offer_* of its state, further ones (ring all) in
@@ -441,6 +458,49 @@ void core_ring_list(struct core *c, struct call *k);
 void core_ring_fill(struct core *c);
 /* ,"agents":["1001","1002"] of those who are rung now; nothing when there is one. */
 void core_ring_kv(struct sbuf *b, const struct call *k);
+
+/* ---- core_action.c: 0, and the call is on its way; else it is as it was, outside the engine. reason: "max_wait", "queue_full", ...,
+ * for the event and the record. */
+int core_action_do(struct core *c, struct call *k, const Ev__Action *a, const char *reason);
+/* The caller is told nothing more: who is not answered yet need not be. */
+bool core_action_only_ends(const Ev__Action *a);
+
+/* ---- core_wait.c: what falls due for callers who wait */
+/* As the call and its queue are now. */
+void core_wait_set(struct core *c, struct call *k);
+/* He has come to another queue: what that one says has not been done yet. */
+void core_wait_enter(struct core *c, struct call *k);
+/* Whether he waits for his own agent alone. */
+bool core_wait_for_own(const struct core *c, const struct call *k);
+/* Not any more: that agent was rung in vain. Before the call is enqueued. */
+void core_wait_own_done(struct call *k);
+/* Somebody has come to wait there: others may stand behind a place now that leads to overflow. */
+void core_wait_pushed(struct core *c, const struct queue *q);
+/* Does what is due first; false: nothing is. The engine may find matches after it. */
+bool core_wait_due(struct core *c);
+/* Rules of waiting in their order, for people: false past the last. *due_us: UINT64_MAX while it does not run. */
+bool core_wait_rule(const struct core *c, const struct call *k, unsigned i, const char **reason, const Ev__Action **a,
+                    uint64_t *due_us, bool *tried);
+/* After a member came or went: counts those who are logged in. Then core_wait_queue_changed. */
+void core_wait_members(struct core *c, struct queue *q);
+/* Rules of the queue, or whether anybody is logged in. */
+void core_wait_queue_changed(struct core *c, struct queue *q);
+void core_wait_queue_gone(struct core *c, struct queue *q);
+void core_wait_agent(struct core *c, const struct agent *a, bool in);
+void core_wait_flush(struct core *c);
+ERR_CHECKED int core_wait_load_queue(struct core *c, const char *name, const void *body, size_t len);
+void core_wait_load(struct core *c); /* once all tables are there */
+/* The row of queue_state, when the entry ends. */
+void core_wait_state_touch(struct core *c, struct queue *q);
+/* Whoever comes is given to no_agents_action at once. */
+bool core_queue_unattended(const struct core *c, const char *name);
+
+/* ---- core_estimate.c: what estimates go by (core/estimate.h). Nothing below feature level 3. */
+void core_estimate_answered(struct core *c, const struct call *k); /* before its offer is cleared */
+void core_estimate_ended(struct core *c, const struct call *k, const char *by);
+const struct estimate *core_estimate(const struct core *c, struct queue *q);
+void core_estimate_save(const struct queue *q, Ev__QueueState *m);
+void core_estimate_load(struct queue *q, const Ev__QueueState *m);
 
 /* ---- core_served.c: who served which caller last */
 /* The call's last_agent: who served its caller in this queue last, if the queue goes by that and it is not too long ago. */

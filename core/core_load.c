@@ -185,6 +185,13 @@ static int agent_row(void *ctx, const struct storage_row *r)
     return 0;
 }
 
+static int queue_state_row(void *ctx, const struct storage_row *r)
+{
+    size_t len;
+    const void *body = storage_row_blob(r, 1, &len);
+    return core_wait_load_queue(ctx, storage_row_text(r, 0), body, len);
+}
+
 static struct ext *take_part(struct core *c, struct call *k, const char *number)
 {
     struct ext *e = core_ext(c, number);
@@ -253,15 +260,21 @@ int core_load(struct core *c, struct err_info *info)
         enum storage_sql sql;
         storage_row_fn *fn;
         const char *table;
-    } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"}, {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
-                 {STORAGE_CONFIG_ALL, config_row, "config"},    {STORAGE_NODE_ALL, node_row, "node"},
-                 {STORAGE_ADDRESS_ALL, address_row, "address"}, {STORAGE_REG_ALL, reg_row, "registration"},
-                 {STORAGE_AGENT_ALL, agent_row, "agent_state"}, {STORAGE_CALL_ALL, call_row, "call"},
+    } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"},
+                 {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
+                 {STORAGE_CONFIG_ALL, config_row, "config"},
+                 {STORAGE_NODE_ALL, node_row, "node"},
+                 {STORAGE_ADDRESS_ALL, address_row, "address"},
+                 {STORAGE_REG_ALL, reg_row, "registration"},
+                 {STORAGE_AGENT_ALL, agent_row, "agent_state"},
+                 {STORAGE_CALL_ALL, call_row, "call"},
+                 {STORAGE_QUEUE_STATE_ALL, queue_state_row, "queue_state"},
                  {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
     c->feature_level = 1;
     list_init(&c->dirty_calls);
     list_init(&c->dirty_agents);
     list_init(&c->dirty_queues);
+    list_init(&c->dirty_queue_states);
     list_init(&c->dirty_nodes);
     list_init(&c->dirty_addresses);
     int err = acd_new(&c->acd);
@@ -272,6 +285,7 @@ int core_load(struct core *c, struct err_info *info)
         if (err < 0)
             return err_set(info, err, "", "table %s does not fit the others or cannot be read", steps[i].table);
     }
+    core_wait_load(c);
     struct acd_decision d;
     if (acd_decide(c->acd, &d))
         return err_set(info, ERR_CORRUPT, "", "a caller waits although an agent is free");
@@ -285,6 +299,7 @@ void core_unload(struct core *c)
     for (size_t it = 0; map_next(&c->calls, &it, &slot);)
         core_call_free(slot->value);
     map_free(&c->calls);
+    map_free(&c->customers);
     for (size_t it = 0; map_next(&c->exts, &it, &slot);) {
         struct ext *e = slot->value;
         list_foreach_safe(b, &e->bindings)
@@ -322,6 +337,7 @@ void core_unload(struct core *c)
     free(c->expiries.v);
     free(c->skills.v);
     free(c->limits.v);
+    free(c->waits.v);
     acd_free(c->acd);
     core_events_reset(c);
     /* What outlives a reload stays; all else starts from nothing. */

@@ -19,7 +19,14 @@ void core_queue_touch(struct core *c, const char *name)
         list_push_back(&c->dirty_queues, &q->dirty);
 }
 
-int core_queue_wait(struct core *c, const struct call *k, const struct queue *q)
+void core_queues_touch(struct core *c, const struct call *k)
+{
+    core_queue_touch(c, k->st->queue);
+    for (size_t i = 0; i < k->st->n_overflow; i++)
+        core_queue_touch(c, k->st->overflow[i]);
+}
+
+static struct acd_call caller_in(const struct core *c, const struct call *k, const struct queue *q)
 {
     const Ev__CallState *s = k->st;
     struct acd_call call = acd_call_in(s->call_id, q->key, s->queued_us);
@@ -31,6 +38,24 @@ int core_queue_wait(struct core *c, const struct call *k, const struct queue *q)
     call.n_needs = queue_needs(s->needs, s->n_needs, call.needs);
     const struct agent *last = s->last_agent[0] ? core_agent_obj(c, s->last_agent) : NULL;
     call.last_agent = last ? last->key : ACD_NOBODY;
+    return call;
+}
+
+int core_queue_join(struct core *c, const struct call *k, const struct queue *q)
+{
+    const struct acd_call call = caller_in(c, k, q);
+    return acd_enqueue(c->acd, &call);
+}
+
+int core_queue_wait(struct core *c, const struct call *k, const struct queue *q)
+{
+    const Ev__CallState *s = k->st;
+    struct acd_call call = caller_in(c, k, q);
+    const struct agent *own = s->dedicated[0] ? core_agent_obj(c, s->dedicated) : NULL;
+    call.dedicated = own ? own->key : ACD_NOBODY;
+    call.only_dedicated = own && core_wait_for_own(c, k);
+    for (size_t i = 0; i < s->n_overflow && call.n_queues < ACD_PLACES_MAX; i++)
+        call.queues[call.n_queues++] = core_queue_obj(c, s->overflow[i])->key;
     return acd_enqueue(c->acd, &call);
 }
 
@@ -41,18 +66,29 @@ static void enqueue(struct core *c, struct call *k)
     if (core_queue_wait(c, k, q) != 0)
         core_oom(); /* the only way to fail: queue and call are known to be there and not there */
     s->phase = CORE_CALL_WAITING;
-    core_queue_touch(c, s->queue);
+    core_queues_touch(c, k);
     core_call_touch(c, k);
+    core_wait_pushed(c, core_queue_obj(c, s->queue));
+    for (size_t i = 0; i < s->n_overflow; i++)
+        core_wait_pushed(c, core_queue_obj(c, s->overflow[i]));
 }
 
 bool core_queue_full(const struct core *c, const char *name)
 {
     const struct queue *q = core_queue_obj(c, name);
     const Ev__Queue *cfg = core_queue_config(c, name);
-    return q && cfg && cfg->max_waiting && acd_waiting(c->acd, q->key) >= cfg->max_waiting;
+    return q && cfg && cfg->max_waiting && acd_waiting_home(c->acd, q->key) >= cfg->max_waiting;
 }
 
-void core_queue_enter(struct core *c, struct call *k)
+/* The queue as it stands takes nobody. */
+static void turn_away(struct core *c, struct call *k)
+{
+    const Ev__Action *a = core_queue_config(c, k->st->queue)->full_action;
+    if (!a || core_action_do(c, k, a, "queue_full") != 0)
+        core_call_fail(c, k, 486, "queue_full");
+}
+
+void core_queue_enter(struct core *c, struct call *k, bool again)
 {
     Ev__CallState *s = k->st;
     if (!core_queue_obj(c, s->queue)) {
@@ -60,13 +96,15 @@ void core_queue_enter(struct core *c, struct call *k)
         return;
     }
     if (core_queue_full(c, s->queue)) {
-        core_call_fail(c, k, 486, "queue_full");
+        turn_away(c, k);
         return;
     }
-    s->queued_us = c->now_us;
-    s->front = 0;
+    s->queued_us = again ? s->queued_us : c->now_us;
+    s->entered_us = again ? c->now_us : 0;
+    s->front = s->tried = 0;
     core_served_find(c, k, core_queue_obj(c, s->queue));
     core_vip_decide(c, s);
+    core_wait_enter(c, k);
     enqueue(c, k);
     core_ev_call(c, "call.queued", k);
 }
@@ -194,9 +232,19 @@ static void withdraw_all(struct core *c, struct call *k, uint32_t status, const 
 {
     bool queued = k->st->phase == CORE_CALL_OFFERED;
     bool menu = k->st->from_menu;
+    if (queued && strcmp(k->st->offer_agent, k->st->dedicated) == 0)
+        core_wait_own_done(k);
     core_ring_clear(c, k);
     if (queued) {
         requeue(c, k);
+    } else if (k->st->from_queue) {
+        /* An action had him rung elsewhere: he waits again, where and as before. */
+        k->st->from_queue = false;
+        core_pbset(&k->st->queue, k->st->left_queue);
+        core_pbset(&k->st->left_queue, "");
+        core_pbset(&k->st->out_trunk, "");
+        core_pbset(&k->st->out_caller, "");
+        enqueue(c, k);
     } else if (menu) {
         k->st->from_menu = false;
         k->st->phase = CORE_CALL_MENU;
@@ -251,7 +299,15 @@ void core_decide(struct core *c)
         const struct queue *q = c->queue_by_key[d.queue];
         unsigned n = choose_reachable(c, &d, chosen);
         core_queue_touch(c, q->name);
+        core_queues_touch(c, k);
         if (n == 0) { /* the caller keeps his place */
+            for (unsigned i = 0; i < d.n_agents; i++) {
+                if (strcmp(k->st->dedicated, c->agent_by_key[d.agents[i]]->number) != 0)
+                    continue;
+                core_wait_own_done(k);
+                d.was.only_dedicated = false;
+                core_call_touch(c, k);
+            }
             if (acd_enqueue(c->acd, &d.was) != 0)
                 core_oom();
             pass_over(c, &d);
@@ -310,6 +366,8 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
         core_pbset(&l->queue, s->offer_queue);
         l->direct = !s->offer_queue[0];
     }
+    core_estimate_answered(c, k);
+    core_pbset(&s->served_queue, strcmp(s->offer_queue, s->queue) != 0 ? s->offer_queue : "");
     core_ring_keep(c, k, i);
     take(&l->dialog, &m->dialog);
     take(&s->legs[0]->dialog, &m->caller_dialog);
@@ -321,7 +379,7 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     }
     s->phase = CORE_CALL_TALKING;
     s->connected_us = c->now_us;
-    s->from_menu = false;
+    s->from_menu = s->from_queue = false;
     c->talking++;
     core_call_touch(c, k);
     if (a) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/action.h"
 #include "core/agent_state.h"
 #include "core/core_int.h"
 
@@ -42,6 +43,8 @@ static int check_place(struct cfg_change *ch, const char *path, const char *flow
 static int check_access(struct cfg_change *ch, const Ev__AccessNumber *m, const char *path)
 {
     int err = check_place(ch, path, m->flow, m->queue, m->extension, m->agent);
+    if (!err)
+        err = need(ch, path, "dedicated_agent", CFG_AGENT, m->dedicated_agent);
     for (size_t i = 0; i < m->n_schedule && !err; i++) {
         const Ev__ScheduleEntry *e = m->schedule[i];
         char entry[160];
@@ -72,12 +75,81 @@ static int check_code(struct cfg_change *ch, const struct cfg *o, const char *pa
     return other ? core_refuse(ch->c, ERR_CONFLICT, where, "code %s is that of state %.64s", code, other) : 0;
 }
 
-int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
+struct action_refs {
+    struct cfg_change *ch;
+    const char *path;
+    const struct cfg *named; /* whether this is what an action names */
+};
+
+static int check_action(void *ctx, const Ev__Action *a, const char *path)
+{
+    const struct action_refs *r = ctx;
+    enum cfg_kind kind = action_type(a->type)->refers;
+    char field[ERR_INFO_FIELD_MAX];
+    (void)snprintf(field, sizeof field, "%.100s.target", path);
+    return kind && !core_refs_get(r->ch, kind, a->target) ? missing(r->ch, r->path, field, kind, a->target) : 0;
+}
+
+static int names_by_action(void *ctx, const Ev__Action *a, const char *path)
+{
+    const struct cfg *o = ((const struct action_refs *)ctx)->named;
+    (void)path;
+    return action_type(a->type)->refers == o->kind && strcmp(a->target, o->name) == 0;
+}
+
+static bool has_customer(const Ev__Agent *a, const char *number)
+{
+    for (size_t i = 0; a && i < a->n_customers; i++) {
+        if (strcmp(a->customers[i], number) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Each number is one agent's. Whose it is now may be changed likewise; those who are set in one change are compared once, when the
+ * later of them by name has its turn. */
+static int check_customers(struct cfg_change *ch, const Ev__Agent *a, const char *path)
+{
+    struct map own;
+    map_init(&own);
+    int err = 0;
+    for (size_t i = 0; i < a->n_customers && !err; i++) {
+        const char *number = a->customers[i];
+        const struct agent *holder = map_get(&ch->c->customers, number);
+        const ProtobufCMessage *after = holder ? core_refs_get(ch, CFG_AGENT, holder->number) : NULL;
+        bool taken = holder && strcmp(holder->number, a->number) != 0 &&
+                     has_customer((const Ev__Agent *)(const void *)after, number);
+        if (map_get(&own, number))
+            err = core_refuse(ch->c, ERR_INVAL, path, "customer %.64s is given twice", number);
+        else if (taken)
+            err = core_refuse(ch->c, ERR_CONFLICT, path, "%.64s is a customer of agent %.64s", number, holder->number);
+        else if (map_set(&own, number, ch) != 0)
+            core_oom();
+    }
+    const struct map_slot *slot;
+    const char *with = NULL;
+    for (size_t it = 0; !err && a->n_customers && map_next(&ch->set[CFG_AGENT], &it, &slot);) {
+        const struct cfg *o = slot->value;
+        const Ev__Agent *other = (const Ev__Agent *)(const void *)o->msg;
+        if (strcmp(o->name, a->number) >= 0 || (with && strcmp(o->name, with) > 0))
+            continue;
+        for (size_t i = 0; i < other->n_customers; i++)
+            with = map_get(&own, other->customers[i]) ? o->name : with;
+    }
+    map_free(&own);
+    if (!err && with)
+        err =
+            core_refuse(ch->c, ERR_CONFLICT, path, "agents %.64s and %.64s have a customer in common", with, a->number);
+    return err;
+}
+
+static int check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
 {
     if (o->kind == CFG_AGENT) {
         const Ev__Agent *a = (const Ev__Agent *)(const void *)o->msg;
         if (!core_refs_get(ch, CFG_EXTENSION, a->extension))
             return missing(ch, path, "extension", CFG_EXTENSION, a->extension);
+        return check_customers(ch, a, path);
     } else if (o->kind == CFG_QUEUE) {
         const Ev__Queue *q = (const Ev__Queue *)(const void *)o->msg;
         struct map seen;
@@ -95,6 +167,11 @@ int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *
                 core_oom();
         }
         map_free(&seen);
+        for (size_t i = 0; i < q->n_overflow && !err; i++) {
+            char field[48];
+            (void)snprintf(field, sizeof field, "overflow[%zu].queue", i);
+            err = need(ch, path, field, CFG_QUEUE, q->overflow[i]->queue);
+        }
         return err ? err : need(ch, path, "vip_lookup", CFG_LOOKUP, q->vip_lookup);
     } else if (o->kind == CFG_LOOKUP) {
         const Ev__Lookup *l = (const Ev__Lookup *)(const void *)o->msg;
@@ -122,6 +199,12 @@ int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *
             return core_refuse(ch->c, ERR_CONFLICT, path, "agent %.64s is logged in there", e->agent->number);
     }
     return 0;
+}
+
+int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
+{
+    int err = check_set(ch, o, path);
+    return err ? err : action_each(o->msg, check_action, &(struct action_refs){ch, path, NULL});
 }
 
 static int in_use(struct cfg_change *ch, const struct cfg *o, const char *by_kind, const char *by)
@@ -163,6 +246,10 @@ static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufC
             if (strcmp(q->members[i]->agent, o->name) == 0)
                 return true;
         }
+        for (size_t i = 0; o->kind == CFG_QUEUE && i < q->n_overflow; i++) {
+            if (strcmp(q->overflow[i]->queue, o->name) == 0)
+                return true;
+        }
         return false;
     }
     char number[NUMBER_MAX];
@@ -173,7 +260,8 @@ static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufC
         return o->kind == CFG_HOLIDAY_LIST &&
                strcmp(((const Ev__TimeGroup *)(const void *)other)->holidays, o->name) == 0;
     const Ev__AccessNumber *m = (const Ev__AccessNumber *)(const void *)other;
-    bool yes = is_place(o, m->flow, m->queue, m->extension, m->agent);
+    bool yes = is_place(o, m->flow, m->queue, m->extension, m->agent) ||
+               (o->kind == CFG_AGENT && strcmp(m->dedicated_agent, o->name) == 0);
     for (size_t i = 0; i < m->n_schedule && !yes; i++) {
         const Ev__ScheduleEntry *e = m->schedule[i];
         yes = is_place(o, e->flow, e->queue, e->extension, e->agent) ||
@@ -190,10 +278,24 @@ static const char *user_in(struct cfg_change *ch, const struct cfg *o, enum cfg_
     for (size_t it = 0; map_next(&ch->c->cfg[kind], &it, &slot);) {
         const struct cfg *u = slot->value;
         const ProtobufCMessage *after = core_refs_get(ch, kind, u->name);
-        if (after && names(o, kind, after) && (!first || strcmp(u->name, first) < 0))
+        if (!after || (first && strcmp(u->name, first) > 0))
+            continue;
+        if (names(o, kind, after) || action_each(after, names_by_action, &(struct action_refs){.named = o}))
             first = u->name;
     }
     return first;
+}
+
+static bool waits_in(const Ev__CallState *s, const char *queue)
+{
+    bool waits = s->phase == CORE_CALL_WAITING || s->phase == CORE_CALL_OFFERED;
+    if ((waits && strcmp(s->queue, queue) == 0) || (s->from_queue && strcmp(s->left_queue, queue) == 0))
+        return true;
+    for (size_t i = 0; (waits || s->from_queue) && i < s->n_overflow; i++) {
+        if (strcmp(s->overflow[i], queue) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int check_live(struct cfg_change *ch, const struct cfg *o)
@@ -212,8 +314,7 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
     } else if (o->kind == CFG_QUEUE) {
         const struct map_slot *slot;
         for (size_t it = 0; map_next(&c->calls, &it, &slot);) {
-            const Ev__CallState *s = ((const struct call *)slot->value)->st;
-            if ((s->phase == CORE_CALL_WAITING || s->phase == CORE_CALL_OFFERED) && strcmp(s->queue, o->name) == 0)
+            if (waits_in(((const struct call *)slot->value)->st, o->name))
                 return in_use(ch, o, "a", "waiting caller");
         }
     }

@@ -205,7 +205,7 @@ static void fill(struct core *c, struct call *k, const struct queue *q)
     if (n >= q->rules.ring_max || c->now_us + CORE_JOIN_LEFT_S * 1000000ull > over_us)
         return;
     struct acd_decision d;
-    if (core_queue_wait(c, k, q) != 0)
+    if (core_queue_join(c, k, q) != 0)
         core_oom();
     if (!acd_decide(c->acd, &d)) {
         if (acd_dequeue(c->acd, s->call_id) != 0)

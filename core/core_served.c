@@ -56,9 +56,12 @@ void core_served_forget(struct core *c, const char *agent)
 {
     for (const struct core_call *p = NULL; (p = core_call_next(c, p, NULL));) {
         struct call *k = core_call_obj(c, p->id);
-        if (strcmp(k->st->last_agent, agent) != 0)
+        bool last = strcmp(k->st->last_agent, agent) == 0, own = strcmp(k->st->dedicated, agent) == 0;
+        if (!last && !own)
             continue;
-        core_pbset(&k->st->last_agent, "");
+        core_pbset(last ? &k->st->last_agent : &k->st->dedicated, "");
+        if (last && own)
+            core_pbset(&k->st->dedicated, "");
         core_call_touch(c, k);
         if (k->st->phase != CORE_CALL_WAITING)
             continue;

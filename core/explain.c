@@ -166,6 +166,68 @@ static const char *of_entry(const char *entry, char number[NUMBER_MAX])
     return number;
 }
 
+/* How it is reckoned, so that it can be followed. */
+static void estimate_line(const struct core *c, const struct call *k, struct queue *q, json_t *lines)
+{
+    uint32_t s = core_estimated_wait_s(c, k->pub.id);
+    const struct estimate *e = core_estimate(c, q);
+    if (!e->agents_1000)
+        line(lines, "Nobody works for queue %s now: how long he will wait cannot be told.", q->name);
+    else
+        line(lines,
+             "He will wait for about %u seconds more: a call keeps an agent of queue %s busy for %llu seconds, "
+             "%llu.%02llu "
+             "agents work for it (who serves others too counts in part), %llu of 1000 callers give up in each minute.",
+             s, q->name, (unsigned long long)(e->handling_us / 1000000), (unsigned long long)(e->agents_1000 / 1000),
+             (unsigned long long)(e->agents_1000 % 1000 / 10), (unsigned long long)(e->leaving * 60 / 1000));
+}
+
+/* His own agent, and further queues. */
+static void own_lines(const struct core *c, const struct call *k, json_t *lines)
+{
+    const Ev__CallState *s = k->st;
+    const Ev__Queue *cfg = core_queue_config(c, s->queue);
+    char t[CLOCK_TEXT_MAX];
+    if (s->dedicated[0] && core_wait_for_own(c, k))
+        line(lines, "Until %s he waits for his own agent %s alone.",
+             when((s->entered_us ? s->entered_us : s->queued_us) + cfg->dedicated_wait_s * 1000000ull, t),
+             s->dedicated);
+    else if (s->dedicated[0])
+        line(lines, "His own agent is %s; anybody may serve him.", s->dedicated);
+    for (size_t i = 0; i < s->n_overflow; i++)
+        line(lines, "He waits in queue %s as well, with the same wait clock.", s->overflow[i]);
+    for (size_t i = 0; i < cfg->n_overflow && s->n_overflow == 0; i++) {
+        const Ev__QueueOverflow *o = cfg->overflow[i];
+        if (o->after_wait_s)
+            line(lines, "After %u seconds of waiting he waits in queue %s as well.", o->after_wait_s, o->queue);
+        else if (o->if_estimated_s)
+            line(lines, "Once he is reckoned to wait for more than %u seconds he waits in queue %s as well.",
+                 o->if_estimated_s, o->queue);
+        else
+            line(lines, "Behind place %u he would wait in queue %s as well.", o->if_waiting, o->queue);
+    }
+}
+
+/* What his queue does with him when he has waited for long. */
+static void rule_lines(const struct core *c, const struct call *k, json_t *lines)
+{
+    const char *reason;
+    const Ev__Action *a;
+    uint64_t due;
+    bool tried;
+    char t[CLOCK_TEXT_MAX];
+    for (unsigned i = 0; core_wait_rule(c, k, i, &reason, &a, &due, &tried); i++) {
+        const char *when_so =
+            strcmp(reason, "no_agents") == 0 ? "while no member of the queue is logged in" : "waiting";
+        if (a && tried)
+            line(lines, "He waited for too long (%s), but %s %s could not be reached: he goes on waiting.", when_so,
+                 a->type, a->target);
+        else if (a && due != UINT64_MAX)
+            line(lines, "At %s, if he is still %s: %s%s%s.", when(due, t), when_so, a->type, a->target[0] ? " " : "",
+                 a->target);
+    }
+}
+
 static void place_lines(const struct core *c, const struct call *k, const struct queue *q, json_t *lines)
 {
     const Ev__CallState *s = k->st;
@@ -191,6 +253,9 @@ static void place_lines(const struct core *c, const struct call *k, const struct
         line(lines, "Priority %u: it goes before all of less.", s->priority);
     if (q->rules.target_us)
         line(lines, "The queue's service target is %llu seconds.", (unsigned long long)(q->rules.target_us / 1000000));
+    estimate_line(c, k, core_queue_obj(c, s->queue), lines);
+    own_lines(c, k, lines);
+    rule_lines(c, k, lines);
     for (size_t i = 0; i < s->n_needs; i++)
         line(lines, "The call needs skill %s at level %u or more.", s->needs[i]->skill, s->needs[i]->level);
 }
@@ -304,7 +369,9 @@ int core_explain_call(const struct core *c, uint64_t call_id, json_t **out, stru
     char id[17], rules[200] = "";
     view_id(call_id, id);
     json_t *lines = json_array();
-    json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:o,s:O,s:i,s:[]}", "call_id", id, "phase",
+    uint32_t wait_s = core_estimated_wait_s(c, call_id);
+    json_t *o = json_pack("{s:o,s:s,s:s,s:s,s:s,s:o,s:O,s:i,s:[]}", "estimated_wait_s",
+                          wait_s == ESTIMATE_UNKNOWN ? json_null() : json_integer(wait_s), "call_id", id, "phase",
                           core_call_phase_name((enum core_call_phase)s->phase), "queue", s->queue, "strategy",
                           q ? queue_strategy_name(q->rules.strategy) : "", "position",
                           place ? json_integer(place) : json_null(), "lines", lines, "members", 0, "agents");

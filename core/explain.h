@@ -17,7 +17,7 @@ struct core;
 #define EXPLAIN_AGENTS_MAX 200u /* members that an answer lists */
 #define EXPLAIN_CALLS_MAX 5u    /* waiting callers that an agent's answer looks at */
 
-/* {"call_id", "phase", "queue", "strategy", "position": n or null, "lines": [text], "members": n, "agents": [{"agent", "level", "state",
+/* {"call_id", "phase", "queue", "strategy", "position": n or null, "estimated_wait_s": n or null, "lines": [text], "members": n, "agents": [{"agent", "level", "state",
  * "verdict": "can"|"not_available"|"unskilled"|"not_his", "reason": text}]}; agents of a waiting call only, in the order of choice. */
 ERR_CHECKED int core_explain_call(const struct core *c, uint64_t call_id, json_t **out, struct err_info *info);
 /* {"agent", "queue", "state", "available": bool, "lines": [text]} */

@@ -48,8 +48,10 @@ uint64_t queue_name_number(const char *name)
 
 struct acd_rules queue_rules(const Ev__Queue *q)
 {
-    struct acd_rules r = {
-        .ageing_us = q->priority_step_s * SECOND_US, .target_us = q->target_s * SECOND_US, .ring_max = 1};
+    struct acd_rules r = {.ageing_us = q->priority_step_s * SECOND_US,
+                          .target_us = q->target_s * SECOND_US,
+                          .keep_idle = q->keep_idle,
+                          .ring_max = 1};
     for (unsigned i = 0; i < ACD_STRATEGIES; i++) {
         if (strcmp(q->strategy, strategies[i]) == 0)
             r.strategy = (enum acd_strategy)i;

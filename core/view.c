@@ -327,6 +327,9 @@ int view_read(struct storage_reader *r, const struct view_query *q, json_t **out
         json_decref(slot->value);
     for (size_t it = 0; map_next(&v.agent_states, &it, &slot);)
         json_decref(slot->value);
+    for (size_t it = 0; map_next(&v.overflows, &it, &slot);)
+        json_decref(slot->value);
+    map_free(&v.overflows);
     map_free(&v.agent_queues);
     map_free(&v.agent_states);
     map_free(&v.positions);

@@ -10,19 +10,43 @@
 /* ---- places in queues */
 
 struct entries {
+    const char *queue;
     struct acd_rules rules;
     struct view_entry *v;
     size_t n, cap;
 };
 
+/* Whether the call stands in that queue, which is not its own. */
+static bool overflows_to(const Ev__CallState *s, const char *queue)
+{
+    if (s->phase == CORE_CALL_OFFERED)
+        return strcmp(s->offer_queue, queue) == 0;
+    for (size_t i = 0; i < s->n_overflow; i++) {
+        if (strcmp(s->overflow[i], queue) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int entry_row(void *ctx, const struct storage_row *r)
 {
     struct entries *es = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 6, &len);
+    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
+    if (!s)
+        return ERR_CORRUPT;
+    if (strcmp(s->queue, es->queue) != 0 && !overflows_to(s, es->queue)) {
+        ev__call_state__free_unpacked(s, NULL);
+        return 0;
+    }
     if (es->n == es->cap) {
         size_t cap = es->cap ? es->cap * 2 : 64;
         void *p = realloc(es->v, cap * sizeof *es->v);
-        if (!p)
+        if (!p) {
+            ev__call_state__free_unpacked(s, NULL);
             return ERR_NOMEM;
+        }
         es->v = p;
         es->cap = cap;
     }
@@ -34,11 +58,6 @@ static int entry_row(void *ctx, const struct storage_row *r)
     e->priority = (uint32_t)storage_row_int(r, 3);
     e->front = storage_row_int(r, 4);
     e->queued_us = storage_row_int(r, 5);
-    size_t len;
-    const void *body = storage_row_blob(r, 6, &len);
-    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
-    if (!s)
-        return ERR_CORRUPT;
     (void)snprintf(e->caller, sizeof e->caller, "%s", s->caller);
     e->vip = s->vip;
     const struct acd_call call = {.enqueued_us = e->queued_us, .priority = e->priority};
@@ -74,20 +93,63 @@ static int rules_row(void *ctx, const struct storage_row *r)
     return 0;
 }
 
+static int overflow_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__Queue *q = ev__queue__unpack(NULL, len, body);
+    if (!q)
+        return ERR_CORRUPT;
+    int err = 0;
+    for (size_t i = 0; i < q->n_overflow && !err; i++) {
+        json_t *list = map_get(&v->overflows, q->overflow[i]->queue);
+        if (!list) {
+            list = json_array();
+            err = list && map_set(&v->overflows, q->overflow[i]->queue, list) == 0 ? 0 : ERR_NOMEM;
+            if (err)
+                json_decref(list);
+        }
+        if (!err && json_array_append_new(list, json_string(q->name)) != 0)
+            err = ERR_NOMEM;
+    }
+    ev__queue__free_unpacked(q, NULL);
+    return err;
+}
+
+static int load_overflows(struct view *v)
+{
+    if (v->has_overflows)
+        return 0;
+    v->has_overflows = true;
+    const struct storage_val kind = storage_int(CFG_QUEUE);
+    return storage_reader_query(v->r, "SELECT body FROM config WHERE kind=? ORDER BY name", &kind, 1, overflow_row, v);
+}
+
+static int callers_of(struct view *v, const char *queue, struct entries *es)
+{
+    const struct storage_val vals[] = {storage_int(CORE_CALL_WAITING), storage_int(CORE_CALL_OFFERED),
+                                       storage_text(queue)};
+    return storage_reader_query(v->r,
+                                "SELECT call_id, phase, queue, priority, front, queued_us, body FROM call"
+                                " WHERE phase IN (?1, ?2) AND queue=?3",
+                                vals, 3, entry_row, es);
+}
+
 int view_queue_entries(struct view *v, const char *queue, struct view_entry **out, size_t *n)
 {
-    struct entries es = {.n = 0};
+    struct entries es = {.queue = queue};
     const struct storage_val name[] = {storage_int(CFG_QUEUE), storage_text(queue)};
     int err =
         storage_reader_query(v->r, "SELECT body FROM config WHERE kind=? AND name=?", name, 2, rules_row, &es.rules);
     if (err)
         return err;
-    const struct storage_val vals[] = {storage_int(CORE_CALL_WAITING), storage_int(CORE_CALL_OFFERED),
-                                       storage_text(queue)};
-    err = storage_reader_query(v->r,
-                               "SELECT call_id, phase, queue, priority, front, queued_us, body FROM call"
-                               " WHERE phase IN (?1, ?2) AND queue=?3",
-                               vals, 3, entry_row, &es);
+    err = load_overflows(v);
+    if (!err)
+        err = callers_of(v, queue, &es);
+    const json_t *others = map_get(&v->overflows, queue);
+    for (size_t i = 0; i < json_array_size(others) && !err; i++)
+        err = callers_of(v, json_string_value(json_array_get(others, i)), &es);
     if (err) {
         free(es.v);
         return err;
@@ -188,6 +250,14 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "flow_node", view_text(s->flow_node));
     view_set(v, o, "language", view_text(s->language));
     view_set(v, o, "variables", view_variables(s->variables));
+    view_set(v, o, "served_queue", view_text(s->served_queue));
+    view_set(v, o, "dedicated_agent", view_text(s->dedicated));
+    json_t *further = json_array();
+    for (size_t i = 0; i < s->n_overflow; i++) {
+        if (json_array_append_new(further, json_string(s->overflow[i])) != 0)
+            v->err = ERR_NOMEM;
+    }
+    view_set(v, o, "overflow", further);
     uint32_t position = 0;
     if (s->phase == CORE_CALL_WAITING) {
         int err = position_of(v, s->call_id, s->queue, &position);

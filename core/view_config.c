@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "core/agent_state.h"
 #include "core/core.h"
+#include "core/estimate.h"
 #include "core/view_int.h"
 
 /* ---- agents */
@@ -154,6 +155,34 @@ static int add_agent(struct view *v, json_t *o, const char *number)
 
 /* ---- queues */
 
+static int history_row(void *ctx, const struct storage_row *r)
+{
+    struct estimate *e = ctx;
+    struct estimate_history h = {0};
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__QueueState *m = ev__queue_state__unpack(NULL, len, body);
+    if (!m)
+        return ERR_CORRUPT;
+    for (size_t i = 0; i < m->n_windows; i++) {
+        const Ev__QueueWindow *w = m->windows[i];
+        h.window[w->number % ESTIMATE_WINDOWS] = (struct estimate_window){.number = w->number,
+                                                                          .served = w->served,
+                                                                          .busy_us = w->busy_us,
+                                                                          .left = w->left,
+                                                                          .waited_us = w->waited_us};
+    }
+    *e = estimate_of(&h, clock_wall_now().us, m->agents_1000);
+    ev__queue_state__free_unpacked(m, NULL);
+    return 0;
+}
+
+static json_t *estimated(const struct estimate *e, uint32_t place)
+{
+    uint32_t s = place ? estimate_wait_s(e, place) : 0;
+    return s == ESTIMATE_UNKNOWN ? json_null() : json_integer(s);
+}
+
 static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
 {
     int err = load_states(v);
@@ -166,17 +195,23 @@ static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
         idle += strcmp(s, core_agent_state_name(CORE_AGENT_IDLE)) == 0;
         talking += strcmp(s, core_agent_state_name(CORE_AGENT_TALKING)) == 0;
     }
+    struct estimate reckoned = {0};
+    const struct storage_val name = storage_text(q->name);
+    err = storage_reader_query(v->r, "SELECT body FROM queue_state WHERE name=?", &name, 1, history_row, &reckoned);
+    if (err)
+        return err;
     struct view_entry *e = NULL;
     size_t n = 0;
     err = view_queue_entries(v, q->name, &e, &n);
     if (err)
         return err;
     json_t *entries = json_array();
-    unsigned waiting = 0;
+    unsigned waiting = 0, own = 0; /* own: without those who have overflowed to it */
     uint64_t first = 0, now = clock_wall_now().us;
     for (size_t i = 0; i < n && entries; i++) {
         bool waits = e[i].phase == CORE_CALL_WAITING;
         waiting += waits;
+        own += waits && strcmp(e[i].queue, q->name) == 0;
         if (!first || e[i].queued_us < first)
             first = e[i].queued_us;
         char id[17];
@@ -185,6 +220,8 @@ static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
         view_set(v, x, "call_id", json_string(id));
         view_set(v, x, "caller", view_text(e[i].caller));
         view_set(v, x, "position", json_integer(waits ? (json_int_t)waiting : 0));
+        view_set(v, x, "estimated_wait_s", estimated(&reckoned, waits ? waiting : 0));
+        view_set(v, x, "home", json_string(e[i].queue));
         view_set(v, x, "priority", json_integer(e[i].priority));
         view_set(v, x, "vip", json_boolean(e[i].vip));
         view_set(v, x, "queued_at", view_time(e[i].queued_us));
@@ -194,6 +231,8 @@ static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
     }
     free(e);
     view_set(v, o, "waiting", json_integer(waiting));
+    view_set(v, o, "waiting_home", json_integer(own));
+    view_set(v, o, "estimated_wait_s", estimated(&reckoned, waiting || !idle ? waiting + 1 : 0)); /* of who comes now */
     view_set(v, o, "available", json_integer(idle));
     view_set(v, o, "logged_in", json_integer(in));
     view_set(v, o, "talking", json_integer(talking));

@@ -20,7 +20,8 @@ struct view {
     struct err_info *info;
     /* loaded when first needed */
     struct map agent_states, agent_queues, positions;
-    bool has_states, has_queues, has_positions;
+    struct map overflows; /* "queue" -> JSON list of the queues whose callers may wait there as well */
+    bool has_states, has_queues, has_positions, has_overflows;
     size_t builtins; /* agent states that have been passed */
 };
 
@@ -51,7 +52,7 @@ int view_list_cdrs(struct view *v);
 int view_list_events(struct view *v);
 int view_list_audit(struct view *v);
 
-/* A call at hand in a queue, in the order of service (core/acd.h): offered ones first. */
+/* A call at hand in a queue, be it its own or one that it has overflowed to, in the order of service (core/acd.h): offered ones first. */
 struct view_entry {
     uint64_t id, front, queued_us;
     int64_t deadline_us;

@@ -120,6 +120,8 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     json_t *quality = json_loads(storage_row_text(r, 24), 0, NULL);
     view_set(v, o, "quality", quality ? quality : json_array());
     view_set(v, o, "variables", view_variables(storage_row_text(r, 25)));
+    const char *served = storage_row_text(r, 26);
+    view_set(v, o, "served_queue", view_text(served[0] || !t[5] ? served : storage_row_text(r, 9)));
     return view_add(v, o, key);
 }
 
@@ -128,7 +130,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     "arrived_us,"                                                                                                 \
     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
     "taken_over,"                                                                                                 \
-    " quality, variables FROM cdr WHERE "
+    " quality, variables, served_queue FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
 {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/action.h"
 #include "node/call_int.h"
 
 #define CALL_TONE_HZ 1004
@@ -85,6 +86,21 @@ static void call_code_begin(struct call *k, const struct core_call *s)
     call_app_say(k, "agent_unknown");
 }
 
+/* An action ends the call: what its configuration says is played, then. */
+static void call_hangup_begin(struct call *k, const struct core_call *s)
+{
+    char keys[ACTION_PROMPTS_MAX * 64], *rest = keys, *key;
+    const char *list[ACTION_PROMPTS_MAX];
+    size_t n = 0;
+    snprintf(keys, sizeof keys, "%s", s->app_argument);
+    while (n < ACTION_PROMPTS_MAX && (key = strsep(&rest, " ")) != NULL)
+        list[n++] = key;
+    k->hang_up_after_play = true;
+    call_play_keys(&k->a, call_language(k), list, n, &k->play_id);
+    if (!k->play_id)
+        call_app_played(k);
+}
+
 void call_app_begin(struct call *k, const struct core_call *s)
 {
     if (k->shown == CALL_SHOWN_APP)
@@ -92,6 +108,8 @@ void call_app_begin(struct call *k, const struct core_call *s)
     call_answer_caller(k);
     if (k->ending)
         return;
+    call_offer_drop(k, 0, NULL);
+    call_menu_leave(k);
     k->shown = CALL_SHOWN_APP;
     if (strcmp(s->app, "echo") == 0) {
         media_stream_echo(k->a.media, true);
@@ -102,6 +120,8 @@ void call_app_begin(struct call *k, const struct core_call *s)
             call_end(k, "system", "failed", 500);
     } else if (strncmp(s->app, "code:", 5) == 0) {
         call_code_begin(k, s);
+    } else if (strcmp(s->app, "hangup") == 0) {
+        call_hangup_begin(k, s);
     } else {
         call_end(k, "system", "failed", 501);
     }
@@ -109,6 +129,7 @@ void call_app_begin(struct call *k, const struct core_call *s)
 
 void call_app_played(struct call *k)
 {
+    const struct core_call *s = call_state(k);
     if (k->hang_up_after_play)
-        call_end(k, "system", "normal", 0);
+        call_end(k, "system", s && s->fail_cause[0] ? s->fail_cause : "normal", 0);
 }

@@ -110,6 +110,7 @@ struct call {
 
     /* waiting in a queue (call_wait.c), and being told who answers */
     uint64_t wait_since_us; /* the wait clock that what is shown goes by */
+    char wait_queue[64];    /* whose pieces these are: an action may take him to another with the same clock */
     uint64_t wait_next;     /* piece of speech that has its turn next */
     bool wait_music;        /* music or silence, not speech */
     bool joining;           /* the agent has answered; the caller is told his number */

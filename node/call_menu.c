@@ -421,6 +421,10 @@ void call_menu_begin(struct call *k, const struct core_call *s)
         call_timer_stop(&k->wait_timer);
         k->play_id = 0;
     }
+    if (back && !s->flow_state[0]) { /* not back into the flow that he came from: an action has sent him here */
+        ivr_run_free(k->ivr);
+        k->ivr = NULL;
+    }
     k->shown = CALL_SHOWN_MENU;
     bool restored = call_menu_restore(k, s);
     if (back && k->ivr) {

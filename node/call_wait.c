@@ -10,6 +10,7 @@
  *
  * A queue may have the number of the agent who answers told before the two are joined. The agent hears a short tone meanwhile. It is
  * not in the state that this was done: a new owner joins them at once. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -163,12 +164,14 @@ static void recall(struct call *k, const struct core_call *s, const Ev__Queue *q
 void call_wait_begin(struct call *k, const struct core_call *s)
 {
     call_answer_caller(k);
-    if (k->ending || (k->shown == CALL_SHOWN_QUEUE && k->wait_since_us == s->queued_us))
+    bool same = k->wait_since_us == s->queued_us && strcmp(k->wait_queue, s->queue) == 0;
+    if (k->ending || (k->shown == CALL_SHOWN_QUEUE && same))
         return;
     bool carried_on = k->adopted && k->shown == CALL_SHOWN_NOTHING;
     call_menu_leave(k);
     k->shown = CALL_SHOWN_QUEUE;
     k->wait_since_us = s->queued_us;
+    snprintf(k->wait_queue, sizeof k->wait_queue, "%s", s->queue);
     k->wait_next = 0;
     k->wait_music = false;
     const Ev__Queue *q = queue_of(k, s);

@@ -57,7 +57,9 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "ALTER TABLE cdr ADD COLUMN variables TEXT NOT NULL DEFAULT '';"
     /* flows as they were before the present one */
     "CREATE TABLE flow_version(name TEXT NOT NULL, version INTEGER NOT NULL, since_us INTEGER NOT NULL,"
-    " until_us INTEGER NOT NULL, definition TEXT NOT NULL, PRIMARY KEY(name, version));",
+    " until_us INTEGER NOT NULL, definition TEXT NOT NULL, PRIMARY KEY(name, version));"
+    "CREATE TABLE queue_state(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;"
+    "ALTER TABLE cdr ADD COLUMN served_queue TEXT NOT NULL DEFAULT '';",
 };
 
 const struct storage_table storage_tables[] = {
@@ -80,10 +82,11 @@ const struct storage_table storage_tables[] = {
      "seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us,"
      " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, "
      "taken_over,"
-     " quality, variables",
+     " quality, variables, served_queue",
      "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
     {"flow_version", "name, version, since_us, until_us, definition", "name, version"},
+    {"queue_state", "name, body", "name"},
     {"event", "idx, n, body", "idx"},
     {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
 };
@@ -139,8 +142,8 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_CDR_PUT] =
         "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
         " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
-        " ended_by, cause, sip_status, offers, taken_over, quality, variables)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
     [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",
     [STORAGE_SERVED_GET] = "SELECT agent, time_us FROM served WHERE queue=? AND caller=?",
@@ -152,6 +155,9 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_FLOW_VERSION_GET] = "SELECT definition FROM flow_version WHERE name=? AND version=?",
     [STORAGE_FLOW_VERSION_DEL] = "DELETE FROM flow_version WHERE name=? AND version=?",
     [STORAGE_FLOW_VERSION_ALL] = "SELECT version FROM flow_version WHERE name=? ORDER BY version DESC",
+    [STORAGE_QUEUE_STATE_PUT] = "INSERT OR REPLACE INTO queue_state(name, body) VALUES(?,?)",
+    [STORAGE_QUEUE_STATE_DEL] = "DELETE FROM queue_state WHERE name=?",
+    [STORAGE_QUEUE_STATE_ALL] = "SELECT name, body FROM queue_state ORDER BY name",
     [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
     [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",
     [STORAGE_EVENT_OLDEST] = "SELECT idx, n FROM event ORDER BY idx LIMIT 1",

@@ -246,6 +246,7 @@ struct sim_call {
     uint8_t phase;
     uint32_t offers, epoch;
     int owner;
+    char queue[16];
 };
 
 struct sim_client { /* an API client: one operation at a time, repeated under its key until it is answered */

@@ -86,9 +86,12 @@ static void note_returned(struct sim *s, const struct core *c)
         uint64_t least = UINT64_MAX;
         for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL)) != NULL;) {
             const Ev__CallState *st = list_entry(k, struct call, pub)->st;
-            const struct sim_call *w = &s->calls[call_index(s, k->id)];
-            bool returned =
-                k->phase == CORE_CALL_WAITING && w->seen && (w->phase == CORE_CALL_OFFERED || st->offers > w->offers);
+            struct sim_call *w = &s->calls[call_index(s, k->id)];
+            bool moved = w->queue[0] && k->queue[0] && strcmp(w->queue, k->queue) != 0;
+            if (moved) /* by an action: the front of that queue is not his */
+                w->returned = 0;
+            bool returned = k->phase == CORE_CALL_WAITING && w->seen && !moved &&
+                            (w->phase == CORE_CALL_OFFERED || st->offers > w->offers);
             if (returned && !st->front)
                 sim_fail(s, "call %d came back, but not to the very front", call_index(s, k->id));
             if (returned && st->front > after && st->front < least) {
@@ -169,6 +172,7 @@ static void check_call(struct sim *s, const struct core *c, const struct core_ca
     w->phase = (uint8_t)k->phase;
     w->offers = list_entry(k, struct call, pub)->st->offers;
     w->queued_us = k->queued_us;
+    (void)snprintf(w->queue, sizeof w->queue, "%s", k->queue);
 }
 
 static void check_agents(struct sim *s, const struct core *c)

@@ -45,6 +45,26 @@ static char *numbered(const char *before, unsigned n, const char *after)
     o_##var->member = var;                                   \
     set[n++] = o_##var
 
+/* Callers of vip wait in service as well, those of service move to vip: with their wait clocks, which the checks hold them to. */
+static void leads_on(Ev__Queue *q, bool overflow)
+{
+    Ev__QueueOverflow *o = calloc(1, sizeof *o);
+    Ev__Action *a = calloc(1, sizeof *a);
+    q->overflow = calloc(1, sizeof *q->overflow);
+    if (!o || !a || !q->overflow)
+        abort();
+    *o = (Ev__QueueOverflow)EV__QUEUE_OVERFLOW__INIT;
+    *a = (Ev__Action)EV__ACTION__INIT;
+    o->queue = plain("service");
+    o->after_wait_s = 2;
+    a->type = plain("queue");
+    a->target = plain("vip");
+    q->overflow[0] = o;
+    q->n_overflow = overflow;
+    q->max_wait_s = overflow ? 0 : 5;
+    q->max_wait_action = overflow ? NULL : a;
+}
+
 static unsigned queue(Ev__ConfigObject **set, unsigned n, const char *name, const char *strategy, unsigned wrap_up,
                       unsigned first)
 {
@@ -56,6 +76,7 @@ static unsigned queue(Ev__ConfigObject **set, unsigned n, const char *name, cons
     q->ring_time_s = 2;
     q->wrap_up_s = wrap_up;
     q->max_waiting = 6;
+    leads_on(q, wrap_up != 0);
     q->members = calloc(SIM_AGENTS, sizeof(Ev__QueueMember *));
     if (!q->members)
         abort();

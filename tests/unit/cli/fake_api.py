@@ -21,13 +21,15 @@ TOKEN = "test-token-0123456789"
 KINDS = {  # path: (kind, key, fields that the server adds)
     "extensions": ("Extension", "number", {"display_name": "", "contact": "", "site": "", "disabled": False, "has_password": False,
                                            "registrations": []}),
-    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "min_busy_s": 0, "wrap_up_s": 0, "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
+    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "customers": [], "min_busy_s": 0, "wrap_up_s": 0, "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
                                    "state": "logged_out",
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,
                                    "answered": 0, "queues": []}),
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "after_call": "", "quiet": False, "music": "", "welcome": "", "announce_first_s": 0, "announce_every_s": 0, "announce": [],
                                  "announce_agent": False, "announce_position_max": 0,
-                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "vip_lookup": "", "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
+                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "vip_lookup": "",
+                                 "full_action": None, "max_wait_s": 0, "max_wait_action": None, "no_agents_wait_s": 0, "no_agents_action": None,
+                                 "overflow": [], "keep_idle": 0, "dedicated_wait_s": 0, "waiting_home": 0, "estimated_wait_s": None, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
     "agent-states": ("AgentStateConfig", "name", {"name_zh": "", "name_en": "", "code": "", "reasons": [], "reason_required": False, "limit_s": 0,
                                                   "then": "ready", "counts_as": "break", "built_in": False}),
@@ -35,7 +37,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "outside": "", "priority": 0, "quiet": False,
-                                                  "language": "", "region": "", "skills": [], "vip": False, "schedule": []}),
+                                                  "language": "", "region": "", "skills": [], "vip": False, "schedule": [], "dedicated_agent": ""}),
     "time-groups": ("TimeGroup", "name", dict({d: [] for d in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")},
                                               zone="", tz="CST-8", holidays="", holiday_hours=[], work_as="monday")),
     "holiday-lists": ("HolidayList", "name", {"days": []}),
@@ -282,7 +284,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             key, _, verb = parts[1].partition(":")
             call = self.find(s.calls, key)
             if len(parts) == 3:
-                return 200, {"call_id": key, "phase": "waiting", "queue": "service", "strategy": "random", "position": 1, "members": 1,
+                return 200, {"call_id": key, "phase": "waiting", "queue": "service", "strategy": "random", "position": 1, "estimated_wait_s": 40, "members": 1,
                              "lines": ["Caller 1234 waits in queue service: place 1 of 1."],
                              "agents": [{"agent": "1001", "level": 3, "state": "idle", "verdict": "unskilled",
                                          "reason": "lacks skill english (level 3 is needed)"}]}
@@ -380,7 +382,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                          "why": "closed: no hours of thursday 2026-10-01, a holiday (National Day) cover this time"}
         if verb == "status" or len(parts) == 3:
             q = self.find(table, key)
-            out = {k: q[k] for k in ("name", "display_name", "strategy", "waiting", "available", "logged_in", "talking", "longest_wait_ms", "entries")}
+            out = {k: q[k] for k in ("name", "display_name", "strategy", "waiting", "waiting_home", "estimated_wait_s", "available", "logged_in", "talking", "longest_wait_ms", "entries")}
             return 200, dict(out, agents=[])
         if verb:
             agent = self.find(table, key)

@@ -424,9 +424,9 @@ static void downgrade(const char *dir)
     char *why = NULL;
     int rc = sqlite3_exec(db,
                           "ALTER TABLE agent_state DROP COLUMN occupied_us; ALTER TABLE agent_state DROP COLUMN last_offer;"
-                          "ALTER TABLE agent_state DROP COLUMN work;"
+                          "ALTER TABLE agent_state DROP COLUMN work; ALTER TABLE cdr DROP COLUMN served_queue;"
                           "ALTER TABLE cdr DROP COLUMN variables; DROP TABLE flow_version;"
-                          "DROP TABLE served; PRAGMA user_version=2;",
+                          "DROP TABLE served; DROP TABLE queue_state; PRAGMA user_version=2;",
                           NULL, NULL, &why);
     ck_assert_msg(rc == SQLITE_OK, "%s", why);
     ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);

@@ -1,0 +1,121 @@
+/* Estimated waits: what is counted, and who works for a queue. The reckoning itself: estimate.h. */
+#include <string.h>
+
+#include "core/core_int.h"
+
+static struct estimate_window *window(struct core *c, const char *name)
+{
+    struct queue *q = c->feature_level >= 3 && name[0] ? core_queue_obj(c, name) : NULL;
+    if (!q)
+        return NULL;
+    core_wait_state_touch(c, q);
+    return estimate_at(&q->history, c->now_us);
+}
+
+static uint64_t since(const struct core *c, uint64_t us)
+{
+    return us && c->now_us > us ? c->now_us - us : 0;
+}
+
+void core_estimate_answered(struct core *c, const struct call *k)
+{
+    const Ev__CallState *s = k->st;
+    struct estimate_window *home = s->phase == CORE_CALL_OFFERED ? window(c, s->queue) : NULL;
+    if (!home)
+        return;
+    home->waited_us += since(c, s->queued_us);
+    struct estimate_window *of = window(c, s->offer_queue);
+    if (of)
+        of->busy_us += since(c, s->offer_since_us);
+}
+
+void core_estimate_ended(struct core *c, const struct call *k, const char *by)
+{
+    const Ev__CallState *s = k->st;
+    bool waited = s->phase == CORE_CALL_WAITING || s->phase == CORE_CALL_OFFERED;
+    const char *queue = s->phase == CORE_CALL_TALKING && s->served_queue[0] ? s->served_queue : s->queue;
+    struct estimate_window *w = waited || s->phase == CORE_CALL_TALKING ? window(c, queue) : NULL;
+    if (!w)
+        return;
+    if (waited) {
+        w->left += strcmp(by, "caller") == 0;
+        w->waited_us += since(c, s->queued_us);
+        return;
+    }
+    w->served++;
+    w->busy_us += since(c, s->connected_us) + core_queue_config(c, queue)->wrap_up_s * 1000000ull;
+}
+
+/* A thousand for one who serves this queue alone; else the part of him that callers of this queue will have. */
+static uint64_t part_of(const struct core *c, const struct agent *a, const struct queue *q)
+{
+    uint32_t keys[ACD_QUEUES_PER_AGENT_MAX];
+    unsigned n = acd_queues_of(c->acd, a->key, keys);
+    uint64_t mine = acd_waiting(c->acd, q->key), all = 0;
+    mine = mine ? mine : 1;
+    for (unsigned i = 0; i < n; i++)
+        all += keys[i] == q->key ? mine : acd_waiting(c->acd, keys[i]);
+    return all ? 1000 * mine / all : 0;
+}
+
+static uint64_t at_work(const struct core *c, const struct queue *q)
+{
+    const Ev__Queue *cfg = core_queue_config(c, q->name);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < cfg->n_members; i++) {
+        const struct agent *a = core_agent_obj(c, cfg->members[i]->agent);
+        if (a && a->ext && a->ready && !a->logout)
+            sum += part_of(c, a, q);
+    }
+    return sum;
+}
+
+const struct estimate *core_estimate(const struct core *c, struct queue *q)
+{
+    if (q->estimated != c->serial + 1) {
+        q->estimate = estimate_of(&q->history, c->now_us, at_work(c, q));
+        q->estimated = c->serial + 1;
+    }
+    return &q->estimate;
+}
+
+uint32_t core_estimated_wait_s(const struct core *c, uint64_t call_id)
+{
+    const struct call *k = core_call_obj(c, call_id);
+    uint32_t best = ESTIMATE_UNKNOWN, place, key;
+    if (k && k->st->phase == CORE_CALL_OFFERED)
+        return 0;
+    for (unsigned i = 0; (place = acd_place(c->acd, call_id, i, &key)) != 0; i++) {
+        uint32_t s = estimate_wait_s(core_estimate(c, c->queue_by_key[key]), place);
+        best = s < best ? s : best;
+    }
+    return best;
+}
+
+void core_estimate_save(const struct queue *q, Ev__QueueState *m)
+{
+    for (unsigned i = 0; i < ESTIMATE_WINDOWS; i++) {
+        const struct estimate_window *w = &q->history.window[i];
+        if (!w->number)
+            continue;
+        Ev__QueueWindow *to = m->windows[m->n_windows++];
+        ev__queue_window__init(to);
+        to->number = w->number;
+        to->served = w->served;
+        to->busy_us = w->busy_us;
+        to->left = w->left;
+        to->waited_us = w->waited_us;
+    }
+}
+
+void core_estimate_load(struct queue *q, const Ev__QueueState *m)
+{
+    for (size_t i = 0; i < m->n_windows; i++) {
+        const Ev__QueueWindow *w = m->windows[i];
+        q->history.window[w->number % ESTIMATE_WINDOWS] = (struct estimate_window){.number = w->number,
+                                                                                   .served = w->served,
+                                                                                   .busy_us = w->busy_us,
+                                                                                   .left = w->left,
+                                                                                   .waited_us = w->waited_us};
+    }
+}
