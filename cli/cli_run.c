@@ -389,6 +389,18 @@ static json_t *action_value(const char *text)
     return json_pack("{s:o?,s:s,s:o}", "type", json_stringn(text, type), "target", rest, "prompts", prompts);
 }
 
+/* "1=stay", "2=flow:night" */
+static json_t *key_value(const char *text, size_t n)
+{
+    char action[256];
+    if (n < 3 || text[1] != '=' || n - 2 >= sizeof action)
+        return NULL;
+    memcpy(action, text + 2, n - 2);
+    action[n - 2] = '\0';
+    return json_pack("{s:o?,s:o?}", "key", json_stringn(text, 1), "action",
+                     strcmp(action, "stay") == 0 ? json_null() : action_value(action));
+}
+
 static json_t *list_value(json_t *list, const char *text, const struct cli_option *o)
 {
     while (*text && list) {
@@ -398,6 +410,7 @@ static json_t *list_value(json_t *list, const char *text, const struct cli_optio
                       : o->type == CLI_WHEN    ? when_value(text, n)
                       : o->type == CLI_HEADERS ? header_value(text, n)
                       : o->type == CLI_FURTHER ? further_value(text, n)
+                      : o->type == CLI_KEYS    ? key_value(text, n)
                                                : json_stringn(text, n);
         if (!one || json_array_append_new(list, one) != 0) {
             const char *form = o->type == CLI_MEMBERS   ? "AGENT or AGENT:LEVEL"
@@ -406,7 +419,8 @@ static json_t *list_value(json_t *list, const char *text, const struct cli_optio
                                : o->type == CLI_WHEN    ? "TIME-GROUP:flow|queue|app|extension|agent:NAME"
                                : o->type == CLI_FURTHER
                                    ? "QUEUE:after:SECONDS, QUEUE:behind:PLACE or QUEUE:longer:SECONDS"
-                                   : "text";
+                               : o->type == CLI_KEYS ? "KEY=stay or KEY=ACTION"
+                                                     : "text";
             fprintf(stderr, "ccctl: --%s \"%.*s\": expected %s\n", o->name, (int)n, text, form);
             return NULL;
         }
@@ -457,6 +471,7 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
     case CLI_WHEN:
     case CLI_HEADERS:
     case CLI_FURTHER:
+    case CLI_KEYS:
         v = json_object_get(body, o->field);
         v = v ? json_incref(v) : json_array();
         if (!list_value(v, value, o)) {

@@ -32,6 +32,7 @@ enum cli_type {
     CLI_WHEN,    /* list of TIME-GROUP:KIND:NAME */
     CLI_HEADERS, /* list of NAME=SECRET */
     CLI_FURTHER, /* list of QUEUE:CONDITION:N, CONDITION being after, behind or longer */
+    CLI_KEYS,    /* list of KEY=stay or KEY=ACTION */
     CLI_ACTION,  /* TYPE:TARGET or hangup[:PROMPT,...] of the action set (core/action.h); "" for none */
     CLI_SECRET,  /* a file whose first line is the value */
     CLI_STDIN,   /* flag: the first line of standard input is the value */

@@ -249,6 +249,21 @@ static int check_overflow(const Ev__Queue *q, size_t i, struct err_info *info)
     return 0;
 }
 
+static int check_keys(const Ev__Queue *q, struct err_info *info)
+{
+    for (size_t i = 0; i < q->n_keys; i++) {
+        char path[PATH_MAX_BYTES];
+        (void)snprintf(path, sizeof path, "keys[%zu].key", i);
+        if (!strchr("0123456789*#", q->keys[i]->key[0]))
+            return err_set(info, ERR_INVAL, path, "must be one of 0 to 9, * and #");
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(q->keys[i]->key, q->keys[k]->key) == 0)
+                return twice(info, "keys", i, ".key", q->keys[i]->key);
+        }
+    }
+    return 0;
+}
+
 static int check_queue(const Ev__Queue *q, struct err_info *info)
 {
     for (size_t i = 0; i < q->n_preferences; i++) {
@@ -258,10 +273,13 @@ static int check_queue(const Ev__Queue *q, struct err_info *info)
         }
     }
     for (size_t i = 0; i < q->n_overflow; i++) {
-        int err = check_overflow(q, i, info);
-        if (err)
-            return err;
+        int wrong = check_overflow(q, i, info);
+        if (wrong)
+            return wrong;
     }
+    int err = check_keys(q, info);
+    if (err)
+        return err;
     if (q->max_wait_s && !q->max_wait_action)
         return err_set(info, ERR_INVAL, "max_wait_action", "must say what is done after max_wait_s");
     return action_each(&q->base, not_itself, &(struct of_queue){q->name, info});

@@ -265,6 +265,7 @@ struct core_call {
     size_t n_legs;
     struct core_leg legs[4];
     uint64_t arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, held_us;
+    uint64_t entered_us;    /* his present queue, if he came there from another one; else 0 */
     uint64_t menu_moved_us; /* when the flow came to flow_node */
     uint64_t taken_over_us; /* latest change of owner; 0: never */
 };

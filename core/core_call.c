@@ -118,6 +118,7 @@ void core_call_publish(struct call *k)
     p->answered_us = s->answered_us;
     p->menu_us = s->menu_us;
     p->queued_us = s->queued_us;
+    p->entered_us = s->entered_us;
     p->offered_us = s->offered_us;
     p->connected_us = s->connected_us;
     p->held_us = s->held_us;
@@ -519,6 +520,8 @@ int core_call_queue(struct core *c, const Ev__CallQueue *m)
     struct call *k = core_call_of(c, m->call_id);
     if (!k)
         return c->ans->code;
+    if (m->choice[0])
+        return core_wait_choose(c, k, m->choice);
     if (k->st->phase != CORE_CALL_MENU)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
     if (!core_queue_obj(c, m->queue))

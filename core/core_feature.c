@@ -7,7 +7,7 @@
 /* Music, welcome, announcements. */
 static bool heard_in(const Ev__Queue *q)
 {
-    return q->music[0] || q->welcome[0] || q->announce_first_s || q->announce_every_s || q->n_announce ||
+    return q->music[0] || q->welcome[0] || q->announce_first_s || q->announce_every_s || q->n_announce || q->n_keys ||
            q->announce_agent || q->announce_position_max;
 }
 

@@ -476,6 +476,8 @@ bool core_wait_for_own(const struct core *c, const struct call *k);
 void core_wait_own_done(struct call *k);
 /* Somebody has come to wait there: others may stand behind a place now that leads to overflow. */
 void core_wait_pushed(struct core *c, const struct queue *q);
+/* The caller has pressed a key of his queue: 0 (also when the action cannot be done: he goes on waiting) or a refusal. */
+int core_wait_choose(struct core *c, struct call *k, const char *key);
 /* Does what is due first; false: nothing is. The engine may find matches after it. */
 bool core_wait_due(struct core *c);
 /* Rules of waiting in their order, for people: false past the last. *due_us: UINT64_MAX while it does not run. */

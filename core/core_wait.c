@@ -168,24 +168,44 @@ static void overflow(struct core *c, struct call *k, const char *queue)
 
 /* ---- actions */
 
-static void give_to(struct core *c, struct call *k, enum rule r)
+/* False: he waits as before. */
+static bool lead_away(struct core *c, struct call *k, const Ev__Action *a, const char *reason)
 {
     Ev__CallState *s = k->st;
-    const struct queue *q = core_queue_obj(c, s->queue);
     struct acd_call was;
     if (!acd_waits(c->acd, s->call_id, &was) || acd_dequeue(c->acd, s->call_id) != 0)
         core_oom(); /* he is WAITING, so he waits */
     core_queues_touch(c, k);
-    if (core_action_do(c, k, action_of(core_queue_config(c, q->name), r), reasons[r]) == 0) {
+    bool done = core_action_do(c, k, a, reason) == 0;
+    if (done)
         s->from_queue = s->phase == CORE_CALL_DIALLING;
-        s->tried |= s->from_queue ? 1u << r : 0;
-        core_call_touch(c, k);
-        return;
-    }
-    s->tried |= 1u << r;
-    if (acd_enqueue(c->acd, &was) != 0)
+    else if (acd_enqueue(c->acd, &was) != 0)
         core_oom();
     core_call_touch(c, k);
+    return done;
+}
+
+static void give_to(struct core *c, struct call *k, enum rule r)
+{
+    const Ev__Action *a = action_of(core_queue_config(c, k->st->queue), r);
+    if (!lead_away(c, k, a, reasons[r]) || k->st->from_queue)
+        k->st->tried |= 1u << r;
+}
+
+int core_wait_choose(struct core *c, struct call *k, const char *key)
+{
+    const Ev__Queue *cfg = k->st->phase == CORE_CALL_WAITING ? core_queue_config(c, k->st->queue) : NULL;
+    if (!cfg)
+        return core_refuse(c, ERR_BADSTATE, "call_id", "the caller does not wait");
+    for (size_t i = 0; i < cfg->n_keys; i++) {
+        if (strcmp(cfg->keys[i]->key, key) != 0)
+            continue;
+        if (cfg->keys[i]->action)
+            (void)lead_away(c, k, cfg->keys[i]->action, "choice");
+        core_wait_set(c, k);
+        return 0;
+    }
+    return core_refuse(c, ERR_NOTFOUND, "choice", "queue %.64s has no key %.8s", cfg->name, key);
 }
 
 bool core_wait_due(struct core *c)

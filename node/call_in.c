@@ -192,6 +192,8 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
     case SIP_EV_INFO_DTMF:
         if (k->shown == CALL_SHOWN_MENU)
             call_menu_event(k, IVR_EV_KEY, ev->digit);
+        else if (k->shown == CALL_SHOWN_QUEUE)
+            call_wait_key(k, ev->digit);
         else
             call_leg_pass_key(l, ev->digit);
         break;

@@ -110,9 +110,9 @@ struct call {
 
     /* waiting in a queue (call_wait.c), and being told who answers */
     uint64_t wait_since_us; /* the wait clock that what is shown goes by */
-    char wait_queue[64];    /* whose pieces these are: an action may take him to another with the same clock */
     uint64_t wait_next;     /* piece of speech that has its turn next */
     bool wait_music;        /* music or silence, not speech */
+    bool choosing;          /* a key of the queue is on its way into the state */
     bool joining;           /* the agent has answered; the caller is told his number */
     uv_timer_t *wait_timer;
 
@@ -284,6 +284,8 @@ void call_on_media(void *ctx, struct media_stream *s, const struct media_event *
 /* ---- call_wait.c: callers in queues */
 void call_wait_begin(struct call *k, const struct core_call *s);
 void call_wait_played(struct call *k);
+/* A key that the caller has pressed meanwhile. */
+void call_wait_key(struct call *k, char digit);
 /* The caller is being told who has answered: call_join comes when that is over. False: nothing is told, join them. */
 bool call_agent_announce(struct call *k);
 void call_join(struct call *k);

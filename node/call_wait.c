@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "core/estimate.h"
 #include "node/call_int.h"
 #include "telephony/speak_queue.h"
 
@@ -32,6 +33,12 @@ static bool quiet(const struct call *k, const struct core_call *s, const Ev__Que
 {
     const Ev__AccessNumber *number = core_access_number(call_node(k)->core, s->called);
     return (q && q->quiet) || (number && number->quiet);
+}
+
+/* When he came to this queue. */
+static uint64_t since_us(const struct core_call *s)
+{
+    return s->entered_us ? s->entered_us : s->queued_us;
 }
 
 /* When piece i is to be said: 0 the welcome, the others the announcements after it. */
@@ -69,6 +76,10 @@ static int announced(const struct call *k, const Ev__Queue *q, const char *what,
         uint32_t place = core_queue_position(c, k->id);
         bool told = !q->announce_position_max || place <= q->announce_position_max;
         return told ? speak_queue_position(language_of(k), place, keys, max) : 0;
+    }
+    if (strcmp(what, "wait") == 0) {
+        uint32_t seconds = core_estimated_wait_s(c, k->id);
+        return seconds == ESTIMATE_UNKNOWN ? 0 : speak_queue_wait(language_of(k), seconds, keys, max);
     }
     if (max < 1)
         return 0;
@@ -164,14 +175,12 @@ static void recall(struct call *k, const struct core_call *s, const Ev__Queue *q
 void call_wait_begin(struct call *k, const struct core_call *s)
 {
     call_answer_caller(k);
-    bool same = k->wait_since_us == s->queued_us && strcmp(k->wait_queue, s->queue) == 0;
-    if (k->ending || (k->shown == CALL_SHOWN_QUEUE && same))
+    if (k->ending || (k->shown == CALL_SHOWN_QUEUE && k->wait_since_us == since_us(s)))
         return;
     bool carried_on = k->adopted && k->shown == CALL_SHOWN_NOTHING;
     call_menu_leave(k);
     k->shown = CALL_SHOWN_QUEUE;
-    k->wait_since_us = s->queued_us;
-    snprintf(k->wait_queue, sizeof k->wait_queue, "%s", s->queue);
+    k->wait_since_us = since_us(s);
     k->wait_next = 0;
     k->wait_music = false;
     const Ev__Queue *q = queue_of(k, s);
@@ -186,6 +195,44 @@ void call_wait_begin(struct call *k, const struct core_call *s)
 void call_wait_played(struct call *k)
 {
     turn(k);
+}
+
+/* ---- keys */
+
+static void chosen(struct call *k, int status, const struct core_answer *a)
+{
+    k->choosing = false;
+    if (!k->ending && !k->gone && (status || a->code))
+        log_info("call", "%s: choice not taken: %s", k->text_id, status ? err_text(status) : a->text);
+}
+
+static void choose(struct call *k, const char *key)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallQueue m = EV__CALL_QUEUE__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CALL_QUEUE;
+    cmd.call_queue = &m;
+    m.call_id = k->id;
+    m.choice = (char *)(uintptr_t)key;
+    m.caller_acked = k->a.acked;
+    k->choosing = call_propose(k, &cmd, chosen) == 0;
+}
+
+void call_wait_key(struct call *k, char digit)
+{
+    const struct core_call *s = call_state(k);
+    const Ev__Queue *q = s && s->phase == CORE_CALL_WAITING && !k->choosing ? queue_of(k, s) : NULL;
+    for (size_t i = 0; q && i < q->n_keys; i++) {
+        if (q->keys[i]->key[0] != digit)
+            continue;
+        if (k->play_id) { /* he has heard enough of it */
+            k->play_id = 0;
+            pass_time(k, q, node_time_us(call_node(k)));
+        }
+        if (q->keys[i]->action)
+            choose(k, q->keys[i]->key);
+        return;
+    }
 }
 
 /* ---- who answers */

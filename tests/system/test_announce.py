@@ -1,4 +1,5 @@
 """What callers hear in a queue: welcome, music, their place again and again, who answers them; also when their node dies."""
+import time
 import unittest
 
 from callcase import AGENT_HZ, CALLER_HZ, CallCase, find, prompt_piece, wait_prompt
@@ -7,7 +8,7 @@ from test_prompt import stereo_file
 from test_takeover import Takeover
 
 MUSIC_HZ = 520
-FIRST_S, EVERY_S = 4, 6
+FIRST_S, EVERY_S = 4, 8
 NUMBER = "10030"
 
 
@@ -40,7 +41,7 @@ class Heard(CallCase):
     deadline = 120
 
     def tearDown(self):
-        r = self.a.api("PATCH", "/v1/queues/service", {"announce_agent": False, "announce": [], "music": "", "welcome": "", "announce_position_max": 0},
+        r = self.a.api("PATCH", "/v1/queues/service", {"announce_agent": False, "announce": [], "music": "", "welcome": "", "announce_position_max": 0, "keys": []},
                        headers={"Content-Type": "application/merge-patch+json"})
         self.assertEqual(r.status, 200, r)
 
@@ -89,9 +90,54 @@ class Heard(CallCase):
             c.hangup()
             self.record(c.phone.user)
 
+    def test_keys(self):
+        """In an announcement and in the music; what is chosen is in the state of all nodes and is done once."""
+        r = self.a.api("PUT", "/v1/flows/night", {"definition": {"languages": ["en"], "start": "say", "nodes": {
+            "say": {"type": "hangup", "prompts": ["outage"]}}}})
+        self.assertIn(r.status, (200, 201), r)
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/flows/night").status == 200, 10, "%s has the flow" % n.name)
+        configure(self, welcome="", announce=["position", "queue_still_waiting"], announce_first_s=0, announce_every_s=60)
+        self.cluster.must("queue", "set", "service", "--key", "1=stay", "--key", "2=flow:night", "--key", "0=hangup:goodbye")
+        call = self.caller(self.b).invite(NUMBER).wait_answered()
+        wait_prompt(call.rtp, "en", "queue_position_before")
+        call.rtp.send_digits("1")
+        call.rtp.wait_tone(MUSIC_HZ, after=call.rtp.mark())
+        self.assertEqual(times_of(call, "queue_still_waiting"), [], "he did not want to hear it")
+        self.assertEqual(self.live(call.phone.user)["phase"], "waiting")
+        call.rtp.send_digits("72")
+        wait_prompt(call.rtp, "en", "outage", after=call.rtp.mark())
+        for n in self.cluster:
+            c = self.live(call.phone.user, n)
+            self.assertEqual((c["phase"], c["flow"]), ("menu", "night"))
+        call.hangup()
+        self.record(call.phone.user)
+        call = self.caller(self.c).invite(NUMBER).wait_answered()
+        wait_prompt(call.rtp, "en", "queue_position_before")
+        call.rtp.send_digits("0")
+        wait_prompt(call.rtp, "en", "goodbye", after=call.rtp.mark())
+        call.wait_ended()
+        self.assertEqual(self.record(call.phone.user)["cause"], "choice")
+
+    def test_estimated_wait(self):
+        """As reckoned for somebody with one agent, who talks: three minutes each."""
+        configure(self, welcome="", announce=["wait"], announce_first_s=1, announce_every_s=5)
+        phone = self.extension("8002", self.b)
+        self.ready("1002")
+        first = self.caller(self.a).invite(NUMBER).wait_answered()
+        phone.wait_call().wait_answered()
+        second = self.caller(self.c).invite(NUMBER).wait_answered()
+        wait_prompt(second.rtp, "en", "queue_time_before")
+        wait_prompt(second.rtp, "en", "num_3")
+        wait_prompt(second.rtp, "en", "queue_time_after")
+        second.hangup()
+        first.hangup()
+        self.record(first.phone.user)
+
     def test_refused(self):
         for body, field in (({"music": "nothing-like-it"}, "music"), ({"welcome": "nothing-like-it"}, "welcome"),
-                            ({"announce": ["position", "nothing-like-it"]}, "announce[1]"), ({"announce_every_s": 3601}, "announce_every_s")):
+                            ({"announce": ["position", "nothing-like-it"]}, "announce[1]"), ({"announce_every_s": 3601}, "announce_every_s"),
+                            ({"keys": [{"key": "x"}]}, "keys[0].key"), ({"keys": [{"key": "1", "action": {"type": "flow", "target": "none"}}]}, "keys[0].action.target")):
             r = self.a.api("PATCH", "/v1/queues/service", body, headers={"Content-Type": "application/merge-patch+json"})
             self.assertEqual((r.status, r.json["field"]), (422, field), r)
         self.cluster.must("queue", "set", "service", "--music", "queue_wait", "--announce", "position", "--announce-first", "5", "--announce-every", "30")
@@ -107,10 +153,13 @@ class Carried(Takeover):
         configure(self)
         caller = self.caller(self.victim)
         call = caller.invite(NUMBER).wait_answered()
+        began = time.monotonic()
         wait_prompt(call.rtp, "en", "queue_position_after", deadline=20)
         self.kill_and_see(caller)
         for _ in range(2):
             wait_prompt(call.rtp, "en", "queue_position_after", deadline=20, after=call.rtp.mark())
+        third = FIRST_S + 2 * EVERY_S  # its time by the wait clock; the fourth's is EVERY_S later
+        self.assertTrue(third - 2 < time.monotonic() - began < third + EVERY_S, "the third is heard in its turn")
         call.rtp.wait_tone(MUSIC_HZ, after=call.rtp.mark())
         for key in ("queue_position_before", "num_1", "queue_position_after"):
             self.assertEqual(len(times_of(call, key)), 3, key)

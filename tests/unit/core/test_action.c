@@ -38,9 +38,9 @@ static void invalid(const char *rules, const char *field)
 static void service(const char *rules)
 {
     char text[1024];
-    (void)snprintf(text, sizeof text,
-                   "[{'kind':'queue','name':'service','ring_time_s':15,'members':[{'agent':'1001'},{'agent':'1002'}],%s}]",
-                   rules);
+    (void)snprintf(
+        text, sizeof text,
+        "[{'kind':'queue','name':'service','ring_time_s':15,'members':[{'agent':'1001'},{'agent':'1002'}],%s}]", rules);
     set(text);
 }
 
@@ -112,8 +112,10 @@ END_TEST
 
 START_TEST(test_targets_exist_and_stay)
 {
-    refused("[{'kind':'queue','name':'q','full_action':{'type':'flow','target':'none'}}]", "queue/q.full_action.target");
-    refused("[{'kind':'queue','name':'q','full_action':{'type':'agent','target':'8001'}}]", "queue/q.full_action.target");
+    refused("[{'kind':'queue','name':'q','full_action':{'type':'flow','target':'none'}}]",
+            "queue/q.full_action.target");
+    refused("[{'kind':'queue','name':'q','full_action':{'type':'agent','target':'8001'}}]",
+            "queue/q.full_action.target");
     service("'max_wait_s':60,'max_wait_action':{'type':'flow','target':'night'},"
             "'no_agents_action':{'type':'queue','target':'other'},'full_action':{'type':'extension','target':'8003'}");
     ck_assert_int_eq(fx_config(&f, NULL, "['flow/night']", NULL, NULL), ERR_CONFLICT);
@@ -219,7 +221,8 @@ END_TEST
 START_TEST(test_another_queue_keeps_the_wait_clock)
 {
     service("'max_wait_s':60,'max_wait_action':{'type':'queue','target':'other'}");
-    set("[{'kind':'queue','name':'other','members':[{'agent':'1003'}],'max_wait_s':30,'max_wait_action':{'type':'hangup'}}]");
+    set("[{'kind':'queue','name':'other','members':[{'agent':'1003'}],'max_wait_s':30,'max_wait_action':{'type':'"
+        "hangup'}}]");
     start(1);
     uint64_t from = f.now;
     f.now += 10 * US;
@@ -260,8 +263,9 @@ START_TEST(test_telephone_in_vain)
     from = f.now;
     tick_at(from + 60 * US);
     ck_assert_int_eq(fx_phase(&f, 2), CORE_CALL_DIALLING);
-    ck_assert_int_eq(fx_config(&f, "[{'kind':'access_number','number':'10003','app':'echo'}]", "['queue/service']", NULL, NULL),
-                     ERR_CONFLICT);
+    ck_assert_int_eq(
+        fx_config(&f, "[{'kind':'access_number','number':'10003','app':'echo'}]", "['queue/service']", NULL, NULL),
+        ERR_CONFLICT);
     fx_reopen(&f);
     ck_assert_int_eq(fx_fail(&f, 2, core_call(f.c, 2)->offer.id, EV__OFFER_FAILED__CAUSE__NO_ANSWER), 0);
     ck_assert_int_eq(fx_phase(&f, 2), CORE_CALL_WAITING);
@@ -392,13 +396,15 @@ END_TEST
 START_TEST(test_a_circle_ends)
 {
     service("'no_agents_action':{'type':'queue','target':'other'}");
-    set("[{'kind':'queue','name':'other','members':[{'agent':'1003'}],'no_agents_action':{'type':'queue','target':'service'}}]");
+    set("[{'kind':'queue','name':'other','members':[{'agent':'1003'}],'no_agents_action':{'type':'queue','target':'"
+        "service'}}]");
     start(1);
     ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_FAILED);
     ck_assert_str_eq(core_call(f.c, 1)->fail_cause, "action_loop");
     /* the same by full queues, from a flow */
     service("'max_waiting':1,'full_action':{'type':'queue','target':'other'}");
-    set("[{'kind':'queue','name':'other','members':[{'agent':'1003'}],'max_waiting':1,'full_action':{'type':'queue','target':'service'}}]");
+    set("[{'kind':'queue','name':'other','members':[{'agent':'1003'}],'max_waiting':1,'full_action':{'type':'queue','"
+        "target':'service'}}]");
     start(2);
     start(3);
     ck_assert_str_eq(core_call(f.c, 3)->queue, "other");
@@ -423,12 +429,65 @@ START_TEST(test_in_words)
 }
 END_TEST
 
+static int choose(uint64_t id, const char *key)
+{
+    Ev__CallQueue m = EV__CALL_QUEUE__INIT;
+    m.call_id = id;
+    m.choice = (char *)(uintptr_t)key;
+    FX_BODY(CALL_QUEUE, call_queue, m);
+    return fx_run(&f, &cmd);
+}
+
+START_TEST(test_keys_of_a_queue)
+{
+    invalid("'keys':[{'key':'1'},{'key':'1'}]", "keys[1].key");
+    invalid("'keys':[{'key':'A'}]", "keys[0].key");
+    invalid("'keys':[{'key':'12'}]", "keys[0].key");
+    invalid("'keys':[{'key':'1','action':{'type':'flow'}}]", "keys[0].action.target");
+    refused("[{'kind':'queue','name':'service','keys':[{'key':'2','action':{'type':'flow','target':'none'}}]}]",
+            "queue/service.keys[0].action.target");
+    service("'keys':[{'key':'1'},{'key':'2','action':{'type':'flow','target':'night'}},"
+            "{'key':'*','action':{'type':'hangup','prompts':['goodbye']}},"
+            "{'key':'#','action':{'type':'agent','target':'1003'}}]");
+    for (uint64_t id = 1; id <= 4; id++)
+        start(id);
+    ck_assert_int_eq(choose(1, "1"), 0); /* stays where he is */
+    ck_assert_int_eq(choose(1, "7"), ERR_NOTFOUND);
+    ck_assert_uint_eq(core_queue_position(f.c, 1), 1);
+    ck_assert_int_eq(choose(2, "2"), 0);
+    ck_assert_int_eq(fx_phase(&f, 2), CORE_CALL_MENU);
+    ck_assert_str_eq(state(2)->flow, "night");
+    ck_assert_int_eq(choose(2, "2"), ERR_BADSTATE); /* once */
+    event_says("\"reason\":\"choice\"");
+    ck_assert_int_eq(choose(3, "*"), 0);
+    ck_assert_int_eq(fx_phase(&f, 3), CORE_CALL_APP);
+    ck_assert_uint_eq(core_queue_position(f.c, 4), 2);
+    /* an agent who cannot be had: he waits as before, and may choose again */
+    ck_assert_int_eq(choose(4, "#"), 0);
+    ck_assert_int_eq(fx_phase(&f, 4), CORE_CALL_WAITING);
+    ck_assert_uint_eq(core_queue_position(f.c, 4), 2);
+    fx_reopen(&f);
+    ck_assert_uint_eq(core_queue_position(f.c, 4), 2);
+    ck_assert_int_eq(fx_login(&f, "1003"), 0);
+    ck_assert_int_eq(fx_ready(&f, "1003"), 0);
+    ck_assert_int_eq(choose(4, "#"), 0);
+    ck_assert_int_eq(fx_phase(&f, 4), CORE_CALL_DIALLING);
+    /* while an agent is being rung for him it counts for nothing */
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_int_eq(fx_ready(&f, "1001"), 0);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_OFFERED);
+    ck_assert_int_eq(choose(1, "2"), ERR_BADSTATE);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_OFFERED);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core actions");
     TCase *tc = tcase_create("all");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_keys_of_a_queue);
     tcase_add_test(tc, test_rules_of_actions);
     tcase_add_test(tc, test_targets_exist_and_stay);
     tcase_add_test(tc, test_level_of_the_command);
