@@ -108,8 +108,8 @@ class Ccctl(unittest.TestCase):
             self.check("NodeStatus", s)
             self.assertEqual(s["name"], name)
             threads = [t["name"] for t in s["threads"]]
-            self.assertEqual((threads.count("core"), threads.count("api")), (1, 1), threads)
-            self.assertEqual(set(threads) - {"worker", "media"}, {"core", "api"})
+            self.assertEqual([threads.count(t) for t in ("core", "api", "http")], [1, 1, 1], threads)
+            self.assertEqual(set(threads) - {"worker", "media", "sound"}, {"core", "api", "http"})
         self.fails(3, "node", "show", "n9")
         self.fails(3, "node", "remove", "n9")
         self.fails(4, "node", "add", "n2", "%s:7400" % self.c[1].ip)

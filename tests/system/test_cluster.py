@@ -372,9 +372,16 @@ class Restart(ClusterCase):
     KINDS = ("extensions", "agents", "queues", "trunks", "access-numbers", "flows", "parameters", "tokens", "cdrs", "audit")
 
     def everything(self, n):
+        """All that stands still while nothing happens: how long agents have been in their states does not."""
         out = {k: n.api("GET", "/v1/%s?limit=1000" % k).json["items"] for k in self.KINDS}
+        for agent in out["agents"]:
+            for field in ("work_s", "break_s", "times"):
+                agent.pop(field)
         out["config"] = n.api("GET", "/v1/config").text
         return out
+
+    def times(self, n):
+        return {(a["number"], t["state"], t["reason"]): t["seconds"] for a in n.api("GET", "/v1/agents?limit=1000").json["items"] for t in a["times"]}
 
     def prepare(self):
         self.agent("1001")
@@ -394,12 +401,15 @@ class Restart(ClusterCase):
         before = self.everything(self.cluster[0])
         self.assertEqual(len(before["cdrs"]), 2)
         self.assertGreater(len(before["audit"]), 40)
+        self.spent = self.times(self.cluster[0])
         return before
 
     def after(self, before):
         self.votes(["n1", "n2", "n3"])
         for n in self.cluster:
             self.assertEqual(self.everything(n), before, n.name)
+            now = self.times(n)
+            self.assertEqual({k: now[k] >= s for k, s in self.spent.items()}, dict.fromkeys(self.spent, True), n.name)
         self.verified()
         self.call_goes_on(self.cluster[0], "1003")
 
