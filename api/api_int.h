@@ -185,6 +185,9 @@ void api_tickets_run(struct api_server *s);
 Ev__Command *api_command_new(Ev__Command__BodyCase body);
 /* A ConfigApply with room for so many objects to set and to remove, none of them there yet. NULL: out of memory. */
 Ev__Command *api_config_command(size_t set, size_t removed);
+/* One object, taken over, to the core; with `err` it is refused by `info` instead. if_version 0: whichever it has now. */
+void api_object_send(struct api_request *q, Ev__ConfigObject *o, int err, const struct err_info *info,
+                     uint64_t if_version, bool create_only, api_resume_fn *resume);
 /* The answer that this request's idempotency key was given before, as far as this node knows. */
 bool api_replayed(struct api_request *q, struct api_posted *out);
 

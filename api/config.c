@@ -70,6 +70,25 @@ Ev__Command *api_config_command(size_t n_set, size_t n_remove)
     return cmd;
 }
 
+void api_object_send(struct api_request *q, Ev__ConfigObject *o, int err, const struct err_info *info,
+                     uint64_t if_version, bool create_only, api_resume_fn *resume)
+{
+    Ev__Command *cmd = err ? NULL : api_config_command(1, 0);
+    if (!cmd) {
+        if (o)
+            ev__config_object__free_unpacked(o, NULL);
+        if (err)
+            api_fail(q, info);
+        else
+            api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    o->if_version = if_version;
+    o->create_only = create_only;
+    cmd->config_apply->set[cmd->config_apply->n_set++] = o;
+    api_command(q, cmd, resume);
+}
+
 /* Apply names fields by "set[0].", "remove[0]" or "queue/service."; clients know one object only. */
 static void fail_change(struct api_request *q, const struct api_result *r)
 {
@@ -138,20 +157,7 @@ static void set_object(struct api_request *q, const json_t *json, uint64_t if_ve
     int err = api_object_read(q->s->realm, c->kind, json, &o, &info);
     if (!err)
         err = api_references_check(&q->s->be, o, exists, q->s, &info);
-    Ev__Command *cmd = err ? NULL : api_config_command(1, 0);
-    if (!cmd) {
-        if (o)
-            ev__config_object__free_unpacked(o, NULL);
-        if (err)
-            api_fail(q, &info);
-        else
-            api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
-        return;
-    }
-    o->if_version = if_version;
-    o->create_only = q->if_none_match[0] != '\0';
-    cmd->config_apply->set[cmd->config_apply->n_set++] = o;
-    api_command(q, cmd, on_changed);
+    api_object_send(q, o, err, &info, if_version, q->if_none_match[0] != '\0', on_changed);
 }
 
 /* The key is in the path; in the body it may be left out. Takes json over, NULL and answered when it differs. */

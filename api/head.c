@@ -228,6 +228,7 @@ static bool make_spool(struct api_request *q)
         return false;
     }
     int n = snprintf(path, sizeof path, "%s/.part-upload-XXXXXX", q->s->spool);
+    errno = ENAMETOOLONG;
     q->spool = n > 0 && (size_t)n < sizeof path ? mkostemp(path, O_CLOEXEC) : -1;
     if (q->spool < 0) {
         api_fail_code(q, ERR_IO, NULL, "no place for the file: %s", strerror(errno));

@@ -203,20 +203,7 @@ static void submit(struct api_request *q, json_t *json, uint64_t version)
     struct err_info info = {.code = 0};
     Ev__ConfigObject *o = NULL;
     int err = api_object_read(q->s->realm, api_kind_of("prompt"), json, &o, &info);
-    Ev__Command *cmd = err ? NULL : api_config_command(1, 0);
-    if (!cmd) {
-        if (o)
-            ev__config_object__free_unpacked(o, NULL);
-        if (err)
-            api_fail(q, &info);
-        else
-            api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
-        return;
-    }
-    o->if_version = version;
-    o->create_only = version == 0;
-    cmd->config_apply->set[cmd->config_apply->n_set++] = o;
-    api_command(q, cmd, on_stored);
+    api_object_send(q, o, err, &info, version, version == 0, on_stored);
 }
 
 static void store(struct api_request *q)

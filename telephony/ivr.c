@@ -132,7 +132,7 @@ void ivr_play(struct ivr_steps *s, const struct ivr_prompt_list *first)
 
 /* ---- where it is */
 
-/* Tells that the run stays at its node for now. */
+/* The step ends here: the node that it came to is told once, to be committed, and the next event is awaited in this phase. */
 void ivr_settle(struct ivr_steps *s, enum ivr_phase phase)
 {
     struct ivr_run *r = s->run;

@@ -213,4 +213,15 @@ RIG_FN void expect(struct ivr_run *r, const char *event, const char *want)
     "\"back\": {\"type\": \"parent\"}, \"top\": {\"type\": \"top\"},\n"                                             \
     "\"bye\": {\"type\": \"hangup\", \"prompts\": [\"goodbye\"]}}}"
 
+/* Of nodes with single quotes, which are easier to read in C. */
+static inline struct ivr_flow *flow_with(const char *nodes)
+{
+    char json[8192];
+    snprintf(json, sizeof json, "{\"name\":\"f\",\"languages\":[\"zh\",\"en\"],\"start\":\"a\",\"nodes\":{%s}}", nodes);
+    for (char *s = json; *s; s++)
+        if (*s == '\'')
+            *s = '"';
+    return flow_of(json);
+}
+
 #endif
