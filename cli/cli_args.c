@@ -99,8 +99,8 @@ static const struct cli_option *any_option(const char *name, size_t len, char le
         const struct cli_option *o = name ? cli_find_option(v, name, len) : cli_find_letter(v, letter);
         if (o)
             return o;
-        v = v ? v + 1 : cli_verbs;
-        if (!v->noun)
+        v = cli_next_verb(v);
+        if (!v)
             return NULL;
     }
 }
@@ -209,7 +209,7 @@ static int unknown_word(const char *noun, const char *word, struct err_info *inf
 {
     const char *list[64];
     unsigned n = 0;
-    for (const struct cli_verb *v = cli_verbs; v->noun && n < 64; v++) {
+    for (const struct cli_verb *v = NULL; n < 64 && (v = cli_next_verb(v));) {
         if (noun && strcmp(v->noun, noun) == 0)
             list[n++] = v->verb;
         else if (!noun && (n == 0 || strcmp(list[n - 1], v->noun) != 0))

@@ -40,7 +40,7 @@ static void help_noun(FILE *to, const char *noun)
 {
     fprintf(to, "usage: ccctl %s VERB [ARGS] [OPTIONS]\n\n%s\n\nverbs\n", noun, cli_noun_summary(noun));
     const struct cli_verb *first = NULL;
-    for (const struct cli_verb *v = cli_verbs; v->noun; v++) {
+    for (const struct cli_verb *v = NULL; (v = cli_next_verb(v));) {
         if (strcmp(v->noun, noun) != 0)
             continue;
         char left[64];
@@ -59,7 +59,7 @@ static void help_all(FILE *to)
           "nodes.\n\nnouns\n",
           to);
     const char *last = "";
-    for (const struct cli_verb *v = cli_verbs; v->noun; v++) {
+    for (const struct cli_verb *v = NULL; (v = cli_next_verb(v));) {
         if (strcmp(v->noun, last) != 0)
             fprintf(to, "  %-28s %s\n", v->noun, cli_noun_summary(v->noun));
         last = v->noun;
@@ -177,11 +177,11 @@ void cli_complete(FILE *to, int n, char **words, void (*keys)(void *ctx, const c
     }
     if (n_plain == 0) {
         const char *last = "";
-        for (const struct cli_verb *w = cli_verbs; w->noun; last = w->noun, w++)
+        for (const struct cli_verb *w = NULL; (w = cli_next_verb(w)); last = w->noun)
             if (strcmp(w->noun, last) != 0)
                 offer(to, w->noun, typed);
     } else if (!v) {
-        for (const struct cli_verb *w = cli_verbs; w->noun && n_plain == 1; w++)
+        for (const struct cli_verb *w = NULL; n_plain == 1 && (w = cli_next_verb(w));)
             if (strcmp(w->noun, plain[0]) == 0)
                 offer(to, w->verb, typed);
     } else if (strcmp(v->noun, "completion") == 0) {

@@ -96,6 +96,10 @@ int cli_run_get(struct cli_run *r, const char *target, json_t **out, char etag[8
 char *cli_run_target(struct cli_run *r, const char *path);
 /* Body from arguments and options. NULL after a complaint. */
 json_t *cli_run_body(struct cli_run *r);
+/* A whole number from 0, and nothing else. */
+bool cli_run_number(const char *s, json_int_t *out);
+/* A number leads to one place: naming another one in its body lets go of the one before. false: no memory. */
+bool cli_run_lead_elsewhere(json_t *body);
 /* Says what would be sent (secrets hidden) for --dry-run. */
 int cli_run_would(struct cli_run *r, const char *method, const char *target, const json_t *body);
 /* Result of a change: the object for json and csv, the verb's `done` line for people. */

@@ -66,8 +66,10 @@ struct cli_verb {
     int (*run)(struct cli_run *r);    /* returns enum cli_exit */
 };
 
-extern const struct cli_verb cli_verbs[];     /* ends with a NULL noun */
 extern const struct cli_option cli_globals[]; /* ends with a NULL name */
+
+/* The row after v, the first for NULL; NULL after the last. Rows of one noun follow each other. */
+const struct cli_verb *cli_next_verb(const struct cli_verb *v);
 
 /* One line about a noun; NULL when there is no such noun. */
 const char *cli_noun_summary(const char *noun);

@@ -1,4 +1,4 @@
-#include "node/replica.h"
+#include "node/replica_int.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -17,23 +17,6 @@
 #include "storage/storage.h"
 
 #define REPLICA_CHECK_MS 100u
-#define REPLICA_PEERS_MAX 64u
-#define REPLICA_WATCH_MS 10u
-#define REPLICA_CLOCK_WAIT_US 1000000u
-
-struct node_replica {
-    struct node *n;
-    uv_timer_t check; /* every REPLICA_CHECK_MS */
-    uv_timer_t due;   /* leader: when the replicated state wants a Tick */
-    uv_timer_t watch; /* leader: when a node may be declared down that may not be yet */
-    bool leader_ready, announced, announcing, initialising, tick_pending, raising;
-    bool clock_pending, clock_warned;
-    uint64_t clock_told_us;         /* monotonic: when a clock far ahead was first told; 0: never */
-    uint64_t core_us, core_mono_us; /* the replicated clock when it was last moved, and the monotonic one then */
-    struct map dead;                /* peer id -> newest incarnation that is known dead */
-    struct map declaring;           /* peer name -> non-NULL while its NodeDown is on its way */
-    struct verify *verify;
-};
 
 bool replica_announced(const struct node *n)
 {
@@ -134,121 +117,6 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
     case CORE_EV_CDR:
         break; /* the event stream reads them from the database */
     }
-}
-
-/* ---- the clock of the replicated state */
-
-static void replica_clock_note(struct node *n)
-{
-    n->replica->core_us = core_now_us(n->core);
-    n->replica->core_mono_us = clock_mono_now().us;
-}
-
-/* As the machine's clock does not jump, what has passed since the last command is known: only the rest can be wrong. */
-static uint64_t replica_far_ahead(const struct node_replica *r, uint64_t wall)
-{
-    uint64_t reckoned = r->core_us + (clock_mono_now().us - r->core_mono_us);
-    return r->core_us && wall > reckoned + CORE_CLOCK_STEP_US / 2u ? wall - reckoned : 0;
-}
-
-uint64_t node_time_us(const struct node *n)
-{
-    uint64_t wall = clock_wall_now().us;
-    const struct node_replica *r = n->replica;
-    if (!r || !r->core_mono_us)
-        return wall;
-    uint64_t passed = clock_mono_now().us - r->core_mono_us;
-    if (replica_far_ahead(r, wall))
-        return r->core_us + passed;
-    uint64_t replicated = r->core_us + passed - passed / 16;
-    return replicated > wall ? replicated : wall;
-}
-
-uint64_t node_clock_us(const struct node *n)
-{
-    uint64_t wall = clock_wall_now().us;
-    const struct node_replica *r = n->replica;
-    return r && r->core_mono_us && replica_far_ahead(r, wall) ? wall : 0;
-}
-
-static void replica_clock_told(void *ctx, int status, const struct core_answer *a)
-{
-    struct node *n = ctx;
-    (void)status;
-    (void)a;
-    n->replica->clock_pending = false;
-}
-
-/* A clock far ahead is told at once, not with the next call only: when all nodes see it (they were off, or without a majority) the
- * cluster's clock follows, when this one alone does it stays. */
-static void replica_tell_clock(struct node *n)
-{
-    struct node_replica *r = n->replica;
-    const struct core_node *me = core_node(n->core, n->cfg.name);
-    uint64_t own = node_clock_us(n), reckoned = node_time_us(n);
-    uint64_t claim = own ? own : reckoned > r->core_us + CORE_CLOCK_STEP_US ? reckoned : 0;
-    if (!claim)
-        r->clock_warned = false;
-    if (!claim || !me || r->clock_pending || claim < me->clock_us + CORE_CLOCK_STEP_US)
-        return;
-    if (own && !r->clock_warned) {
-        log_warn("node",
-                 "this machine's clock is %llu s ahead of the cluster's: not followed unless another node's is as well",
-                 (unsigned long long)(replica_far_ahead(r, own) / 1000000u));
-        r->clock_warned = true;
-    }
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__Tick tick = EV__TICK__INIT;
-    cmd.body_case = EV__COMMAND__BODY_TICK;
-    cmd.tick = &tick;
-    r->clock_pending = node_propose(n, &cmd, 0, replica_clock_told, n) == 0;
-    if (!r->clock_told_us)
-        r->clock_told_us = clock_mono_now().us;
-}
-
-/* All nodes were off: the others get a second to tell the same, so that what begins now begins in time. */
-static bool replica_clock_settles(const struct node *n)
-{
-    const struct node_replica *r = n->replica;
-    return r->clock_told_us && node_clock_us(n) && clock_mono_now().us - r->clock_told_us < REPLICA_CLOCK_WAIT_US;
-}
-
-static void replica_arm_due(struct node *n);
-
-static void replica_tick_done(void *ctx, int status, const struct core_answer *a)
-{
-    struct node *n = ctx;
-    (void)status;
-    (void)a;
-    n->replica->tick_pending = false;
-    if (!n->stopping)
-        replica_arm_due(n);
-}
-
-static void replica_due(uv_timer_t *t)
-{
-    struct node *n = t->data;
-    if (!n->replica->leader_ready || n->replica->tick_pending)
-        return;
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__Tick tick = EV__TICK__INIT;
-    cmd.body_case = EV__COMMAND__BODY_TICK;
-    cmd.tick = &tick;
-    n->replica->tick_pending = node_propose(n, &cmd, 0, replica_tick_done, n) == 0;
-}
-
-static void replica_arm_due(struct node *n)
-{
-    struct node_replica *r = n->replica;
-    uint64_t due = core_next_due_us(n->core), beat = core_now_us(n->core) + CORE_CLOCK_BEAT_US;
-    if (!due || due > beat)
-        due = beat;
-    if (!r->leader_ready || r->tick_pending || !r->core_us) {
-        uv_timer_stop(&r->due);
-        return;
-    }
-    uint64_t now = node_time_us(n);
-    uv_timer_start(&r->due, replica_due, due > now ? (due - now) / 1000u + 1u : 0, 0);
 }
 
 /* ---- state machine of repl */
@@ -379,17 +247,7 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     return 0;
 }
 
-static void replica_watch(struct node *n);
-
 /* Up to this incarnation its processes are dead. Up: all that came before the one that greeted, and no more. */
-static void replica_note_dead(struct node_replica *r, uint64_t id, bool up, uint64_t dead)
-{
-    if (dead && map_set_u64(&r->dead, id, (void *)(uintptr_t)dead))
-        log_warn("node", "out of memory");
-    else if (!dead && up)
-        (void)map_del_u64(&r->dead, id);
-}
-
 static void replica_peer_up(void *ctx, uint64_t id, bool up, bool refused, uint64_t dead)
 {
     struct node *n = ctx;
@@ -502,128 +360,6 @@ static void replica_found(struct node *n)
     init.identifier_key = (ProtobufCBinaryData){32, raw + 32};
     n->replica->initialising = node_propose(n, &cmd, 0, replica_init_done, n) == 0;
     OPENSSL_cleanse(raw, sizeof raw);
-}
-
-struct replica_declared {
-    struct node *n;
-    uint64_t id;
-    char name[NODE_NAME_MAX + 1];
-};
-
-static void replica_declare_done(void *ctx, int status, const struct core_answer *a)
-{
-    struct replica_declared *d = ctx;
-    struct node_replica *r = d->n->replica;
-    if (status)
-        log_warn("node", "node %s is not declared down yet: %s", d->name, err_text(status));
-    else if (a->code)
-        log_info("node", "node %s is not declared down: %s", d->name, a->text);
-    if (r)
-        map_del(&r->declaring, d->name);
-    if (!d->n->stopping)
-        repl_unfence(d->n->repl, d->id);
-    free(d);
-}
-
-static struct replica_declared *replica_declared_new(struct node *n, const struct core_node *node)
-{
-    struct replica_declared *d = calloc(1, sizeof *d);
-    if (!d || map_set(&n->replica->declaring, node->name, n)) {
-        log_warn("node", "out of memory");
-        free(d);
-        return NULL;
-    }
-    *d = (struct replica_declared){.n = n, .id = node->node_id};
-    snprintf(d->name, sizeof d->name, "%s", node->name);
-    return d;
-}
-
-static void replica_declare(struct node *n, Ev__Command *cmd, struct replica_declared *d)
-{
-    int rc = node_propose(n, cmd, 0, replica_declare_done, d);
-    if (rc)
-        replica_declare_done(d, rc, NULL);
-}
-
-static void replica_declare_down(struct node *n, const struct core_node *node, const char *why)
-{
-    struct replica_declared *d = replica_declared_new(n, node);
-    struct repl_status s;
-    if (!d) {
-        repl_unfence(n->repl, node->node_id);
-        return;
-    }
-    repl_get_status(n->repl, &s);
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__NodeDown down = EV__NODE_DOWN__INIT;
-    cmd.body_case = EV__COMMAND__BODY_NODE_DOWN;
-    cmd.node_down = &down;
-    down.name = (char *)(uintptr_t)node->name;
-    down.incarnation = node->incarnation;
-    down.why = (char *)(uintptr_t)why;
-    down.term = s.term;
-    log_notice("node", "declares node %s down: %s", node->name, why);
-    replica_declare(n, &cmd, d);
-}
-
-static void replica_forget(struct node *n, const struct core_node *node)
-{
-    struct replica_declared *d = replica_declared_new(n, node);
-    if (!d)
-        return;
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__NodeForget forget = EV__NODE_FORGET__INIT;
-    cmd.body_case = EV__COMMAND__BODY_NODE_FORGET;
-    cmd.node_forget = &forget;
-    forget.name = (char *)(uintptr_t)node->name;
-    replica_declare(n, &cmd, d);
-}
-
-static const struct repl_peer_info *replica_find(const struct repl_peer_info *peers, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count && i < REPLICA_PEERS_MAX; i++)
-        if (strcmp(peers[i].name, name) == 0)
-            return &peers[i];
-    return NULL;
-}
-
-static void replica_watch_timer(uv_timer_t *t)
-{
-    replica_watch(t->data);
-}
-
-/* As leader: nodes that died, fell silent, or are no longer members. Nobody is declared down while a lease that it got may still
- * hold: repl_fence knows. That a process is dead is true whatever a new leader has still to apply, so that is proposed with the first
- * entry of its term; but not of a node that has come anew under its old name since, which the configuration, newer than the state, says. */
-static void replica_watch(struct node *n)
-{
-    struct node_replica *r = n->replica;
-    struct repl_peer_info peers[REPLICA_PEERS_MAX];
-    struct repl_status s;
-    if (n->stopping || !n->repl)
-        return;
-    repl_get_status(n->repl, &s);
-    if (s.state != REPL_LEADER)
-        return;
-    size_t count = repl_peers(n->repl, peers, REPLICA_PEERS_MAX);
-    for (const struct core_node *c = NULL; (c = core_node_next(n->core, c));) {
-        if (strcmp(c->name, n->cfg.name) == 0 || map_get(&r->declaring, c->name))
-            continue;
-        const struct repl_peer_info *p = replica_find(peers, count, c->name);
-        if (!p && !c->up && r->leader_ready) {
-            replica_forget(n, c);
-            return;
-        }
-        /* a later process may be there already: then the calls of the one that died do not wait until it has started */
-        uintptr_t known = (uintptr_t)map_get_u64(&r->dead, c->node_id);
-        bool dead = known && known >= c->incarnation;
-        if (!c->up || (p && p->up && !p->silent && !dead) || !(r->leader_ready || (dead && p && p->id == c->node_id)))
-            continue;
-        if (repl_fence(n->repl, c->node_id, dead))
-            replica_declare_down(n, c, dead ? "its process is dead" : p ? "not reachable" : "no longer a member");
-        else if (!uv_is_active((uv_handle_t *)&r->watch))
-            uv_timer_start(&r->watch, replica_watch_timer, REPLICA_WATCH_MS, 0);
-    }
 }
 
 static void replica_raised(void *ctx, int status, const struct core_answer *a)

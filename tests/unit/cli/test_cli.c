@@ -23,7 +23,7 @@ static int parse(const char *line, struct cli_args *out, struct err_info *info)
 
 START_TEST(table_is_consistent)
 {
-    for (const struct cli_verb *v = cli_verbs; v->noun; v++) {
+    for (const struct cli_verb *v = NULL; (v = cli_next_verb(v));) {
         ck_assert_msg(cli_noun_summary(v->noun) != NULL, "%s has no summary", v->noun);
         ck_assert_ptr_nonnull(v->summary);
         ck_assert_ptr_nonnull(v->run);
@@ -41,7 +41,7 @@ START_TEST(table_is_consistent)
             for (const struct cli_option *g = cli_globals; g->name; g++)
                 ck_assert_msg(strcmp(g->name, o->name) != 0, "--%s is global and of %s", o->name, v->noun);
             /* Options of one name take a value everywhere or nowhere: they are read before the verb is known. */
-            for (const struct cli_verb *w = cli_verbs; w->noun; w++) {
+            for (const struct cli_verb *w = NULL; (w = cli_next_verb(w));) {
                 const struct cli_option *other = cli_find_option(w, o->name, strlen(o->name));
                 ck_assert_msg(!other || (other->metavar == NULL) == (o->metavar == NULL), "--%s", o->name);
                 const struct cli_option *letter = o->letter ? cli_find_letter(w, o->letter) : NULL;
@@ -54,7 +54,7 @@ END_TEST
 
 START_TEST(examples_parse)
 {
-    for (const struct cli_verb *v = cli_verbs; v->noun; v++) {
+    for (const struct cli_verb *v = NULL; (v = cli_next_verb(v));) {
         char text[512];
         snprintf(text, sizeof text, "%s", v->example);
         char *rest = text;
