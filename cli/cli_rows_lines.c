@@ -31,6 +31,8 @@ static const struct cli_option trunk_fields[] = {
     BOOL("disabled", "disabled", "whether it is switched off"),
     TEXT("takeover", "HOW", "takeover", "how calls go on when a node dies (default: as its network says)",
          "address reinvite"),
+    TEXT("username", "NAME", "username", "user name for challenges of the carrier (with --secret)", NULL),
+    TEXT("secret", "NAME", "secret", "the secret that holds the password: ccctl secret set NAME", "@secret"),
     TEXT("identity", "WHERE", "identity",
          "where the caller's number is: from or asserted (default: where there is one)", "from asserted"),
     END,

@@ -384,6 +384,13 @@ static int check_lookup(const Ev__Lookup *l, struct err_info *info)
     return 0;
 }
 
+static int check_trunk(const Ev__Trunk *t, struct err_info *info)
+{
+    if (!t->username[0] != !t->secret[0])
+        return err_set(info, ERR_INVAL, t->username[0] ? "secret" : "username", "username and secret go together");
+    return 0;
+}
+
 int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
 {
     int err = check_message(msg, "", info);
@@ -395,6 +402,7 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
            : kind == CFG_ACCESS_NUMBER ? check_access((const Ev__AccessNumber *)(const void *)msg, info)
            : kind == CFG_HOLIDAY_LIST  ? holiday_list_check((const Ev__HolidayList *)(const void *)msg, info)
            : kind == CFG_PROMPT        ? check_prompt((const Ev__Prompt *)(const void *)msg, info)
+           : kind == CFG_TRUNK         ? check_trunk((const Ev__Trunk *)(const void *)msg, info)
            : kind == CFG_LOOKUP        ? check_lookup((const Ev__Lookup *)(const void *)msg, info)
            : kind == CFG_BLACKLIST
                ? check_number(((const Ev__BlacklistEntry *)(const void *)msg)->number, "number", info)

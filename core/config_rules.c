@@ -108,6 +108,8 @@ static const struct config_rule rules[] = {
     {"Trunk", "identity", FORMAT_CHOICE, .choices = "|from|asserted"},
     {"Trunk", "outbound", FORMAT_BOOL, .max = 1},
     {"Trunk", "caller_id", FORMAT_OUTSIDE, .max = KEY_BYTES},
+    {"Trunk", "username", FORMAT_LINE, .max = 128},
+    {"Trunk", "secret", FORMAT_NAME, .max = KEY_BYTES},
     {"Network", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Network", "ranges", FORMAT_LIST, .max = 64},
     {"Network", "ranges[]", FORMAT_RANGE, .max = 64},

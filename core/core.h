@@ -23,14 +23,14 @@ struct core;
 struct storage;
 
 /* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event.
- * 3: states of agents that are configured, their limits and times (core_state.c). */
-#define CORE_FEATURE_LEVEL 3u
+ * 3: states of agents that are configured, their limits and times (core_state.c). 4: credentials of trunks. */
+#define CORE_FEATURE_LEVEL 4u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
  * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts, lists of callers,
- * ring all, what core_state.c does, what queues do with callers who wait too long, and what a flow says of a caller, else 1. A proposer
+ * ring all, what core_state.c does, what queues do with callers who wait too long, and what a flow says of a caller, 4 with a trunk's credentials, else 1. A proposer
  * writes it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
@@ -127,6 +127,9 @@ uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t 
 const Ev__Trunk *core_trunk_of(const struct core *c, const struct sockaddr *source);
 /* Where calls through this trunk go ("sip:..."), and NULL when none may (any more). */
 const char *core_trunk_contact(const struct core *c, const char *trunk);
+/* The password for challenges of the carrier behind this trunk (NULL or "": no trunk), and the user name that goes with it. NULL: none. Not
+ * for logs, views or error texts. */
+const char *core_trunk_credentials(const struct core *c, const char *trunk, const char **user);
 /* Extension whose static contact has this source address (and, if several share it, whose number is from_user). */
 const Ev__Extension *core_extension_of(const struct core *c, const struct sockaddr *source, const char *from_user);
 /* Role of an API token by the hex SHA-256 of its text; NULL unknown. *name gets its name. */

@@ -44,7 +44,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
         return core_flow_level(o->flow->definition);
     case EV__CONFIG_OBJECT__OBJECT_TRUNK:
-        return o->trunk->outbound || o->trunk->caller_id[0] ? 3 : 1;
+        return o->trunk->username[0] ? 4 : o->trunk->outbound || o->trunk->caller_id[0] ? 3 : 1;
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
         return strcmp(o->parameter->name, "outside_prefix") == 0 || strcmp(o->parameter->name, "outbound_trunk") == 0
                    ? 3

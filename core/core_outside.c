@@ -53,6 +53,15 @@ const char *core_outside_caller(const struct core *c, const struct call *k, cons
     return core_access_number(c, k->st->called) && config_is_outside(k->st->called) ? k->st->called : "";
 }
 
+const char *core_trunk_credentials(const struct core *c, const char *trunk, const char **user)
+{
+    const Ev__Trunk *t = trunk && trunk[0] ? trunk_of(core_cfg(c, CFG_TRUNK, trunk)) : NULL;
+    const char *password = t && t->username[0] ? core_secret(c, t->secret) : NULL;
+    if (password)
+        *user = t->username;
+    return password;
+}
+
 const char *core_trunk_contact(const struct core *c, const char *trunk)
 {
     const Ev__Trunk *t = trunk_of(core_cfg(c, CFG_TRUNK, trunk));

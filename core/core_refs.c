@@ -182,6 +182,8 @@ static int check_set(struct cfg_change *ch, const struct cfg *o, const char *pat
             err = need(ch, path, field, CFG_SECRET, l->headers[i]->secret);
         }
         return err;
+    } else if (o->kind == CFG_TRUNK) {
+        return need(ch, path, "secret", CFG_SECRET, ((const Ev__Trunk *)(const void *)o->msg)->secret);
     } else if (o->kind == CFG_ACCESS_NUMBER) {
         return check_access(ch, (const Ev__AccessNumber *)(const void *)o->msg, path);
     } else if (o->kind == CFG_VIP) {
@@ -238,6 +240,8 @@ static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufC
         }
         return false;
     }
+    if (other_kind == CFG_TRUNK)
+        return o->kind == CFG_SECRET && strcmp(((const Ev__Trunk *)(const void *)other)->secret, o->name) == 0;
     if (other_kind == CFG_QUEUE) {
         const Ev__Queue *q = (const Ev__Queue *)(const void *)other;
         if (o->kind == CFG_LOOKUP)
@@ -323,7 +327,8 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
-    static const enum cfg_kind users[] = {CFG_AGENT, CFG_QUEUE, CFG_LOOKUP, CFG_ACCESS_NUMBER, CFG_TIME_GROUP, CFG_VIP};
+    static const enum cfg_kind users[] = {CFG_AGENT,      CFG_QUEUE, CFG_LOOKUP, CFG_ACCESS_NUMBER,
+                                          CFG_TIME_GROUP, CFG_VIP,   CFG_TRUNK};
     const char *agent;
     if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
         return in_use(ch, o, "agent", agent);

@@ -202,6 +202,7 @@ static int adopt_leg_sip(struct call_leg *l, const struct core_call *s, const st
         adopt_leg_failed(l, rc, &info);
         return rc;
     }
+    call_leg_credentials(l, l->callee ? s->out_trunk : s->trunk);
     l->unsure_known = leg->dialog->moving;
     if (leg->answered && !l->port_kept)
         adopt_move_begin(l);

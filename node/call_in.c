@@ -123,6 +123,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
     k->a.sip = leg;
     k->hops = info->hops;
     sip_leg_set_cb(leg, call_on_caller, &k->a);
+    call_leg_credentials(&k->a, info->trunk);
     log_debug("call", "%s: %s calls %s", k->text_id, info->auth_user ? info->auth_user : info->from_user,
               info->request_user);
     struct err_info err = {0};

@@ -217,6 +217,8 @@ void call_leg_move(struct call_leg *l);
 ERR_CHECKED int call_leg_open_media(struct call_leg *l, const char *local_ip, int family);
 /* The same at this port (0: any), which may be in use: ERR_BUSY. */
 ERR_CHECKED int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family, uint16_t port);
+/* The carrier behind this trunk ("" or NULL: a telephone) may challenge what is sent on the leg. */
+void call_leg_credentials(struct call_leg *l, const char *trunk);
 /* Drops both without a word. */
 void call_leg_forget(struct call_leg *l);
 /* Proposes what another node would need to carry this leg on, as it stands now. */

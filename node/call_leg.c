@@ -94,6 +94,13 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     l->described = l->redescribed = l->line_known = l->unsure = l->unsure_known = false;
 }
 
+void call_leg_credentials(struct call_leg *l, const char *trunk)
+{
+    const char *user = NULL, *password = core_trunk_credentials(call_node(l->call)->core, trunk, &user);
+    if (password && l->sip && sip_leg_credentials(l->sip, user, password) != 0)
+        log_warn("call", "%s: out of memory: a challenge of trunk %s cannot be answered", l->call->text_id, trunk);
+}
+
 void call_leg_forget(struct call_leg *l)
 {
     if (l->sip)

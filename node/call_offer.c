@@ -307,7 +307,10 @@ static int call_offer_invite(struct call_ring *r, const struct core_call *s, con
     p.local_ip = local_ip;
     p.again = r->again;
     r->rung = false;
-    return sip_leg_invite(call_node(k)->ua, &p, &r->leg.sip, info);
+    rc = sip_leg_invite(call_node(k)->ua, &p, &r->leg.sip, info);
+    if (rc == 0)
+        call_leg_credentials(&r->leg, s->out_trunk);
+    return rc;
 }
 
 /* A former owner whose address did not come along may have left phones ringing: they are called off, then rung anew. */

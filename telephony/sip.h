@@ -228,6 +228,10 @@ ERR_CHECKED int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p
                                struct err_info *info);
 /* ACK for the 2xx of SIP_EV_ANSWERED (or of a re-INVITE: done by the endpoint itself). */
 ERR_CHECKED int sip_leg_ack(struct sip_leg *leg);
+/* User and password for challenges (401, 407) of the other side to whatever is sent on this leg from now on, its BYE included (RFC
+ * 3261 section 22; MD5 and SHA-256, the first that the challenge names). Copied; user NULL or "" takes them away. A node that carries
+ * the dialog on sets them again, and is challenged anew. Never logged. ERR_NOMEM: as before. */
+ERR_CHECKED int sip_leg_credentials(struct sip_leg *leg, const char *user, const char *password);
 /* Ends the leg from our side in whatever state it is: CANCEL, BYE, or a 487/603 refusal of an unanswered inbound one.
  * `reason_status`/`reason_text` go into a Reason header (RFC 3326) when the status is not 0. No further callback; the leg
  * pointer is dead for the caller, the endpoint finishes the transactions (a late 200 is ACKed and BYEd). */

@@ -19,8 +19,7 @@ static uint64_t now_s(void)
     return clock_wall_now().us / 1000000u;
 }
 
-/* Value of a parameter without quotes and backslashes. false: absent or too long. */
-static bool param(const msg_param_t *params, const char *name, char *out, size_t size)
+bool sip_auth_param(const msg_param_t *params, const char *name, char *out, size_t size)
 {
     const char *v = msg_params_find(params, name);
     if (!v)
@@ -44,19 +43,19 @@ static bool find_credentials(const struct sip_ua *ua, const sip_auth_t *au, stru
     for (; au; au = (const sip_auth_t *)au->au_next) {
         char realm[PARAM_SIZE], alg[32] = "";
         if (!au->au_scheme || strcasecmp(au->au_scheme, "Digest") != 0 || !au->au_params ||
-            !param(au->au_params, "realm=", realm, sizeof realm) || strcmp(realm, ua->realm) != 0)
+            !sip_auth_param(au->au_params, "realm=", realm, sizeof realm) || strcmp(realm, ua->realm) != 0)
             continue;
-        if (!param(au->au_params, "algorithm=", alg, sizeof alg))
+        if (!sip_auth_param(au->au_params, "algorithm=", alg, sizeof alg))
             alg[0] = '\0';
         if (digest_alg_parse(alg, &c->alg) != 0)
             continue;
-        if (param(au->au_params, "username=", c->user, sizeof c->user) &&
-            param(au->au_params, "nonce=", c->nonce, sizeof c->nonce) &&
-            param(au->au_params, "uri=", c->uri, sizeof c->uri) &&
-            param(au->au_params, "response=", c->response, sizeof c->response) &&
-            param(au->au_params, "cnonce=", c->cnonce, sizeof c->cnonce) &&
-            param(au->au_params, "nc=", c->nc, sizeof c->nc) && param(au->au_params, "qop=", c->qop, sizeof c->qop) &&
-            strcasecmp(c->qop, "auth") == 0)
+        if (sip_auth_param(au->au_params, "username=", c->user, sizeof c->user) &&
+            sip_auth_param(au->au_params, "nonce=", c->nonce, sizeof c->nonce) &&
+            sip_auth_param(au->au_params, "uri=", c->uri, sizeof c->uri) &&
+            sip_auth_param(au->au_params, "response=", c->response, sizeof c->response) &&
+            sip_auth_param(au->au_params, "cnonce=", c->cnonce, sizeof c->cnonce) &&
+            sip_auth_param(au->au_params, "nc=", c->nc, sizeof c->nc) &&
+            sip_auth_param(au->au_params, "qop=", c->qop, sizeof c->qop) && strcasecmp(c->qop, "auth") == 0)
             return true;
     }
     return false;

@@ -60,14 +60,9 @@ void sip_dialog_bye(struct sip_leg *leg, int status, const char *text)
     if (!leg->nta || !sip_may_act(leg->ua))
         return; /* a BYE that is held back could meet a call that is another node's by then */
     char *reason = sip_reason_value(status, text);
-    nta_outgoing_t *bye = nta_outgoing_tcreate(
-        leg->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_BYE, NULL,
-        TAG_IF(reason, SIPTAG_REASON_STR(reason)), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
-    free(reason);
-    if (!bye)
+    if (!sip_hangup_send(leg, sip_dialog_hop(leg, hop, sizeof hop), reason))
         log_warn("sip", "call %s: cannot send BYE", leg->call_id);
-    else
-        nta_outgoing_destroy(bye); /* goes on by itself until it is answered or timed out */
+    free(reason);
 }
 
 static int recv_offer_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
@@ -78,13 +73,18 @@ static int send_offer(struct sip_leg *leg)
     const char *sdp = leg->offer_out_update ? NULL : leg->offer_out_sdp;
     sip_contact_value(leg->port, leg->transport, contact, sizeof contact);
     snprintf(least, sizeof least, "%u", leg->se_min > leg->ua->cfg.min_se_s ? leg->se_min : leg->ua->cfg.min_se_s);
+    char *headers = sip_creds_headers(leg->creds, leg->offer_out_update ? "UPDATE" : "INVITE", leg->remote_target);
     leg->offer_out = nta_outgoing_tcreate(
         leg->nta, recv_offer_answer, (nta_outgoing_magic_t *)leg, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)),
         leg->offer_out_update ? sip_method_update : sip_method_invite, leg->offer_out_update ? "UPDATE" : "INVITE",
         NULL, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SUPPORTED_STR("timer"),
         SIPTAG_SESSION_EXPIRES_STR(sip_timer_ask(leg, se, sizeof se)), SIPTAG_MIN_SE_STR(least),
-        SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
-        TAG_IF(sdp, SIPTAG_PAYLOAD_STR(sdp)), TAG_END());
+        SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
+        TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")), TAG_IF(sdp, SIPTAG_PAYLOAD_STR(sdp)), TAG_END());
+    if (leg->offer_out_update)
+        free(headers);
+    else
+        sip_leg_ack_with(leg, headers);
     if (!leg->offer_out)
         return ERR_NOMEM;
     leg->local_cseq = nta_outgoing_cseq(leg->offer_out);
@@ -106,6 +106,7 @@ int sip_dialog_offer(struct sip_leg *leg, const char *sdp)
     leg->offer_out_refresh = sdp == NULL;
     leg->offer_out_update = sdp == NULL && (leg->peer_update || !leg->local_sdp);
     leg->offer_tries = 0;
+    leg->offer_challenges = 0;
     leg->offer_out_sdp = mem_strdup(sdp ? sdp : leg->local_sdp ? leg->local_sdp : "");
     if (leg->offer_out_sdp && (leg->state != SIP_UP || !sip_may_act(leg->ua))) {
         sip_timer_retry(leg, OFFER_GUARD_MS);
@@ -191,6 +192,10 @@ static void offer_refused(struct sip_leg *leg, const sip_t *sip, int status, con
         if (status == 408)
             sip_dialog_bye(leg, 408, "No answer inside the dialog");
         sip_leg_end(leg, SIP_EV_ENDED, status, phrase);
+        return;
+    }
+    if (sip_creds_challenged(leg->creds, sip, &leg->offer_challenges)) {
+        sip_timer_retry(leg, 1);
         return;
     }
     if (status == 491 && ++leg->offer_tries < SIP_REINVITE_TRIES) {

@@ -13,6 +13,7 @@
  * sip_body.c     the description in a body
  * sip_bye.c      BYEs whose 200 waits
  * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
+ * sip_creds.c    challenges of the other side: our credentials
  * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
  * sip_util.c     addresses, headers, random tokens
  *
@@ -81,7 +82,7 @@ struct sip_ua {
     struct sip_edge_handler edge;
     uint8_t edge_key[32];                   /* of this process: branches of forwarded requests */
     struct sip_port *ports[SIP_LISTEN_MAX]; /* slots, NULL: free. A port stays where it is while it is listened to */
-    struct list_node legs, regs, byes;
+    struct list_node legs, regs, byes, hangups;
     struct list_node limbo;                    /* legs that were forgotten, for 64*T1 (sip_restore.c) */
     struct list_node muted[SIP_MUTED_BUCKETS]; /* sip_gate.c */
     size_t n_muted;
@@ -123,6 +124,8 @@ struct sip_leg {
     char *call_id, *local_uri, *remote_uri, *remote_tag, *remote_target, *route_set, *invite_text;
     char *local_tag;
     char *warning;                  /* of the next 488, or NULL */
+    struct sip_creds *creds;        /* for challenges of the other side, or NULL */
+    char *ack_headers;              /* of the last INVITE sent: its ACK carries the same (RFC 3261 22.1) */
     char *local_addr, *remote_addr; /* From/To values as sent, ours with tag */
     uint32_t local_cseq, remote_cseq;
     enum sip_transport transport;
@@ -147,8 +150,9 @@ struct sip_leg {
     size_t n_forks;
     char *target, *out_route, *out_headers, *branch;
     uint32_t invite_cseq, max_forwards;
-    bool supports_100rel, retried_422;
-    int release_status; /* Reason header of a BYE that follows a late 2xx */
+    bool supports_100rel, retried_422, again;
+    unsigned challenges; /* of the INVITE */
+    int release_status;  /* Reason header of a BYE that follows a late 2xx */
     char *release_text;
 
     /* offers inside the dialog */
@@ -160,6 +164,7 @@ struct sip_leg {
     bool offer_out_refresh, offer_out_update;
     char *offer_out_sdp;
     int offer_tries;
+    unsigned offer_challenges;
 
     /* timers */
     su_timer_t *timer_session, *timer_retry, *timer_guard, *timer_confirm;
@@ -236,6 +241,18 @@ int sip_body_sdp(const sip_t *sip, char **sdp);
 
 /* sip_auth.c: 0 when the sender is proven, *user then set (malloc); else the request is answered and the status returned. */
 int sip_auth_check(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip, bool proxy, char **user);
+/* Value of a parameter ("realm=") without quotes and backslashes. false: absent or too long. */
+bool sip_auth_param(const msg_param_t *params, const char *name, char *out, size_t size);
+
+/* sip_creds.c: challenges to requests of ours. NULL credentials are none. */
+/* Takes a 401 or 407; *tries belongs to the request and begins at 0. true: it may be sent once more, with sip_creds_headers. */
+bool sip_creds_challenged(struct sip_creds *c, const sip_t *sip, unsigned *tries);
+/* Header lines that answer what is known of challenges, with the next nonce count; NULL: none is known, or out of memory. free. */
+char *sip_creds_headers(struct sip_creds *c, const char *method, const char *uri);
+/* A BYE in the leg's dialog that goes on by itself, a challenge included. false: it cannot be sent. */
+bool sip_hangup_send(struct sip_leg *leg, const char *hop, const char *reason);
+/* Those of a port that closes (NULL: all). */
+void sip_hangups_drop(struct sip_ua *ua, const struct sip_port *port);
 
 /* sip_register.c */
 int sip_register_recv(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip);
@@ -291,6 +308,8 @@ void sip_leg_emit(struct sip_leg *leg, struct sip_event *ev);
 void sip_leg_end(struct sip_leg *leg, enum sip_event_type type, int status, const char *phrase);
 /* Frees all transactions and timers and drops the endpoint's reference. Nothing is sent. */
 void sip_leg_drop(struct sip_leg *leg);
+/* Header lines (malloc, or NULL) that the ACK of the INVITE just sent has to carry. */
+void sip_leg_ack_with(struct sip_leg *leg, char *headers);
 int sip_leg_target(struct sip_leg *leg, const sip_contact_t *m);
 void sip_leg_learn(struct sip_leg *leg, const sip_t *sip);
 int sip_leg_routes(struct sip_leg *leg);

@@ -13,12 +13,13 @@ static void leg_destroy(void *obj)
         leg->route_set,    leg->invite_text,   leg->local_tag,     leg->local_addr,  leg->remote_addr,
         leg->local_sdp,    leg->remote_sdp,    leg->next_ring_sdp, leg->next_answer, leg->delayed_answer,
         leg->target,       leg->out_route,     leg->out_headers,   leg->branch,      leg->release_text,
-        leg->offer_in_sdp, leg->offer_out_sdp, leg->held_sdp,      leg->warning,
+        leg->offer_in_sdp, leg->offer_out_sdp, leg->held_sdp,      leg->warning,     leg->ack_headers,
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
         free(owned[i]);
     msg_destroy(leg->cancel_in);
     mem_unref(leg->former);
+    mem_unref(leg->creds);
 }
 
 struct sip_leg *sip_leg_new(struct sip_port *port)
@@ -103,6 +104,12 @@ void sip_leg_set_cb(struct sip_leg *leg, sip_leg_cb *cb, void *ctx)
 {
     leg->cb = cb;
     leg->ctx = ctx;
+}
+
+void sip_leg_ack_with(struct sip_leg *leg, char *headers)
+{
+    free(leg->ack_headers);
+    leg->ack_headers = headers;
 }
 
 int sip_leg_target(struct sip_leg *leg, const sip_contact_t *m)

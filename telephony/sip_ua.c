@@ -147,6 +147,7 @@ static void set_defaults(struct sip_config *c)
 
 static void ua_free(struct sip_ua *ua)
 {
+    sip_hangups_drop(ua, NULL);
     for (size_t i = 0; i < SIP_LISTEN_MAX; i++)
         if (ua->ports[i])
             sip_port_close(ua, i);
@@ -192,6 +193,7 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     list_init(&ua->legs);
     list_init(&ua->regs);
     list_init(&ua->byes);
+    list_init(&ua->hangups);
     list_init(&ua->limbo);
     sip_gate_add(ua);
     set_defaults(&ua->cfg);

@@ -80,6 +80,7 @@ static int send_invite(struct sip_leg *leg, const char *sdp)
                                       SIPTAG_FROM_STR(leg->local_addr), SIPTAG_TO_STR(leg->remote_addr), TAG_END());
     if (!base)
         return ERR_INVAL;
+    char *headers = sip_creds_headers(leg->creds, "INVITE", leg->target);
     leg->invite_out = nta_outgoing_tcreate(
         base, recv_invite_answer, (nta_outgoing_magic_t *)leg, URL_STRING_MAKE(hop), SIP_METHOD_INVITE,
         URL_STRING_MAKE(leg->target), NTATAG_BRANCH_KEY(leg->branch), SIPTAG_CSEQ_STR(cseq),
@@ -88,10 +89,28 @@ static int send_invite(struct sip_leg *leg, const char *sdp)
         SIPTAG_SUPPORTED_STR(leg->supports_100rel ? "100rel, timer" : "timer"),
         SIPTAG_SESSION_EXPIRES_STR(sip_timer_ask(leg, se, sizeof se)), SIPTAG_MIN_SE_STR(least),
         SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(leg->out_headers, SIPTAG_HEADER_STR(leg->out_headers)),
-        SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(sdp), TAG_END());
+        TAG_IF(headers, SIPTAG_HEADER_STR(headers)), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+        SIPTAG_PAYLOAD_STR(sdp), TAG_END());
     nta_leg_destroy(base);
-    leg->local_cseq = leg->invite_cseq;
+    sip_leg_ack_with(leg, headers);
+    if (leg->local_cseq < leg->invite_cseq)
+        leg->local_cseq = leg->invite_cseq;
     return leg->invite_out ? 0 : ERR_INVAL;
+}
+
+/* Once more under a branch and a CSeq of its own. Both follow from what has been sent, and from the peer's refusals in their order: a
+ * node that takes over comes to the same, so that the peer takes what it sends for a retransmission. */
+static bool send_again(struct sip_leg *leg, const char *why)
+{
+    char *branch = sip_format("%s-%s", leg->branch, why);
+    if (!branch)
+        return false;
+    free(leg->branch);
+    leg->branch = branch;
+    sip_uac_drop_forks(leg, NULL);
+    leg->invite_cseq = (leg->again ? leg->invite_cseq : leg->local_cseq) + 1;
+    sip_gate_unmute(leg->ua, leg->branch);
+    return send_invite(leg, leg->local_sdp) == 0;
 }
 
 int sip_uac_send_ack(struct sip_leg *leg, nta_leg_t *dialog, uint32_t cseq, const char *branch)
@@ -101,7 +120,8 @@ int sip_uac_send_ack(struct sip_leg *leg, nta_leg_t *dialog, uint32_t cseq, cons
     /* The INVITE's branch ties the ACK to retransmitted 2xx; without it nta aborts when the INVITE is no longer known. */
     nta_outgoing_t *ack = nta_outgoing_tcreate(
         dialog, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_ACK, NULL,
-        SIPTAG_CSEQ_STR(text), NTATAG_ACK_BRANCH(branch), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
+        SIPTAG_CSEQ_STR(text), NTATAG_ACK_BRANCH(branch), TAG_IF(leg->ack_headers, SIPTAG_HEADER_STR(leg->ack_headers)),
+        SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
     if (!ack)
         return ERR_IO;
     nta_outgoing_destroy(ack); /* stays by itself to answer retransmitted 2xx */
@@ -112,9 +132,12 @@ static void send_prack(struct sip_leg *leg, struct sip_fork *f, const sip_t *sip
 {
     char hop[SIP_FLOW_SIZE + 24], rack[64];
     snprintf(rack, sizeof rack, "%lu %u INVITE", sip->sip_rseq->rs_response, leg->invite_cseq);
-    nta_outgoing_t *prack = nta_outgoing_tcreate(
-        f->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_PRACK, NULL,
-        SIPTAG_RACK_STR(rack), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
+    char *headers = sip_creds_headers(leg->creds, "PRACK", leg->remote_target);
+    nta_outgoing_t *prack =
+        nta_outgoing_tcreate(f->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)),
+                             SIP_METHOD_PRACK, NULL, SIPTAG_RACK_STR(rack), TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
+                             SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
+    free(headers);
     if (!prack) {
         log_warn("sip", "call %s: cannot send PRACK", leg->call_id);
         return;
@@ -222,21 +245,14 @@ static void got_1xx(struct sip_leg *leg, const sip_t *sip)
     free(sdp);
 }
 
-/* 422 once: again with what the peer asks for, under a branch and CSeq of its own. */
+/* 422 once: again with what the peer asks for. */
 static bool retry_longer(struct sip_leg *leg, const sip_t *sip)
 {
     if (leg->retried_422 || !sip || !sip->sip_min_se || leg->state != SIP_OUT_CALLING)
         return false;
     leg->retried_422 = true;
     leg->se_min = (uint32_t)(sip->sip_min_se->min_delta > 86400 ? 86400 : sip->sip_min_se->min_delta);
-    char *branch = sip_format("%s-422", leg->branch); /* another node can compute it again */
-    if (!branch)
-        return false;
-    free(leg->branch);
-    leg->branch = branch;
-    sip_uac_drop_forks(leg, NULL);
-    leg->invite_cseq = leg->local_cseq + 1;
-    return send_invite(leg, leg->local_sdp) == 0;
+    return send_again(leg, "422");
 }
 
 static void got_failure(struct sip_leg *leg, const sip_t *sip, int status)
@@ -246,6 +262,8 @@ static void got_failure(struct sip_leg *leg, const sip_t *sip, int status)
         return;
     }
     if (status == 422 && retry_longer(leg, sip))
+        return;
+    if (sip_creds_challenged(leg->creds, sip, &leg->challenges) && send_again(leg, "auth"))
         return;
     char *redirect = sip && status < 400 && sip->sip_contact ? sip_url_text(sip->sip_contact->m_url) : NULL;
     struct sip_event ev = {
@@ -396,6 +414,7 @@ static int fill_leg(struct sip_leg *leg, const struct sip_out_params *p, const u
                                           : sip_format(strstr(p->route, ";lr") ? "<%s>" : "<%s;lr>", p->route);
     leg->invite_cseq = leg->local_cseq = p->cseq;
     leg->supports_100rel = p->supports_100rel;
+    leg->again = p->again;
     leg->max_forwards = p->hops < SIP_MAX_FORWARDS ? SIP_MAX_FORWARDS - p->hops : 0;
     leg->cb = p->cb;
     leg->ctx = p->ctx;

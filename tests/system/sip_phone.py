@@ -338,7 +338,8 @@ class Call:
 
 class SipPhone:
     """Its own address and thread. `on_invite`: "answer", "ring" (until told), "busy" or "ignore". `tone`: sent in each call.
-    `events`: offers RFC 4733."""
+    `events`: offers RFC 4733. `demands` (user, password): challenges each INVITE and BYE that comes, as carriers do; a nonce is good for
+    one request."""
 
     def __init__(self, ip, user, server, password=None, port=0, payload_types=(0, 8), on_invite="answer", tone=None,
                  events=True):
@@ -349,6 +350,7 @@ class SipPhone:
         self.aor = "sip:%s@%s" % (user, server)
         self.contact = "<sip:%s@%s:%d>" % (user, ip, self.port)
         self.payload_types, self.on_invite, self.tone, self.events = payload_types, on_invite, tone, events
+        self.demands, self.nonces, self.refused, self.proven = None, set(), 0, []
         self.changed = threading.Condition(threading.RLock())
         self.calls = {}         # by Call-ID
         self.incoming = []      # calls that came, in order
@@ -584,6 +586,24 @@ class SipPhone:
         self.replied[(branch and branch.group(1), request.method)] = (m, where)
         self._transmit(m, where)
 
+    def _proved(self, m):
+        """Whether it carries the password; else it is challenged."""
+        p = dict(re.findall(r'(\w+)="?([^",]+)"?', m.get("proxy-authorization") or ""))
+        def digest(*parts):
+            return hashlib.sha256(":".join(parts).encode()).hexdigest()
+        user, password = self.demands
+        if p.get("nonce") in self.nonces and p["uri"] == m.first.split()[1] and p["response"] == digest(
+                digest(user, "carrier", password), p["nonce"], p["nc"], p["cnonce"], "auth", digest(m.method, p["uri"])):
+            self.nonces.remove(p["nonce"])
+            self.proven.append(m.method)
+            return True
+        nonce = secrets.token_hex(8)
+        self.nonces.add(nonce)
+        self.refused += 1
+        self._reply(m, 407, "Proxy Authentication Required", extra=[("proxy-authenticate",
+            'Digest realm="carrier", nonce="%s", algorithm=SHA-256, qop="auth"%s' % (nonce, ", stale=true" if p else ""))])
+        return False
+
     def _request(self, m, source):
         m.source = source
         self.requests.append(m)
@@ -591,6 +611,8 @@ class SipPhone:
         again = self.replied.get((branch and branch.group(1), m.method))
         if again:
             self._transmit(*again)
+            return
+        if self.demands and m.method in ("INVITE", "BYE") and not self._proved(m):
             return
         call = self.calls.get(m.get("call-id"))
         if m.method == "INVITE" and not (call and tag_of(m.get("to"))):

@@ -98,6 +98,30 @@ class ByReinvite(ByAddress):
         return self.carrier.wait_call(2)
 
 
+    def test_carrier_wants_a_password(self):
+        """The INVITE is challenged, after the death the re-INVITE of another node, and its BYE: whoever has the call knows the password."""
+        must = self.cluster.must
+        must("secret", "set", "carrier-key", "--value-stdin", stdin="pass word\n")
+        must("trunk", "set", "carrier", "--username", "ever", "--secret", "carrier-key")
+        self.addCleanup(must, "trunk", "set", "carrier", "--username", "", "--secret", "")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/trunks/carrier").json["secret"], 10, "%s has it" % n.name)
+        self.carrier.demands = ("ever", "pass word")
+        caller, call, there = self.dialling("answer")
+        call.wait_answered()
+        self.talk(call, there)
+        self.assertEqual((self.carrier.proven, self.carrier.refused), (["INVITE"], 1))
+        self.kill_and_see(caller)
+        self.told(call, there)
+        self.talk(call, there)
+        call.hangup()
+        there.wait_ended()
+        self.assertEqual(self.carrier.proven, ["INVITE", "INVITE", "BYE"])
+        self.record(caller, direction="inbound", trunk="demo", answered_by=NUMBER, ended_by="caller", cause="normal")
+        for n in (self.a, self.b):
+            self.assertNotIn("pass word", n.log_text())
+
+
 class WhatComesOfIt(Outside):
     """Nobody dies."""
 

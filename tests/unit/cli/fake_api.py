@@ -34,7 +34,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "agent-states": ("AgentStateConfig", "name", {"name_zh": "", "name_en": "", "code": "", "reasons": [], "reason_required": False, "limit_s": 0,
                                                   "then": "ready", "counts_as": "break", "built_in": False}),
     "agent-groups": ("AgentGroup", "name", {"display_name": "", "min_busy_s": 0, "wrap_up_s": 0}),
-    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": ""}),
+    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "username": "", "secret": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "outside": "", "priority": 0, "quiet": False,
                                                   "language": "", "region": "", "skills": [], "vip": False, "schedule": [], "dedicated_agent": ""}),

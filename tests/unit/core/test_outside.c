@@ -6,6 +6,10 @@
 
 #define CARRIER "{'kind':'trunk','name':'carrier','contact':'sip:192.0.2.9:5060','outbound':true%s}"
 
+#define CARRIER_NAMED                                                                                              \
+    "{'kind':'trunk','name':'carrier','contact':'sip:192.0.2.9:5060','outbound':true,'username':'ever','secret':'" \
+    "carrier-key'}"
+
 static struct fx f;
 
 static void set(const char *text)
@@ -199,6 +203,9 @@ START_TEST(test_what_configuration_takes)
         {"access_number", "{'number':'5','outside':'123456789012345678901234567890123'}", "outside"},
         {"access_number", "{'number':'5','outside':'+12'}", NULL},
         {"trunk", "{'name':'t','caller_id':'+12','outbound':true}", NULL},
+        {"trunk", "{'name':'t','username':'u'}", "secret"},
+        {"trunk", "{'name':'t','secret':'s'}", "username"},
+        {"trunk", "{'name':'t','username':'u','secret':'s'}", NULL},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err_info info = {0};
@@ -218,6 +225,45 @@ START_TEST(test_what_configuration_takes)
 }
 END_TEST
 
+/* The password is a secret that exists, cannot be removed while it is used, and is followed when it changes. */
+START_TEST(test_credentials)
+{
+    const char *user = NULL;
+    ck_assert_ptr_null(core_trunk_credentials(f.c, "carrier", &user));
+    ck_assert_ptr_null(core_trunk_credentials(f.c, "nosuch", &user));
+    ck_assert_ptr_null(core_trunk_credentials(f.c, NULL, &user));
+    ck_assert_int_eq(fx_set(&f, "[" CARRIER_NAMED "]"), ERR_INVAL);
+    set("[{'kind':'secret','name':'carrier-key','value':'pass word'}]");
+    set("[" CARRIER_NAMED "]");
+    fx_reopen(&f);
+    ck_assert_str_eq(core_trunk_credentials(f.c, "carrier", &user), "pass word");
+    ck_assert_str_eq(user, "ever");
+    ck_assert_int_eq(fx_config(&f, NULL, "['secret/carrier-key']", NULL, ""), ERR_CONFLICT);
+    set("[{'kind':'secret','name':'carrier-key','value':'other'}]");
+    ck_assert_str_eq(core_trunk_credentials(f.c, "carrier", &user), "other");
+    carrier("");
+    ck_assert_ptr_null(core_trunk_credentials(f.c, "carrier", &user));
+    ck_assert_int_eq(fx_config(&f, NULL, "['secret/carrier-key']", NULL, ""), 0);
+}
+END_TEST
+
+/* Programs that do not know of passwords would leave them out of what they keep. */
+START_TEST(test_level)
+{
+    Ev__Trunk t = EV__TRUNK__INIT;
+    Ev__ConfigObject o = EV__CONFIG_OBJECT__INIT, *set_of[] = {&o};
+    Ev__ConfigApply m = EV__CONFIG_APPLY__INIT;
+    o.object_case = EV__CONFIG_OBJECT__OBJECT_TRUNK;
+    o.trunk = &t;
+    m.n_set = 1;
+    m.set = set_of;
+    FX_BODY(CONFIG_APPLY, config_apply, m);
+    ck_assert_uint_eq(core_feature_of(&cmd), 1);
+    t.username = (char *)(uintptr_t) "u";
+    ck_assert_uint_eq(core_feature_of(&cmd), 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core outside");
@@ -230,6 +276,8 @@ int main(void)
     tcase_add_test(t, test_which_trunk);
     tcase_add_test(t, test_from_a_menu);
     tcase_add_test(t, test_what_configuration_takes);
+    tcase_add_test(t, test_credentials);
+    tcase_add_test(t, test_level);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
