@@ -140,6 +140,8 @@ bool call_offer_through(const struct call *k, const char *node)
 
 static Ev__OfferFailed__Cause call_offer_cause(int sip_status)
 {
+    if (sip_status >= 300 && sip_status < 400) /* not followed: a telephone could lead callers anywhere */
+        return EV__OFFER_FAILED__CAUSE__REJECTED;
     switch (sip_status) {
     case 486:
     case 600:

@@ -1,5 +1,10 @@
-/* A bound on the header lines of a message, in front of the library's msg_extract(). It looks for the end of the list at each
- * header that it adds: 64 KiB of the shortest ones kept the core thread busy for a third of a second, longer than the lease. */
+/* What is no message, in front of the library's msg_extract().
+ *
+ * More than so many header lines: the library looks for the end of the list at each header that it adds, and 64 KiB of the shortest
+ * ones kept the core thread busy for a third of a second, longer than the lease.
+ *
+ * A stream whose message has no Content-Length (RFC 3261 sections 18.3 and 20.14): where it ends is not known, and the library would
+ * wait for the end of the connection. Garbage, too: a request is answered 400 and the connection is closed. */
 #include <dlfcn.h>
 #include <sofia-sip/msg_addr.h>
 #include <sofia-sip/msg_buffer.h>
@@ -74,5 +79,11 @@ int msg_extract(msg_t *msg)
         msg_mark_as_complete(msg, MSG_FLG_ERROR);
         return -1;
     }
-    return real(msg);
+    int rc = real(msg);
+    sip_t *sip = on && rc == 0 ? sip_object(msg) : NULL;
+    if (sip && (sip->sip_flags & MSG_FLG_BODY) && !sip->sip_content_length) {
+        msg_mark_as_complete(msg, MSG_FLG_ERROR);
+        return -1;
+    }
+    return rc;
 }

@@ -6,6 +6,8 @@
 #include "telephony/sip_int.h"
 
 #define USER_SIZE 256
+#define DATAGRAM_MAX 65507u
+#define ANSWER_OWN 4096u /* what an answer has of its own */
 
 int sip_uas_overloaded(struct sip_port *port, nta_incoming_t *irq)
 {
@@ -404,9 +406,24 @@ static int open_leg(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip
     return 0;
 }
 
+/* What is copied into the answer (Via, Record-Route) and what is added to it must go into one datagram, since the answer takes the way
+ * of the request. */
+static bool too_large_to_answer(struct sip_port *port, nta_incoming_t *irq)
+{
+    msg_t *msg = nta_incoming_getrequest(irq);
+    tport_t *tp = nta_incoming_transport(port->agent, irq, msg);
+    bool large = msg_size(msg) > DATAGRAM_MAX - ANSWER_OWN && tp && tport_is_udp(tp);
+    if (tp)
+        tport_unref(tp);
+    msg_destroy(msg);
+    return large;
+}
+
 int sip_uas_invite(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 {
     port->ua->stats.invites_in++;
+    if (too_large_to_answer(port, irq))
+        return 513;
     int status = sip_uas_overloaded(port, irq);
     if (status)
         return status;

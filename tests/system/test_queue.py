@@ -233,6 +233,10 @@ class Offers(QueueCase):
     def test_decline(self):
         self.refused(603, "rejected")
 
+    def test_telephone_that_leads_elsewhere(self):
+        """Not followed: it is as if he had declined."""
+        self.refused(302, "rejected")
+
     def test_unavailable(self):
         self.refused(480, "unreachable")
 

@@ -263,6 +263,37 @@ START_TEST(strays)
 }
 END_TEST
 
+/* Where a message on a stream ends is said by its Content-Length; without one nobody waits for the end of the connection. */
+START_TEST(tcp_without_length)
+{
+    static const char *const bodies[] = {"", "v=0\r\n"};
+    struct env *e = env_new();
+    env_start(e);
+    for (int i = 0; i < 4; i++) {
+        struct peer *p = peer_new(e, AF_INET, true);
+        char text[1024];
+        int n = snprintf(text, sizeof text,
+                         "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:%u;branch=z9hG4bKncl%d\r\n"
+                         "Max-Forwards: 70\r\nFrom: <sip:a@127.0.0.1>;tag=a\r\nTo: <sip:b@127.0.0.1>\r\n"
+                         "Call-ID: ncl%d\r\nCSeq: 1 OPTIONS\r\n\r\n%s",
+                         p->port, i, i, bodies[i % 2]);
+        if (i < 2) {
+            peer_raw(p, text, (size_t)n);
+        } else { /* in two pieces */
+            peer_raw(p, text, 60);
+            ck_assert_ptr_null(peer_recv_ms(p, 20));
+            peer_raw(p, text + 60, (size_t)n - 60);
+        }
+        peer_expect(p, "SIP/2.0 400");
+        char byte;
+        env_until(e, recv(p->fd, &byte, 1, 0) == 0);
+        peer_free(p);
+    }
+    still_answers(e);
+    env_stop(e);
+}
+END_TEST
+
 /* Requests over 1300 bytes stay on UDP when the target says so; inbound ones over the limit are refused. */
 START_TEST(large_messages)
 {
@@ -296,6 +327,39 @@ START_TEST(large_messages)
     peer_free(p);
     peer_free(q);
     peer_free(t);
+    env_stop(e);
+}
+END_TEST
+
+/* An answer takes the way of its request (RFC 3261 18.2.2), in fragments if need be. */
+START_TEST(large_answers)
+{
+    struct env *e = env_new();
+    env_start(e);
+    for (int lines = 20; lines <= 180; lines += 40) {
+        struct peer *p = peer_udp(e);
+        char routes[64000];
+        size_t n = 0;
+        for (int i = 0; i < lines; i++)
+            n += (size_t)snprintf(routes + n, sizeof routes - n, "Record-Route: <sip:127.0.0.1:%u;lr;x=%d;y=%0*d>\r\n",
+                                  p->port, i, 300, i);
+        peer_request(p, "INVITE", routes, SDP_A);
+        if (n > 61000) { /* so large that there is no answer with what has to be in it */
+            peer_expect(p, "SIP/2.0 513");
+            peer_free(p);
+            continue;
+        }
+        env_until(e, e->invites > 0);
+        e->invites = 0;
+        ck_assert_int_eq(sip_leg_ring(e->leg, 180, NULL), 0);
+        peer_expect(p, "SIP/2.0 180");
+        ck_assert_int_eq(sip_leg_answer(e->leg, SDP_B), 0);
+        peer_expect(p, "SIP/2.0 200");
+        ck_assert_uint_gt(strlen(p->msg), n);
+        peer_request(p, "ACK", "", NULL);
+        env_event(e, SIP_EV_ACKED);
+        peer_free(p);
+    }
     env_stop(e);
 }
 END_TEST
@@ -416,7 +480,9 @@ int main(void)
     tcase_add_test(t, many_headers);
     tcase_add_test(t, tcp_cap_per_source);
     tcase_add_test(t, strays);
+    tcase_add_test(t, tcp_without_length);
     tcase_add_test(t, large_messages);
+    tcase_add_test(t, large_answers);
     tcase_add_test(t, transactions_end);
     tcase_add_test(t, bad_listen);
     tcase_add_test(t, port_in_use);
