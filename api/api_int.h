@@ -212,7 +212,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 18u
+#define API_KINDS 19u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -261,14 +261,25 @@ ERR_CHECKED int api_time_group(struct api_server *s, const char *name, struct ti
 
 /* ---- flow.c */
 api_handler_fn api_list_flow_versions, api_get_flow_version, api_test_flow;
-/* The definition of a flow in a version. ERR_NOTFOUND. */
+/* The definition of a flow in a version, 0: the live one. ERR_NOTFOUND. api_flow_text: within storage_reader_begin. */
 ERR_CHECKED int api_flow_definition(struct api_request *q, const char *name, uint64_t version, json_t **out);
+ERR_CHECKED int api_flow_text(struct api_server *s, const char *name, uint64_t version, json_t **out);
+bool api_flow_version(const char *text, uint64_t *out);
+
+/* ---- flow_draft.c */
+api_handler_fn api_draft_faults, api_diff_flow;
+/* What makes the request's draft live, or NULL and the request is answered. */
+Ev__Command *api_draft_publish(struct api_request *q);
 
 /* ---- references.c */
 typedef bool api_exists_fn(void *ctx, const char *kind, const char *name);
 /* Everything that the object names must be there. */
 ERR_CHECKED int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists,
                                      void *ctx, struct err_info *info);
+/* All faults of a flow's text, what it names that is not there included: a list of {"field", "message"}, empty when it is fit to
+ * go live. The field begins with "definition". */
+ERR_CHECKED int api_flow_faults(const struct api_backend *be, const char *definition, api_exists_fn *exists, void *ctx,
+                                json_t **out);
 
 /* ---- auth.c */
 void api_sha256(const void *p, size_t len, uint8_t out[32]);
@@ -296,9 +307,9 @@ api_handler_fn api_nearest_nodes, api_dns_records;
 
 api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes, api_add_node, api_get_node,
     api_remove_node, api_node_status, api_list_rows, api_get_row, api_put_object, api_patch_object, api_rollback_flow,
-    api_delete_object, api_agent_login, api_agent_logout, api_agent_set_state, api_explain_call, api_explain_agent,
-    api_test_blacklist, api_test_vip, api_queue_status, api_hangup, api_export_config, api_apply_config,
-    api_diff_config, api_node_drain, api_node_undrain, api_move_address, api_stream_events, api_get_metrics,
-    api_get_healthz, api_get_readyz;
+    api_publish_flow, api_delete_object, api_agent_login, api_agent_logout, api_agent_set_state, api_explain_call,
+    api_explain_agent, api_test_blacklist, api_test_vip, api_queue_status, api_hangup, api_export_config,
+    api_apply_config, api_diff_config, api_node_drain, api_node_undrain, api_move_address, api_stream_events,
+    api_get_metrics, api_get_healthz, api_get_readyz;
 
 #endif

@@ -111,9 +111,14 @@ static void fail_change(struct api_request *q, const struct api_result *r)
 static bool was_created(const struct api_result *r)
 {
     json_t *json = r->json_text ? json_loads(r->json_text, 0, NULL) : NULL;
-    const char *action =
-        json_string_value(json_object_get(json_array_get(json_object_get(json, "changed"), 0), "action"));
-    bool created = action && strcmp(action, "created") == 0;
+    bool created = false;
+    json_t *change;
+    size_t i;
+    json_array_foreach(json_object_get(json, "changed"), i, change)
+    {
+        const char *action = json_string_value(json_object_get(change, "action"));
+        created |= action && strcmp(action, "created") == 0;
+    }
     json_decref(json);
     return created;
 }
@@ -244,6 +249,36 @@ static int merge_patch(json_t *target, const json_t *patch)
     return 0;
 }
 
+/* For what is made from the state as it was then: it cannot be made again. */
+static bool answered_before(struct api_request *q)
+{
+    struct api_posted before;
+    if (!api_replayed(q, &before))
+        return false;
+    struct api_result r = {.code = before.code,
+                           .text = before.text,
+                           .field = before.field,
+                           .index = before.index,
+                           .version = before.version,
+                           .json_text = before.json_text};
+    q->index = before.index;
+    on_changed(q, &r);
+    free(before.json_text);
+    return true;
+}
+
+/* The draft becomes the flow, and is gone. */
+void api_publish_flow(struct api_request *q)
+{
+    uint64_t if_version;
+    bool must_exist;
+    if (!begin(q, &if_version, &must_exist) || answered_before(q))
+        return;
+    Ev__Command *cmd = api_draft_publish(q);
+    if (cmd)
+        api_command(q, cmd, on_changed);
+}
+
 void api_patch_object(struct api_request *q)
 {
     uint64_t if_version, version;
@@ -251,19 +286,8 @@ void api_patch_object(struct api_request *q)
     if (!begin(q, &if_version, &must_exist))
         return;
     const struct change *c = q->state;
-    struct api_posted before;
-    if (api_replayed(q, &before)) { /* made from the state as it was then: it cannot be made again */
-        struct api_result r = {.code = before.code,
-                               .text = before.text,
-                               .field = before.field,
-                               .index = before.index,
-                               .version = before.version,
-                               .json_text = before.json_text};
-        q->index = before.index;
-        on_changed(q, &r);
-        free(before.json_text);
+    if (answered_before(q))
         return;
-    }
     Ev__ConfigObject *o = NULL;
     int err = api_stored(q->s, c->kind->kind, q->params[0], &o, &version);
     if (err) {

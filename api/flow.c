@@ -12,23 +12,30 @@
 
 /* ---- versions */
 
-static json_t *version_json(uint64_t version, bool live, uint64_t since_us, uint64_t until_us)
+static json_t *version_json(uint64_t version, bool live, uint64_t since_us, uint64_t until_us, const char *note)
 {
     char since[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
-    return json_pack("{s:I, s:b, s:s, s:s?}", "version", (json_int_t)version, "live", live, "since",
+    return json_pack("{s:I, s:b, s:s, s:s?, s:s}", "version", (json_int_t)version, "live", live, "since",
                      clock_wall_text((struct clock_wall){since_us}, since), "until",
-                     until_us ? clock_wall_text((struct clock_wall){until_us}, until) : NULL);
+                     until_us ? clock_wall_text((struct clock_wall){until_us}, until) : NULL, "note", note);
 }
 
 static int version_row(void *ctx, const struct storage_row *row)
 {
-    json_t *v = version_json(storage_row_int(row, 0), false, storage_row_int(row, 1), storage_row_int(row, 2));
+    json_t *v = version_json(storage_row_int(row, 0), false, storage_row_int(row, 1), storage_row_int(row, 2),
+                             storage_row_text(row, 3));
     return json_array_append_new(ctx, v) ? ERR_NOMEM : 0;
 }
 
 static int live_row(void *ctx, const struct storage_row *row)
 {
-    json_t *v = version_json(storage_row_int(row, 0), true, storage_row_int(row, 1), 0);
+    size_t len;
+    const void *body = storage_row_blob(row, 2, &len);
+    Ev__Flow *flow = ev__flow__unpack(NULL, len, body);
+    if (!flow)
+        return ERR_CORRUPT;
+    json_t *v = version_json(storage_row_int(row, 0), true, storage_row_int(row, 1), 0, flow->note);
+    ev__flow__free_unpacked(flow, NULL);
     return json_array_append_new(ctx, v) ? ERR_NOMEM : 0;
 }
 
@@ -38,11 +45,11 @@ static int read_versions(struct api_request *q, json_t *items)
     int err = storage_reader_begin(q->s->reader, &q->index);
     if (err)
         return err;
-    err = storage_reader_query(q->s->reader, "SELECT version, updated_us FROM config WHERE kind=? AND name=?", v, 2,
-                               live_row, items);
+    err = storage_reader_query(q->s->reader, "SELECT version, updated_us, body FROM config WHERE kind=? AND name=?", v,
+                               2, live_row, items);
     if (!err)
         err = storage_reader_query(q->s->reader,
-                                   "SELECT version, since_us, until_us FROM flow_version WHERE name=?"
+                                   "SELECT version, since_us, until_us, note FROM flow_version WHERE name=?"
                                    " ORDER BY version DESC",
                                    v + 1, 1, version_row, items);
     storage_reader_end(q->s->reader);
@@ -102,21 +109,27 @@ static int read_text(struct api_server *s, const char *name, uint64_t *version, 
     return err;
 }
 
-int api_flow_definition(struct api_request *q, const char *name, uint64_t version, json_t **out)
+int api_flow_text(struct api_server *s, const char *name, uint64_t version, json_t **out)
 {
     char *text = NULL;
-    int err = storage_reader_begin(q->s->reader, &q->index);
-    if (err)
-        return err;
-    err = read_text(q->s, name, &version, &text);
-    storage_reader_end(q->s->reader);
+    int err = read_text(s, name, &version, &text);
     if (!err && !(*out = json_loads(text, 0, NULL)))
         err = ERR_NOMEM;
     free(text);
     return err;
 }
 
-static bool read_version(const char *text, uint64_t *out)
+int api_flow_definition(struct api_request *q, const char *name, uint64_t version, json_t **out)
+{
+    int err = storage_reader_begin(q->s->reader, &q->index);
+    if (err)
+        return err;
+    err = api_flow_text(q->s, name, version, out);
+    storage_reader_end(q->s->reader);
+    return err;
+}
+
+bool api_flow_version(const char *text, uint64_t *out)
 {
     char *end;
     *out = strtoull(text, &end, 10);
@@ -127,8 +140,8 @@ void api_get_flow_version(struct api_request *q)
 {
     json_t *definition = NULL;
     uint64_t version;
-    int err = read_version(q->params[1], &version) ? api_flow_definition(q, q->params[0], version, &definition)
-                                                   : ERR_NOTFOUND;
+    int err = api_flow_version(q->params[1], &version) ? api_flow_definition(q, q->params[0], version, &definition)
+                                                       : ERR_NOTFOUND;
     if (err)
         fail_flow(q, err);
     else
@@ -222,8 +235,8 @@ static int read_answers(struct walk *w, const json_t *http, struct err_info *inf
 
 static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
 {
-    static const char *const known[] = {"definition", "version",  "keys", "caller",
-                                        "called",     "language", "time", "http"};
+    static const char *const known[] = {"definition", "version", "keys", "caller", "called",
+                                        "language",   "time",    "http", "draft"};
     const char *name, *texts[4] = {NULL, NULL, NULL, NULL};
     json_t *v;
     json_object_foreach((json_t *)(uintptr_t)body, name, v)
@@ -241,6 +254,11 @@ static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
     }
     if (texts[3] && config_parse_time(texts[3], &w->at_us) != 0)
         return refuse(info, "time", "must be a time such as 2026-03-01T09:30:00Z");
+    const json_t *draft = json_object_get(body, "draft");
+    if (draft && !json_is_boolean(draft))
+        return refuse(info, "draft", "must be true or false");
+    if (json_is_true(draft) && (json_object_get(body, "definition") || json_object_get(body, "version")))
+        return refuse(info, "draft", "is instead of definition and version");
     w->trial.setup.caller = texts[0];
     w->trial.setup.called = texts[1];
     w->trial.setup.language = texts[2];
@@ -262,6 +280,12 @@ static int walk_begin(struct walk *w, const json_t *body, struct err_info *info)
         json_decref(flow);
         text = err ? NULL : strdup(o->flow->definition);
         if (!err && !text)
+            err = ERR_NOMEM;
+    } else if (json_is_true(json_object_get(body, "draft"))) {
+        err = api_stored(w->q->s, "flow_draft", w->q->params[0], &o, &version);
+        if (err)
+            (void)err_set(info, err, "", "there is no draft of a flow \"%.64s\"", w->q->params[0]);
+        else if (!(text = strdup(o->flow_draft->definition)))
             err = ERR_NOMEM;
     } else {
         err = read_text(w->q->s, w->q->params[0], &version, &text);

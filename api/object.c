@@ -23,6 +23,7 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"network", "networks", "networks", "name", EV__CONFIG_OBJECT__OBJECT_NETWORK},
     {"prompt", "prompts", "prompts", "name", EV__CONFIG_OBJECT__OBJECT_PROMPT},
     {"flow", "flows", "flows", "name", EV__CONFIG_OBJECT__OBJECT_FLOW},
+    {"flow_draft", "flow_drafts", "flow-drafts", "name", EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT},
     {"holiday_list", "holiday_lists", "holiday-lists", "name", EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
     {"time_group", "time_groups", "time-groups", "name", EV__CONFIG_OBJECT__OBJECT_TIME_GROUP},
     {"access_number", "access_numbers", "access-numbers", "number", EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER},
@@ -100,6 +101,16 @@ bool api_object_equal(const Ev__ConfigObject *now, const Ev__ConfigObject *befor
         Ev__Secret x = *now->secret;
         x.value = x.value[0] ? x.value : before->secret->value;
         return same_message(&x.base, &before->secret->base);
+    }
+    if (now->object_case == EV__CONFIG_OBJECT__OBJECT_FLOW) {
+        Ev__Flow x = *now->flow; /* a text that stays keeps its note */
+        x.note = x.note[0] ? x.note : before->flow->note;
+        return same_message(&x.base, &before->flow->base);
+    }
+    if (now->object_case == EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT) {
+        Ev__FlowDraft x = *now->flow_draft;
+        x.based_on = x.based_on ? x.based_on : before->flow_draft->based_on;
+        return same_message(&x.base, &before->flow_draft->base);
     }
     enum cfg_kind kind;
     return same_message(config_object(now, &kind), config_object(before, &kind));
@@ -234,7 +245,7 @@ int api_object_read(const char *realm, const struct api_kind *k, const json_t *s
     int err = 0;
     if (k->which == EV__CONFIG_OBJECT__OBJECT_TOKEN)
         err = check_token(json, info);
-    if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_FLOW)
+    if (!err && (k->which == EV__CONFIG_OBJECT__OBJECT_FLOW || k->which == EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT))
         err = name_flow(json, info);
     if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_TIME_GROUP)
         err = api_time_group_zone(json, info);

@@ -52,6 +52,59 @@ static void on_reference(void *ctx, const char *kind, const char *name, const ch
     c->err = err_set(c->info, ERR_INVAL, field, "there is no %s \"%s\"", kind, name);
 }
 
+/* ---- every fault, for somebody who is still writing */
+
+struct fault_list {
+    json_t *items;
+    bool failed; /* out of memory */
+};
+
+static void add_fault(void *ctx, const struct err_info *info)
+{
+    struct fault_list *l = ctx;
+    char field[ERR_INFO_FIELD_MAX + 16];
+    snprintf(field, sizeof field, "definition%s%s", info->field[0] ? "." : "", info->field);
+    l->failed |= json_array_append_new(l->items, json_pack("{s:s, s:s}", "field", field, "message", info->text)) != 0;
+}
+
+struct missing {
+    struct flow_check check;
+    struct fault_list *to;
+};
+
+static void on_missing(void *ctx, const char *kind, const char *name, const char *path)
+{
+    struct missing *m = ctx;
+    struct err_info info = {.code = 0};
+    m->check.err = 0;
+    m->check.info = &info;
+    on_reference(&m->check, kind, name, path);
+    if (!m->check.err)
+        return;
+    (void)err_set(&info, info.code, path, "%s", info.text);
+    add_fault(m->to, &info);
+}
+
+int api_flow_faults(const struct api_backend *be, const char *definition, api_exists_fn *exists, void *ctx,
+                    json_t **out)
+{
+    struct fault_list l = {json_array(), false};
+    struct ivr_flow *f = NULL;
+    int n = l.items ? ivr_flow_faults(definition, strlen(definition), add_fault, &l, &f) : ERR_NOMEM;
+    if (n == 0) {
+        struct missing m = {{.be = be, .exists = exists, .ctx = ctx}, &l};
+        ivr_flow_references(f, on_language, &m.check);
+        ivr_flow_references(f, on_missing, &m);
+        ivr_flow_unref(f);
+    }
+    if (n < 0 || l.failed) {
+        json_decref(l.items);
+        return ERR_NOMEM;
+    }
+    *out = l.items;
+    return 0;
+}
+
 static int check_flow(const struct api_backend *be, const Ev__Flow *flow, api_exists_fn *exists, void *ctx,
                       struct err_info *info)
 {
@@ -86,7 +139,10 @@ static int check_place(const struct place *p, const char *path, api_exists_fn *e
     } t[] = {{"flow", p->flow}, {"queue", p->queue}, {"extension", p->extension}, {"agent", p->agent}};
     int err = 0;
     for (size_t i = 0; i < sizeof t / sizeof t[0] && !err; i++) {
-        char field[64];
+        char field[64], flow[64];
+        if (t[i].name == p->flow && config_draft_of(p->flow, flow) &&
+            (exists(ctx, "flow_draft", flow) || exists(ctx, "flow", flow)))
+            continue;
         snprintf(field, sizeof field, "%s%s", path, t[i].kind);
         err = need(exists, ctx, t[i].kind, t[i].name, field, info);
     }

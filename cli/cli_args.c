@@ -1,6 +1,7 @@
 #include "cli/cli_args.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +129,7 @@ static int unknown_option(const struct cli_args *a, const char *typed, size_t le
 
 struct scan {
     struct cli_args *out;
-    const char *words[CLI_ARGS_MAX + 2];
+    const char *words[CLI_ARGS_MAX + 3];
     unsigned n_words;
     int watch_word; /* index in words of a number right after a bare --watch, or -1 */
     int argc, i;
@@ -183,6 +184,7 @@ static int scan_letters(struct scan *s, const char *arg, struct err_info *info)
 static int scan_all(struct scan *s, struct err_info *info)
 {
     bool only_words = false;
+    unsigned used;
     for (s->i = 1; s->i < s->argc; s->i++) {
         const char *arg = s->argv[s->i];
         int rc = 0;
@@ -192,12 +194,12 @@ static int scan_all(struct scan *s, struct err_info *info)
             rc = scan_long(s, arg + 2, info);
         } else if (!only_words && arg[0] == '-' && arg[1]) {
             rc = scan_letters(s, arg + 1, info);
-        } else if (s->n_words == CLI_ARGS_MAX + 2) {
+        } else if (s->n_words == CLI_ARGS_MAX + 3) {
             rc = err_set(info, ERR_INVAL, "", "too many arguments, from \"%s\" on", arg);
         } else {
             s->words[s->n_words++] = arg;
-            if (s->n_words == 2)
-                s->out->verb = cli_find_verb(s->words[0], s->words[1]);
+            if (s->n_words > 1 && !s->out->verb)
+                s->out->verb = cli_find_words(s->words, s->n_words, &used);
         }
         if (rc)
             return rc;
@@ -205,10 +207,26 @@ static int scan_all(struct scan *s, struct err_info *info)
     return 0;
 }
 
+/* "draft" of "draft set", alone or with another word behind it. */
+static int half_verb(const char *noun, const char *word, struct err_info *info)
+{
+    char all[256] = "";
+    size_t len = strlen(word);
+    for (const struct cli_verb *v = NULL; (v = cli_next_verb(v));) {
+        size_t at = strlen(all);
+        if (strcmp(v->noun, noun) == 0 && strncmp(v->verb, word, len) == 0 && v->verb[len] == ' ')
+            snprintf(all + at, sizeof all - at, "%s%s", at ? ", " : "", v->verb + len + 1);
+    }
+    return *all ? err_set(info, ERR_INVAL, "", "\"%s %s\" goes on with one of: %s", noun, word, all) : 0;
+}
+
 static int unknown_word(const char *noun, const char *word, struct err_info *info)
 {
     const char *list[64];
     unsigned n = 0;
+    int half = noun ? half_verb(noun, word, info) : 0;
+    if (half)
+        return half;
     for (const struct cli_verb *v = NULL; n < 64 && (v = cli_next_verb(v));) {
         if (noun && strcmp(v->noun, noun) == 0)
             list[n++] = v->verb;
@@ -272,13 +290,16 @@ static int check_options(struct cli_args *a, struct err_info *info)
 static int place_words(struct scan *s, struct err_info *info)
 {
     struct cli_args *a = s->out;
-    unsigned first = 2, required;
+    unsigned first, required;
     /* A noun with one nameless verb ("version", "events") is a command by itself. */
-    const struct cli_verb *alone = cli_find_verb(s->words[0], "");
-    if (alone) {
-        a->verb = alone;
-        first = 1;
+    const struct cli_verb *verb = cli_find_words(s->words, s->n_words, &first);
+    if (verb && first == 1) {
+        a->verb = verb;
     } else if (s->n_words < 2 || a->help) {
+        if (s->n_words == 2 && !a->verb && a->help && half_verb(s->words[0], s->words[1], info)) {
+            info->text[0] = '\0'; /* "flow draft --help": that of the noun */
+            return 0;
+        }
         if (s->n_words >= 2 && !a->verb)
             return unknown_word(s->words[0], s->words[1], info);
         if (s->n_words < 2)
@@ -319,6 +340,7 @@ int cli_args_parse(int argc, char **argv, struct cli_args *out, struct err_info 
         out->verb = cli_find_verb("version", "");
         return 0;
     }
+    unsigned used;
     struct scan s = {.out = out, .watch_word = -1, .argc = argc, .argv = argv};
     int rc = scan_all(&s, info);
     out->help = cli_args_given(out, "help");
@@ -330,7 +352,7 @@ int cli_args_parse(int argc, char **argv, struct cli_args *out, struct err_info 
         memmove(s.words, s.words + 1, --s.n_words * sizeof *s.words);
         out->help = true;
         out->noun = s.n_words > 0 && cli_noun_summary(s.words[0]) ? s.words[0] : NULL;
-        out->verb = s.n_words > 1 ? cli_find_verb(s.words[0], s.words[1]) : NULL;
+        out->verb = s.n_words > 1 ? cli_find_words(s.words, s.n_words, &used) : NULL;
     }
     if (s.n_words == 0)
         return out->help ? 0 : err_set(info, ERR_INVAL, "", "what shall be done? NOUN VERB are missing");

@@ -97,6 +97,20 @@ static void offer(FILE *to, const char *word, const char *typed)
         fprintf(to, "%s\n", word);
 }
 
+/* A verb of two words is offered word by word: those that begin alike stand together in the tables. */
+static void offer_verb(FILE *to, const char *verb, const char *first, const char *typed, char last[48])
+{
+    size_t len = first ? strlen(first) : 0;
+    char word[48];
+    if (first && (strncmp(verb, first, len) != 0 || verb[len] != ' '))
+        return;
+    snprintf(word, sizeof word, "%.*s", first ? (int)sizeof word : (int)strcspn(verb, " "),
+             first ? verb + len + 1 : verb);
+    if (strcmp(word, last) != 0)
+        offer(to, word, typed);
+    memcpy(last, word, sizeof word);
+}
+
 static void offer_values(FILE *to, const char *values, const char *typed, void (*keys)(void *ctx, const char *noun),
                          void *ctx)
 {
@@ -151,7 +165,7 @@ static const char *argument_keys(const struct cli_verb *v, unsigned i)
 void cli_complete(FILE *to, int n, char **words, void (*keys)(void *ctx, const char *noun), void *ctx)
 {
     const char *plain[4] = {NULL};
-    unsigned n_plain = 0;
+    unsigned n_plain = 0, used = 1;
     const struct cli_verb *v = NULL;
     const struct cli_option *waiting = NULL;
     const char *typed = n > 0 ? words[n - 1] : "";
@@ -164,7 +178,7 @@ void cli_complete(FILE *to, int n, char **words, void (*keys)(void *ctx, const c
         else if (words[i][0] != '-' && n_plain < 4)
             plain[n_plain++] = words[i];
         if (n_plain >= 1 && !v)
-            v = cli_find_verb(plain[0], n_plain >= 2 ? plain[1] : "");
+            v = cli_find_words(plain, n_plain, &used);
     }
     if (waiting) {
         offer_values(to, waiting->values, typed, keys, ctx);
@@ -181,15 +195,16 @@ void cli_complete(FILE *to, int n, char **words, void (*keys)(void *ctx, const c
             if (strcmp(w->noun, last) != 0)
                 offer(to, w->noun, typed);
     } else if (!v) {
-        for (const struct cli_verb *w = NULL; n_plain == 1 && (w = cli_next_verb(w));)
+        char last[48] = "";
+        for (const struct cli_verb *w = NULL; n_plain < 3 && (w = cli_next_verb(w));)
             if (strcmp(w->noun, plain[0]) == 0)
-                offer(to, w->verb, typed);
+                offer_verb(to, w->verb, n_plain == 2 ? plain[1] : NULL, typed, last);
     } else if (strcmp(v->noun, "completion") == 0) {
         offer_values(to, "bash zsh", typed, keys, ctx);
     } else if (strcmp(v->verb, "set-state") == 0 && n_plain == 3) {
         keys(ctx, "agent-state");
     } else {
-        const char *kind = argument_keys(v, n_plain - (*v->verb ? 2 : 1));
+        const char *kind = argument_keys(v, n_plain - used);
         if (kind)
             keys(ctx, kind);
     }

@@ -3,6 +3,17 @@
 #include "cli/cli_run.h"
 
 static const struct cli_option flow_file[] = {FILE_OPTION("the flow, YAML or JSON; - for standard input"), END};
+static const struct cli_option draft_file[] = {
+    FILE_OPTION("the flow, YAML or JSON; - for standard input"),
+    NUMBER("based-on", "VERSION", "based_on",
+           "the version it was made from (default: as the draft before, else the live one)"),
+    END,
+};
+static const struct cli_option publish_options[] = {
+    TEXT("note", "TEXT", "note", "what this version is about, for `flow versions`", NULL),
+    {"force", 0, CLI_FLAG, NULL, "force", "also when the flow was changed since the draft was begun", NULL, false},
+    END,
+};
 static const struct cli_option prompt_language[] = {LANGUAGE, END};
 static const struct cli_option prompt_say[] = {
     LANGUAGE,
@@ -24,6 +35,7 @@ static const struct cli_option flow_test_options[] = {
     TEXT("keys", "KEYS", NULL, "what the caller presses: 1,42#,- (each time the flow waits; - lets the time run out)",
          NULL),
     FILE_OPTION("this flow instead of the stored one"),
+    {"draft", 0, CLI_FLAG, NULL, "draft", "its draft instead of what is live", NULL, false},
     NUMBER("version", "N", "version", "as it was in this version"),
     TEXT("caller", "NUMBER", "caller", "who calls", NULL),
     TEXT("called", "NUMBER", "called", "the number that was called", NULL),
@@ -52,6 +64,7 @@ static const struct cli_option lookup_fields[] = {
 
 #define FLOW_COLUMNS \
     "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
+#define DIFF_COLUMNS "PATH=path ACTION=action FROM=from TO=to"
 #define PROMPT_COLUMNS \
     "NAME=name LANGUAGES=sounds.language PLAYED=sounds.current | VERSION=version UPDATED=updated_at/time"
 #define VERSION_COLUMNS                                                                                               \
@@ -71,16 +84,37 @@ const struct cli_verb cli_rows_menus[] = {
       .path = "/v1/flows/{NAME}", .options = flow_file, .done = "flow {NAME} set", .run = cli_run_flow_set,
       .example = "flow set welcome -f welcome.yaml"),
     V("flow", "versions", "what a flow was before, newest first", .args = "NAME", .method = "GET",
-      .path = "/v1/flows/{NAME}/versions", .columns = "VERSION=version LIVE=live/yes SINCE=since/time UNTIL=until/time",
+      .path = "/v1/flows/{NAME}/versions",
+      .columns = "VERSION=version LIVE=live/yes SINCE=since/time UNTIL=until/time NOTE=note",
       .run = cli_run_flow_versions, .example = "flow versions welcome"),
     V("flow", "rollback", "make a flow what it was in a version; calls going on keep theirs", .args = "NAME VERSION",
       .method = "POST", .path = "/v1/flows/{NAME}:rollback", .done = "flow {NAME} is as in version {VERSION}",
       .run = cli_run_flow_rollback, .example = "flow rollback welcome 1042"),
+    V("flow", "diff", "what differs between two versions of a flow (numbers, live, former, draft)",
+      .args = "NAME [FROM] [TO]", .method = "GET", .path = "/v1/flows/{NAME}/diff", .columns = DIFF_COLUMNS,
+      .run = cli_run_flow_diff,
+      .example = "flow diff welcome\nflow diff welcome 1042 live\nflow diff welcome live draft"),
+    V("flow", "draft list", "flows with a draft", .method = "GET", .path = "/v1/flow-drafts",
+      .columns = "NAME=name BASED-ON=based_on VERSION=version UPDATED=updated_at/time", .options = cli_only_limit,
+      .run = cli_run_list, .example = "flow draft list"),
+    V("flow", "draft set", "save a draft from a file, and say what is wrong with it; nothing of it is live",
+      .args = "NAME", .method = "PUT", .path = "/v1/flow-drafts/{NAME}", .options = draft_file,
+      .run = cli_run_draft_set, .example = "flow draft set welcome -f welcome.yaml"),
+    V("flow", "draft show", "the draft of a flow, and what is wrong with it", .args = "NAME", .method = "GET",
+      .path = "/v1/flow-drafts/{NAME}", .run = cli_run_draft_show, .example = "flow draft show welcome"),
+    V("flow", "draft diff", "what the draft would change", .args = "NAME", .method = "GET",
+      .path = "/v1/flows/{NAME}/diff", .columns = DIFF_COLUMNS, .run = cli_run_flow_diff,
+      .example = "flow draft diff welcome"),
+    V("flow", "draft discard", "drop the draft", .args = "NAME", .method = "DELETE", .path = "/v1/flow-drafts/{NAME}",
+      .done = "draft of flow {NAME} dropped", .run = cli_run_change, .example = "flow draft discard welcome"),
+    V("flow", "publish", "make the draft the flow that is live", .args = "NAME", .method = "POST",
+      .path = "/v1/flow-drafts/{NAME}:publish", .options = publish_options, .done = "flow {NAME} is live as drafted",
+      .run = cli_run_change, .example = "flow publish welcome --note \"summer hours\""),
     V("flow", "test", "walk a flow without a call and print what happens", .args = "NAME", .method = "POST",
       .path = "/v1/flows/{NAME}:test", .options = flow_test_options, .columns = "NODE=node EVENT=event ACTION=action",
       .run = cli_run_flow_test,
       .example = "flow test welcome --keys 8,1\nflow test bill -f bill.yaml --keys 8812#,73# --http crm=answer.json\n"
-                 "flow test welcome --time 2026-10-01T09:00:00Z"),
+                 "flow test welcome --draft --keys 8\nflow test welcome --time 2026-10-01T09:00:00Z"),
     V("flow", "delete", "remove a flow", .args = "NAME", .method = "DELETE", .path = "/v1/flows/{NAME}",
       .done = "flow {NAME} deleted", .run = cli_run_change, .example = "flow delete welcome"),
 

@@ -1,5 +1,6 @@
 #include "cli/cli_table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/cli_rows.h"
@@ -95,6 +96,23 @@ const struct cli_verb *cli_find_verb(const char *noun, const char *verb)
         if (strcmp(v->noun, noun) == 0 && strcmp(v->verb, verb) == 0)
             return v;
     return NULL;
+}
+
+const struct cli_verb *cli_find_words(const char *const *words, unsigned n, unsigned *used)
+{
+    char two[64];
+    const struct cli_verb *v = n ? cli_find_verb(words[0], "") : NULL;
+    *used = 1;
+    if (!v && n > 1) {
+        v = cli_find_verb(words[0], words[1]);
+        *used = 2;
+    }
+    if (!v && n > 2 && strlen(words[1]) + strlen(words[2]) + 2 <= sizeof two) {
+        snprintf(two, sizeof two, "%s %s", words[1], words[2]);
+        v = cli_find_verb(words[0], two);
+        *used = 3;
+    }
+    return v;
 }
 
 static const struct cli_option *in_list(const struct cli_option *o, const char *name, size_t len, char letter)

@@ -53,7 +53,7 @@ struct cli_option {
 struct cli_run;
 
 struct cli_verb {
-    const char *noun, *verb;
+    const char *noun, *verb; /* verb: one word, two ("draft set"), or "" */
     const char *summary;
     const char *args;                 /* "NUMBER STATE [REASON]"; the names are those in `path` and `body` */
     const char *method;               /* NULL: no single request */
@@ -74,6 +74,8 @@ const struct cli_verb *cli_next_verb(const struct cli_verb *v);
 /* One line about a noun; NULL when there is no such noun. */
 const char *cli_noun_summary(const char *noun);
 const struct cli_verb *cli_find_verb(const char *noun, const char *verb);
+/* The verb that words begin with, the first being the noun; *used: how many of them name it. NULL: none, or it is not whole yet. */
+const struct cli_verb *cli_find_words(const char *const *words, unsigned n, unsigned *used);
 /* The option of that name among the verb's (may be NULL) and the global ones. */
 const struct cli_option *cli_find_option(const struct cli_verb *v, const char *name, size_t len);
 const struct cli_option *cli_find_letter(const struct cli_verb *v, char letter);

@@ -37,6 +37,7 @@ static const struct {
     [CFG_BLACKLIST] = {"blacklist", &ev__blacklist_entry__descriptor, EV__CONFIG_OBJECT__OBJECT_BLACKLIST},
     [CFG_VIP] = {"vip", &ev__vip_entry__descriptor, EV__CONFIG_OBJECT__OBJECT_VIP},
     [CFG_SECRET] = {"secret", &ev__secret__descriptor, EV__CONFIG_OBJECT__OBJECT_SECRET},
+    [CFG_FLOW_DRAFT] = {"flow_draft", &ev__flow_draft__descriptor, EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT},
     [CFG_LOOKUP] = {"lookup", &ev__lookup__descriptor, EV__CONFIG_OBJECT__OBJECT_LOOKUP},
 };
 
@@ -490,6 +491,8 @@ static json_t *message_json(const ProtobufCMessage *m, bool mask)
             v = text_json(r, *text_at(m, f), mask);
         else if (f->type == PROTOBUF_C_TYPE_UINT32)
             v = json_integer(*(uint32_t *)at(m, f->offset));
+        else if (f->type == PROTOBUF_C_TYPE_UINT64)
+            v = json_integer((json_int_t) * (uint64_t *)at(m, f->offset));
         else if (f->type == PROTOBUF_C_TYPE_BOOL)
             v = json_boolean(*(protobuf_c_boolean *)at(m, f->offset));
         if (!v && r && r->secret && !mask)
@@ -603,6 +606,12 @@ static int field_from_json(ProtobufCMessage *m, const ProtobufCFieldDescriptor *
     if (!json_is_integer(v))
         return err_set(info, ERR_INVAL, path, "must be a whole number");
     json_int_t n = json_integer_value(v);
+    if (f->type == PROTOBUF_C_TYPE_UINT64) {
+        if (n < 0)
+            return err_set(info, ERR_RANGE, path, "must be a whole number from 0 on");
+        *(uint64_t *)at(m, f->offset) = (uint64_t)n;
+        return 0;
+    }
     if (n < (json_int_t)r->min || n > (json_int_t)r->max)
         return err_set(info, ERR_RANGE, path, "must be %u to %u", r->min, r->max);
     *(uint32_t *)at(m, f->offset) = (uint32_t)n;

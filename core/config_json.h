@@ -32,6 +32,7 @@ enum cfg_kind {
     CFG_VIP,
     CFG_SECRET,
     CFG_LOOKUP,
+    CFG_FLOW_DRAFT,
     CFG_KINDS
 };
 
@@ -49,6 +50,10 @@ ProtobufCMessage *config_object(const Ev__ConfigObject *o, enum cfg_kind *kind);
 /* Wraps; takes `msg` over. NULL when out of memory (msg is freed). */
 Ev__ConfigObject *config_wrap(enum cfg_kind kind, ProtobufCMessage *msg);
 const char *config_key(enum cfg_kind kind, const ProtobufCMessage *msg);
+
+/* "NAME@draft": the name of the flow whose draft is meant; NULL: no draft is. */
+#define CONFIG_DRAFT "@draft"
+const char *config_draft_of(const char *flow, char name[64]);
 
 /* The queue on whose own list a VIP entry is, a part of `entry`; "" for the global one. */
 const char *config_vip_queue(const char *entry, char number[NUMBER_MAX]);
@@ -73,6 +78,7 @@ enum config_format {
     FORMAT_TEXT,       /* any printable UTF-8 */
     FORMAT_LINE,       /* the same, one line without tabs: a header's value */
     FORMAT_NAME,       /* letters, digits, . _ - */
+    FORMAT_FLOW,       /* the same, or NAME@draft */
     FORMAT_NUMBER,     /* what can be dialled: digits, letters, + . _ - */
     FORMAT_DIGITS,     /* 0 to 9 */
     FORMAT_OUTSIDE,    /* a number outside (config_is_outside) */

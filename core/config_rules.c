@@ -116,7 +116,7 @@ static const struct config_rule rules[] = {
     {"Network", "takeover", FORMAT_CHOICE, .choices = "address|reinvite"},
     {"Network", "site", FORMAT_NAME, .max = KEY_BYTES},
     {"AccessNumber", "number", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
-    {"AccessNumber", "flow", FORMAT_NAME, .max = KEY_BYTES},
+    {"AccessNumber", "flow", FORMAT_FLOW, .max = KEY_BYTES},
     {"AccessNumber", "queue", FORMAT_NAME, .max = KEY_BYTES},
     {"AccessNumber", "app", FORMAT_CHOICE, .choices = "|echo|tone"},
     {"AccessNumber", "extension", FORMAT_NUMBER, .max = KEY_BYTES},
@@ -132,7 +132,7 @@ static const struct config_rule rules[] = {
     {"SkillNeed", "level", FORMAT_UINT, .max = 9},
     {"AccessNumber", "schedule", FORMAT_LIST, .max = 32},
     {"ScheduleEntry", "time_group", FORMAT_NAME, .required = true, .max = KEY_BYTES},
-    {"ScheduleEntry", "flow", FORMAT_NAME, .max = KEY_BYTES},
+    {"ScheduleEntry", "flow", FORMAT_FLOW, .max = KEY_BYTES},
     {"ScheduleEntry", "queue", FORMAT_NAME, .max = KEY_BYTES},
     {"ScheduleEntry", "app", FORMAT_CHOICE, .choices = "|echo|tone"},
     {"ScheduleEntry", "extension", FORMAT_NUMBER, .max = KEY_BYTES},
@@ -171,6 +171,10 @@ static const struct config_rule rules[] = {
     {"VipEntry", "note", FORMAT_TEXT, .max = 256},
     {"Flow", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Flow", "definition", FORMAT_JSON, .required = true, .max = 256 * 1024},
+    {"Flow", "note", FORMAT_TEXT, .max = 256},
+    {"FlowDraft", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"FlowDraft", "definition", FORMAT_JSON, .required = true, .max = 256 * 1024},
+    {"FlowDraft", "based_on", FORMAT_UINT, .max = 0},
     {"Parameter", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Parameter", "value", FORMAT_TEXT, .max = 4096},
     {"Prompt", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
@@ -450,6 +454,23 @@ static bool is_url(const char *url)
     return true;
 }
 
+const char *config_draft_of(const char *flow, char name[64])
+{
+    size_t len = strlen(flow), tail = strlen(CONFIG_DRAFT);
+    if (len <= tail || len - tail >= 64 || strcmp(flow + len - tail, CONFIG_DRAFT) != 0)
+        return NULL;
+    memcpy(name, flow, len - tail);
+    name[len - tail] = '\0';
+    return name;
+}
+
+static bool is_flow(const char *value)
+{
+    char name[64];
+    const char *draft_of = config_draft_of(value, name);
+    return of_chars(draft_of ? draft_of : value, "._-");
+}
+
 int config_check_text(const struct config_rule *r, const char *value, const char *path, struct err_info *info)
 {
     if (!value[0])
@@ -474,6 +495,9 @@ int config_check_text(const struct config_rule *r, const char *value, const char
                    : err_set(info, ERR_INVAL, path, "must be one line of printable UTF-8 text");
     case FORMAT_NAME:
         return of_chars(value, "._-") ? 0 : err_set(info, ERR_INVAL, path, "letters, digits, '.', '_' and '-' only");
+    case FORMAT_FLOW:
+        return is_flow(value) ? 0
+                              : err_set(info, ERR_INVAL, path, "letters, digits, '.', '_' and '-' only, or NAME@draft");
     case FORMAT_NUMBER:
         return of_chars(value, "+._-") ? 0
                                        : err_set(info, ERR_INVAL, path, "digits, letters, '+', '.', '_' and '-' only");

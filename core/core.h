@@ -23,7 +23,8 @@ struct core;
 struct storage;
 
 /* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event.
- * 3: states of agents that are configured, their limits and times (core_state.c). 4: credentials of trunks. */
+ * 3: states of agents that are configured, their limits and times (core_state.c). 4: credentials of trunks, drafts of
+ * flows. */
 #define CORE_FEATURE_LEVEL 4u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */

@@ -209,6 +209,22 @@ static void uninstall(struct core *c, struct cfg *o)
 
 /* ---- reading the command */
 
+/* What is not given of a flow: the note of a text that stays, what a draft is made from. */
+static void keep_flow(const struct core *c, enum cfg_kind kind, ProtobufCMessage *msg, const struct cfg *old)
+{
+    if (kind == CFG_FLOW && old) {
+        Ev__Flow *f = (Ev__Flow *)(void *)msg;
+        const Ev__Flow *was = (const Ev__Flow *)(const void *)old->msg;
+        if (!f->note[0] && strcmp(f->definition, was->definition) == 0)
+            core_pbset(&f->note, was->note);
+    } else if (kind == CFG_FLOW_DRAFT) {
+        Ev__FlowDraft *d = (Ev__FlowDraft *)(void *)msg;
+        if (!d->based_on)
+            d->based_on =
+                old ? ((const Ev__FlowDraft *)(const void *)old->msg)->based_on : core_flow_version(c, d->name);
+    }
+}
+
 /* A password that is not given stays; "-" takes it away. */
 static void keep_secrets(enum cfg_kind kind, ProtobufCMessage *msg, const struct cfg *old)
 {
@@ -247,6 +263,7 @@ static int collect_set(struct core *c, const Ev__ConfigApply *m, struct cfg_chan
         const char *name = config_key(kind, msg);
         const struct cfg *old = core_cfg(c, kind, name);
         keep_secrets(kind, msg, old);
+        keep_flow(c, kind, msg, old);
         struct err_info info = {0};
         if (config_defaults(kind, msg) != 0)
             core_oom();
@@ -398,6 +415,11 @@ static void report(struct core *c, struct outcome *out, const struct cfg *before
     sbuf_puts(&out->json, "}");
 }
 
+static bool keeps_versions(const struct core *c, enum cfg_kind kind)
+{
+    return kind == CFG_FLOW_DRAFT || (kind == CFG_FLOW && c->feature_level >= 3);
+}
+
 /* true: put in place (o belongs to the core now) */
 static bool put_object(struct core *c, struct cfg *o, struct outcome *out)
 {
@@ -413,7 +435,7 @@ static bool put_object(struct core *c, struct cfg *o, struct outcome *out)
              : o->kind == CFG_QUEUE ? free_key((void *const *)c->queue_by_key, c->queue_keys)
                                     : 0;
     report(c, out, old, o);
-    if (old && o->kind == CFG_FLOW && c->feature_level >= 3)
+    if (old && keeps_versions(c, o->kind))
         core_flow_keep(c, old);
     const struct storage_val v[] = {storage_int(o->kind),       storage_text(o->name),
                                     storage_int(o->key),        storage_int(o->version),
@@ -434,7 +456,7 @@ static void carry_out(struct core *c, struct cfg_change *ch)
         struct cfg **v = sorted(&ch->remove[kind], &n);
         for (size_t i = 0; i < n; i++) {
             report(c, &out, v[i], NULL);
-            if (kind == CFG_FLOW && c->feature_level >= 3)
+            if (keeps_versions(c, (enum cfg_kind)kind))
                 core_flow_keep(c, v[i]);
             if (kind != CFG_AGENT && kind != CFG_EXTENSION)
                 uninstall(c, v[i]);

@@ -17,6 +17,14 @@ static bool queue_acts(const Ev__Queue *q)
            q->n_overflow || q->keep_idle || q->dedicated_wait_s;
 }
 
+static bool leads_to_draft(const Ev__AccessNumber *a)
+{
+    bool draft = strchr(a->flow, '@');
+    for (size_t i = 0; i < a->n_schedule; i++)
+        draft |= strchr(a->schedule[i]->flow, '@') != NULL;
+    return draft;
+}
+
 static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
@@ -37,12 +45,16 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     }
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER: {
         const Ev__AccessNumber *a = o->access_number;
+        if (leads_to_draft(a))
+            return 4;
         return a->n_schedule || a->outside[0] || a->dedicated_agent[0] ? 3
                : a->region[0] || a->n_skills || a->vip                 ? 2
                                                                        : 1;
     }
     case EV__CONFIG_OBJECT__OBJECT_FLOW:
-        return core_flow_level(o->flow->definition);
+        return o->flow->note[0] ? 4 : core_flow_level(o->flow->definition);
+    case EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT:
+        return 4;
     case EV__CONFIG_OBJECT__OBJECT_TRUNK:
         return o->trunk->username[0] ? 4 : o->trunk->outbound || o->trunk->caller_id[0] ? 3 : 1;
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:

@@ -1,6 +1,7 @@
 /* What flows leave with a call: the variables that are shown, the flows it stands in, what it needs in queues. And what flows
  * were before: a call goes on in the versions that it began with, so those stay while a call names them. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,12 +52,30 @@ void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m)
 
 /* ---- versions: the present one is the configuration's, former ones have a table */
 
+/* What a call that comes now gets: of NAME@draft the draft, or what is live while there is none. */
+static const struct cfg *stands_for(const struct core *c, const char *name)
+{
+    char flow[CORE_NAME_MAX];
+    if (!config_draft_of(name, flow))
+        return core_cfg(c, CFG_FLOW, name);
+    const struct cfg *draft = core_cfg(c, CFG_FLOW_DRAFT, flow);
+    return draft ? draft : core_cfg(c, CFG_FLOW, flow);
+}
+
+static const char *definition_of(const struct cfg *o)
+{
+    return o->kind == CFG_FLOW_DRAFT ? ((const Ev__FlowDraft *)(const void *)o->msg)->definition
+                                     : ((const Ev__Flow *)(const void *)o->msg)->definition;
+}
+
 void core_flow_began(const struct core *c, Ev__CallState *s)
 {
-    const struct cfg *f = core_cfg(c, CFG_FLOW, s->flow);
+    const struct cfg *f = stands_for(c, s->flow);
     Ev__FlowRef ref = EV__FLOW_REF__INIT, *one = &ref;
     if (!f)
         return;
+    if (f->kind == CFG_FLOW && strcmp(s->flow, f->name) != 0)
+        core_pbset(&s->flow, f->name);
     ref.name = s->flow;
     ref.version = f->version;
     set_flows(s, 1, &one);
@@ -89,16 +108,23 @@ static int version_row(void *ctx, const struct storage_row *row)
 
 void core_flow_keep(struct core *c, const struct cfg *o)
 {
-    const Ev__Flow *flow = (const Ev__Flow *)(const void *)o->msg;
-    const struct storage_val v[] = {storage_text(o->name), storage_int(o->version), storage_int(o->updated_us),
-                                    storage_int(c->now_us), storage_text(flow->definition)};
-    storage_run(c->st, STORAGE_FLOW_VERSION_PUT, v, 5);
+    bool draft = o->kind == CFG_FLOW_DRAFT;
+    char name[CORE_NAME_MAX + sizeof CONFIG_DRAFT];
+    (void)snprintf(name, sizeof name, "%s%s", o->name, draft ? CONFIG_DRAFT : "");
+    const struct storage_val v[] = {storage_text(name),
+                                    storage_int(o->version),
+                                    storage_int(o->updated_us),
+                                    storage_int(c->now_us),
+                                    storage_text(definition_of(o)),
+                                    storage_text(draft ? "" : ((const Ev__Flow *)(const void *)o->msg)->note)};
+    if (!draft || in_use(c, name, o->version))
+        storage_run(c->st, STORAGE_FLOW_VERSION_PUT, v, 6);
     struct versions old = {NULL, 0};
     /* A query that fails has made the transaction fail: nothing of this is kept. */
     if (storage_query(c->st, STORAGE_FLOW_VERSION_ALL, v, 1, version_row, &old) == 0)
-        for (size_t i = CORE_FLOW_VERSIONS_KEPT; i < old.n; i++) {
-            const struct storage_val gone[] = {storage_text(o->name), storage_int(old.v[i])};
-            if (!in_use(c, o->name, old.v[i]))
+        for (size_t i = draft ? 0 : CORE_FLOW_VERSIONS_KEPT; i < old.n; i++) {
+            const struct storage_val gone[] = {storage_text(name), storage_int(old.v[i])};
+            if (!in_use(c, name, old.v[i]))
                 storage_run(c->st, STORAGE_FLOW_VERSION_DEL, gone, 2);
         }
     free(old.v);
@@ -106,7 +132,7 @@ void core_flow_keep(struct core *c, const struct cfg *o)
 
 uint64_t core_flow_version(const struct core *c, const char *name)
 {
-    const struct cfg *f = core_cfg(c, CFG_FLOW, name);
+    const struct cfg *f = stands_for(c, name);
     return f ? f->version : 0;
 }
 
@@ -119,10 +145,10 @@ static int definition_row(void *ctx, const struct storage_row *row)
 
 int core_flow_definition(const struct core *c, const char *name, uint64_t *version, char **out)
 {
-    const struct cfg *f = core_cfg(c, CFG_FLOW, name);
+    const struct cfg *f = stands_for(c, name);
     char *text = NULL;
     if (f && (!*version || *version == f->version)) {
-        text = strdup(((const Ev__Flow *)(const void *)f->msg)->definition);
+        text = strdup(definition_of(f));
         if (!text)
             return ERR_NOMEM;
         *version = f->version;

@@ -259,9 +259,10 @@ uint64_t core_idem_hash(struct core *c);
 /* ---- core_flow.c */
 /* Replaces what the call needs in queues, unless there are none. */
 void core_call_set_needs(Ev__CallState *s, size_t n, Ev__SkillNeed *const *needs);
-/* From level 3 on: the call has begun its flow, in the version that is live now. */
+/* From level 3 on: the call has begun its flow, in the version that is live now; of NAME@draft in the draft, if there is one. */
 void core_flow_began(const struct core *c, Ev__CallState *s);
-/* Before a flow is replaced or removed. Its CORE_FLOW_VERSIONS_KEPT former versions stay, older ones while a call is in them. */
+/* Before a flow or a draft is replaced or removed. Of a flow CORE_FLOW_VERSIONS_KEPT former versions stay, of a draft none; but
+ * all that a call is in. */
 #define CORE_FLOW_VERSIONS_KEPT 20u
 void core_flow_keep(struct core *c, const struct cfg *o);
 /* The part of CallMenu that came with level 3. */

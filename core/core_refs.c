@@ -28,11 +28,28 @@ static int need(struct cfg_change *ch, const char *path, const char *field, enum
     return name[0] && !core_refs_get(ch, kind, name) ? missing(ch, path, field, kind, name) : 0;
 }
 
+/* Whether a caller led there will find a flow: NAME@draft is the flow as well. */
+static bool flow_there(const struct cfg_change *ch, const char *flow)
+{
+    char name[CORE_NAME_MAX];
+    if (!config_draft_of(flow, name))
+        return core_refs_get(ch, CFG_FLOW, flow);
+    return core_refs_get(ch, CFG_FLOW_DRAFT, name) || core_refs_get(ch, CFG_FLOW, name);
+}
+
+static int need_flow(struct cfg_change *ch, const char *path, const char *flow)
+{
+    char name[CORE_NAME_MAX];
+    if (!flow[0] || flow_there(ch, flow))
+        return 0;
+    return missing(ch, path, "flow", CFG_FLOW, config_draft_of(flow, name) ? name : flow);
+}
+
 /* That one of them is named has been checked (config_check). */
 static int check_place(struct cfg_change *ch, const char *path, const char *flow, const char *queue,
                        const char *extension, const char *agent)
 {
-    int err = need(ch, path, "flow", CFG_FLOW, flow);
+    int err = need_flow(ch, path, flow);
     if (!err)
         err = need(ch, path, "queue", CFG_QUEUE, queue);
     if (!err)
@@ -217,10 +234,21 @@ static int in_use(struct cfg_change *ch, const struct cfg *o, const char *by_kin
                        by_kind, by);
 }
 
-static bool is_place(const struct cfg *o, const char *flow, const char *queue, const char *extension, const char *agent)
+/* Whether callers led to `flow` will find none without this flow or draft. */
+static bool leads_to(const struct cfg_change *ch, const struct cfg *o, const char *flow)
 {
-    const char *name = o->kind == CFG_FLOW        ? flow
-                       : o->kind == CFG_QUEUE     ? queue
+    char name[CORE_NAME_MAX];
+    if (!config_draft_of(flow, name))
+        return o->kind == CFG_FLOW && strcmp(flow, o->name) == 0;
+    return strcmp(name, o->name) == 0 && !flow_there(ch, flow);
+}
+
+static bool is_place(const struct cfg_change *ch, const struct cfg *o, const char *flow, const char *queue,
+                     const char *extension, const char *agent)
+{
+    if (o->kind == CFG_FLOW || o->kind == CFG_FLOW_DRAFT)
+        return leads_to(ch, o, flow);
+    const char *name = o->kind == CFG_QUEUE       ? queue
                        : o->kind == CFG_EXTENSION ? extension
                        : o->kind == CFG_AGENT     ? agent
                                                   : "";
@@ -228,7 +256,8 @@ static bool is_place(const struct cfg *o, const char *flow, const char *queue, c
 }
 
 /* Does `other`, as it will be, name the object? */
-static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufCMessage *other)
+static bool names(const struct cfg_change *ch, const struct cfg *o, enum cfg_kind other_kind,
+                  const ProtobufCMessage *other)
 {
     if (other_kind == CFG_AGENT)
         return o->kind == CFG_EXTENSION && strcmp(((const Ev__Agent *)(const void *)other)->extension, o->name) == 0;
@@ -264,11 +293,11 @@ static bool names(const struct cfg *o, enum cfg_kind other_kind, const ProtobufC
         return o->kind == CFG_HOLIDAY_LIST &&
                strcmp(((const Ev__TimeGroup *)(const void *)other)->holidays, o->name) == 0;
     const Ev__AccessNumber *m = (const Ev__AccessNumber *)(const void *)other;
-    bool yes = is_place(o, m->flow, m->queue, m->extension, m->agent) ||
+    bool yes = is_place(ch, o, m->flow, m->queue, m->extension, m->agent) ||
                (o->kind == CFG_AGENT && strcmp(m->dedicated_agent, o->name) == 0);
     for (size_t i = 0; i < m->n_schedule && !yes; i++) {
         const Ev__ScheduleEntry *e = m->schedule[i];
-        yes = is_place(o, e->flow, e->queue, e->extension, e->agent) ||
+        yes = is_place(ch, o, e->flow, e->queue, e->extension, e->agent) ||
               (o->kind == CFG_TIME_GROUP && strcmp(e->time_group, o->name) == 0);
     }
     return yes;
@@ -284,7 +313,7 @@ static const char *user_in(struct cfg_change *ch, const struct cfg *o, enum cfg_
         const ProtobufCMessage *after = core_refs_get(ch, kind, u->name);
         if (!after || (first && strcmp(u->name, first) > 0))
             continue;
-        if (names(o, kind, after) || action_each(after, names_by_action, &(struct action_refs){.named = o}))
+        if (names(ch, o, kind, after) || action_each(after, names_by_action, &(struct action_refs){.named = o}))
             first = u->name;
     }
     return first;
@@ -333,7 +362,8 @@ int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
     if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
         return in_use(ch, o, "agent", agent);
     if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW &&
-        o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST && o->kind != CFG_SECRET && o->kind != CFG_LOOKUP)
+        o->kind != CFG_FLOW_DRAFT && o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST &&
+        o->kind != CFG_SECRET && o->kind != CFG_LOOKUP)
         return 0;
     for (unsigned i = 0; i < sizeof users / sizeof users[0]; i++) {
         const char *by = user_in(ch, o, users[i]);

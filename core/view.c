@@ -48,6 +48,7 @@ static const struct view_kind *find_kind(const char *name)
         {"blacklist", view_list_config, blacklist, false},
         {"vip", view_list_config, vip, false},
         {"flow", view_list_config, by_name, false},
+        {"flow_draft", view_list_config, by_name, false},
         {"prompt", view_list_config, by_name, false},
         {"parameter", view_list_config, by_name, false},
         {"secret", view_list_config, by_name, false},

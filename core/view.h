@@ -5,7 +5,7 @@
  * a view.
  *
  * Rows:
- *  config kinds (extension, agent, queue, trunk, network, access_number, flow, parameter, secret, lookup, token, time_group, holiday_list, prompt, blacklist, vip): the
+ *  config kinds (extension, agent, queue, trunk, network, access_number, flow, flow_draft, parameter, secret, lookup, token, time_group, holiday_list, prompt, blacklist, vip): the
  *     object's fields by their names in commands.proto, and "version", "updated_at". flow: "definition" is an object. extension also: "has_password",
  *     "registrations": [{uri, node, flow, user_agent, expires_at}]. vip also: "number", "queue".
  *     agent also: "state", "reason", "since", "login_at", "extension_in_use", "call_id", "answered", "queues": [names].

@@ -282,7 +282,7 @@ static void call_menu_fill_flows(struct call *k, const struct core_call *s, Ev__
     while (n <= IVR_CALLS_MAX && ivr_run_flow(k->ivr, (unsigned)n, &name, &version)) {
         Ev__FlowRef *f = &room->flows[n];
         ev__flow_ref__init(f);
-        f->name = (char *)(uintptr_t)name;
+        f->name = (char *)(uintptr_t)(n ? name : s->flow); /* the first may be a draft */
         f->version = version;
         same = same && n < s->n_flows && s->flows[n]->version == version && strcmp(s->flows[n]->name, name) == 0;
         room->flow_list[n++] = f;

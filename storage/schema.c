@@ -60,6 +60,8 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " until_us INTEGER NOT NULL, definition TEXT NOT NULL, PRIMARY KEY(name, version));"
     "CREATE TABLE queue_state(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;"
     "ALTER TABLE cdr ADD COLUMN served_queue TEXT NOT NULL DEFAULT '';",
+    /* 4 -> 5 */
+    "ALTER TABLE flow_version ADD COLUMN note TEXT NOT NULL DEFAULT '';",
 };
 
 const struct storage_table storage_tables[] = {
@@ -85,7 +87,7 @@ const struct storage_table storage_tables[] = {
      " quality, variables, served_queue",
      "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
-    {"flow_version", "name, version, since_us, until_us, definition", "name, version"},
+    {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
     {"queue_state", "name, body", "name"},
     {"event", "idx, n, body", "idx"},
     {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
@@ -151,7 +153,7 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_SERVED_TRIM] =
         "DELETE FROM served WHERE cdr IN (SELECT cdr FROM served ORDER BY cdr LIMIT 2) AND (cdr <= ?1 OR time_us < ?2)",
     [STORAGE_FLOW_VERSION_PUT] =
-        "INSERT OR REPLACE INTO flow_version(name, version, since_us, until_us, definition) VALUES(?,?,?,?,?)",
+        "INSERT OR REPLACE INTO flow_version(name, version, since_us, until_us, definition, note) VALUES(?,?,?,?,?,?)",
     [STORAGE_FLOW_VERSION_GET] = "SELECT definition FROM flow_version WHERE name=? AND version=?",
     [STORAGE_FLOW_VERSION_DEL] = "DELETE FROM flow_version WHERE name=? AND version=?",
     [STORAGE_FLOW_VERSION_ALL] = "SELECT version FROM flow_version WHERE name=? ORDER BY version DESC",

@@ -26,7 +26,7 @@
 struct storage;
 struct storage_reader;
 
-#define STORAGE_SCHEMA_VERSION 4
+#define STORAGE_SCHEMA_VERSION 5
 #define STORAGE_PATH_MAX 512
 #define STORAGE_TABLES_MAX 24
 

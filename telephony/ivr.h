@@ -36,6 +36,11 @@ ERR_CHECKED int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **o
 /* What a flow must keep beyond that to be stored; flows that were stored before a rule came run on. Variables that are used
  * but are set on no way there, loops that nothing leads out of. `text` is what was parsed, for line and column. */
 ERR_CHECKED int ivr_flow_check(const struct ivr_flow *f, const char *text, size_t len, struct err_info *info);
+/* Both for somebody who is still writing: each fault is told, at most one of a node, with info->field, line and column, and those
+ * of the graph as a whole once the nodes have none. *out gets the flow when there was none; else it is untouched. Returns how many
+ * were told, or ERR_NOMEM. */
+ERR_CHECKED int ivr_flow_faults(const char *text, size_t len, void (*fault)(void *ctx, const struct err_info *info),
+                                void *ctx, struct ivr_flow **out);
 struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
 void ivr_flow_unref(struct ivr_flow *f);
 const char *ivr_flow_name(const struct ivr_flow *f);

@@ -27,6 +27,16 @@ int ivr_flow_language(const struct ivr_flow *f, const char *name)
     return IVR_NONE;
 }
 
+/* 0 when the fault has been told to somebody who wants to know of them all. */
+static int ivr_go_on(struct ivr_parser *p, int rc)
+{
+    if (!rc || rc == ERR_NOMEM || !p->fault)
+        return rc;
+    p->fault(p->ctx, p->info);
+    p->n_faults++;
+    return 0;
+}
+
 /* ---- the graph as a whole */
 
 struct ivr_reach {
@@ -111,13 +121,16 @@ static int ivr_check_graph(struct ivr_parser *p)
     ivr_reach_from_start(&before_menu, f, true);
     for (unsigned i = 0; i < f->n_nodes; i++) {
         const struct ivr_node *n = &f->nodes[i];
+        int rc = 0;
         if (!all.seen[i])
-            return ivr_refuse(p, n, NULL, "cannot be reached from the start");
-        if (before_menu.seen[i] && ivr_goes_back(n))
-            return ivr_refuse(p, n, NULL,
-                              "goes back to a menu, but can be reached before any menu: give it a \"next\"");
+            rc = ivr_refuse(p, n, NULL, "cannot be reached from the start");
+        else if (before_menu.seen[i] && ivr_goes_back(n))
+            rc = ivr_refuse(p, n, NULL, "goes back to a menu, but can be reached before any menu: give it a \"next\"");
+        rc = ivr_go_on(p, rc);
+        if (rc)
+            return rc;
     }
-    return ivr_check_circles(p);
+    return ivr_go_on(p, ivr_check_circles(p));
 }
 
 /* ---- what is asked of flows that are stored now */
@@ -254,12 +267,15 @@ static int ivr_parse_nodes(struct ivr_parser *p, json_t *nodes)
     {
         struct ivr_node *n = &f->nodes[f->n_nodes++];
         n->name = name;
-        if (!ivr_name_ok(name))
-            return ivr_refuse(p, n, NULL, "a node's name is 1 to %d letters, digits, '-', '_' or '.'",
-                              IVR_NAME_MAX - 1);
+        int rc = ivr_name_ok(name) ? 0
+                                   : ivr_refuse(p, n, NULL, "a node's name is 1 to %d letters, digits, '-', '_' or '.'",
+                                                IVR_NAME_MAX - 1);
+        rc = ivr_go_on(p, rc);
+        if (rc)
+            return rc;
     }
     for (unsigned i = 0; i < f->n_nodes; i++) {
-        int rc = ivr_parse_node(p, &f->nodes[i], json_object_get(nodes, f->nodes[i].name));
+        int rc = ivr_go_on(p, ivr_parse_node(p, &f->nodes[i], json_object_get(nodes, f->nodes[i].name)));
         if (rc)
             return rc;
     }
@@ -284,9 +300,9 @@ static int ivr_parse_top(struct ivr_parser *p)
     if (!ivr_name_ok(f->name))
         return err_set(p->info, ERR_INVAL, "name", "must be 1 to %d letters, digits, '-', '_' or '.'",
                        IVR_NAME_MAX - 1);
-    int rc = ivr_parse_languages(p, json_object_get(f->tree, "languages"));
+    int rc = ivr_go_on(p, ivr_parse_languages(p, json_object_get(f->tree, "languages")));
     if (!rc)
-        rc = ivr_parse_variables(p, json_object_get(f->tree, "variables"));
+        rc = ivr_go_on(p, ivr_parse_variables(p, json_object_get(f->tree, "variables")));
     if (!rc)
         rc = ivr_parse_nodes(p, json_object_get(f->tree, "nodes"));
     if (rc)
@@ -294,8 +310,8 @@ static int ivr_parse_top(struct ivr_parser *p)
     const char *start = json_string_value(json_object_get(f->tree, "start"));
     f->start = start ? ivr_flow_find(f, start) : IVR_NONE;
     if (f->start == IVR_NONE)
-        return err_set(p->info, ERR_INVAL, "start", "must be the name of a node");
-    return ivr_check_graph(p);
+        rc = ivr_go_on(p, err_set(p->info, ERR_INVAL, "start", "must be the name of a node"));
+    return rc || p->n_faults ? rc : ivr_check_graph(p);
 }
 
 static bool ivr_prompts_plain(const struct ivr_prompt_list *list)
@@ -340,46 +356,102 @@ static void ivr_locate(const char *text, size_t len, struct err_info *info)
     json_decref(tree);
 }
 
-int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct err_info *info)
+/* Text to graph. 0: p->flow is there, a reference, whole unless faults were told. */
+static int ivr_load(struct ivr_parser *p, const char *json, size_t len)
 {
     if (len > IVR_FLOW_BYTES_MAX)
-        return err_set(info, ERR_TOOBIG, "", "larger than %u bytes", IVR_FLOW_BYTES_MAX);
+        return err_set(p->info, ERR_TOOBIG, "", "larger than %u bytes", IVR_FLOW_BYTES_MAX);
     json_t *tree = NULL;
-    int rc = json_load_text(json, len, &tree, info);
+    int rc = json_load_text(json, len, &tree, p->info);
     if (rc)
         return rc;
     struct ivr_flow *f = mem_new(sizeof *f, ivr_flow_destroy);
     if (!f) {
         json_decref(tree);
-        return err_set(info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
+        return err_set(p->info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
     }
     f->tree = tree;
-    struct ivr_parser p = {f, info};
-    rc = ivr_parse_top(&p);
+    p->flow = f;
+    rc = ivr_parse_top(p);
     if (rc == 0) {
         f->plain = ivr_is_plain(f);
-        *out = f;
         return 0;
     }
     ivr_flow_unref(f);
+    p->flow = NULL;
     if (rc == ERR_NOMEM)
-        return err_set(info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
-    ivr_locate(json, len, info);
+        return err_set(p->info, ERR_NOMEM, "", "%s", err_text(ERR_NOMEM));
+    ivr_locate(json, len, p->info);
+    return rc;
+}
+
+int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct err_info *info)
+{
+    struct ivr_parser p = {.info = info};
+    int rc = ivr_load(&p, json, len);
+    if (rc == 0)
+        *out = p.flow;
+    return rc;
+}
+
+static int ivr_check_stored(struct ivr_parser *p)
+{
+    const struct ivr_flow *f = p->flow;
+    int rc = ivr_go_on(p, ivr_check_ends(p));
+    for (unsigned i = 0; !rc && i < f->n_nodes; i++) {
+        struct ivr_unknown u = {p, &f->nodes[i], 0};
+        ivr_node_reads(&f->nodes[i], ivr_check_read, &u);
+        rc = ivr_go_on(p, u.rc);
+    }
     return rc;
 }
 
 int ivr_flow_check(const struct ivr_flow *f, const char *text, size_t len, struct err_info *info)
 {
-    struct ivr_parser p = {(struct ivr_flow *)(uintptr_t)f, info};
-    int rc = ivr_check_ends(&p);
-    for (unsigned i = 0; !rc && i < f->n_nodes; i++) {
-        struct ivr_unknown u = {&p, &f->nodes[i], 0};
-        ivr_node_reads(&f->nodes[i], ivr_check_read, &u);
-        rc = u.rc;
-    }
+    struct ivr_parser p = {.flow = (struct ivr_flow *)(uintptr_t)f, .info = info};
+    int rc = ivr_check_stored(&p);
     if (rc)
         ivr_locate(text, len, info);
     return rc;
+}
+
+struct ivr_telling {
+    struct yaml_marks *marks;
+    void (*fault)(void *ctx, const struct err_info *info);
+    void *ctx;
+};
+
+static void ivr_tell_fault(void *ctx, const struct err_info *info)
+{
+    const struct ivr_telling *t = ctx;
+    struct err_info told = *info;
+    yaml_locate(t->marks, &told);
+    t->fault(t->ctx, &told);
+}
+
+int ivr_flow_faults(const char *text, size_t len, void (*fault)(void *ctx, const struct err_info *info), void *ctx,
+                    struct ivr_flow **out)
+{
+    struct err_info info = {.code = 0};
+    struct ivr_telling t = {NULL, fault, ctx};
+    struct ivr_parser p = {.info = &info, .fault = ivr_tell_fault, .ctx = &t};
+    json_t *tree = NULL;
+    if (len <= IVR_FLOW_BYTES_MAX && yaml_load(text, len, &tree, &t.marks, NULL) == 0)
+        json_decref(tree);
+    int rc = ivr_load(&p, text, len);
+    if (!rc && !p.n_faults)
+        rc = ivr_check_stored(&p);
+    yaml_marks_free(t.marks);
+    if (rc && rc != ERR_NOMEM) { /* nothing more could be read */
+        fault(ctx, &info);
+        p.n_faults++;
+        rc = 0;
+    }
+    if (!rc && !p.n_faults)
+        *out = p.flow;
+    else
+        ivr_flow_unref(p.flow);
+    return rc ? rc : (int)p.n_faults;
 }
 
 struct ivr_flow *ivr_flow_ref(struct ivr_flow *f)

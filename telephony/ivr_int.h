@@ -161,6 +161,10 @@ bool ivr_builtin(const char *name);
 struct ivr_parser {
     struct ivr_flow *flow;
     struct err_info *info;
+    /* NULL: the first fault ends it. Else each is told and what does not hang on it is read on. */
+    void (*fault)(void *ctx, const struct err_info *info);
+    void *ctx;
+    unsigned n_faults;
 };
 void ivr_path(char out[ERR_INFO_FIELD_MAX], const struct ivr_node *n, const char *field);
 int ivr_refuse(struct ivr_parser *p, const struct ivr_node *n, const char *field, const char *fmt, ...)

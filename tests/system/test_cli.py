@@ -197,6 +197,25 @@ class Ccctl(unittest.TestCase):
         self.assertEqual(self.show("flow", "short")["definition"]["start"], "bye")
         self.assertEqual(len(self.json("flow", "versions", "short")), 3)
         self.fails(2, "flow", "rollback", "short", "newest")
+        # a draft may have faults: they are shown where they stand; published it is not
+        r = self.ok("flow", "draft", "set", "short", "-f", self.c._write("flow.yaml", "languages: [en]\nstart: ask\nnodes:\n"
+                    "  ask: {type: play, prompts: [nothing], next: bay}\n  bye: {type: dance}\n"))
+        self.assertIn("flow.yaml:4:", r.out)
+        self.assertIn("flow.yaml:5:", r.out)
+        self.fails(1, "flow", "publish", "short")
+        self.ok("flow", "draft", "set", "short", "-f", self.c._write("flow.yaml", "languages: [en]\nstart: ask\nnodes:\n"
+                "  ask: {type: collect, variable: pin, max: 1, next: bye}\n  bye: {type: hangup}\n"))
+        self.assertIn("no faults", self.ok("flow", "draft", "show", "short").out)
+        self.assertIn("nodes.ask", self.ok("flow", "draft", "diff", "short").out)
+        self.assertIn("waits for keys", self.ok("flow", "test", "short", "--draft").out)
+        self.ok("flow", "set", "short", "-f", self.c._write("flow.yaml", "languages: [zh]\nstart: bye\nnodes:\n  bye: {type: hangup}\n"))
+        r = self.fails(4, "flow", "publish", "short")
+        self.assertIn("force", r.err)
+        self.ok("flow", "publish", "short", "--force", "--note", "asks for a pin")
+        self.assertEqual(self.json("flow", "versions", "short")[0]["note"], "asks for a pin")
+        self.assertIn("languages[0]", self.ok("flow", "diff", "short").out)
+        self.fails(3, "flow", "draft", "show", "short")
+        self.assertIn("set, show", self.fails(2, "flow", "draft").err)
         self.ok("flow", "delete", "short")
 
     def test_parameters(self):

@@ -17,6 +17,14 @@ IDENTIFY = {
         "back": {"type": "return"},
     },
 }
+TRIAL = {
+    "languages": ["en"], "start": "ask",
+    "nodes": {
+        "ask": {"type": "collect", "variable": "n", "prompts": ["queue_position_before"], "max": 1, "timeout_s": 60, "next": "heard"},
+        "heard": {"type": "play", "prompts": ["agent_ready"], "next": "queue"},
+        "queue": {"type": "queue", "queue": "service"},
+    },
+}
 CHANGED = {"languages": ["en"], "start": "bye", "nodes": {"bye": {"type": "hangup"}}}
 BILL = {
     "languages": ["en"], "start": "hours", "variables": {"account": "", "tail": ""},
@@ -86,6 +94,30 @@ class Flows(Takeover):
         # Who calls now has the new version.
         self.caller(self.b).invite("10030").wait_ended()
         self.put("flows/identify", {"definition": IDENTIFY})
+
+    def test_killed_in_a_draft(self):
+        self.put("flow-drafts/trial", {"definition": TRIAL})
+        self.put("access-numbers/10031", {"flow": "trial@draft"})
+        wait_for(lambda: self.victim.api("GET", "/v1/access-numbers/10031").status == 200, 5, "the number leads there")
+        caller = self.caller(self.victim)
+        call = caller.invite("10031").wait_answered()
+        wait_prompt(call.rtp, "en", "queue_position_before")
+        self.kill_and_see(caller)
+        # It goes live, and on: a caller who was in it stays in what he began with.
+        self.assertEqual(self.a.api("POST", "/v1/flow-drafts/trial:publish", {"note": "tried"}).status, 201)
+        self.put("flow-drafts/trial", {"definition": CHANGED})
+        at = call.rtp.mark()
+        call.rtp.send_digits("8")
+        wait_prompt(call.rtp, "en", "agent_ready", after=at)
+        self.told(call)
+        call.hangup()
+        self.record(caller, flow="trial@draft")
+        self.assertEqual(self.a.api("DELETE", "/v1/flow-drafts/trial").status, 204)
+        live = self.caller(self.b)
+        call = live.invite("10031").wait_answered()  # no draft any more: the flow
+        wait_prompt(call.rtp, "en", "queue_position_before")
+        self.assertEqual(self.call_of(live, phase="menu")["flow"], "trial")
+        call.hangup()
 
     def told(self, *calls):
         self.assertEqual([len(c.reinvites) for c in calls], [0] * len(calls))

@@ -43,7 +43,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "holiday-lists": ("HolidayList", "name", {"days": []}),
     "blacklist": ("BlacklistEntry", "number", {"direction": "in", "note": ""}),
     "vips": ("VipEntry", "entry", {"note": "", "number": "", "queue": ""}),
-    "flows": ("Flow", "name", {}),
+    "flows": ("Flow", "name", {"note": ""}),
     "parameters": ("Parameter", "name", {}),
     "tokens": ("Token", "name", {}),
     "secrets": ("Secret", "name", {}),

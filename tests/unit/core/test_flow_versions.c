@@ -173,6 +173,104 @@ START_TEST(test_levels_of_flows)
 }
 END_TEST
 
+/* ---- drafts */
+
+static bool tried_begins_with(uint64_t version, const char *start)
+{
+    char *text = NULL;
+    int rc = core_flow_definition(f.c, "menu@draft", &version, &text);
+    bool there = rc == 0 && strstr(text, start);
+    free(text);
+    return there;
+}
+
+static void draft(const char *start, uint64_t based_on)
+{
+    char text[256];
+    snprintf(text, sizeof text, "[{'kind':'flow_draft','name':'menu','definition':{'start':'%s'},'based_on':%llu}]", start,
+             (unsigned long long)based_on);
+    ck_assert_int_eq(fx_set(&f, text), 0);
+}
+
+static json_int_t based_on(void)
+{
+    json_t *o = fx_view(&f, "flow_draft", "menu", NULL);
+    json_int_t n = json_integer_value(json_object_get(o, "based_on"));
+    json_decref(o);
+    return n;
+}
+
+START_TEST(test_what_a_draft_is_made_from)
+{
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    draft("first", 0);
+    ck_assert_int_eq(based_on(), 0); /* there was no such flow */
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow_draft/menu']", NULL, NULL), 0);
+    uint64_t live = set_flow("one");
+    draft("a", 0);
+    ck_assert_uint_eq((uint64_t)based_on(), live);
+    uint64_t later = set_flow("two");
+    draft("b", 0);
+    ck_assert_uint_eq((uint64_t)based_on(), live); /* somebody else's change does not get into it unseen */
+    draft("b", later);
+    ck_assert_uint_eq((uint64_t)based_on(), later);
+    fx_reopen(&f);
+    ck_assert_uint_eq((uint64_t)based_on(), later);
+}
+END_TEST
+
+START_TEST(test_a_call_tries_the_draft)
+{
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    set_flow("one");
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'access_number','number':'10011','flow':'menu@draft'}]"), 0);
+    ck_assert_int_eq(fx_start(&f, 1, "13800", "10011", true), 0);
+    ck_assert_str_eq(core_call(f.c, 1)->flow, "menu"); /* there is none: what is live */
+    draft("tried", 0);
+    uint64_t version = core_flow_version(f.c, "menu@draft");
+    ck_assert_uint_ne(version, core_flow_version(f.c, "menu"));
+    ck_assert_int_eq(fx_start(&f, 2, "13800", "10011", true), 0);
+    ck_assert_str_eq(core_call(f.c, 2)->flow, "menu@draft");
+    ck_assert_uint_eq(core_call(f.c, 2)->flows[0]->version, version);
+    draft("better", 0);
+    ck_assert(tried_begins_with(0, "better"));
+    ck_assert(tried_begins_with(version, "tried")); /* the call keeps what it began with */
+    fx_reopen(&f);
+    ck_assert(tried_begins_with(version, "tried"));
+    ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
+    /* going live: both or neither; the number goes on leading to the flow */
+    ck_assert_int_eq(fx_config(&f, "[{'kind':'flow','name':'menu','definition':{'start':'better'},'if_version':1}]",
+                               "['flow_draft/menu']", NULL, NULL), ERR_CONFLICT);
+    ck_assert(tried_begins_with(0, "better"));
+    ck_assert_int_eq(fx_config(&f, "[{'kind':'flow','name':'menu','definition':{'start':'better'},'note':'summer'}]",
+                               "['flow_draft/menu']", NULL, NULL), 0);
+    ck_assert(starts_with_node(0, "better"));
+    ck_assert_uint_eq(core_flow_version(f.c, "menu@draft"), core_flow_version(f.c, "menu"));
+    ck_assert(!tried_begins_with(version, "tried")); /* nobody is in it any more */
+    /* the same text again keeps its note, and so its version */
+    uint64_t live = core_flow_version(f.c, "menu");
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'flow','name':'menu','definition':{'start':'better'}}]"), 0);
+    ck_assert_uint_eq(core_flow_version(f.c, "menu"), live);
+}
+END_TEST
+
+START_TEST(test_numbers_that_lead_to_drafts)
+{
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'access_number','number':'10011','flow':'menu@draft'}]"), ERR_INVAL);
+    draft("a", 0);
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'access_number','number':'10011','flow':'menu@draft'}]"), 0);
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow_draft/menu']", NULL, NULL), ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(f.last.text, "10011"));
+    set_flow("one");
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow_draft/menu']", NULL, NULL), 0);
+    ck_assert_int_eq(fx_config(&f, NULL, "['access_number/10010']", NULL, NULL), 0);
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow/menu']", NULL, NULL), ERR_CONFLICT);
+    draft("b", 0);
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow/menu']", NULL, NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flow versions");
@@ -180,6 +278,9 @@ int main(void)
     tcase_add_checked_fixture(t, up, down);
     tcase_add_test(t, test_a_call_keeps_its_version);
     tcase_add_test(t, test_variables_and_needs);
+    tcase_add_test(t, test_what_a_draft_is_made_from);
+    tcase_add_test(t, test_a_call_tries_the_draft);
+    tcase_add_test(t, test_numbers_that_lead_to_drafts);
     suite_add_tcase(s, t);
     t = tcase_create("levels");
     tcase_add_test(t, test_nothing_is_kept_before_level_3);

@@ -177,6 +177,45 @@ START_TEST(references)
 }
 END_TEST
 
+static void note_fault(void *ctx, const struct err_info *info)
+{
+    char *out = ctx;
+    size_t at = strlen(out);
+    snprintf(out + at, 2048 - at, "%s:%u ", info->field, info->line);
+}
+
+/* Whoever is writing hears of all faults at once, with where they stand in his text. */
+START_TEST(all_faults)
+{
+    static const struct {
+        const char *text, *faults;
+    } cases[] = {
+        {"{\"name\":\"f\",\"languages\":[\"en\"],\"start\":\"a\",\n\"nodes\":{\"a\":{\"type\":\"dance\"},\n\"b\":{\"type\":\"hangup\",\"x\":1},"
+         "\n\"c\":{\"type\":\"hangup\"}}}", "nodes.a.type:2 nodes.b.x:3 "},
+        {"{\"name\":\"f\",\"languages\":[],\"start\":\"q\",\"nodes\":{\"a\":{\"type\":\"hangup\"}}}", "languages:1 start:1 "},
+        /* of the graph only when the nodes are right */
+        {"{\"name\":\"f\",\"languages\":[\"en\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"hangup\"},\n\"b\":{\"type\":\"hangup\"},"
+         "\n\"c\":{\"type\":\"parent\"}}}", "nodes.b:2 nodes.c:3 "},
+        {"{\"name\":\"f\",\"languages\":[\"en\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"agent\",\"agent\":\"${x}\",\"on_fail\":\"b\"},"
+         "\n\"b\":{\"type\":\"agent\",\"agent\":\"${y}\"}}}", "nodes.a.agent:1 nodes.b.agent:2 "},
+        {"[", ":1 "},
+        {"{\"name\":\"f\",\"languages\":[\"en\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"hangup\"}}}", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[2048] = "";
+        struct ivr_flow *f = NULL;
+        unsigned told = 0;
+        int n = ivr_flow_faults(cases[i].text, strlen(cases[i].text), note_fault, out, &f);
+        ck_assert_msg(strcmp(out, cases[i].faults) == 0, "%s: %s", cases[i].text, out);
+        for (const char *p = out; *p; p++)
+            told += *p == ' ';
+        ck_assert_int_eq(n, (int)told);
+        ck_assert((f != NULL) == (n == 0));
+        ivr_flow_unref(f);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ivr flows are checked");
@@ -185,6 +224,7 @@ int main(void)
     tcase_add_test(t, refusals);
     tcase_add_test(t, what_is_asked_of_new_flows);
     tcase_add_test(t, references);
+    tcase_add_test(t, all_faults);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
