@@ -264,6 +264,7 @@ struct core_call {
     const struct core_offer *called_off;
     /* Who is rung or talks is outside: the trunk that leads there, and the number shown to him ("" none). "" a telephone of ours. */
     const char *out_trunk, *out_caller;
+    uint32_t acted;  /* actions (core/action.h) that it has been given to so far */
     int fail_status; /* SIP status that fits FAILED */
     const char *fail_cause;
     size_t n_legs;

@@ -101,6 +101,7 @@ void core_call_publish(struct call *k)
     p->out_trunk = s->out_trunk;
     p->out_caller = s->out_caller;
     p->vip = s->vip;
+    p->acted = s->acted;
     p->fail_status = (int)s->fail_status;
     p->fail_cause = s->fail_cause;
     p->n_legs = s->n_legs < CORE_LEGS_MAX ? s->n_legs : CORE_LEGS_MAX;

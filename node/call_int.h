@@ -121,6 +121,8 @@ struct call {
     uv_timer_t *ivr_timer;
     struct call_menu_step *menu_step; /* actions that wait for a commit */
     bool ivr_waiting;                 /* a commit is in flight: keys are kept */
+    bool ivr_leaving;                 /* ... that leads out of this run */
+    uint32_t menu_acted;              /* core_call.acted when this run began, or was come back to */
     char keys[CALL_KEYS_MAX];
     unsigned n_keys;
     struct call_saying *saying; /* what it says once its texts are spoken (call_say.c); NULL: nothing */

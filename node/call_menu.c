@@ -98,9 +98,9 @@ static void call_menu_next_key(struct call *k)
 /* Leaving by queue or agent was refused or failed: the flow says what comes then. */
 static void call_menu_left(struct call *k, int status, const struct core_answer *a)
 {
-    if (k->ending || k->gone)
+    if (k->ending || k->gone || !k->ivr_leaving)
         return;
-    k->ivr_waiting = false;
+    k->ivr_waiting = k->ivr_leaving = false;
     int code = status ? status : a->code;
     if (code == 0)
         return; /* the change of phase does the rest */
@@ -110,9 +110,9 @@ static void call_menu_left(struct call *k, int status, const struct core_answer 
 
 static void call_menu_leave_by(struct call *k, Ev__Command *cmd)
 {
-    k->ivr_waiting = true;
+    k->ivr_waiting = k->ivr_leaving = true;
     if (call_propose(k, cmd, call_menu_left)) {
-        k->ivr_waiting = false;
+        k->ivr_waiting = k->ivr_leaving = false;
         call_menu_event(k, IVR_EV_FAILED, 0);
     }
 }
@@ -410,12 +410,18 @@ static bool call_menu_restore(struct call *k, const struct core_call *s)
 
 void call_menu_begin(struct call *k, const struct core_call *s)
 {
-    if (k->shown == CALL_SHOWN_MENU)
+    bool led = k->shown == CALL_SHOWN_MENU; /* by a queue that took him in and sent him to a flow at once */
+    if (led && k->menu_acted == s->acted)
         return;
+    k->menu_acted = s->acted;
     call_answer_caller(k);
     if (k->ending)
         return;
-    bool back = k->shown == CALL_SHOWN_DIAL || k->shown == CALL_SHOWN_QUEUE;
+    bool back = led || k->shown == CALL_SHOWN_DIAL || k->shown == CALL_SHOWN_QUEUE;
+    if (led) {
+        call_menu_leave(k);
+        call_hush(k);
+    }
     if (back) {
         call_offer_drop(k, 0, NULL);
         call_timer_stop(&k->wait_timer);
@@ -454,5 +460,5 @@ void call_menu_leave(struct call *k)
     call_timer_stop(&k->wait_timer);
     k->play_id = 0;
     k->n_keys = 0;
-    k->ivr_waiting = false;
+    k->ivr_waiting = k->ivr_leaving = false;
 }

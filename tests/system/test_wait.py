@@ -78,5 +78,34 @@ class WaitsTooLong(Takeover):
         wait_for(lambda: self.a.api("GET", "/v1/queues/service").json["waiting"] == 0, 5, "nobody waits")
 
 
+class FromMenuToMenu(Takeover):
+    def test_queue_that_leads_to_a_menu_at_once(self):
+        """The caller never waits: from the one flow to the other in one step, and within a flow that begins once more."""
+        def leads(name, to):
+            self.cluster.apply({"flows": [{"name": name, **{"languages": ["en"], "start": "first", "nodes": {
+                "first": {"type": "queue", "queue": to, "on_fail": "end"}, "end": {"type": "hangup"}}}}]})
+        self.cluster.apply({"queues": [{"name": "closed"}, {"name": "round"}]})
+        leads("leads", "closed")
+        leads("circle", "round")
+        self.cluster.must("queue", "set", "closed", "--no-agents-action", "flow:welcome", "--no-agents-wait", "0")
+        self.cluster.must("queue", "set", "round", "--no-agents-action", "flow:circle", "--no-agents-wait", "0")
+        self.cluster.must("access-number", "set", "4008005001", "--flow", "leads")
+        self.cluster.must("access-number", "set", "4008005002", "--flow", "circle")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/access-numbers/4008005002").status == 200, 10, "%s has the number" % n.name)
+        caller = self.caller(self.victim)
+        call = caller.invite("4008005001")
+        call.wait_answered()
+        self.call_of(caller, phase="menu", flow="welcome", flow_node="main")
+        call.rtp.wait_samples(8000, after=call.rtp.mark())
+        call.rtp.send_digits("0")
+        call.wait_ended()
+        round_ = self.caller(self.victim)
+        call = round_.invite("4008005002")
+        call.wait_ended(20)
+        (row,) = wait_for(lambda: self.a.api("GET", "/v1/cdrs?caller=" + round_.user).json["items"], 10, "record")
+        self.assertEqual((row["cause"], row["flow"]), ("action_loop", "circle"))
+
+
 if __name__ == "__main__":
     unittest.main()
