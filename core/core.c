@@ -112,6 +112,8 @@ static bool in_sequence(struct core *c, const struct core_item *it)
 
 /* ---- one command */
 
+#define TRIM_AT_TICK 50u /* records; there is a Tick each minute at the least */
+
 static int run_body(struct core *c, Ev__Command *cmd)
 {
     switch (cmd->body_case) {
@@ -125,6 +127,7 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_node_forget(c, cmd->node_forget);
     case EV__COMMAND__BODY_TICK:
         core_idem_trim(c, true); /* wrap-ups and registrations have been looked at before the command */
+        core_cdr_trim(c, TRIM_AT_TICK);
         return 0;
     case EV__COMMAND__BODY_DIGEST_MARK:
         core_tell(c, CORE_EV_DIGEST, 0, "", cmd->digest_mark->request_id);

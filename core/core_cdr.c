@@ -1,4 +1,4 @@
-/* The record of a call: written once, when it ends. */
+/* The record of a call: written once, when it ends; kept for ever, or for the days of the parameter cdr_keep_days. */
 #include <string.h>
 
 #include "core/core_int.h"
@@ -24,6 +24,18 @@ static void quality_json(struct sbuf *b, const Ev__CallState *s, size_t n, Ev__L
         sbuf_add(b, "}", 1);
     }
     sbuf_add(b, "]", 1);
+}
+
+#define DAY_US 86400000000ull
+#define TRIM_AT_CALL 3u /* more go than come: what has piled up gets less, and no transaction is long */
+
+void core_cdr_trim(struct core *c, unsigned at_most)
+{
+    uint64_t keep_us = core_parameter_number(c, "cdr_keep_days", 0) * DAY_US;
+    if (c->feature_level < 4 || !keep_us || c->now_us <= keep_us)
+        return;
+    const struct storage_val v[] = {storage_int(c->now_us - keep_us), storage_int(at_most)};
+    storage_run(c->st, STORAGE_CDR_TRIM, v, 2);
 }
 
 void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,
@@ -67,6 +79,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_text(s->served_queue), /* empty as well when it is `queue`, or none */
     };
     storage_run(c->st, STORAGE_CDR_PUT, v, 27);
+    core_cdr_trim(c, TRIM_AT_CALL);
     sbuf_free(&q);
 
     struct sbuf *b = core_ev_call_begin(c, "call.ended", k);

@@ -58,6 +58,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_TRUNK:
         return o->trunk->username[0] ? 4 : o->trunk->outbound || o->trunk->caller_id[0] ? 3 : 1;
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
+        if (strcmp(o->parameter->name, "cdr_keep_days") == 0)
+            return 4;
         return strcmp(o->parameter->name, "outside_prefix") == 0 || strcmp(o->parameter->name, "outbound_trunk") == 0
                    ? 3
                    : 1;

@@ -531,6 +531,8 @@ int core_address_state(struct core *c, const Ev__AddressState *m);
 int core_call_move(struct core *c, const Ev__CallMove *m);
 
 /* ---- core_cdr.c */
+/* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */
+void core_cdr_trim(struct core *c, unsigned at_most);
 void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,
                     size_t n_quality, Ev__LegQuality *const *quality);
 

@@ -38,7 +38,7 @@ static const struct rule {
     {"prompt_quota_mb", NULL, NULL, 1, 1048576},  {"min_busy_s", NULL, NULL, 0, 86400},
     {"state_limit_s", NULL, NULL, 0, 604800},     {"auto_ready_after_s", NULL, NULL, 0, 86400},
     {"wrap_up_max_s", NULL, NULL, 0, 86400},      {"wrap_up_direct_calls", "on", "off", 0, 0},
-    {"max_call_s", NULL, NULL, 0, 604800},
+    {"max_call_s", NULL, NULL, 0, 604800},        {"cdr_keep_days", NULL, NULL, 0, 36500},
 };
 
 /* What telephones dial before a number outside. */

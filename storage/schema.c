@@ -147,6 +147,7 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue)"
         " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
+    [STORAGE_CDR_TRIM] = "DELETE FROM cdr WHERE seq IN (SELECT seq FROM cdr ORDER BY seq LIMIT ?2) AND ended_us < ?1",
     [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",
     [STORAGE_SERVED_GET] = "SELECT agent, time_us FROM served WHERE queue=? AND caller=?",
     /* two go for each that comes: it catches up, and no transaction is long */

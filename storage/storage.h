@@ -111,6 +111,7 @@ enum storage_sql {
     STORAGE_CALL_ALL,
     STORAGE_CDR_PUT,
     STORAGE_CDR_HAS,
+    STORAGE_CDR_TRIM, /* before this time, how many at most: of the oldest */
     STORAGE_SERVED_PUT,
     STORAGE_SERVED_GET,
     STORAGE_SERVED_TRIM,
