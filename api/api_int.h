@@ -302,6 +302,9 @@ void api_wake(struct api_request *q);
 /* prompt.c */
 api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_delete_prompt, api_prompt_audio;
 
+/* callback.c */
+api_handler_fn api_add_callback, api_cancel_callback;
+
 /* nearest.c */
 api_handler_fn api_nearest_nodes, api_dns_records;
 

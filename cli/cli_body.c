@@ -107,7 +107,7 @@ static json_t *further_value(const char *text, size_t n)
     return field ? json_pack("{s:o?,s:I}", "queue", json_stringn(text, (size_t)(how - text)), field, value) : NULL;
 }
 
-/* TYPE:TARGET; "hangup" alone, or with the prompts to play before. All three fields are said: what was there before is replaced. */
+/* TYPE:TARGET; "callback" alone; "hangup" alone, or with the prompts to play before. All three fields are said: what was there before is replaced. */
 static json_t *action_value(const char *text)
 {
     const char *colon = strchr(text, ':'), *rest = colon ? colon + 1 : "";
@@ -222,6 +222,14 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
         if (!v)
             fprintf(stderr, "ccctl: --%s: the text is not UTF-8\n", o->name);
         return v;
+    case CLI_TIME: {
+        char *when = cli_run_time(value, true);
+        v = when ? json_string(when) : NULL;
+        free(when);
+        if (!v)
+            fprintf(stderr, "ccctl: --%s \"%s\": expected a time\n", o->name, value);
+        return v;
+    }
     case CLI_SECRET:
     case CLI_STDIN:
         return secret_value(o, value);

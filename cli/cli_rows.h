@@ -20,9 +20,9 @@
     {                                                             \
         name, 0, CLI_BOOL, "yes|no", field, help, "yes no", false \
     }
-#define ACTION(name, field, help)                                                                           \
-    {                                                                                                       \
-        name, 0, CLI_ACTION, "ACTION", field, help, "flow: queue: agent: extension: outside: hangup", false \
+#define ACTION(name, field, help)                                                                                    \
+    {                                                                                                                \
+        name, 0, CLI_ACTION, "ACTION", field, help, "flow: queue: agent: extension: outside: hangup callback", false \
     }
 #define LIMIT                                                                           \
     {                                                                                   \

@@ -93,8 +93,15 @@ static const struct cli_option queue_fields[] = {
     TEXT("vip-lookup", "NAME", "vip_lookup", "look-up that says whether a caller is a VIP; \"\" for none", "@lookup"),
     ACTION("full-action", "full_action",
            "done with callers beyond that: flow:NAME, queue:NAME, agent:NUMBER, extension:NUMBER, outside:NUMBER, "
-           "hangup or "
+           "callback, hangup or "
            "hangup:PROMPT,...; \"\" for none: they are refused"),
+    NUMBER("callback-tries", "N", "callback_tries", "so often who is called back is called at most; 0: 3"),
+    NUMBER("callback-interval", "SECONDS", "callback_interval_s", "so long after he was called in vain; 0: 300"),
+    NUMBER("callback-ring", "SECONDS", "callback_ring_s", "so long his telephone rings; 0: 30"),
+    TEXT("callback-trunk", "NAME", "callback_trunk", "through which he is called; \"\" as for other calls out",
+         "@trunk"),
+    TEXT("callback-caller-id", "NUMBER", "callback_caller_id",
+         "the number shown to him; \"\" the one that he called, else the trunk's", NULL),
     {"overflow", 0, CLI_FURTHER, "QUEUE:CONDITION:N", "overflow",
      "all queues anew in which its callers wait as well: QUEUE:after:SECONDS of waiting, QUEUE:behind:PLACE, "
      "QUEUE:longer:SECONDS "
@@ -120,6 +127,20 @@ static const struct cli_option call_filters[] = {
     TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
     TEXT("called", "NUMBER", "called", "only this number called", NULL),
     LIMIT,
+    END,
+};
+static const struct cli_option callback_filters[] = {
+    TEXT("queue", "NAME", "queue", "only those of this queue", "@queue"),
+    TEXT("number", "NUMBER", "number", "only this number", NULL),
+    TEXT("state", "STATE", "state", "waiting, scheduled or calling", "waiting scheduled calling"),
+    LIMIT,
+    END,
+};
+static const struct cli_option callback_fields[] = {
+    {"at", 0, CLI_TIME, "TIME", "due_at",
+     "not before: 2026-03-01T09:30, 2026-03-01T01:30:00Z, or 30m, 2h, 1d from now (default: now)", NULL, false},
+    NUMBER("priority", "N", "priority", "in the queue"),
+    TEXT("note", "TEXT", "note", "for people", NULL),
     END,
 };
 static const struct cli_option cdr_filters[] = {
@@ -161,6 +182,11 @@ static const struct cli_option cdr_filters[] = {
     "LANGUAGE=language "                                                                                           \
     "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "             \
     "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count"
+#define CALLBACK_COLUMNS                                                                                              \
+    "CALLBACK=callback_id QUEUE=queue NUMBER=number STATE=state/state WAITING=queued_at/age DUE=due_at/time "         \
+    "TRIES=tries "                                                                                                    \
+    "LAST=tried_cause | NAME=name PRIORITY=priority VIP=vip/yes ASKED=asked_at/time BY=asked_by TRIED=tried_at/time " \
+    "CALL=call_id CALLED=called NOTE=note"
 #define CDR_COLUMNS                                                                                                    \
     "CALL=call_id ARRIVED=arrived_at/time CALLER=caller CALLED=called QUEUE=queue AGENT=agent WAIT=wait_ms/ms "        \
     "TALK=talk_ms/ms "                                                                                                 \
@@ -250,6 +276,19 @@ const struct cli_verb cli_rows_agents[] = {
       .run = cli_run_show, .example = "call show 00f3a1b2c4d5e6f7"),
     V("call", "hangup", "end a call", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:hangup",
       .done = "call {CALL} is being ended", .run = cli_run_change, .example = "call hangup 00f3a1b2c4d5e6f7"),
+
+    V("callback", "list", "who is to be called back", .method = "GET", .path = "/v1/callbacks",
+      .columns = CALLBACK_COLUMNS, .options = callback_filters, .run = cli_run_list,
+      .example = "callback list\ncallback list --queue service --state scheduled"),
+    V("callback", "show", "one of them", .args = "CALLBACK", .method = "GET", .path = "/v1/callbacks/{CALLBACK}",
+      .run = cli_run_show, .example = "callback show 00f3a1b2c4d5e6f7"),
+    V("callback", "add", "have a number called back by the agents of a queue, now or at a time", .args = "QUEUE NUMBER",
+      .method = "POST", .path = "/v1/callbacks", .body = "QUEUE=queue NUMBER=number", .options = callback_fields,
+      .done = "{NUMBER} will be called back by queue {QUEUE}", .run = cli_run_change,
+      .example = "callback add service 13800138000\ncallback add service 13800138000 --at 2h --note \"asked by mail\""),
+    V("callback", "cancel", "he need not be called back any more", .args = "CALLBACK", .method = "DELETE",
+      .path = "/v1/callbacks/{CALLBACK}", .done = "call back {CALLBACK} cancelled", .run = cli_run_change,
+      .example = "callback cancel 00f3a1b2c4d5e6f7"),
 
     V("cdr", "list", "records of ended calls, latest first", .method = "GET", .path = "/v1/cdrs",
       .columns = CDR_COLUMNS, .options = cdr_filters, .run = cli_run_list,

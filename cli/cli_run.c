@@ -177,9 +177,7 @@ int cli_run_get(struct cli_run *r, const char *target, json_t **out, char etag[8
 
 /* ---- target */
 
-/* Times may be said as RFC 3339, as a local day or time of day, or as how long ago. Others go to the server as they are,
- * which refuses them with its reason. */
-static char *time_value(const char *s)
+char *cli_run_time(const char *s, bool ahead)
 {
     char unit = 0, extra = 0;
     unsigned n = 0;
@@ -187,7 +185,8 @@ static char *time_value(const char *s)
     time_t at = time(NULL);
     struct tm tm = {.tm_isdst = -1};
     if (sscanf(s, "%u%c%c", &n, &unit, &extra) == 2 && strchr("smhd", unit)) {
-        at -= (time_t)n * (unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 86400);
+        time_t away = (time_t)n * (unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 86400);
+        at += ahead ? away : -away;
     } else {
         const char *end = strptime(s, "%Y-%m-%d", &tm);
         if (end && (*end == ' ' || *end == 'T')) {
@@ -221,7 +220,7 @@ static bool append(char **out, const char *text, size_t len)
 static bool add_query(char **out, const char *field, const char *value)
 {
     bool is_time = strcmp(field, "from") == 0 || strcmp(field, "to") == 0 || strcmp(field, "at") == 0;
-    char *when = is_time ? time_value(value) : NULL;
+    char *when = is_time ? cli_run_time(value, false) : NULL;
     bool ok = (!is_time || when) && append(out, strchr(*out, '?') ? "&" : "?", 1) &&
               append(out, field, strlen(field)) && append(out, "=", 1) &&
               cli_http_escape(out, when ? when : value) == 0;

@@ -99,6 +99,9 @@ int cli_run_get(struct cli_run *r, const char *target, json_t **out, char etag[8
 char *cli_run_target(struct cli_run *r, const char *path);
 /* Body from arguments and options. NULL after a complaint. */
 json_t *cli_run_body(struct cli_run *r);
+/* A time as people say it, as RFC 3339; malloc'ed, NULL when out of memory. 30m, 2h, 1d: `ahead`, from now, else ago. Others are as
+ * they were: the server refuses them with its reason. */
+char *cli_run_time(const char *text, bool ahead);
 /* A whole number from 0, and nothing else. */
 bool cli_run_number(const char *s, json_int_t *out);
 /* A number leads to one place: naming another one in its body lets go of the one before. false: no memory. */

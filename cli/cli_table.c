@@ -62,6 +62,7 @@ const char *cli_noun_summary(const char *noun)
         {"agent-group", "what agents of a group have in common"},
         {"queue", "waiting lines and who serves them"},
         {"call", "calls going on"},
+        {"callback", "who is to be called back"},
         {"cdr", "records of ended calls"},
         {"extension", "telephones"},
         {"trunk", "lines to carriers and gateways"},

@@ -222,11 +222,11 @@ int cli_run_queue_status(struct cli_run *r)
             NULL));
         fputs("\nwaiting\n", r->out.to);
         if (rc == CLI_EXIT_OK)
-            rc = cli_run_printed(cli_out_list(
-                &r->out, json_object_get(q, "entries"),
-                "POSITION=position CALL=call_id CALLER=caller HOME=home ESTIMATE=estimated_wait_s FOR=queued_at/age "
-                "STATE=state/state PRIORITY=priority VIP=vip/yes",
-                "nobody"));
+            rc = cli_run_printed(cli_out_list(&r->out, json_object_get(q, "entries"),
+                                              "POSITION=position CALL=call_id CALLER=caller CALLBACK=callback/yes "
+                                              "HOME=home ESTIMATE=estimated_wait_s FOR=queued_at/age "
+                                              "STATE=state/state PRIORITY=priority VIP=vip/yes",
+                                              "nobody"));
         fputs("\nagents\n", r->out.to);
         if (rc == CLI_EXIT_OK)
             rc = cli_run_printed(

@@ -10,6 +10,7 @@ static const struct action_type types[] = {
     {"extension", .target = true, .refers = CFG_EXTENSION},
     {"outside", .target = true},
     {"hangup", .prompts = true},
+    {.name = "callback"},
 };
 
 const struct action_type *action_type(const char *name)

@@ -170,6 +170,10 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_move(c, cmd->call_move);
     case EV__COMMAND__BODY_CALL_VIP:
         return core_call_vip(c, cmd->call_vip);
+    case EV__COMMAND__BODY_CALL_BACK_ASK:
+        return core_callback_ask(c, cmd->call_back_ask);
+    case EV__COMMAND__BODY_CALL_BACK_SET:
+        return core_callback_set(c, cmd->call_back_set);
     case EV__COMMAND__BODY_CALL_END:
         return core_call_end(c, cmd->call_end);
     case EV__COMMAND__BODY__NOT_SET:
@@ -185,6 +189,7 @@ static void timers(struct core *c)
     core_state_limits(c);
     core_agent_skills_expire(c);
     core_reg_expire(c);
+    core_callbacks_due(c);
 }
 
 static int run_command(struct core *c, const struct core_item *it, struct core_answer *ans)
@@ -239,6 +244,7 @@ static void flush(struct core *c)
 {
     c->serial++;
     core_calls_flush(c);
+    core_callbacks_flush(c);
     core_agents_flush(c);
     list_foreach_safe(it, &c->dirty_nodes) {
         struct node *n = list_entry(it, struct node, dirty);
@@ -336,8 +342,8 @@ uint32_t core_feature_level(const struct core *c)
 uint64_t core_next_due_us(const struct core *c)
 {
     uint64_t due = 0;
-    const struct heap_item *top[] = {heap_top(&c->wraps), heap_top(&c->expiries), heap_top(&c->skills),
-                                     heap_top(&c->limits), heap_top(&c->waits)};
+    const struct heap_item *top[] = {heap_top(&c->wraps),  heap_top(&c->expiries), heap_top(&c->skills),
+                                     heap_top(&c->limits), heap_top(&c->waits),    heap_top(&c->callbacks_due)};
     for (unsigned i = 0; i < sizeof top / sizeof top[0]; i++) {
         if (top[i] && (!due || top[i]->due < due))
             due = top[i]->due;

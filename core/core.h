@@ -24,7 +24,7 @@ struct storage;
 
 /* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event.
  * 3: states of agents that are configured, their limits and times (core_state.c). 4: credentials of trunks, drafts of
- * flows. */
+ * flows, call backs. */
 #define CORE_FEATURE_LEVEL 4u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
@@ -247,7 +247,10 @@ struct core_call {
     uint32_t epoch;    /* grows with each change of owner */
     enum core_call_phase phase;
     const char *caller, *caller_name, *called, *trunk, *extension;
-    bool answered; /* the caller's leg */
+    bool
+        we_call; /* both parties are called by us: a telephone, whose leg is the caller's once it has answered, then `called` */
+    const char *former_owner; /* of we_call, no leg yet: whose INVITEs may be ringing; "" nobody's */
+    bool answered;            /* the caller's leg */
     const char *app, *app_argument;
     const char *flow, *flow_node, *flow_state, *language;
     const char *variables; /* of the flow, a JSON object of texts; "" none */
@@ -275,6 +278,8 @@ struct core_call {
     uint64_t taken_over_us; /* latest change of owner; 0: never */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
+/* The leg of who serves the customer; NULL: nobody has answered. */
+const Ev__LegState *core_leg_served(const Ev__CallState *s);
 /* Its place among those who wait in its queue, from 1; 0: it does not wait, or an agent is being rung for it. */
 uint32_t core_queue_position(const struct core *c, uint64_t call_id);
 /* How many seconds the call will still wait, as reckoned (core/estimate.h): for its best place, if it waits in several queues; 0 while
@@ -282,6 +287,12 @@ uint32_t core_queue_position(const struct core *c, uint64_t call_id);
 uint32_t core_estimated_wait_s(const struct core *c, uint64_t call_id);
 /* for (const struct core_call *k = NULL; (k = core_call_next(c, k, owner)); ) — calls of one owner (NULL: all), by id. */
 const struct core_call *core_call_next(const struct core *c, const struct core_call *after, const char *owner);
+
+/* ---- call backs (core_callback.c) */
+/* NULL: there is none. */
+const Ev__CallBack *core_callback(const struct core *c, uint64_t id);
+/* "waiting", "scheduled" or "calling". */
+const char *core_callback_state(uint64_t call_id, uint64_t due_us);
 
 /* ---- nodes */
 struct core_node {

@@ -84,6 +84,21 @@ static int hang_up(struct core *c, struct call *k, const Ev__Action *a, const ch
     return 0;
 }
 
+/* Where he may be called back is asked by the owner of the call; his answer is CallBackAsk. */
+static int to_callback(struct core *c, struct call *k, const char *reason, const char **why)
+{
+    Ev__CallState *s = k->st;
+    *why = "no_queue";
+    if (c->feature_level < 4 || !core_queue_config(c, s->queue))
+        return ERR_NOTFOUND;
+    leave_queue(s);
+    s->phase = CORE_CALL_APP;
+    core_pbset(&s->app, "callback");
+    core_pbset(&s->app_argument, "");
+    core_pbset(&s->fail_cause, reason);
+    return 0;
+}
+
 static void tell(struct core *c, const struct call *k, const Ev__Action *a, const char *reason, const char *queue,
                  const char *failed)
 {
@@ -117,6 +132,8 @@ int core_action_do(struct core *c, struct call *k, const Ev__Action *a, const ch
         err = to_telephone(c, k, a, &why);
     else if (strcmp(a->type, "hangup") == 0)
         err = hang_up(c, k, a, reason);
+    else if (strcmp(a->type, "callback") == 0)
+        err = to_callback(c, k, reason, &why);
     core_call_touch(c, k);
     tell(c, k, a, reason, queue, err ? (why ? why : "unknown") : NULL);
     return err;

@@ -50,6 +50,14 @@ static const char *action_of(const Ev__Command *m, char object[160])
         return "cluster.operation";
     if (m->body_case == EV__COMMAND__BODY_FEATURE)
         return "cluster.feature";
+    if (m->body_case == EV__COMMAND__BODY_CALL_BACK_SET) {
+        const Ev__CallBackSet *s = m->call_back_set;
+        if (s->cancel)
+            (void)snprintf(object, 160, "callback/%016llx", (unsigned long long)s->id);
+        else
+            (void)snprintf(object, 160, "callback/%.64s/%.64s", s->queue, s->number);
+        return s->cancel ? "callback.cancel" : "callback.add";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_END) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_end->call_id);
         return "call.end";

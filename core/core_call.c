@@ -85,6 +85,8 @@ void core_call_publish(struct call *k)
     p->called = s->called;
     p->trunk = s->trunk;
     p->extension = s->extension;
+    p->we_call = s->we_call;
+    p->former_owner = s->former_owner;
     p->answered = s->answered;
     p->app = s->app;
     p->app_argument = s->app_argument;
@@ -146,8 +148,8 @@ void core_calls_flush(struct core *c)
         size_t len;
         const uint8_t *body = core_packed(c, &s->base, &len);
         const char *agent = s->offer_agent;
-        if (!agent[0] && s->n_legs > 1)
-            agent = s->legs[s->n_legs - 1]->agent;
+        if (!agent[0] && core_leg_served(s))
+            agent = core_leg_served(s)->agent;
         const struct storage_val v[] = {storage_int(s->call_id), storage_text(s->owner),    storage_int(s->phase),
                                         storage_text(s->queue),  storage_text(agent),       storage_int(s->priority),
                                         storage_int(s->front),   storage_int(s->queued_us), storage_blob(body, len)};
@@ -183,7 +185,7 @@ Ev__LegState *core_call_add_leg(struct call *k, enum core_leg_role role, const c
 
 void core_call_acked(struct call *k, bool acked)
 {
-    Ev__Dialog *d = k->st->legs[0]->dialog;
+    Ev__Dialog *d = k->st->n_legs ? k->st->legs[0]->dialog : NULL;
     if (acked && d)
         core_pbset(&d->invite_text, "");
 }
@@ -316,7 +318,7 @@ static void describe_caller(Ev__CallState *s, const Ev__AccessNumber *a)
     core_call_set_needs(s, a->n_skills, a->skills);
 }
 
-static struct call *make_call(struct core *c, Ev__CallStart *m, const struct core_route *r)
+struct call *core_call_new(struct core *c, uint64_t id)
 {
     struct call *k = core_alloc(sizeof *k);
     Ev__CallState *s = core_alloc(sizeof *s);
@@ -324,8 +326,21 @@ static struct call *make_call(struct core *c, Ev__CallStart *m, const struct cor
     k->st = s;
     list_init(&k->dirty);
     list_init(&k->ringing);
-    s->call_id = m->call_id;
+    s->call_id = id;
     s->epoch = 1;
+    s->arrived_us = c->now_us;
+    core_call_publish(k);
+    if (map_set_u64(&c->calls, id, k) != 0)
+        core_oom();
+    c->sorted_ok = false;
+    return k;
+}
+
+static struct call *make_call(struct core *c, Ev__CallStart *m, const struct core_route *r)
+{
+    struct call *k = core_call_new(c, m->call_id);
+    Ev__CallState *s = k->st;
+    c->calls_total++;
     core_pbset(&s->owner, c->cmd->node);
     core_pbset(&s->caller, m->caller);
     core_pbset(&s->caller_name, m->caller_name);
@@ -335,15 +350,10 @@ static struct call *make_call(struct core *c, Ev__CallStart *m, const struct cor
     core_pbset(&s->language, r->language);
     s->priority = r->priority;
     describe_caller(s, core_access_number(c, m->called));
-    s->arrived_us = c->now_us;
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLER, m->extension[0] ? m->extension : m->caller, "");
     l->dialog = m->dialog; /* taken over: the command lets go of it */
     m->dialog = NULL;
     core_call_publish(k);
-    if (map_set_u64(&c->calls, m->call_id, k) != 0)
-        core_oom();
-    c->sorted_ok = false;
-    c->calls_total++;
     return k;
 }
 
@@ -457,7 +467,7 @@ int core_call_answered(struct core *c, Ev__CallAnswered *m)
     struct call *k = core_call_of(c, m->call_id);
     if (!k)
         return c->ans->code;
-    if (k->st->answered)
+    if (k->st->answered || !k->st->n_legs)
         return core_refuse(c, ERR_STALE, "call_id", "the call was answered before");
     take_dialog(&k->st->legs[0]->dialog, &m->dialog);
     answered_now(c, k);
@@ -611,15 +621,27 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
         c->talking--;
         core_state_wrap_up(c, k);
     }
+    cause = core_callback_cause(c, k, cause);
+    c->calls_total += core_first_rings(k); /* counted when it is answered, or has a record without that */
     core_cdr_write(c, k, by, cause, status, n_quality, quality);
     core_served_keep(c, k);
+    core_callback_ended(c, k, cause);
+    if (!k->told)
+        core_tell(c, CORE_EV_CALL, s->call_id, "", "");
+    k->told = true;
+    core_tell(c, CORE_EV_CDR, s->call_id, "", "");
+    core_call_remove(c, k);
+}
+
+void core_call_remove(struct core *c, struct call *k)
+{
+    Ev__CallState *s = k->st;
     if (s->offer_id)
         core_ring_clear(c, k);
     core_call_set_callee(c, k, NULL);
     core_call_set_caller(c, k, NULL);
     if (!k->told)
         core_tell(c, CORE_EV_CALL, s->call_id, "", "");
-    core_tell(c, CORE_EV_CDR, s->call_id, "", "");
     if (k->stored) {
         const struct storage_val v = storage_int(s->call_id);
         storage_run(c->st, STORAGE_CALL_DEL, &v, 1);

@@ -43,6 +43,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
 {
     const Ev__CallState *s = k->st;
     const Ev__LegState *callee = s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL;
+    const Ev__LegState *served = core_leg_served(s);
     if (!status)
         status = s->fail_status ? s->fail_status : s->answered ? 200 : 487;
     struct sbuf q = {0};
@@ -50,14 +51,14 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
     const struct storage_val v[] = {
         storage_int(++c->cdr_seq),
         storage_int(s->call_id),
-        storage_text(s->trunk[0]       ? "inbound"
-                     : core_outside(k) ? "outbound"
-                                       : "internal"),
+        storage_text(s->trunk[0]                     ? "inbound"
+                     : s->we_call || core_outside(k) ? "outbound"
+                                                     : "internal"),
         storage_text(s->caller),
         storage_text(s->called),
         storage_text(s->trunk[0] ? s->trunk : s->out_trunk), /* both: the callee's number tells the way out */
         storage_text(s->extension),
-        storage_text(callee ? callee->agent : ""),
+        storage_text(served ? served->agent : ""),
         storage_text(callee ? callee->number : ""),
         storage_text(s->queue[0] ? s->queue : s->left_queue),
         storage_text(s->flow),

@@ -71,12 +71,13 @@ struct sbuf *core_ev_call_begin(struct core *c, const char *type, const struct c
         sbuf_kv(b, "flow", s->flow);
     if (s->flow_node[0])
         sbuf_kv(b, "flow_node", s->flow_node);
+    const Ev__LegState *l = core_leg_served(s);
     if (s->offer_id) {
-        if (s->offer_agent[0])
-            sbuf_kv(b, "agent", s->offer_agent);
+        const char *agent = s->we_call && l ? l->agent : s->offer_agent;
+        if (agent[0])
+            sbuf_kv(b, "agent", agent);
         sbuf_kv(b, "extension", s->offer_extension);
-    } else if (s->n_legs > 1) {
-        const Ev__LegState *l = s->legs[s->n_legs - 1];
+    } else if (l) {
         if (l->agent[0])
             sbuf_kv(b, "agent", l->agent);
         sbuf_kv(b, "extension", l->number);

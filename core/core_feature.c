@@ -2,6 +2,7 @@
  * come there while such a node is a member. */
 #include <string.h>
 
+#include "core/action.h"
 #include "core/core_int.h"
 
 /* Music, welcome, announcements. */
@@ -9,6 +10,14 @@ static bool heard_in(const Ev__Queue *q)
 {
     return q->music[0] || q->welcome[0] || q->announce_first_s || q->announce_every_s || q->n_announce || q->n_keys ||
            q->announce_agent || q->announce_position_max;
+}
+
+/* The level that is higher than whatever else the object takes. */
+static int calls_back(void *ctx, const Ev__Action *a, const char *path)
+{
+    (void)ctx;
+    (void)path;
+    return strcmp(a->type, "callback") == 0;
 }
 
 static bool queue_acts(const Ev__Queue *q)
@@ -34,6 +43,9 @@ static uint32_t object_level(const Ev__ConfigObject *o)
                                                                                     : 1;
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
+        if (q->callback_tries || q->callback_interval_s || q->callback_ring_s || q->callback_trunk[0] ||
+            q->callback_caller_id[0] || action_each(&q->base, calls_back, NULL))
+            return 4;
         if (heard_in(q))
             return 3;
         bool served = (q->strategy[0] && strcmp(q->strategy, queue_strategy_name(ACD_LONGEST_IDLE)) != 0) ||
@@ -108,6 +120,9 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return cmd->call_dial->number[0] || cmd->call_dial->ring_time_s ? 3 : 1;
     case EV__COMMAND__BODY_CALL_VIP:
         return 3;
+    case EV__COMMAND__BODY_CALL_BACK_ASK:
+    case EV__COMMAND__BODY_CALL_BACK_SET:
+        return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;
         return q->priority || q->n_needs || q->agent[0] ? 3 : 1;

@@ -33,6 +33,9 @@
 #define CORE_JOIN_LEFT_S 5u     /* nobody joins a ring that is over sooner */
 #define CORE_LISTED_MAX 100000u /* entries of the blacklist; of all VIP lists */
 #define CORE_IP_MAX 46u
+#define CORE_CALLBACKS_MAX 20000u
+#define CORE_CALLBACK_AHEAD_US (366ull * 24 * 3600 * 1000000)
+#define CORE_NOTE_MAX 200u /* bytes */
 
 /* ---- small tools (core_util.c) */
 void *core_alloc(size_t bytes); /* zeroed; never NULL */
@@ -137,6 +140,7 @@ struct queue {
     struct estimate_history history;
     struct estimate estimate; /* as at `estimated`, which counts changes of the state (core.serial); 0: none yet */
     uint64_t estimated;
+    uint32_t callbacks; /* of those who wait in it: rows of core_callback.c */
 };
 
 struct call {
@@ -148,6 +152,16 @@ struct call {
     bool stored, told;
     size_t order;          /* place in core.sorted */
     struct heap_item wait; /* when something of a waiting caller falls due; tie: id */
+};
+
+/* Somebody who is to be called back (core_callback.c). */
+struct callback {
+    Ev__CallBack *st;
+    struct call
+        as; /* how he waits: for those who ask about whoever waits. In no table, on no list; st points into ours */
+    struct heap_item due; /* tie: id */
+    struct list_node dirty;
+    bool waits; /* in the engine */
 };
 
 struct node {
@@ -181,6 +195,7 @@ struct core {
 
     struct map cfg[CFG_KINDS];
     struct map agents, queues, exts, calls, nodes;
+    struct map callbacks; /* u64 -> struct callback */
     struct agent **agent_by_key;
     struct queue **queue_by_key;
     uint32_t agent_keys, queue_keys;
@@ -193,7 +208,7 @@ struct core {
     size_t n_addresses;
     struct session *sessions;
     size_t n_sessions;
-    struct heap wraps, expiries, skills, limits, waits;
+    struct heap wraps, expiries, skills, limits, waits, callbacks_due;
     uint32_t least_occupied; /* queues whose strategy goes by occupied_us */
     uint32_t ring_alls;      /* queues that ring several at once */
     bool joins;              /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
@@ -213,7 +228,8 @@ struct core {
     unsigned n_answers;
     struct core_event *ev;
     unsigned n_ev, cap_ev;
-    struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_queue_states, dirty_nodes, dirty_addresses;
+    struct list_node dirty_calls, dirty_agents, dirty_queues, dirty_queue_states, dirty_nodes, dirty_addresses,
+        dirty_callbacks;
     struct sbuf events; /* JSON array in the making */
     unsigned n_events;
     uint32_t audit_n;
@@ -382,6 +398,10 @@ int core_call_end(struct core *c, const Ev__CallEnd *m);
 int core_offer_answered(struct core *c, Ev__OfferAnswered *m);
 int core_offer_failed(struct core *c, const Ev__OfferFailed *m);
 int core_call_vip(struct core *c, const Ev__CallVip *m);
+/* A call with an id of its own, in the table: nobody's yet, without legs, to be filled in and touched. */
+struct call *core_call_new(struct core *c, uint64_t id);
+/* Out of the table without a record; frees k. */
+void core_call_remove(struct core *c, struct call *k);
 /* The call of a command from its owner, or NULL and a refusal. */
 struct call *core_call_of(struct core *c, uint64_t id);
 struct call *core_call_obj(const struct core *c, uint64_t id);
@@ -405,6 +425,8 @@ bool core_queue_full(const struct core *c, const char *name);
 /* Into the queue named in st->queue, or to what is done with callers when it is full. again: he waited in another one until now,
  * and his wait clock goes on. */
 void core_queue_enter(struct core *c, struct call *k, bool again);
+/* Back to left_queue, to the place that he had there. What an action took him away for is not tried again. */
+void core_queue_back(struct core *c, struct call *k);
 /* Takes back the offer to this telephone. With the last one the call returns to the front of its queue, to its menu, or fails. */
 void core_offer_withdraw(struct core *c, struct call *k, const struct ext *e, uint32_t status, const char *cause);
 /* Rings somebody outside any queue: 0 or a code with *status and *cause. */
@@ -414,6 +436,45 @@ struct core_dial_to {
     uint32_t ring_time_s;                   /* 0: CORE_DIAL_RING_S */
 };
 int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause);
+/* ---- core_first.c: calls whose both parties are called by us */
+struct core_first {
+    const char *number, *name; /* who is called when our telephone has answered */
+    const char *trunk, *caller_id;
+    uint32_t ring_time_s; /* of that number; 0: CORE_DIAL_RING_S */
+};
+/* A call of the node that has the fewest. It rings nobody yet: an offer has to follow in the same command. */
+struct call *core_first_begin(struct core *c, const struct core_first *f);
+/* Its first telephone is being rung: it has no leg. */
+bool core_first_rings(const struct call *k);
+/* Telephone i of those that it rings has answered: now the number is called, or the call has failed. */
+void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog **dialog);
+/* Nobody has answered it: it goes without a record. Frees k. */
+void core_first_in_vain(struct core *c, struct call *k, const char *cause);
+/* An id that no call has or had, made by apply. */
+uint64_t core_id_new(const struct core *c);
+
+/* ---- core_callback.c: who wants to be called back */
+struct callback *core_callback_obj(const struct core *c, uint64_t id);
+/* Whoever waits in the engine under this id, as a call: a caller or a call back. NULL: neither. */
+const struct call *core_waiter(const struct core *c, uint64_t id);
+int core_callback_ask(struct core *c, const Ev__CallBackAsk *m);
+int core_callback_set(struct core *c, const Ev__CallBackSet *m);
+/* The caller comes to the queue that his state names: if a call back waits for him there, its place is his. After queued_us is set. */
+void core_callback_place(struct core *c, struct call *k);
+/* The engine has found an agent for it: the call by which it is carried out. */
+struct call *core_callback_call(struct core *c, uint64_t id);
+/* No agent has answered this call. */
+void core_callback_unrung(struct core *c, struct call *k);
+/* What the record of a call says that ends for `cause`; and what follows for the row that it stands for. */
+const char *core_callback_cause(const struct core *c, const struct call *k, const char *cause);
+void core_callback_ended(struct core *c, struct call *k, const char *cause);
+void core_callbacks_due(struct core *c);
+void core_callbacks_forget_agent(struct core *c, const char *agent);
+bool core_callbacks_in(const struct core *c, const char *queue); /* in whatever state */
+void core_callbacks_flush(struct core *c);
+void core_callbacks_free(struct core *c);
+ERR_CHECKED int core_callback_load(struct core *c, const void *body, size_t len);
+
 /* ---- core_outside.c: numbers outside, and the trunks that lead there */
 /* The trunk for a call out; `name` "": the one that is meant by the configuration. NULL with *status and *cause: there is none, or it
  * lets nobody out. */
@@ -475,6 +536,8 @@ void core_wait_enter(struct core *c, struct call *k);
 bool core_wait_for_own(const struct core *c, const struct call *k);
 /* Not any more: that agent was rung in vain. Before the call is enqueued. */
 void core_wait_own_done(struct call *k);
+/* Nor is it tried again to send him away. */
+void core_wait_actions_done(struct call *k);
 /* Somebody has come to wait there: others may stand behind a place now that leads to overflow. */
 void core_wait_pushed(struct core *c, const struct queue *q);
 /* The caller has pressed a key of his queue: 0 (also when the action cannot be done: he goes on waiting) or a refusal. */
@@ -529,6 +592,8 @@ int core_address_move(struct core *c, const Ev__AddressMove *m);
 int core_address_given(struct core *c, const Ev__AddressGiven *m);
 int core_address_state(struct core *c, const Ev__AddressState *m);
 int core_call_move(struct core *c, const Ev__CallMove *m);
+/* Of the nodes that take calls the one that has the fewest, then by name; NULL: there is none. */
+const char *core_least_loaded(struct core *c);
 
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */

@@ -192,6 +192,13 @@ static int queue_state_row(void *ctx, const struct storage_row *r)
     return core_wait_load_queue(ctx, storage_row_text(r, 0), body, len);
 }
 
+static int callback_row(void *ctx, const struct storage_row *r)
+{
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    return core_callback_load(ctx, body, len);
+}
+
 static struct ext *take_part(struct core *c, struct call *k, const char *number)
 {
     struct ext *e = core_ext(c, number);
@@ -232,7 +239,7 @@ static int call_row(void *ctx, const struct storage_row *r)
     k->st = s;
     k->stored = true;
     core_call_publish(k);
-    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_FAILED || s->n_legs == 0 ||
+    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_FAILED || (s->n_legs == 0 && !core_first_rings(k)) ||
         s->n_rings >= CORE_RING_MAX) {
         core_call_free(k);
         return ERR_CORRUPT;
@@ -260,16 +267,13 @@ int core_load(struct core *c, struct err_info *info)
         enum storage_sql sql;
         storage_row_fn *fn;
         const char *table;
-    } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"},
-                 {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
-                 {STORAGE_CONFIG_ALL, config_row, "config"},
-                 {STORAGE_NODE_ALL, node_row, "node"},
-                 {STORAGE_ADDRESS_ALL, address_row, "address"},
-                 {STORAGE_REG_ALL, reg_row, "registration"},
-                 {STORAGE_AGENT_ALL, agent_row, "agent_state"},
-                 {STORAGE_CALL_ALL, call_row, "call"},
-                 {STORAGE_QUEUE_STATE_ALL, queue_state_row, "queue_state"},
-                 {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
+    } steps[] = {
+        {STORAGE_APPLIED_GET, applied_row, "applied"},    {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
+        {STORAGE_CONFIG_ALL, config_row, "config"},       {STORAGE_NODE_ALL, node_row, "node"},
+        {STORAGE_ADDRESS_ALL, address_row, "address"},    {STORAGE_REG_ALL, reg_row, "registration"},
+        {STORAGE_AGENT_ALL, agent_row, "agent_state"},    {STORAGE_CALL_ALL, call_row, "call"},
+        {STORAGE_CALLBACK_ALL, callback_row, "callback"}, {STORAGE_QUEUE_STATE_ALL, queue_state_row, "queue_state"},
+        {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
     c->feature_level = 1;
     list_init(&c->dirty_calls);
     list_init(&c->dirty_agents);
@@ -277,6 +281,7 @@ int core_load(struct core *c, struct err_info *info)
     list_init(&c->dirty_queue_states);
     list_init(&c->dirty_nodes);
     list_init(&c->dirty_addresses);
+    list_init(&c->dirty_callbacks);
     int err = acd_new(&c->acd);
     if (err)
         return err_set(info, err, "", "no memory for the queue engine");
@@ -300,6 +305,7 @@ void core_unload(struct core *c)
         core_call_free(slot->value);
     map_free(&c->calls);
     map_free(&c->customers);
+    core_callbacks_free(c);
     for (size_t it = 0; map_next(&c->exts, &it, &slot);) {
         struct ext *e = slot->value;
         list_foreach_safe(b, &e->bindings)

@@ -77,7 +77,7 @@ bool core_queue_full(const struct core *c, const char *name)
 {
     const struct queue *q = core_queue_obj(c, name);
     const Ev__Queue *cfg = core_queue_config(c, name);
-    return q && cfg && cfg->max_waiting && acd_waiting_home(c->acd, q->key) >= cfg->max_waiting;
+    return q && cfg && cfg->max_waiting && acd_waiting_home(c->acd, q->key) - q->callbacks >= cfg->max_waiting;
 }
 
 /* The queue as it stands takes nobody. */
@@ -102,9 +102,22 @@ void core_queue_enter(struct core *c, struct call *k, bool again)
     s->queued_us = again ? s->queued_us : c->now_us;
     s->entered_us = again ? c->now_us : 0;
     s->front = s->tried = 0;
+    core_callback_place(c, k);
     core_served_find(c, k, core_queue_obj(c, s->queue));
     core_vip_decide(c, s);
     core_wait_enter(c, k);
+    enqueue(c, k);
+    core_ev_call(c, "call.queued", k);
+}
+
+void core_queue_back(struct core *c, struct call *k)
+{
+    Ev__CallState *s = k->st;
+    core_pbset(&s->queue, s->left_queue);
+    core_pbset(&s->left_queue, "");
+    core_pbset(&s->app, "");
+    core_pbset(&s->fail_cause, "");
+    core_wait_actions_done(k);
     enqueue(c, k);
     core_ev_call(c, "call.queued", k);
 }
@@ -235,7 +248,9 @@ static void withdraw_all(struct core *c, struct call *k, uint32_t status, const 
     if (queued && strcmp(k->st->offer_agent, k->st->dedicated) == 0)
         core_wait_own_done(k);
     core_ring_clear(c, k);
-    if (queued) {
+    if (core_first_rings(k)) {
+        core_first_in_vain(c, k, cause);
+    } else if (queued) {
         requeue(c, k);
     } else if (k->st->from_queue) {
         /* An action had him rung elsewhere: he waits again, where and as before. */
@@ -299,9 +314,12 @@ void core_decide(struct core *c)
         const struct queue *q = c->queue_by_key[d.queue];
         unsigned n = choose_reachable(c, &d, chosen);
         core_queue_touch(c, q->name);
-        core_queues_touch(c, k);
+        if (!k && n)
+            k = core_callback_call(c, d.call);
+        if (k)
+            core_queues_touch(c, k);
         if (n == 0) { /* the caller keeps his place */
-            for (unsigned i = 0; i < d.n_agents; i++) {
+            for (unsigned i = 0; k && i < d.n_agents; i++) {
                 if (strcmp(k->st->dedicated, c->agent_by_key[d.agents[i]]->number) != 0)
                     continue;
                 core_wait_own_done(k);
@@ -358,6 +376,10 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     if (s->n_legs >= CORE_LEGS_MAX)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call has too many legs");
     unsigned i = core_ring_find(k, m->offer_id);
+    if (core_first_rings(k)) {
+        core_first_answered(c, k, i, &m->dialog);
+        return 0;
+    }
     const char *number = core_ring_extension(k, i);
     struct agent *a = core_outside(k) ? NULL : core_ext_find(c, number)->agent;
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLEE, number, a ? a->number : "");
@@ -367,7 +389,8 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
         l->direct = !s->offer_queue[0];
     }
     core_estimate_answered(c, k);
-    core_pbset(&s->served_queue, strcmp(s->offer_queue, s->queue) != 0 ? s->offer_queue : "");
+    if (!s->we_call)
+        core_pbset(&s->served_queue, strcmp(s->offer_queue, s->queue) != 0 ? s->offer_queue : "");
     core_ring_keep(c, k, i);
     take(&l->dialog, &m->dialog);
     take(&s->legs[0]->dialog, &m->caller_dialog);

@@ -189,6 +189,8 @@ static int check_set(struct cfg_change *ch, const struct cfg *o, const char *pat
             (void)snprintf(field, sizeof field, "overflow[%zu].queue", i);
             err = need(ch, path, field, CFG_QUEUE, q->overflow[i]->queue);
         }
+        if (!err)
+            err = need(ch, path, "callback_trunk", CFG_TRUNK, q->callback_trunk);
         return err ? err : need(ch, path, "vip_lookup", CFG_LOOKUP, q->vip_lookup);
     } else if (o->kind == CFG_LOOKUP) {
         const Ev__Lookup *l = (const Ev__Lookup *)(const void *)o->msg;
@@ -275,6 +277,8 @@ static bool names(const struct cfg_change *ch, const struct cfg *o, enum cfg_kin
         const Ev__Queue *q = (const Ev__Queue *)(const void *)other;
         if (o->kind == CFG_LOOKUP)
             return strcmp(q->vip_lookup, o->name) == 0;
+        if (o->kind == CFG_TRUNK)
+            return strcmp(q->callback_trunk, o->name) == 0;
         for (size_t i = 0; o->kind == CFG_AGENT && i < q->n_members; i++) {
             if (strcmp(q->members[i]->agent, o->name) == 0)
                 return true;
@@ -350,6 +354,8 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
             if (waits_in(((const struct call *)slot->value)->st, o->name))
                 return in_use(ch, o, "a", "waiting caller");
         }
+        if (core_callbacks_in(c, o->name))
+            return in_use(ch, o, "a", "call back");
     }
     return 0;
 }
@@ -363,7 +369,7 @@ int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
         return in_use(ch, o, "agent", agent);
     if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW &&
         o->kind != CFG_FLOW_DRAFT && o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST &&
-        o->kind != CFG_SECRET && o->kind != CFG_LOOKUP)
+        o->kind != CFG_SECRET && o->kind != CFG_LOOKUP && o->kind != CFG_TRUNK)
         return 0;
     for (unsigned i = 0; i < sizeof users / sizeof users[0]; i++) {
         const char *by = user_in(ch, o, users[i]);

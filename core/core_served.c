@@ -38,12 +38,13 @@ void core_served_keep(struct core *c, const struct call *k)
 {
     const Ev__CallState *s = k->st;
     const struct queue *q = s->phase == CORE_CALL_TALKING && s->queue[0] ? core_queue_obj(c, s->queue) : NULL;
-    if (!q || !s->caller[0] || !queue_prefers(&q->rules, ACD_BY_LAST_SERVED))
+    const char *customer = s->we_call ? s->called : s->caller;
+    if (!q || !customer[0] || !queue_prefers(&q->rules, ACD_BY_LAST_SERVED))
         return;
-    const char *agent = s->legs[s->n_legs - 1]->agent;
+    const char *agent = core_leg_served(s)->agent;
     if (!agent[0])
         return;
-    const struct storage_val v[] = {storage_int(c->cdr_seq), storage_text(q->name), storage_text(s->caller),
+    const struct storage_val v[] = {storage_int(c->cdr_seq), storage_text(q->name), storage_text(customer),
                                     storage_text(agent), storage_int(c->now_us)};
     storage_run(c->st, STORAGE_SERVED_PUT, v, 5);
     const uint64_t longest = CONFIG_SERVED_H_MAX * 3600ull * 1000000;
@@ -54,6 +55,7 @@ void core_served_keep(struct core *c, const struct call *k)
 
 void core_served_forget(struct core *c, const char *agent)
 {
+    core_callbacks_forget_agent(c, agent);
     for (const struct core_call *p = NULL; (p = core_call_next(c, p, NULL));) {
         struct call *k = core_call_obj(c, p->id);
         bool last = strcmp(k->st->last_agent, agent) == 0, own = strcmp(k->st->dedicated, agent) == 0;

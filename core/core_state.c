@@ -368,7 +368,8 @@ static uint32_t wrap_up_s(const struct core *c, const struct agent *a, const cha
 void core_state_wrap_up(struct core *c, const struct call *k)
 {
     const Ev__CallState *s = k->st;
-    struct agent *a = k->callee ? k->callee->agent : NULL;
+    const struct ext *served_by = s->we_call ? k->caller : k->callee;
+    struct agent *a = served_by ? served_by->agent : NULL;
     if (!a)
         return;
     if (c->feature_level < 3) {
@@ -377,7 +378,7 @@ void core_state_wrap_up(struct core *c, const struct call *k)
             a->pub.wrap_up_until_us = c->now_us + q->wrap_up_s * US;
         return;
     }
-    const Ev__LegState *l = s->legs[s->n_legs - 1];
+    const Ev__LegState *l = core_leg_served(s);
     uint32_t time_s = wrap_up_s(c, a, l->direct || l->queue[0] ? l->queue : s->queue);
     uint64_t until = c->now_us + time_s * US;
     if (!time_s || until <= a->pub.wrap_up_until_us)

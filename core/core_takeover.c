@@ -146,6 +146,13 @@ static struct node *best(struct core *c, const char *leaving, const char *site, 
     return found;
 }
 
+const char *core_least_loaded(struct core *c)
+{
+    count_loads(c);
+    const struct node *n = best(c, "", NULL, false);
+    return n ? n->pub.name : NULL;
+}
+
 /* ---- calls */
 
 /* The address that the caller's leg stands on, when the leg may go on by it; NULL else. One whose peer was being told another address
@@ -191,6 +198,8 @@ static void call_give(struct core *c, struct call *k, struct node *to)
         from->calls--;
     to->calls++;
     core_pbset(&s->owner, to->pub.name);
+    if (core_first_rings(k))
+        core_pbset(&s->former_owner, left);
     s->epoch++;
     s->taken_over_us = c->now_us;
     const struct address *on = s->offer_id ? stands_on(c, k) : NULL;

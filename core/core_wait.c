@@ -127,6 +127,11 @@ void core_wait_own_done(struct call *k)
     k->st->tried |= 1u << OWN;
 }
 
+void core_wait_actions_done(struct call *k)
+{
+    k->st->tried |= (1u << ACTIONS) - 1;
+}
+
 static void release(struct core *c, struct call *k)
 {
     core_wait_own_done(k);
@@ -145,7 +150,7 @@ void core_wait_pushed(struct core *c, const struct queue *q)
         if (!cfg->overflow[i]->if_waiting || !acd_waiting_at(c->acd, q->key, cfg->overflow[i]->if_waiting, &id))
             continue;
         struct call *k = core_call_obj(c, id);
-        if (strcmp(k->st->queue, q->name) == 0)
+        if (k && strcmp(k->st->queue, q->name) == 0)
             core_wait_set(c, k);
     }
 }
@@ -284,7 +289,7 @@ void core_wait_queue_changed(struct core *c, struct queue *q)
     uint64_t id;
     for (uint32_t i = 0; acd_waiting_at(c->acd, q->key, i, &id); i++) {
         struct call *k = core_call_obj(c, id);
-        if (strcmp(k->st->queue, q->name) == 0)
+        if (k && strcmp(k->st->queue, q->name) == 0) /* call backs wait without such rules */
             core_wait_set(c, k);
     }
 }

@@ -232,7 +232,8 @@ static void place_lines(const struct core *c, const struct call *k, const struct
 {
     const Ev__CallState *s = k->st;
     char t[CLOCK_TEXT_MAX], number[NUMBER_MAX];
-    line(lines, "Caller %.64s waits in queue %s since %s: place %u of %u.", s->caller, q->name, when(s->queued_us, t),
+    const char *who = core_call_obj(c, s->call_id) ? "Caller" : "A call back to";
+    line(lines, "%s %.64s waits in queue %s since %s: place %u of %u.", who, s->caller, q->name, when(s->queued_us, t),
          acd_position(c->acd, s->call_id), acd_waiting(c->acd, q->key));
     if (s->front)
         line(lines, "The call stands at the very front: an offer of it was not answered.");
@@ -346,7 +347,7 @@ static void offered_lines(const struct core *c, const struct call *k, const stru
         else
             chosen_line(k, s->offer_agent, q, lines);
     } else {
-        const Ev__LegState *l = s->legs[s->n_legs - 1];
+        const Ev__LegState *l = core_leg_served(s);
         line(lines, "Agent %s has answered the call from queue %s at %s.", l->agent, s->queue,
              when(s->connected_us, t));
         if (ring_all)
@@ -360,9 +361,13 @@ static void offered_lines(const struct core *c, const struct call *k, const stru
 
 int core_explain_call(const struct core *c, uint64_t call_id, json_t **out, struct err_info *info)
 {
-    const struct call *k = core_call_obj(c, call_id);
+    const struct call *k = core_waiter(c, call_id);
+    const Ev__CallBack *row = core_callback(c, call_id);
     if (!k)
         return err_set(info, ERR_NOTFOUND, "call_id", "there is no such call");
+    if (row && k->st == row->waits && (row->call_id || row->due_us))
+        return err_set(info, ERR_NOTFOUND, "call_id", "that call back does not wait in a queue now: it is %s",
+                       core_callback_state(row->call_id, row->due_us));
     const Ev__CallState *s = k->st;
     const struct queue *q = s->queue[0] ? core_queue_obj(c, s->queue) : NULL;
     uint32_t place = s->phase == CORE_CALL_WAITING ? acd_position(c->acd, call_id) : 0;
@@ -422,8 +427,9 @@ static void waiting_lines(const struct core *c, const struct queue *q, const str
                 continue;
             char text[17], reason[256];
             view_id(id, text);
-            of_verdict(c, a, core_call_obj(c, id)->st, &all[k], reason, sizeof reason);
-            line(lines, "Place %u, call %s: agent %s %s.", i + 1, text, a->number, reason);
+            of_verdict(c, a, core_waiter(c, id)->st, &all[k], reason, sizeof reason);
+            line(lines, "Place %u, %s %s: agent %s %s.", i + 1, core_call_obj(c, id) ? "call" : "call back", text,
+                 a->number, reason);
         }
     }
     free(all);

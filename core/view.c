@@ -28,6 +28,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const token[] = {"name", "role", NULL};
     static const char *const call[] = {"call_id",   "owner", "phase", "caller", "called",   "trunk",
                                        "extension", "agent", "queue", "flow",   "language", NULL};
+    static const char *const callback[] = {"callback_id", "queue", "number", "state", NULL};
     static const char *const cdr[] = {"call_id", "direction",   "caller", "called", "trunk", "extension",
                                       "agent",   "answered_by", "queue",  "flow",   "owner", "from",
                                       "to",      "ended_by",    "cause",  NULL};
@@ -55,6 +56,7 @@ static const struct view_kind *find_kind(const char *name)
         {"lookup", view_list_config, by_name, false},
         {"token", view_list_config, token, false},
         {"call", view_list_calls, call, false},
+        {"callback", view_list_callbacks, callback, false},
         {"cdr", view_list_cdrs, cdr, true},
         {"node", view_list_nodes, node, false},
         {"address", view_list_addresses, address, false},
@@ -136,6 +138,7 @@ static const struct config_rule *words_of(const struct view_kind *kind, const ch
     static const struct config_rule rules[] = {
         WORDS("agent", "state", "logged_out|not_ready|idle|ringing|talking|wrap_up"),
         WORDS("call", "phase", "app|menu|waiting|offered|dialling|talking|failed"),
+        WORDS("callback", "state", "waiting|scheduled|calling"),
         WORDS("cdr", "direction", "inbound|internal|outbound"),
         WORDS("cdr", "ended_by", "caller|agent|callee|system"),
         WORDS("address", "state", "bound|pending|moving|failed"),

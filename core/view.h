@@ -14,6 +14,8 @@
  *  call: call_id (16 hex digits), owner, epoch, phase, caller, caller_name, called, trunk, extension, agent, queue, flow, flow_node,
  *     language, position, arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, taken_over_at, legs: [{leg_id, role, number, agent,
  *     answered, held, media_address, remote_target}]
+ *  callback: callback_id (16 hex digits), queue, number, name, state, priority, vip, asked_at, asked_by, queued_at, due_at, tries, tried_at,
+ *     tried_cause, call_id, called, variables, note
  *  cdr: record_id, call_id, direction ("inbound", "internal"), caller, called, trunk, extension, agent, answered_by, queue, flow, owner,
  *     arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, ended_at, duration_ms, talk_ms, wait_ms,
  *     ended_by, cause, sip_status, offers, taken_over, quality: [{leg_id, role, rx_packets, tx_packets, rx_lost, jitter_us, rtt_us, remote_lost}]

@@ -28,42 +28,57 @@ static bool overflows_to(const Ev__CallState *s, const char *queue)
     return false;
 }
 
-static int entry_row(void *ctx, const struct storage_row *r)
+static int add_entry(struct entries *es, const Ev__CallState *s, bool callback)
 {
-    struct entries *es = ctx;
-    size_t len;
-    const void *body = storage_row_blob(r, 6, &len);
-    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
-    if (!s)
-        return ERR_CORRUPT;
-    if (strcmp(s->queue, es->queue) != 0 && !overflows_to(s, es->queue)) {
-        ev__call_state__free_unpacked(s, NULL);
-        return 0;
-    }
     if (es->n == es->cap) {
         size_t cap = es->cap ? es->cap * 2 : 64;
         void *p = realloc(es->v, cap * sizeof *es->v);
-        if (!p) {
-            ev__call_state__free_unpacked(s, NULL);
+        if (!p)
             return ERR_NOMEM;
-        }
         es->v = p;
         es->cap = cap;
     }
     struct view_entry *e = &es->v[es->n++];
     memset(e, 0, sizeof *e);
-    e->id = storage_row_int(r, 0);
-    e->phase = (uint32_t)storage_row_int(r, 1);
-    (void)snprintf(e->queue, sizeof e->queue, "%s", storage_row_text(r, 2));
-    e->priority = (uint32_t)storage_row_int(r, 3);
-    e->front = storage_row_int(r, 4);
-    e->queued_us = storage_row_int(r, 5);
-    (void)snprintf(e->caller, sizeof e->caller, "%s", s->caller);
+    e->id = s->call_id;
+    e->phase = s->phase;
+    (void)snprintf(e->queue, sizeof e->queue, "%s", s->queue);
+    e->priority = s->priority;
+    e->front = s->front;
+    e->queued_us = s->queued_us;
+    (void)snprintf(e->caller, sizeof e->caller, "%s",
+                   s->we_call && s->phase != CORE_CALL_WAITING ? s->called : s->caller);
     e->vip = s->vip;
+    e->callback = callback;
     const struct acd_call call = {.enqueued_us = e->queued_us, .priority = e->priority};
     e->deadline_us = acd_deadline_us(&call, &es->rules);
-    ev__call_state__free_unpacked(s, NULL);
     return 0;
+}
+
+static int entry_row(void *ctx, const struct storage_row *r)
+{
+    struct entries *es = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
+    if (!s)
+        return ERR_CORRUPT;
+    bool there = strcmp(s->queue, es->queue) == 0 || overflows_to(s, es->queue);
+    int err = there ? add_entry(es, s, s->we_call) : 0;
+    ev__call_state__free_unpacked(s, NULL);
+    return err;
+}
+
+static int callback_row(void *ctx, const struct storage_row *r)
+{
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__CallBack *m = ev__call_back__unpack(NULL, len, body);
+    if (!m)
+        return ERR_CORRUPT;
+    int err = m->waits ? add_entry(ctx, m->waits, true) : ERR_CORRUPT;
+    ev__call_back__free_unpacked(m, NULL);
+    return err;
 }
 
 static int service_order(const void *a, const void *b)
@@ -130,10 +145,15 @@ static int callers_of(struct view *v, const char *queue, struct entries *es)
 {
     const struct storage_val vals[] = {storage_int(CORE_CALL_WAITING), storage_int(CORE_CALL_OFFERED),
                                        storage_text(queue)};
-    return storage_reader_query(v->r,
-                                "SELECT call_id, phase, queue, priority, front, queued_us, body FROM call"
-                                " WHERE phase IN (?1, ?2) AND queue=?3",
-                                vals, 3, entry_row, es);
+    return storage_reader_query(v->r, "SELECT body FROM call WHERE phase IN (?1, ?2) AND queue=?3", vals, 3, entry_row,
+                                es);
+}
+
+static int callbacks_of(struct view *v, const char *queue, struct entries *es)
+{
+    const struct storage_val val = storage_text(queue);
+    return storage_reader_query(v->r, "SELECT body FROM callback WHERE queue=? AND call_id=0 AND due_us=0", &val, 1,
+                                callback_row, es);
 }
 
 int view_queue_entries(struct view *v, const char *queue, struct view_entry **out, size_t *n)
@@ -147,6 +167,8 @@ int view_queue_entries(struct view *v, const char *queue, struct view_entry **ou
     err = load_overflows(v);
     if (!err)
         err = callers_of(v, queue, &es);
+    if (!err)
+        err = callbacks_of(v, queue, &es);
     const json_t *others = map_get(&v->overflows, queue);
     for (size_t i = 0; i < json_array_size(others) && !err; i++)
         err = callers_of(v, json_string_value(json_array_get(others, i)), &es);
@@ -229,8 +251,8 @@ static json_t *ringing_json(struct view *v, const Ev__CallState *s)
 static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
 {
     const char *agent = s->offer_agent;
-    if (!agent[0] && s->n_legs > 1)
-        agent = s->legs[s->n_legs - 1]->agent;
+    if (!agent[0] && core_leg_served(s))
+        agent = core_leg_served(s)->agent;
     char id[17];
     view_id(s->call_id, id);
     view_set(v, o, "call_id", json_string(id));
@@ -245,6 +267,10 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "out_trunk", view_text(s->out_trunk));
     view_set(v, o, "out_caller", view_text(s->out_caller));
     view_set(v, o, "agent", view_text(agent));
+    view_set(v, o, "we_call", json_boolean(s->we_call));
+    char callback[17];
+    view_id(s->callback, callback);
+    view_set(v, o, "callback_id", s->callback ? json_string(callback) : json_null());
     view_set(v, o, "queue", view_text(s->queue));
     view_set(v, o, "flow", view_text(s->flow));
     view_set(v, o, "flow_node", view_text(s->flow_node));

@@ -219,6 +219,7 @@ static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
         json_t *x = json_object();
         view_set(v, x, "call_id", json_string(id));
         view_set(v, x, "caller", view_text(e[i].caller));
+        view_set(v, x, "callback", json_boolean(e[i].callback));
         view_set(v, x, "position", json_integer(waits ? (json_int_t)waiting : 0));
         view_set(v, x, "estimated_wait_s", estimated(&reckoned, waits ? waiting : 0));
         view_set(v, x, "home", json_string(e[i].queue));

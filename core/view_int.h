@@ -46,6 +46,7 @@ void view_set(struct view *v, json_t *o, const char *key, json_t *value);
 
 int view_list_config(struct view *v);
 int view_list_calls(struct view *v);
+int view_list_callbacks(struct view *v);
 int view_list_nodes(struct view *v);
 int view_list_addresses(struct view *v);
 int view_list_cdrs(struct view *v);
@@ -57,7 +58,7 @@ struct view_entry {
     uint64_t id, front, queued_us;
     int64_t deadline_us;
     uint32_t priority, phase;
-    bool vip;
+    bool vip, callback; /* callback: not a caller but a call back that waits, its number in `caller` */
     char queue[64];
     char caller[64];
 };

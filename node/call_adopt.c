@@ -109,7 +109,7 @@ static enum sip_restore_as adopt_as(struct call *k, const struct core_call *s, c
     uint64_t now = node_time_us(call_node(k));
     uint64_t since = leg->role == CORE_LEG_CALLEE ? s->connected_us : s->answered_us;
     bool unsure = now < since + ADOPT_UNSURE_US;
-    if (leg->role == CORE_LEG_CALLEE)
+    if (leg->answered && !leg->dialog->inbound)
         return unsure ? SIP_RESTORE_ACK : SIP_RESTORE_UP;
     if (!s->answered)
         return SIP_RESTORE_RINGING;
@@ -239,8 +239,7 @@ static void adopt_look_again(struct call *k)
     calls_reconcile(k->cs);
 }
 
-/* Whether its turn has come. */
-static bool adopt_may(struct call *k, const struct core_call *s)
+bool call_adopt_may(struct call *k, const struct core_call *s)
 {
     if (!call_node(k)->ua || call_node(k)->leaving)
         return false; /* SIP has not begun: calls_reload comes again; or it ends */
@@ -282,14 +281,14 @@ void calls_adopt_sound(struct calls *cs)
         struct call *k = list_entry(it, struct call, dirty_link);
         const struct core_call *s = call_state(k);
         bool ours = s && k->adopted && k->started && !k->ending && strcmp(s->owner, cs->n->cfg.name) == 0;
-        if (ours && !k->a.sip && !k->sounds && adopt_may(k, s))
+        if (ours && s->n_legs && !k->a.sip && !k->sounds && call_adopt_may(k, s))
             adopt_sound(k, s);
     }
 }
 
 bool call_adopt(struct call *k, const struct core_call *s)
 {
-    if (!adopt_may(k, s))
+    if (!call_adopt_may(k, s))
         return false;
     if (!k->sounds)
         adopt_sound(k, s);

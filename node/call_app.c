@@ -103,7 +103,7 @@ static void call_hangup_begin(struct call *k, const struct core_call *s)
 
 void call_app_begin(struct call *k, const struct core_call *s)
 {
-    if (k->shown == CALL_SHOWN_APP)
+    if (k->shown == CALL_SHOWN_APP && strcmp(k->app, s->app) == 0)
         return;
     call_answer_caller(k);
     if (k->ending)
@@ -111,6 +111,7 @@ void call_app_begin(struct call *k, const struct core_call *s)
     call_offer_drop(k, 0, NULL);
     call_menu_leave(k);
     k->shown = CALL_SHOWN_APP;
+    snprintf(k->app, sizeof k->app, "%s", s->app);
     if (strcmp(s->app, "echo") == 0) {
         media_stream_echo(k->a.media, true);
     } else if (strcmp(s->app, "tone") == 0) {
@@ -122,6 +123,8 @@ void call_app_begin(struct call *k, const struct core_call *s)
         call_code_begin(k, s);
     } else if (strcmp(s->app, "hangup") == 0) {
         call_hangup_begin(k, s);
+    } else if (strcmp(s->app, "callback") == 0) {
+        call_back_begin(k);
     } else {
         call_end(k, "system", "failed", 501);
     }
@@ -130,6 +133,8 @@ void call_app_begin(struct call *k, const struct core_call *s)
 void call_app_played(struct call *k)
 {
     const struct core_call *s = call_state(k);
-    if (k->hang_up_after_play)
+    if (strcmp(k->app, "callback") == 0)
+        call_back_played(k);
+    else if (k->hang_up_after_play)
         call_end(k, "system", s && s->fail_cause[0] ? s->fail_cause : "normal", 0);
 }

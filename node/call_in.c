@@ -163,7 +163,7 @@ void call_answer_caller(struct call *k)
 static void call_caller_gone(struct call *k, const char *cause, int status)
 {
     k->a.sip = NULL;
-    call_end(k, "caller", cause, status); /* with the other leg's figures: it is released there */
+    call_end(k, call_caller_is(k), cause, status); /* with the other leg's figures: it is released there */
 }
 
 void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
@@ -195,6 +195,8 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
             call_menu_event(k, IVR_EV_KEY, ev->digit);
         else if (k->shown == CALL_SHOWN_QUEUE)
             call_wait_key(k, ev->digit);
+        else if (k->shown == CALL_SHOWN_APP)
+            call_back_key(k, ev->digit);
         else
             call_leg_pass_key(l, ev->digit);
         break;

@@ -14,6 +14,7 @@
 
 #define CALL_SDP_MAX 2048 /* an answer that repeats SDP_MEDIA_MAX usual lines fits */
 #define CALL_KEYS_MAX 16
+#define CALL_DISPLAY_MAX 128
 #define CALL_INVITE_TEXT_MAX 16384u /* a longer INVITE is not kept: taken over, its call goes on by re-INVITE at once */
 
 /* What a dialog that is written for a command points into. */
@@ -90,6 +91,7 @@ struct call {
     struct list_node rings; /* who is rung, or has answered */
     struct call_ring first; /* the first of them; further ones (ring all) are malloc'ed */
     enum call_shown shown;  /* what the caller is being given now */
+    char app[16];           /* of CALL_SHOWN_APP: which */
     bool started;           /* CallStart is committed */
     bool adopting;          /* waits for its address to be bound here */
     bool sounds;            /* carried on so far as its streams go */
@@ -129,6 +131,15 @@ struct call {
     uint32_t play_from_ms;      /* the next list begins so far in: a prompt that a former owner had begun */
     uint32_t play_id;           /* of the list whose end matters; 0 none */
     bool hang_up_after_play;
+
+    /* call_back.c: where he may be called back */
+    struct {
+        char digits[24];
+        unsigned n, rounds;
+        bool refused; /* the number that he gave cannot be called, or the one that is known */
+        bool sent;    /* CallBackAsk is in flight */
+        uv_timer_t *timer;
+    } back;
 
     /* call_http.c: the http node that the flow waits at */
     struct http_request *http_request; /* is out */
@@ -205,6 +216,8 @@ struct ivr_flow *call_flow_get(struct calls *cs, const char *name, uint64_t *ver
 /* ---- call_adopt.c */
 /* Builds legs and media from state. False: not yet (its address is being bound), or it has come to an end by that. */
 bool call_adopt(struct call *k, const struct core_call *s);
+/* Whether its turn has come: we may act, and addresses and ports that it stands on are there. */
+bool call_adopt_may(struct call *k, const struct core_call *s);
 /* The first half of it, for all calls that are due: their streams. */
 void calls_adopt_sound(struct calls *cs);
 /* While a call is not carried on yet no other gets its ports: its peers know them. */
@@ -330,7 +343,23 @@ ERR_CHECKED int call_vip_read(int status, const char *body, size_t len, bool *vi
 void call_app_begin(struct call *k, const struct core_call *s);
 void call_app_played(struct call *k);
 
+/* ---- call_back.c */
+void call_back_begin(struct call *k);
+void call_back_played(struct call *k);
+void call_back_key(struct call *k, char digit);
+
+/* ---- call_first.c: calls whose both parties are called by us */
+/* The state has a leg that is no caller's: the telephone that answered takes the caller's place. False: it is not one of those that
+ * this process rings. */
+bool call_first_answered(struct call *k, const struct core_call *s);
+/* Who ends a call whose caller's leg hangs up: "caller", or the agent whom we called first. */
+const char *call_caller_is(const struct call *k);
+/* What such a telephone shows while it rings. */
+const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLAY_MAX]);
+
 /* ---- call_offer.c: ringing somebody */
+/* The leg of this ring is another's now: nothing of it is released. */
+void call_ring_unseat(struct call_ring *r);
 void call_offer_follow(struct call *k, const struct core_call *s);
 void call_offer_drop(struct call *k, int reason_status, const char *reason);
 /* Releases, or (forget) just drops, the legs of all who are rung or talk. What else is known of them stays. */

@@ -98,6 +98,11 @@ static struct call_ring *call_ring_new(struct call *k, const struct core_offer *
     return r;
 }
 
+void call_ring_unseat(struct call_ring *r)
+{
+    call_ring_drop(r, 0, NULL);
+}
+
 void call_callees_close(struct call *k, int reason_status, const char *reason)
 {
     call_leg_close(k->b, reason_status, reason);
@@ -256,10 +261,17 @@ static const char *call_offer_local_ip(const struct call *k, const struct flow_t
     return buf;
 }
 
+/* What its parameters point into. */
+struct call_offer_room {
+    struct ident_dialog ids;
+    char display[CALL_DISPLAY_MAX];
+};
+
 /* The INVITE of one attempt. Everything that the phone tells one from another by follows from committed state. */
 static int call_offer_params(struct call_ring *r, const struct core_call *s, unsigned attempt, uint32_t epoch,
-                             struct ident_dialog *ids, struct sip_out_params *out)
+                             struct call_offer_room *room, struct sip_out_params *out)
 {
+    struct ident_dialog *ids = &room->ids;
     struct call *k = r->leg.call;
     const struct flow_target *target = &r->targets[attempt];
     uint8_t nonce[32], key[32];
@@ -268,14 +280,16 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
         return ERR_BADSTATE;
     bool outside =
         s->out_trunk[0] != '\0'; /* where nobody is told who it is that calls, but for the number meant for it */
-    const char *caller = outside ? s->out_caller : s->caller;
+    bool first = s->we_call && !s->n_legs; /* he is shown whom he will be joined with */
+    const char *caller = outside ? s->out_caller : first ? s->called : s->caller;
+    const char *name = outside ? "" : first ? call_first_shown(s, room->display) : s->caller_name;
     ident_dialog(key, k->id, r->offer_id, target->id | epoch << 8, ids);
     *out = (struct sip_out_params){
         .target = target->uri,
         .flow = target->flow[0] ? target->flow : NULL,
         .route = target->route[0] ? target->route : NULL,
         .from_user = caller[0] ? caller : "anonymous",
-        .from_display = !outside && s->caller_name[0] ? s->caller_name : NULL,
+        .from_display = name[0] ? name : NULL,
         .to_user = r->extension,
         .call_id = ids->call_id,
         .from_tag = ids->tag,
@@ -295,7 +309,7 @@ static int call_offer_invite(struct call_ring *r, const struct core_call *s, con
 {
     struct call *k = r->leg.call;
     const struct flow_target *target = &r->targets[r->attempt];
-    struct ident_dialog ids;
+    struct call_offer_room room;
     struct sip_out_params p;
     char buf[64];
     const char *local_ip = call_offer_local_ip(k, target, buf);
@@ -303,7 +317,7 @@ static int call_offer_invite(struct call_ring *r, const struct core_call *s, con
     if (rc == 0)
         rc = call_leg_make_offer(&r->leg, call_offer_codec(k), SDP_SENDRECV);
     if (rc == 0)
-        rc = call_offer_params(r, s, r->attempt, o->epoch, &ids, &p);
+        rc = call_offer_params(r, s, r->attempt, o->epoch, &room, &p);
     if (rc)
         return rc;
     p.local_ip = local_ip;
@@ -316,19 +330,30 @@ static int call_offer_invite(struct call_ring *r, const struct core_call *s, con
 }
 
 /* A former owner whose address did not come along may have left phones ringing: they are called off, then rung anew. */
+static void call_offer_cancel_from(struct call_ring *r, const struct core_call *s, const struct core_offer *o,
+                                   const char *local_address)
+{
+    for (uint32_t epoch = o->former_epoch; epoch < o->epoch; epoch++) {
+        for (unsigned i = 0; i < r->n_targets; i++) {
+            struct call_offer_room room;
+            struct sip_out_params p;
+            if (call_offer_params(r, s, i, epoch, &room, &p) == 0)
+                sip_cancel_former(call_node(r->leg.call)->ua, &p, local_address);
+        }
+    }
+}
+
+/* They were rung from the address that the caller's leg stands on; without one, from one of its owner's. */
 static void call_offer_cancel_former(struct call_ring *r, const struct core_call *s, const struct core_offer *o)
 {
     const Ev__Dialog *d = s->n_legs ? s->legs[0].dialog : NULL;
-    if (!o->former_epoch || !d || !d->local_address[0])
+    if (!o->former_epoch)
         return;
-    for (uint32_t epoch = o->former_epoch; epoch < o->epoch; epoch++) {
-        for (unsigned i = 0; i < r->n_targets; i++) {
-            struct ident_dialog ids;
-            struct sip_out_params p;
-            if (call_offer_params(r, s, i, epoch, &ids, &p) == 0)
-                sip_cancel_former(call_node(r->leg.call)->ua, &p, d->local_address);
-        }
-    }
+    if (d && d->local_address[0])
+        call_offer_cancel_from(r, s, o, d->local_address);
+    const struct core_node *former = s->n_legs ? NULL : core_node(call_node(r->leg.call)->core, s->former_owner);
+    for (size_t i = 0; former && i < former->n_sip; i++)
+        call_offer_cancel_from(r, s, o, former->sip[i]);
 }
 
 /* Rings the next contact that can be rung at all; with none left the offer has failed. */
@@ -557,7 +582,7 @@ void call_offer_follow(struct call *k, const struct core_call *s)
     }
     if (s->phase == CORE_CALL_DIALLING)
         call_dial_begin(k, s);
-    else
+    else if (s->n_legs)
         call_wait_begin(k, s);
     if (k->ending)
         return;
@@ -626,7 +651,7 @@ static void call_callee_answered(struct call_ring *r, const struct sip_event *ev
     o.offer_id = r->offer_id;
     o.dialog = &callee;
     o.caller_acked = k->a.acked;
-    if (!k->a.answered) {
+    if (!k->a.answered && k->a.sip) {
         call_leg_dialog(&k->a, &caller, &caller_room);
         o.caller_dialog = &caller;
     }

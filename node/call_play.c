@@ -194,6 +194,8 @@ void call_on_media(void *ctx, struct media_stream *s, const struct media_event *
             call_menu_event(k, IVR_EV_KEY, ev->digit);
         else if (!l->callee && k->shown == CALL_SHOWN_QUEUE)
             call_wait_key(k, ev->digit);
+        else if (!l->callee && k->shown == CALL_SHOWN_APP)
+            call_back_key(k, ev->digit);
         break;
     case MEDIA_EV_PLAYED:
         if (!l->callee)

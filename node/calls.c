@@ -188,6 +188,7 @@ static void call_leave_table(struct call *k)
     call_timer_stop(&k->wait_timer);
     call_timer_stop(&k->end_timer);
     call_timer_stop(&k->adopt_timer);
+    call_timer_stop(&k->back.timer);
     call_adopt_drop_ports(k);
     call_vip_stop(k);
     call_http_stop(k);
@@ -313,6 +314,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
     call_timer_stop(&k->talk_timer);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->wait_timer);
+    call_timer_stop(&k->back.timer);
     int reason = sip_status >= 300 ? sip_status : 0;
     call_refuse_caller(k, sip_status);
     call_leg_close(&k->a, reason, cause);
@@ -417,6 +419,21 @@ static int call_status_for_caller(int status)
     return ours ? 480 : status;
 }
 
+/* The caller's leg is here, or there is to be none yet. */
+static bool call_has_caller(struct call *k, const struct core_call *s)
+{
+    if (k->a.sip)
+        return true;
+    if (!s->n_legs)
+        return call_adopt_may(k, s);
+    if (call_first_answered(k, s))
+        return !k->ending;
+    if (k->adopted)
+        return call_adopt(k, s);
+    call_end(k, "system", "lost", 0);
+    return false;
+}
+
 /* What the committed phase asks for, given what the caller is being given now. */
 static void call_reconcile(struct call *k)
 {
@@ -437,13 +454,10 @@ static void call_reconcile(struct call *k)
     }
     if (k->ending || !k->started)
         return;
-    if (!k->a.sip && k->adopted && !call_adopt(k, s))
+    if (!call_has_caller(k, s))
         return;
-    if (!k->a.sip) {
-        call_end(k, "system", "lost", 0);
-        return;
-    }
-    call_vip_follow(k, s);
+    if (!s->we_call)
+        call_vip_follow(k, s);
     switch (s->phase) {
     case CORE_CALL_APP:
         call_app_begin(k, s);

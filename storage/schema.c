@@ -61,7 +61,9 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "CREATE TABLE queue_state(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;"
     "ALTER TABLE cdr ADD COLUMN served_queue TEXT NOT NULL DEFAULT '';",
     /* 4 -> 5 */
-    "ALTER TABLE flow_version ADD COLUMN note TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE flow_version ADD COLUMN note TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE callback(id INTEGER PRIMARY KEY, queue TEXT NOT NULL, number TEXT NOT NULL, due_us INTEGER NOT NULL,"
+    " call_id INTEGER NOT NULL, body BLOB NOT NULL);",
 };
 
 const struct storage_table storage_tables[] = {
@@ -89,6 +91,7 @@ const struct storage_table storage_tables[] = {
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
     {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
     {"queue_state", "name, body", "name"},
+    {"callback", "id, queue, number, due_us, call_id, body", "id"},
     {"event", "idx, n, body", "idx"},
     {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
 };
@@ -161,6 +164,10 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_QUEUE_STATE_PUT] = "INSERT OR REPLACE INTO queue_state(name, body) VALUES(?,?)",
     [STORAGE_QUEUE_STATE_DEL] = "DELETE FROM queue_state WHERE name=?",
     [STORAGE_QUEUE_STATE_ALL] = "SELECT name, body FROM queue_state ORDER BY name",
+    [STORAGE_CALLBACK_PUT] =
+        "INSERT OR REPLACE INTO callback(id, queue, number, due_us, call_id, body) VALUES(?,?,?,?,?,?)",
+    [STORAGE_CALLBACK_DEL] = "DELETE FROM callback WHERE id=?",
+    [STORAGE_CALLBACK_ALL] = "SELECT body FROM callback ORDER BY id",
     [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
     [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",
     [STORAGE_EVENT_OLDEST] = "SELECT idx, n FROM event ORDER BY idx LIMIT 1",

@@ -604,6 +604,11 @@ void media_stream_forget(struct media_stream *s)
     close_stream(s, true);
 }
 
+void media_stream_set_ctx(struct media_stream *s, void *ctx)
+{
+    s->ctx = ctx;
+}
+
 uint16_t media_stream_port(const struct media_stream *s)
 {
     return s->port;

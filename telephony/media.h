@@ -89,6 +89,8 @@ ERR_CHECKED int media_stream_open(struct media_engine *e, const struct media_str
 void media_stream_close(struct media_stream *s);
 /* The same without a farewell: the stream goes on elsewhere, the far end shall not notice. */
 void media_stream_forget(struct media_stream *s);
+/* Events go to this context from now on. */
+void media_stream_set_ctx(struct media_stream *s, void *ctx);
 uint16_t media_stream_port(const struct media_stream *s);
 const char *media_stream_ip(const struct media_stream *s);
 

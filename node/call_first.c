@@ -1,0 +1,67 @@
+/* Calls whose both parties are called by us (core/core_first.c): the telephone that is rung first, and how its leg becomes that of the
+ * caller.
+ *
+ * It is rung like any other (call_offer.c). When the state says that it has answered, what was the leg of a ring takes the caller's
+ * place, with its dialog and its stream: from then on the call is one whose caller dials out. Carried on by another node it comes there
+ * by itself, for the state says whose leg it is. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "node/call_int.h"
+
+static struct call_ring *answered_ring(const struct call *k, const struct core_call *s)
+{
+    list_foreach(it, &k->rings) {
+        struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (r->answer_pending && strcmp(r->extension, s->legs[0].number) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+/* All that the leg has, and nothing of what it was. */
+static void take_seat(struct call_leg *a, struct call_leg *l)
+{
+    call_timer_stop(&l->move_timer);
+    *a = *l;
+    a->callee = false;
+    sip_leg_set_cb(a->sip, call_on_caller, a);
+    if (a->media)
+        media_stream_set_ctx(a->media, a);
+    *l = (struct call_leg){.call = a->call, .callee = true};
+}
+
+bool call_first_answered(struct call *k, const struct core_call *s)
+{
+    struct call_ring *r = s->we_call && !k->a.sip ? answered_ring(k, s) : NULL;
+    if (!r)
+        return false;
+    if (!r->leg.sip) { /* he has hung up since */
+        call_end(k, call_caller_is(k), "normal", 0);
+        return true;
+    }
+    bool again = r->again;
+    take_seat(&k->a, &r->leg);
+    call_ring_unseat(r);
+    if (sip_leg_ack(k->a.sip))
+        log_debug("call", "%s: the answer needs no ACK any more", k->text_id);
+    k->a.answered = k->a.acked = true;
+    call_leg_apply_media(&k->a);
+    if (again) /* the phone has the former owner's description */
+        call_leg_move(&k->a);
+    return true;
+}
+
+const char *call_caller_is(const struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    return s && s->we_call && s->n_legs && s->legs[0].agent[0] ? "agent" : "caller";
+}
+
+const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLAY_MAX])
+{
+    snprintf(display, CALL_DISPLAY_MAX, "Call back %.40s%s%.40s", s->caller_name[0] ? s->caller_name : s->called,
+             s->queue[0] ? ", " : "", s->queue);
+    return display;
+}
