@@ -165,6 +165,13 @@ $(BUILD)/obj/gen/commands.o: $(GEN).c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -c $< -o $@
 
+# The schema of flows as the lines of a C array: nodes serve the one that they were built with.
+$(BUILD)/gen/api/flow_schema.inc: etc/flow.schema.json
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n",/' $< >$@
+$(BUILD)/obj/api/schema.o: $(BUILD)/gen/api/flow_schema.inc
+
 $(BUILD)/obj/%.o: %.c $(GEN).h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

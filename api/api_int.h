@@ -268,6 +268,10 @@ bool api_flow_version(const char *text, uint64_t *out);
 
 /* ---- flow_draft.c */
 api_handler_fn api_draft_faults, api_diff_flow;
+
+/* ---- schema.c */
+api_handler_fn api_get_flow_schema;
+
 /* What makes the request's draft live, or NULL and the request is answered. */
 Ev__Command *api_draft_publish(struct api_request *q);
 

@@ -171,3 +171,16 @@ int cli_run_flow_test(struct cli_run *r)
     cli_document_free(&d);
     return rc;
 }
+
+/* As it came: for a file that an editor reads. */
+int cli_run_flow_schema(struct cli_run *r)
+{
+    struct cli_reply reply;
+    const struct cli_http_request q = {.method = r->verb->method, .target = r->verb->path};
+    int rc = cli_run_request(r, &q, NULL, &reply);
+    if (rc)
+        return rc;
+    rc = cli_run_printed(fwrite(reply.body, 1, reply.len, r->out.to) == reply.len ? 0 : ERR_IO);
+    cli_reply_free(&reply);
+    return rc;
+}

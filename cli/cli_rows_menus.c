@@ -115,6 +115,8 @@ const struct cli_verb cli_rows_menus[] = {
       .run = cli_run_flow_test,
       .example = "flow test welcome --keys 8,1\nflow test bill -f bill.yaml --keys 8812#,73# --http crm=answer.json\n"
                  "flow test welcome --draft --keys 8\nflow test welcome --time 2026-10-01T09:00:00Z"),
+    V("flow", "schema", "the JSON schema of flows, for editors", .method = "GET", .path = "/v1/schemas/flow",
+      .run = cli_run_flow_schema, .example = "flow schema"),
     V("flow", "delete", "remove a flow", .args = "NAME", .method = "DELETE", .path = "/v1/flows/{NAME}",
       .done = "flow {NAME} deleted", .run = cli_run_change, .example = "flow delete welcome"),
 

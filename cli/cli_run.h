@@ -32,6 +32,7 @@ int cli_run_flow_set(struct cli_run *r);
 int cli_run_flow_versions(struct cli_run *r);
 int cli_run_flow_rollback(struct cli_run *r);
 int cli_run_flow_test(struct cli_run *r);
+int cli_run_flow_schema(struct cli_run *r);
 int cli_run_flow_diff(struct cli_run *r);
 int cli_run_draft_set(struct cli_run *r);
 int cli_run_draft_show(struct cli_run *r);

@@ -482,6 +482,8 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     Ev__CallState *s = k->st;
     if (s->phase != CORE_CALL_MENU)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
+    if (c->feature_level >= 4 && m->need && m->need->has_priority && m->need->priority > ACD_PRIORITY_MAX)
+        return core_refuse(c, ERR_RANGE, "need.priority", "at most %u", ACD_PRIORITY_MAX);
     core_pbset(&s->flow, m->flow);
     core_pbset(&s->flow_node, m->node);
     core_pbset(&s->flow_state, m->state);
@@ -506,12 +508,12 @@ static int check_described(struct core *c, const Ev__CallQueue *m)
     if (m->n_needs > ACD_NEEDS_MAX)
         return core_refuse(c, ERR_TOOBIG, "needs", "at most %u skills", ACD_NEEDS_MAX);
     unsigned n = queue_needs(m->needs, m->n_needs, needs);
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < m->n_needs; i++) {
         if (!core_fits(m->needs[i]->skill, CORE_NAME_MAX))
             return core_refuse(c, ERR_INVAL, "needs", "a skill has 1 to %u bytes", CORE_NAME_MAX - 1);
-        if (i && needs[i].skill == needs[i - 1].skill)
-            return core_refuse(c, ERR_INVAL, "needs", "a skill is given twice");
     }
+    if (n < m->n_needs)
+        return core_refuse(c, ERR_INVAL, "needs", "a skill is given twice");
     if (m->agent[0] && !core_agent_obj(c, m->agent))
         return core_refuse(c, ERR_NOTFOUND, "agent", "there is no agent %.64s", m->agent);
     return 0;

@@ -179,6 +179,13 @@ static bool says_texts(const json_t *node, const char *field)
     return false;
 }
 
+/* Fields that came with level 4. */
+static bool node_is_of_level_4(const json_t *node)
+{
+    const char *type = json_string_value(json_object_get(node, "type"));
+    return type && strcmp(type, "queue") == 0 && json_object_get(node, "agent");
+}
+
 static bool node_is_of_level_1(const json_t *node)
 {
     static const char *const types[] = {"play", "menu", "queue", "agent", "language", "parent", "top", "hangup"};
@@ -199,10 +206,12 @@ uint32_t core_flow_level(const char *definition)
     const char *name;
     /* variables stand in texts as ${name}; whoever sells something for $5 needs the new programs as well */
     bool old = flow && !strchr(definition, '$') && !json_object_get(flow, "variables");
+    bool newest = false;
     json_object_foreach(json_object_get(flow, "nodes"), name, node)
     {
         old &= node_is_of_level_1(node);
+        newest |= node_is_of_level_4(node);
     }
     json_decref(flow);
-    return old ? 1 : 3;
+    return newest ? 4 : old ? 1 : 3;
 }

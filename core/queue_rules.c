@@ -99,8 +99,16 @@ static unsigned insert(struct acd_skill *v, unsigned n, uint64_t skill, uint32_t
 unsigned queue_needs(Ev__SkillNeed *const *needs, size_t n, struct acd_skill *out)
 {
     unsigned count = 0;
-    for (size_t i = 0; i < n && count < ACD_NEEDS_MAX; i++)
-        count = insert(out, count, queue_name_number(needs[i]->skill), needs[i]->level);
+    for (size_t i = 0; i < n && count < ACD_NEEDS_MAX; i++) {
+        uint64_t skill = queue_name_number(needs[i]->skill);
+        unsigned k = 0;
+        while (k < count && out[k].skill != skill)
+            k++;
+        if (k == count)
+            count = insert(out, count, skill, needs[i]->level);
+        else if (out[k].level < needs[i]->level)
+            out[k].level = needs[i]->level;
+    }
     return count;
 }
 

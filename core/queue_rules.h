@@ -19,7 +19,8 @@ bool queue_prefers(const struct acd_rules *r, enum acd_preference p);
 bool queue_unready_unanswered(const Ev__Queue *q);
 /* How long an agent is remembered for a caller. */
 uint64_t queue_served_us(const Ev__Queue *q);
-/* As the engine wants them: by number. `out` has room for all that the rules of configuration allow. */
+/* As the engine wants them: by number. `out` has room for all that the rules of configuration allow. Of a skill that is needed twice
+ * (a flow may say so) the higher level counts, of more than ACD_NEEDS_MAX the first. */
 unsigned queue_needs(Ev__SkillNeed *const *needs, size_t n, struct acd_skill *out);
 /* What the agent has at this time. *next: the earliest end of one of them, 0 none. */
 unsigned queue_skills(const Ev__Agent *a, uint64_t now_us, struct acd_skill *out, uint64_t *next_us);

@@ -117,8 +117,10 @@ static void call_menu_leave_by(struct call *k, Ev__Command *cmd)
     }
 }
 
-static void call_menu_to_queue(struct call *k, const char *queue)
+/* His own agent is whatever a business system may have answered: one who is not there is nobody, and he waits like others. */
+static void call_menu_to_queue(struct call *k, const char *queue, const struct ivr_queue_need *need)
 {
+    const char *agent = need && need->agent && core_agent_config(call_node(k)->core, need->agent) ? need->agent : "";
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__CallQueue q = EV__CALL_QUEUE__INIT;
     cmd.body_case = EV__COMMAND__BODY_CALL_QUEUE;
@@ -126,6 +128,7 @@ static void call_menu_to_queue(struct call *k, const char *queue)
     q.call_id = k->id;
     q.queue = (char *)(uintptr_t)queue;
     q.caller_acked = k->a.acked;
+    q.agent = (char *)(uintptr_t)agent;
     call_menu_leave_by(k, &cmd);
 }
 
@@ -190,7 +193,7 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
     case IVR_ACT_LANGUAGE:
         break; /* both are in the saved state, committed before */
     case IVR_ACT_QUEUE:
-        call_menu_to_queue(k, act->name);
+        call_menu_to_queue(k, act->name, act->need);
         break;
     case IVR_ACT_AGENT:
         call_menu_to_agent(k, act->name);

@@ -106,11 +106,12 @@ struct ivr_prompt_ref {
 #define IVR_SPEECH_MAX 4u          /* texts for synthesis that a node says in one go */
 #define IVR_SPEECH_BYTES_MAX 1000u /* of one, with its values and its NUL: longer ones are cut */
 #define IVR_SKILLS_MAX 8
+#define IVR_NEEDS_MAX 4 /* of them counted in queues (core/acd.h has the same): flows stored from now on have no more */
 /* What a caller needs in the queue, beyond what his call brings along. Valid as long as the action. */
 struct ivr_queue_need {
     bool has_priority;
     unsigned priority; /* 0 to 1000 */
-    const char *agent; /* the one to serve him (dedicated); NULL: anybody */
+    const char *agent; /* his own (dedicated), whatever the flow's variables made of it; NULL: as without the flow */
     unsigned n_skills; /* 0: those of the access number */
     struct {
         const char *skill;

@@ -143,7 +143,14 @@ int ivr_enter_queue(struct ivr_steps *s, const struct ivr_node *n)
 
 void ivr_ask_queue(struct ivr_steps *s, const struct ivr_node *n)
 {
-    ivr_act(s, IVR_ACT_QUEUE, n->target)->need = n->needs ? &n->need : NULL;
+    struct ivr_run *r = s->run;
+    if (n->needs) {
+        r->need = n->need;
+        (void)ivr_text_fill(n->need.agent ? n->need.agent : "", IVR_TEXT_PLAIN, ivr_lookup, r, r->need_agent,
+                            sizeof r->need_agent);
+        r->need.agent = r->need_agent[0] ? r->need_agent : NULL;
+    }
+    ivr_act(s, IVR_ACT_QUEUE, n->target)->need = n->needs ? &r->need : NULL;
 }
 
 void ivr_ask_agent(struct ivr_steps *s, const struct ivr_node *n)

@@ -394,6 +394,21 @@ int ivr_flow_parse(const char *json, size_t len, struct ivr_flow **out, struct e
     return rc;
 }
 
+/* Each once, and no more than count in a queue. */
+static int ivr_check_needs(struct ivr_parser *p, const struct ivr_node *n)
+{
+    char where[48];
+    if (n->need.n_skills > IVR_NEEDS_MAX)
+        return ivr_refuse(p, n, "skills", "at most %d skills", IVR_NEEDS_MAX);
+    for (unsigned i = 0; i < n->need.n_skills; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(n->need.skills[i].skill, n->need.skills[k].skill) == 0) {
+                snprintf(where, sizeof where, "skills[%u]", i);
+                return ivr_refuse(p, n, where, "%s is given twice", n->need.skills[i].skill);
+            }
+    return 0;
+}
+
 static int ivr_check_stored(struct ivr_parser *p)
 {
     const struct ivr_flow *f = p->flow;
@@ -401,7 +416,7 @@ static int ivr_check_stored(struct ivr_parser *p)
     for (unsigned i = 0; !rc && i < f->n_nodes; i++) {
         struct ivr_unknown u = {p, &f->nodes[i], 0};
         ivr_node_reads(&f->nodes[i], ivr_check_read, &u);
-        rc = ivr_go_on(p, u.rc);
+        rc = ivr_go_on(p, u.rc ? u.rc : ivr_check_needs(p, &f->nodes[i]));
     }
     return rc;
 }
@@ -506,6 +521,10 @@ static void ivr_refer_node(const struct ivr_refer *r)
     ivr_refer_prompts(n, "prompts", &n->prompts, r->cb, r->ctx);
     ivr_refer_prompts(n, "invalid_prompts", &n->invalid, r->cb, r->ctx);
     ivr_refer_prompts(n, "timeout_prompts", &n->timeout, r->cb, r->ctx);
+    if (n->need.agent && !ivr_text_varies(n->need.agent)) {
+        ivr_path(path, n, "agent");
+        r->cb(r->ctx, "agent", n->need.agent, path);
+    }
     if (n->target && !ivr_text_varies(n->target)) {
         const char *kind = n->type == IVR_NODE_OUTSIDE ? "trunk" : ivr_kind_of(n)->name; /* queue, agent, flow */
         ivr_path(path, n, kind);

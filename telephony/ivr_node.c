@@ -182,6 +182,16 @@ static int ivr_parse_target_name(struct ivr_parser *p, struct ivr_node *n, json_
     return ivr_name_ok(n->target) ? 0 : ivr_refuse(p, n, field, "must name the %s to go to", field);
 }
 
+/* An agent: his number, or a text with variables that makes one. */
+static int ivr_parse_who(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char **out)
+{
+    const char *agent = json_string_value(json_object_get(o, "agent"));
+    if (agent && ivr_text_varies(agent))
+        return ivr_parse_text(p, n, "agent", json_object_get(o, "agent"), false, out);
+    *out = agent;
+    return ivr_name_ok(agent) ? 0 : ivr_refuse(p, n, "agent", "must name the agent to go to");
+}
+
 static int ivr_parse_skills(struct ivr_parser *p, struct ivr_node *n, json_t *list)
 {
     size_t i;
@@ -215,15 +225,16 @@ static int ivr_parse_queue(struct ivr_parser *p, struct ivr_node *n, json_t *o)
         rc = ivr_parse_skills(p, n, json_object_get(o, "skills"));
     if (!rc && json_object_get(o, "data"))
         rc = ivr_parse_sets(p, n, o, "data");
+    if (!rc && json_object_get(o, "agent")) {
+        rc = ivr_parse_who(p, n, o, &n->need.agent);
+        n->needs = true;
+    }
     return rc;
 }
 
 static int ivr_parse_agent(struct ivr_parser *p, struct ivr_node *n, json_t *o)
 {
-    const char *agent = json_string_value(json_object_get(o, "agent"));
-    if (!agent || !ivr_text_varies(agent))
-        return ivr_parse_target_name(p, n, o, "agent");
-    return ivr_parse_text(p, n, "agent", json_object_get(o, "agent"), false, &n->target);
+    return ivr_parse_who(p, n, o, &n->target);
 }
 
 /* A number for outside: digits, a "+" before them or not, or a text with variables. */
@@ -425,7 +436,7 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
                        ivr_ask_time},
     [IVR_NODE_HTTP] = {"http", " type method url headers body timeout_s answer secret next on_error ",
                        IVR_HURRIES | IVR_CAN_ASK, ivr_parse_http, ivr_enter_http, ivr_ask_http},
-    [IVR_NODE_QUEUE] = {"queue", " type queue priority skills data on_fail ",
+    [IVR_NODE_QUEUE] = {"queue", " type queue agent priority skills data on_fail ",
                         IVR_PLAIN | IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS | IVR_LEAVES, ivr_parse_queue, ivr_enter_queue,
                         ivr_ask_queue},
     [IVR_NODE_AGENT] = {"agent", " type agent on_fail ", IVR_PLAIN | IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS | IVR_LEAVES,

@@ -99,4 +99,5 @@ void ivr_node_reads(const struct ivr_node *n, void (*cb)(void *ctx, const char *
     ivr_reads_text(&r, n->caller_id, "caller_id");
     if (n->type == IVR_NODE_AGENT)
         ivr_reads_text(&r, n->target, "agent");
+    ivr_reads_text(&r, n->need.agent, "agent");
 }

@@ -92,6 +92,8 @@ static void trial_queue(struct trial *w, const struct ivr_action *a)
     for (unsigned i = 0; a->need && i < a->need->n_skills; i++)
         at += (size_t)snprintf(text + at, sizeof text - at, ", skill %.64s:%u", a->need->skills[i].skill,
                                a->need->skills[i].level);
+    if (a->need && a->need->agent)
+        snprintf(text + at, sizeof text - at, ", own agent %.64s", a->need->agent);
     snprintf(w->outcome, sizeof w->outcome, "queue %s", a->name);
     trial_row(w, "to queue %s%s", a->name, text);
 }

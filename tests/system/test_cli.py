@@ -215,6 +215,7 @@ class Ccctl(unittest.TestCase):
         self.assertEqual(self.json("flow", "versions", "short")[0]["note"], "asks for a pin")
         self.assertIn("languages[0]", self.ok("flow", "diff", "short").out)
         self.fails(3, "flow", "draft", "show", "short")
+        self.assertEqual(json.loads(self.ok("flow", "schema").out)["title"], "Flow of Everline")
         self.assertIn("set, show", self.fails(2, "flow", "draft").err)
         self.ok("flow", "delete", "short")
 

@@ -30,12 +30,12 @@ BILL = {
     "languages": ["en"], "start": "hours", "variables": {"account": "", "tail": ""},
     "nodes": {
         "hours": {"type": "time", "cases": [{"group": "never", "next": "bye"}, {"group": "always", "next": "line"}], "else": "bye"},
-        "line": {"type": "set", "set": {"line": "${called}"}, "next": "who"},
+        "line": {"type": "set", "set": {"line": "${called}", "own": "1001"}, "next": "who"},
         "who": {"type": "flow", "flow": "identify", "next": "route", "on_fail": "bye"},
         "route": {"type": "branch", "cases": [{"if": "account == tail", "next": "bye"},
                                               {"if": "starts_with(account, '88') and len(account) == 4", "next": "vip"}], "else": "bye"},
         "vip": {"type": "play", "prompts": [{"digits": "${tail}"}], "next": "queue"},
-        "queue": {"type": "queue", "queue": "service", "priority": 7, "data": {"from": "bill ${account}"}},
+        "queue": {"type": "queue", "queue": "service", "priority": 7, "agent": "${own}", "data": {"from": "bill ${account}"}},
         "bye": {"type": "hangup"},
     },
 }
@@ -82,12 +82,13 @@ class Flows(Takeover):
         call.rtp.send_digits("73")
         wait_prompt(call.rtp, "en", "num_1", after=at)
         live = self.call_of(caller, phase="waiting")
-        variables = {"account": "8812", "tail": "12", "line": "10030", "from": "bill 8812"}
+        variables = {"account": "8812", "tail": "12", "line": "10030", "own": "1001", "from": "bill 8812"}
         for n in (self.a, self.b):
             wait_for(lambda: n.api("GET", "/v1/calls/" + live["call_id"]).json["variables"] == variables, 5, "%s shows them" % n.name)
             self.assertNotIn("73", json.dumps(n.api("GET", "/v1/calls/" + live["call_id"]).json["variables"]))
         (waiting,) = self.a.api("GET", "/v1/queues/service").json["entries"]
         self.assertEqual((waiting["call_id"], waiting["priority"]), (live["call_id"], 7))
+        self.assertEqual(live["dedicated_agent"], "1001")
         self.told(call)
         call.hangup()
         self.assertEqual(self.record(caller, queue="service", flow="bill")["variables"], variables)

@@ -143,6 +143,35 @@ START_TEST(test_variables_and_needs)
 }
 END_TEST
 
+/* A flow that names a skill twice: the higher level counts, and no node falls over it. */
+START_TEST(test_a_skill_given_twice)
+{
+    Ev__QueueNeed need = EV__QUEUE_NEED__INIT;
+    Ev__SkillNeed low = EV__SKILL_NEED__INIT, high = EV__SKILL_NEED__INIT, *skills[] = {&low, &high};
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'agent','number':'1001','extension':'8001','skills':[{'skill':'english','level':2}]}]"), 0);
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_int_eq(fx_ready(&f, "1001"), 0);
+    low.skill = high.skill = "english";
+    low.level = 1;
+    high.level = 3;
+    need.skills = skills;
+    need.n_skills = 2;
+    set_flow("one");
+    for (uint64_t call = 1; call <= 2; call++) {
+        ck_assert_int_eq(fx_start(&f, call, "13800", "10010", true), 0);
+        ck_assert_int_eq(move(call, NULL, 0, &need), 0);
+        ck_assert_int_eq(fx_queue(&f, call, "service"), 0);
+        ck_assert_int_eq(fx_phase(&f, call), call == 1 ? CORE_CALL_WAITING : CORE_CALL_OFFERED);
+        high.level = 2;
+    }
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    need.has_priority = true;
+    need.priority = 1001; /* no flow has that */
+    ck_assert_int_eq(fx_start(&f, 3, "13800", "10010", true), 0);
+    ck_assert_int_eq(move(3, NULL, 0, &need), ERR_RANGE);
+}
+END_TEST
+
 START_TEST(test_levels_of_flows)
 {
     static const struct {
@@ -152,6 +181,8 @@ START_TEST(test_levels_of_flows)
         {"{\"nodes\":{\"a\":{\"type\":\"menu\"},\"b\":{\"type\":\"queue\",\"queue\":\"q\"}}}", 1},
         {"{\"nodes\":{\"a\":{\"type\":\"set\"}}}", 3},
         {"{\"nodes\":{\"a\":{\"type\":\"queue\",\"queue\":\"q\",\"priority\":1}}}", 3},
+        {"{\"nodes\":{\"a\":{\"type\":\"queue\",\"queue\":\"q\",\"agent\":\"1\"}}}", 4},
+        {"{\"nodes\":{\"a\":{\"type\":\"agent\",\"agent\":\"1\"}}}", 1},
         {"{\"nodes\":{\"a\":{\"type\":\"play\",\"prompts\":[{\"digits\":\"${caller}\"}]}}}", 3},
         {"{\"variables\":{},\"nodes\":{}}", 3},
         {"garbage", 3},
@@ -278,6 +309,7 @@ int main(void)
     tcase_add_checked_fixture(t, up, down);
     tcase_add_test(t, test_a_call_keeps_its_version);
     tcase_add_test(t, test_variables_and_needs);
+    tcase_add_test(t, test_a_skill_given_twice);
     tcase_add_test(t, test_what_a_draft_is_made_from);
     tcase_add_test(t, test_a_call_tries_the_draft);
     tcase_add_test(t, test_numbers_that_lead_to_drafts);

@@ -216,6 +216,29 @@ START_TEST(all_faults)
 }
 END_TEST
 
+START_TEST(needs_of_queues)
+{
+    static const struct {
+        const char *skills, *field;
+    } flows[] = {
+        {"[{\"skill\":\"a\"},{\"skill\":\"b\"},{\"skill\":\"a\",\"level\":2}]", "nodes.a.skills[2]"},
+        {"[{\"skill\":\"a\"},{\"skill\":\"b\"},{\"skill\":\"c\"},{\"skill\":\"d\"},{\"skill\":\"e\"}]", "nodes.a.skills"},
+        {"[{\"skill\":\"a\"},{\"skill\":\"b\"},{\"skill\":\"c\"},{\"skill\":\"d\"}]", NULL},
+    };
+    for (size_t i = 0; i < sizeof flows / sizeof *flows; i++) {
+        char text[512];
+        struct err_info info = {.code = 0};
+        snprintf(text, sizeof text, "{\"name\":\"f\",\"languages\":[\"en\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"queue\",\"queue\":\"q\",\"skills\":%s}}}",
+                 flows[i].skills);
+        struct ivr_flow *f = flow_of(text); /* what was stored before goes on running */
+        ck_assert_int_eq(ivr_flow_check(f, text, strlen(text), &info) != 0, flows[i].field != NULL);
+        if (flows[i].field)
+            ck_assert_str_eq(info.field, flows[i].field);
+        ivr_flow_unref(f);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ivr flows are checked");
@@ -225,6 +248,7 @@ int main(void)
     tcase_add_test(t, what_is_asked_of_new_flows);
     tcase_add_test(t, references);
     tcase_add_test(t, all_faults);
+    tcase_add_test(t, needs_of_queues);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -279,7 +279,7 @@ END_TEST
 START_TEST(queues_with_needs)
 {
     struct ivr_flow *f =
-        flow_with("'a':{'type':'queue','queue':'sales','priority':5,'skills':[{'skill':'english','level':3},"
+        flow_with("'a':{'type':'queue','queue':'sales','agent':'${language}-1001','priority':5,'skills':[{'skill':'english','level':3},"
                   "{'skill':'gold'}],'data':{'from':'menu ${language}'},'on_fail':'b'},"
                   "'b':{'type':'agent','agent':'${queue}1','on_fail':'c'},'c':{'type':'hangup'}");
     struct ivr_run *r = run_of(f, "en");
@@ -289,6 +289,7 @@ START_TEST(queues_with_needs)
     ck_assert_int_eq(act[n - 1].type, IVR_ACT_QUEUE);
     const struct ivr_queue_need *need = act[n - 1].need;
     ck_assert(need && need->has_priority && need->priority == 5 && need->n_skills == 2);
+    ck_assert_str_eq(need->agent, "en-1001"); /* made when the caller comes there */
     ck_assert_str_eq(need->skills[0].skill, "english");
     ck_assert_uint_eq(need->skills[0].level, 3);
     ck_assert_uint_eq(need->skills[1].level, 0);
