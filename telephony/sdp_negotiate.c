@@ -91,8 +91,8 @@ static uint16_t usable_ptime(uint16_t wanted)
 static void put_head(struct writer *w, const struct sdp_local *local)
 {
     const char *type = local_family(local) == AF_INET6 ? "IP6" : "IP4";
-    put(w, "v=0\r\no=- %llu %llu IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n", (unsigned long long)local->session_id,
-        (unsigned long long)local->version, type, local->ip, type, local->ip);
+    put(w, "v=0\r\no=everline %llu %llu IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n",
+        (unsigned long long)local->session_id, (unsigned long long)local->version, type, local->ip, type, local->ip);
 }
 
 static void put_rtpmap(struct writer *w, unsigned pt, const char *name)

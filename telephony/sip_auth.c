@@ -64,7 +64,7 @@ static bool find_credentials(const struct sip_ua *ua, const sip_auth_t *au, stru
 /* Clients that take a challenge with an algorithm they do not know for an error instead of passing it over. */
 static bool knows_md5_only(const sip_t *sip)
 {
-    static const char *const old[] = {"baresip v0.", "baresip v1.", "baresip v2."};
+    static const char *const old[] = {"baresip v0.", "baresip v1.", "baresip v2.", "sipsak "};
     const char *agent = sip->sip_user_agent ? sip->sip_user_agent->g_string : NULL;
     for (size_t i = 0; agent && i < sizeof old / sizeof old[0]; i++)
         if (strncasecmp(agent, old[i], strlen(old[i])) == 0)

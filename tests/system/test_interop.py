@@ -1,6 +1,6 @@
 """Habits of telephones and proxies of others that the demonstration's own do not have."""
 from callcase import CallCase
-from everline import wait_for
+from everline import Sipp, wait_for
 from sip_phone import Rtp, SipPhone, read_sdp
 from sipmsg import Message, sdp, tag_of, uri_of
 from sipua import Ua
@@ -27,6 +27,13 @@ class Interop(CallCase):
         self.assertEqual(d.send("BYE").status, 200)
         record = wait_for(lambda: self.cluster.must("cdr", "show", started[0]["call_id"], "-o", "json").json, 10, "its record")
         return record["caller"]
+
+    def test_built_in_scenarios_of_sipp(self):
+        """As they are, with the checks that they make of what they are told."""
+        for scenario, args in (("uac", ()), ("uac", ("-t", "t1")), ("regexp", ())):
+            sipp = Sipp(self.cluster, scenario, self.a.ip, calls=3, args=("-s", "10001", *args))
+            self.addCleanup(sipp.end)
+            sipp.must()
 
     def test_asserted_identity(self):
         """A carrier names the caller of a call that hides its From (RFC 3325); a trunk may say where to read the number."""

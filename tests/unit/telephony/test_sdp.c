@@ -223,7 +223,7 @@ START_TEST(answers_keep_order_and_numbers)
     ck_assert_int_gt(n, 0);
     ck_assert_uint_eq(strlen(text), (unsigned)n);
     ck_assert_str_eq(text,
-                     "v=0\r\no=- 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
+                     "v=0\r\no=everline 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
                      "m=image 0 udptl t38\r\n"
                      "m=audio 0 RTP/SAVP 0\r\n"
                      "m=audio 20002 RTP/AVP 111 96\r\na=rtpmap:111 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n"
@@ -406,7 +406,7 @@ START_TEST(offers_and_takes_answers)
     struct sdp_session_params p;
     char text[1024];
     ck_assert_int_gt(sdp_write_offer(&local, NULL, text, sizeof text), 0);
-    ck_assert_str_eq(text, "v=0\r\no=- 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
+    ck_assert_str_eq(text, "v=0\r\no=everline 777 5 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n"
                            "m=audio 20002 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
                            "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n");
     ck_assert_int_eq(sdp_write_offer(&local, NULL, text, 60), ERR_TOOBIG);

@@ -99,6 +99,32 @@ static void after_challenge(struct peer *p, const char *alg, const char *passwor
     reg(p, with_contact(credentials(p, alg, password, "REGISTER", user, 1)));
 }
 
+/* Clients that would give up at SHA-256 are told of MD5 alone; to others it is what comes second. */
+START_TEST(clients_of_md5_alone)
+{
+    static const struct {
+        const char *agent;
+        unsigned challenges;
+    } cases[] = {{"sipsak 0.9.8.1", 1}, {"baresip v1.0.0 (x86_64/linux)", 1}, {"baresip v3.1.0", 2}, {"Yealink 1", 2}};
+    struct env *e = env_new();
+    e->identity = SIP_ID_PHONE;
+    env_start(e);
+    struct peer *p = peer_udp(e);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char agent[80];
+        snprintf(agent, sizeof agent, "User-Agent: %s\r\n", cases[i].agent);
+        reg(p, with_contact(agent));
+        peer_expect(p, "SIP/2.0 401");
+        bool two = *peer_header_nth(p, "WWW-Authenticate", 1) != '\0';
+        ck_assert_uint_eq(two ? 2 : 1, cases[i].challenges);
+        if (!two)
+            ck_assert_ptr_nonnull(strstr(peer_header(p, "WWW-Authenticate"), "algorithm=MD5"));
+    }
+    peer_free(p);
+    env_stop(e);
+}
+END_TEST
+
 START_TEST(wrong_password_and_unknown_user)
 {
     struct env *e = phones();
@@ -326,6 +352,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, md5);
     tcase_add_test(t, sha256);
+    tcase_add_test(t, clients_of_md5_alone);
     tcase_add_test(t, wrong_password_and_unknown_user);
     tcase_add_test(t, stale_nonce);
     tcase_add_test(t, address_goes);
