@@ -48,27 +48,31 @@ struct http_client {
 
 /* ---- hosts; under the lock */
 
-static struct http_host *host_spare(struct http_client *c)
+/* One that nothing is under way to; that it does not answer is remembered for the pause, or nobody could be asked any more once so many
+ * names had not answered. */
+static struct http_host *host_spare(struct http_client *c, uint64_t now)
 {
     const struct map_slot *slot;
     for (size_t it = 0; map_next(&c->hosts, &it, &slot);) {
         struct http_host *h = slot->value;
-        if (!h->active && !h->waiting && !h->down)
+        if (!h->active && !h->waiting && (!h->down || h->down_until_us <= now))
             return h;
     }
     return NULL;
 }
 
-static int host_get(struct http_client *c, unsigned lane, const char *name, struct http_host **out)
+static int host_get(struct http_client *c, unsigned lane, const char *name, uint64_t now, struct http_host **out)
 {
     char key[sizeof((struct http_host *)0)->key];
     int at = snprintf(key, sizeof key, "%u ", lane);
     (void)snprintf(key + at, sizeof key - (size_t)at, "%s", name);
     struct http_host *h = map_get(&c->hosts, key);
     if (!h) {
-        struct http_host *spare = map_count(&c->hosts) >= HTTP_HOSTS_MAX ? host_spare(c) : NULL;
-        if (spare)
+        struct http_host *spare = map_count(&c->hosts) >= HTTP_HOSTS_MAX ? host_spare(c, now) : NULL;
+        if (spare) {
+            c->counts.hosts_down -= spare->down;
             free(map_del(&c->hosts, spare->key));
+        }
         if (map_count(&c->hosts) >= HTTP_HOSTS_MAX)
             return ERR_BUSY;
         h = calloc(1, sizeof *h);
@@ -392,7 +396,7 @@ int http_client_send(struct http_client *c, const struct http_ask *ask, http_don
     r->began_us = clock_mono_now().us;
     r->deadline_us = r->began_us + ask->timeout_ms * 1000ull;
     pthread_mutex_lock(&c->lock);
-    err = host_get(c, ask->lane, name, &h);
+    err = host_get(c, ask->lane, name, r->began_us, &h);
     if (err == ERR_BUSY)
         c->counts.busy++;
     if (!err)

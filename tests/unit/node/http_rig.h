@@ -222,7 +222,9 @@ static void rig_certificate(struct rig *r, const char *name)
     PEM_write_bio_X509(b, x);
     char *pem;
     long len = BIO_get_mem_data(b, &pem);
-    r->ca = strndup(pem, (size_t)len);
+    r->ca = calloc(1, (size_t)len + 1); /* pem has no end of its own */
+    ck_assert_ptr_nonnull(r->ca);
+    memcpy(r->ca, pem, (size_t)len);
     BIO_free(b);
     X509_free(x);
     EVP_PKEY_free(key);

@@ -418,6 +418,29 @@ START_TEST(test_hosts_are_bounded)
 }
 END_TEST
 
+/* Names that do not answer give way too, when their pause is over. */
+START_TEST(test_dead_hosts_give_way)
+{
+    const struct http_config cfg = {.failures = 1, .pause_ms = 1};
+    begin(&cfg);
+    struct rig gone = {0};
+    rig_start(&gone, NULL);
+    rig_stop(&gone);
+    for (unsigned lane = 0; lane < HTTP_HOSTS_MAX + 50; lane++) {
+        int err;
+        memset(&got[0], 0, sizeof got[0]);
+        uint64_t end = clock_mono_now().us + 1000000;
+        while ((err = send_to(&gone, "/ok", lane, 5000, &got[0], NULL)) == ERR_BUSY && clock_mono_now().us < end)
+            uv_run(&loop, UV_RUN_NOWAIT); /* none of their pauses is over */
+        ck_assert_int_eq(err, 0);
+        wait_all(got, 1);
+        ck_assert_int_eq(got[0].code, ERR_CLOSED);
+    }
+    ck_assert_uint_le(counts().hosts_down, HTTP_HOSTS_MAX);
+    ck_assert_int_eq(fetch(&rig, "/ok", 5000)->status, 200);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("http_client");
@@ -438,6 +461,7 @@ int main(void)
     tcase_add_test(t, test_connections_are_kept);
     tcase_add_test(t, test_what_is_no_request);
     tcase_add_test(t, test_hosts_are_bounded);
+    tcase_add_test(t, test_dead_hosts_give_way);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
