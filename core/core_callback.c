@@ -229,6 +229,13 @@ bool core_callbacks_in(const struct core *c, const char *queue)
 
 /* ---- who is meant */
 
+/* The row that the call stands for. */
+static struct callback *of_call(const struct core *c, const struct call *k)
+{
+    struct callback *cb = core_callback_obj(c, k->st->callback);
+    return cb && cb->st->call_id == k->st->call_id ? cb : NULL;
+}
+
 /* The row of this number in the queue: the smallest by id, should there be several. */
 static struct callback *of_number(const struct core *c, const char *queue, const char *number)
 {
@@ -331,6 +338,9 @@ int core_callback_ask(struct core *c, const Ev__CallBackAsk *m)
     int err = cb ? 0 : check_number(c, q, m->number);
     if (err)
         return err;
+    struct callback *had = of_call(c, k);
+    if (!cb && had)
+        forget(c, had, "replaced"); /* he stood for that one, and wants to be called elsewhere or by others */
     if (!cb) {
         cb = keep(c, row(c, s->call_id, s->left_queue, m->number, "caller"));
         take_place(cb->st->waits, s, c->now_us);
@@ -454,12 +464,6 @@ struct call *core_callback_call(struct core *c, uint64_t id)
     core_call_set_needs(s, his->n_needs, his->needs);
     calling(c, cb, k);
     return k;
-}
-
-static struct callback *of_call(const struct core *c, const struct call *k)
-{
-    struct callback *cb = core_callback_obj(c, k->st->callback);
-    return cb && cb->st->call_id == k->st->call_id ? cb : NULL;
 }
 
 /* To the very front, as a caller whose agent did not answer. */

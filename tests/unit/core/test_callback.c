@@ -377,6 +377,27 @@ START_TEST(test_calls_again)
 }
 END_TEST
 
+/* He stands for a call back and asks to be called elsewhere: that one is in its place, none is forgotten. */
+START_TEST(test_replaced)
+{
+    asked(1, "13800138000");
+    ck_assert_int_eq(fx_start(&f, 2, "13800138000", "10003", true), 0);
+    row(1, "calling", 0);
+    ck_assert_int_eq(press(2, "2"), 0);
+    ck_assert_int_eq(ask(2, "13900139000"), 0);
+    fx_reopen(&f);
+    ck_assert_ptr_null(core_callback(f.c, 1));
+    row(2, "calling", 0);
+    ck_assert_int_eq(fx_start(&f, 3, "13700137000", "10003", true), 0);
+    ck_assert_int_eq(press(3, "2"), 0);
+    ck_assert_int_eq(ask(3, "13900139000"), 0); /* there already: nothing is added, nothing lost */
+    ck_assert_int_eq(fx_end(&f, 3, "system"), 0);
+    ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
+    row(2, "waiting", 0);
+    ck_assert_uint_eq(map_count(&f.c->callbacks), 1);
+}
+END_TEST
+
 /* While nobody has answered, and while the customer rings: who takes the call over can do the same from the state alone. */
 START_TEST(test_takeover)
 {
@@ -560,6 +581,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, test_not_twice);
     tcase_add_test(tc, test_scheduled);
     tcase_add_test(tc, test_calls_again);
+    tcase_add_test(tc, test_replaced);
     tcase_add_test(tc, test_takeover);
     tcase_add_test(tc, test_seen);
     tcase_add_test(tc, test_level);
