@@ -269,6 +269,9 @@ bool api_flow_version(const char *text, uint64_t *out);
 /* ---- flow_draft.c */
 api_handler_fn api_draft_faults, api_diff_flow;
 
+/* ---- flow_stats.c */
+api_handler_fn api_flow_stats;
+
 /* ---- schema.c */
 api_handler_fn api_get_flow_schema;
 

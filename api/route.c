@@ -86,6 +86,7 @@ const struct api_route api_routes[] = {
      NULL},
     {API_POST, "/v1/flows/{name}:rollback", API_ROLE_ADMIN, API_BODY_JSON, "", api_rollback_flow, "flow"},
     {API_POST, "/v1/flows/{name}:test", API_ROLE_READ, API_BODY_OPTIONAL, "", api_test_flow, NULL},
+    {API_GET, "/v1/flows/{name}/stats", API_ROLE_READ, API_BODY_NONE, "from to by consistent", api_flow_stats, NULL},
     {API_GET, "/v1/schemas/flow", API_ROLE_READ, API_BODY_NONE, "", api_get_flow_schema, NULL},
     LIST("/v1/parameters", "", "parameter"),
     ONE("/v1/parameters/{name}", "parameter"),

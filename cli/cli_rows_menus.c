@@ -9,6 +9,13 @@ static const struct cli_option draft_file[] = {
            "the version it was made from (default: as the draft before, else the live one)"),
     END,
 };
+static const struct cli_option stats_options[] = {
+    TEXT("from", "TIME", "from", "calls that ended from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago",
+         NULL),
+    TEXT("to", "TIME", "to", "and before this one", NULL),
+    TEXT("by", "WHAT", "by", "apart for each hour or day (UTC)", "hour day"),
+    END,
+};
 static const struct cli_option publish_options[] = {
     TEXT("note", "TEXT", "note", "what this version is about, for `flow versions`", NULL),
     {"force", 0, CLI_FLAG, NULL, "force", "also when the flow was changed since the draft was begun", NULL, false},
@@ -64,6 +71,7 @@ static const struct cli_option lookup_fields[] = {
 
 #define FLOW_COLUMNS \
     "NAME=name LANGUAGES=definition.languages START=definition.start VERSION=version UPDATED=updated_at/time"
+#define STATS_COLUMNS "PERIOD=period NODE=node ENTERED=entered TIME=ms/ms ENDED=ended LEFT=left"
 #define DIFF_COLUMNS "PATH=path ACTION=action FROM=from TO=to"
 #define PROMPT_COLUMNS \
     "NAME=name LANGUAGES=sounds.language PLAYED=sounds.current | VERSION=version UPDATED=updated_at/time"
@@ -115,6 +123,9 @@ const struct cli_verb cli_rows_menus[] = {
       .run = cli_run_flow_test,
       .example = "flow test welcome --keys 8,1\nflow test bill -f bill.yaml --keys 8812#,73# --http crm=answer.json\n"
                  "flow test welcome --draft --keys 8\nflow test welcome --time 2026-10-01T09:00:00Z"),
+    V("flow", "stats", "what callers did in a flow, node by node, from the records of their calls", .args = "NAME",
+      .method = "GET", .path = "/v1/flows/{NAME}/stats", .columns = STATS_COLUMNS, .options = stats_options,
+      .run = cli_run_flow_versions, .example = "flow stats welcome --from 24h\nflow stats welcome --by day -o csv"),
     V("flow", "schema", "the JSON schema of flows, for editors", .method = "GET", .path = "/v1/schemas/flow",
       .run = cli_run_flow_schema, .example = "flow schema"),
     V("flow", "delete", "remove a flow", .args = "NAME", .method = "DELETE", .path = "/v1/flows/{NAME}",

@@ -489,6 +489,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_pbset(&s->flow_state, m->state);
     core_call_acked(k, m->caller_acked);
     core_flow_moved(s, m);
+    core_path_moved(c, s, m);
     s->menu_moved_us = c->now_us;
     if (m->language[0])
         core_pbset(&s->language, m->language);
@@ -545,6 +546,7 @@ int core_call_queue(struct core *c, const Ev__CallQueue *m)
     if (err)
         return err;
     describe(k->st, m);
+    core_path_left(c, k->st, "queue");
     core_pbset(&k->st->queue, m->queue);
     core_call_acked(k, m->caller_acked);
     core_queue_enter(c, k, false);
@@ -581,6 +583,7 @@ int core_call_dial(struct core *c, const Ev__CallDial *m)
                                          : "extension",
                            "cannot be called now: %s", cause);
     k->st->from_menu = true;
+    core_path_left(c, k->st, "dial");
     core_call_acked(k, m->caller_acked);
     core_call_touch(c, k);
     return 0;

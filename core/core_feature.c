@@ -115,6 +115,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_AGENT_SET:
         return plain_state(cmd->agent_set) ? 1 : 3;
     case EV__COMMAND__BODY_CALL_MENU:
+        if (cmd->call_menu->left_by[0])
+            return 4;
         return cmd->call_menu->has_variables || cmd->call_menu->n_flows || cmd->call_menu->need ? 3 : 1;
     case EV__COMMAND__BODY_CALL_DIAL:
         return cmd->call_dial->number[0] || cmd->call_dial->ring_time_s ? 3 : 1;

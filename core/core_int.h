@@ -595,6 +595,12 @@ int core_call_move(struct core *c, const Ev__CallMove *m);
 /* Of the nodes that take calls the one that has the fewest, then by name; NULL: there is none. */
 const char *core_least_loaded(struct core *c);
 
+/* ---- core_path.c: the nodes of flows at which a call stood; nothing of it below feature level 4 */
+void core_path_moved(const struct core *c, Ev__CallState *s, const Ev__CallMenu *m);
+void core_path_left(const struct core *c, Ev__CallState *s, const char *by); /* the menu, to somebody else */
+/* [{"node","after_ms","ms","by"}], nothing when there are none; of one that ended in a node `by` is "end". */
+void core_path_json(struct sbuf *b, const Ev__CallState *s, uint64_t now_us);
+
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */
 void core_cdr_trim(struct core *c, unsigned at_most);

@@ -122,6 +122,8 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "variables", view_variables(storage_row_text(r, 25)));
     const char *served = storage_row_text(r, 26);
     view_set(v, o, "served_queue", view_text(served[0] || !t[5] ? served : storage_row_text(r, 9)));
+    json_t *menu = json_loads(storage_row_text(r, 27), 0, NULL);
+    view_set(v, o, "menu", menu ? menu : json_array());
     return view_add(v, o, key);
 }
 
@@ -130,7 +132,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     "arrived_us,"                                                                                                 \
     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
     "taken_over,"                                                                                                 \
-    " quality, variables, served_queue FROM cdr WHERE "
+    " quality, variables, served_queue, menu FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
 {

@@ -322,7 +322,7 @@ static int call_menu_fill(struct call *k, Ev__CallMenu *m, struct call_menu_room
     return 0;
 }
 
-static int call_menu_commit(struct call *k, const struct ivr_action *actions, unsigned n)
+static int call_menu_commit(struct call *k, const struct ivr_action *actions, unsigned n, char *left_by)
 {
     struct call_menu_room room;
     Ev__Command cmd = EV__COMMAND__INIT;
@@ -330,6 +330,8 @@ static int call_menu_commit(struct call *k, const struct ivr_action *actions, un
     int rc = call_menu_fill(k, &m, &room, actions, n);
     if (rc)
         return rc;
+    if (core_feature_level(call_node(k)->core) >= 4)
+        m.left_by = left_by;
     struct call_menu_step *step = malloc(sizeof *step);
     if (!step)
         return ERR_NOMEM;
@@ -363,6 +365,8 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev)
         return;
     }
     struct ivr_action actions[IVR_ACTIONS_MAX];
+    char left_by[IVR_LEFT_BY_MAX];
+    ivr_run_left_by(k->ivr, ev, left_by);
     unsigned n = ivr_step(k->ivr, ev, actions);
     bool moved = false;
     for (unsigned i = 0; i < n; i++)
@@ -371,7 +375,7 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev)
         call_hush(k);
     if (moved) {
         call_menu_stop_now(k, actions, n);
-        int rc = call_menu_commit(k, actions, n);
+        int rc = call_menu_commit(k, actions, n, left_by);
         if (rc)
             call_end(k, "system", "no_quorum", 503);
         return;

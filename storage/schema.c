@@ -62,6 +62,7 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "ALTER TABLE cdr ADD COLUMN served_queue TEXT NOT NULL DEFAULT '';",
     /* 4 -> 5 */
     "ALTER TABLE flow_version ADD COLUMN note TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE cdr ADD COLUMN menu TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE callback(id INTEGER PRIMARY KEY, queue TEXT NOT NULL, number TEXT NOT NULL, due_us INTEGER NOT NULL,"
     " call_id INTEGER NOT NULL, body BLOB NOT NULL);",
 };
@@ -86,7 +87,7 @@ const struct storage_table storage_tables[] = {
      "seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us,"
      " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, "
      "taken_over,"
-     " quality, variables, served_queue",
+     " quality, variables, served_queue, menu",
      "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
     {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
@@ -147,8 +148,8 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_CDR_PUT] =
         "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
         " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
-        " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue, menu)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
     [STORAGE_CDR_TRIM] = "DELETE FROM cdr WHERE seq IN (SELECT seq FROM cdr ORDER BY seq LIMIT ?2) AND ended_us < ?1",
     [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",

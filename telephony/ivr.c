@@ -406,6 +406,46 @@ unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_acti
     return s.n;
 }
 
+void ivr_run_left_by(const struct ivr_run *r, const struct ivr_event *ev, char out[IVR_LEFT_BY_MAX])
+{
+    const struct ivr_node *n = ivr_present(r);
+    bool menu = n->type == IVR_NODE_MENU, digits = r->digits[0] != '\0';
+    const char *word = "", *group;
+    char key[2] = {ev->digit, '\0'};
+    switch (ev->type) {
+    case IVR_EV_KEY:
+        word = n->type == IVR_NODE_COLLECT ? "digits" : "skipped";
+        break;
+    case IVR_EV_TIMER:
+        key[0] = '\0';
+        menu &= digits;
+        word = digits ? "digits" : "timeout";
+        break;
+    case IVR_EV_PLAYED:
+        menu = false;
+        word = "played";
+        break;
+    case IVR_EV_FAILED:
+        word = "failed";
+        break;
+    case IVR_EV_TIME:
+        group = ev->choice >= 0 ? ivr_run_time_group(r, (unsigned)ev->choice) : NULL;
+        word = group ? group : "closed";
+        break;
+    case IVR_EV_HTTP:
+        snprintf(out, IVR_LEFT_BY_MAX, "%d", ev->status);
+        return;
+    case IVR_EV_START:
+    case IVR_EV_RESTORED:
+        menu = false;
+        break;
+    }
+    if (menu)
+        snprintf(out, IVR_LEFT_BY_MAX, "%.32s%s", r->digits, key);
+    else
+        snprintf(out, IVR_LEFT_BY_MAX, "%.63s", word);
+}
+
 /* ---- life */
 
 void ivr_run_free(struct ivr_run *r)

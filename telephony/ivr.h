@@ -170,6 +170,11 @@ bool ivr_run_flow(const struct ivr_run *r, unsigned n, const char **name, uint64
 /* Its time groups while IVR_ACT_TIME is asked, in their order; NULL beyond. */
 const char *ivr_run_time_group(const struct ivr_run *r, unsigned n);
 
+/* What leads on from the present node if this event does, in a word, for counting: the key (of a menu all its digits), "digits" (collected ones
+ * are told to nobody), "timeout", "played", "skipped", "failed", the status of http, the time group that is open or "closed"; "" for others. */
+#define IVR_LEFT_BY_MAX 64u
+void ivr_run_left_by(const struct ivr_run *r, const struct ivr_event *ev, char out[IVR_LEFT_BY_MAX]);
+
 /* Text form of the state, NUL-terminated, at most IVR_STATE_MAX bytes with the NUL: place, digits, secret variables. Log,
  * table and memory hold it for each call in a menu; it is as long as it must be: 40 bytes in a plain menu, at most 12 kB with
  * 3 kB of secrets that are all quotation marks, 4 flows deep. 0, ERR_NOMEM, or ERR_TOOBIG when `size` is too small.

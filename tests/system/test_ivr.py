@@ -91,7 +91,15 @@ class Flows(Takeover):
         self.assertEqual(live["dedicated_agent"], "1001")
         self.told(call)
         call.hangup()
-        self.assertEqual(self.record(caller, queue="service", flow="bill")["variables"], variables)
+        record = self.record(caller, queue="service", flow="bill")
+        self.assertEqual(record["variables"], variables)
+        # His way, over two nodes of the cluster, in each once; what he typed is in neither.
+        self.assertEqual([(s["node"], s["by"]) for s in record["menu"]],
+                         [("hours", "always"), ("identify/ask", "digits"), ("identify/pin", "digits"), ("vip", "played"), ("queue", "queue")])
+        stats = self.a.api("GET", "/v1/flows/bill/stats").json
+        self.assertEqual((stats["calls"], [(i["node"], i["entered"], i["ended"], i["left"]) for i in stats["items"]]),
+                         (1, [("hours", 1, 0, {"always": 1}), ("identify/ask", 1, 0, {"digits": 1}), ("identify/pin", 1, 0, {"digits": 1}),
+                              ("queue", 1, 0, {"queue": 1}), ("vip", 1, 0, {"played": 1})]))
         # Who calls now has the new version.
         self.caller(self.b).invite("10030").wait_ended()
         self.put("flows/identify", {"definition": IDENTIFY})

@@ -172,6 +172,72 @@ START_TEST(test_a_skill_given_twice)
 }
 END_TEST
 
+static int step(uint64_t call, const char *node, const char *left_by)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallMenu m = EV__CALL_MENU__INIT;
+    cmd.node = "n1";
+    cmd.body_case = EV__COMMAND__BODY_CALL_MENU;
+    cmd.call_menu = &m;
+    m.call_id = call;
+    m.flow = "menu";
+    m.node = (char *)(uintptr_t)node;
+    m.state = "x";
+    m.left_by = (char *)(uintptr_t)left_by;
+    ck_assert_uint_eq(core_feature_of(&cmd), left_by[0] ? 4 : 1);
+    f.now += 2 * US;
+    return fx_run(&f, &cmd);
+}
+
+static void path_is(const char *id, const char *expected)
+{
+    char text[2048] = "";
+    json_t *o = fx_view(&f, "cdr", id, NULL), *s;
+    size_t i;
+    json_array_foreach(json_object_get(o, "menu"), i, s)
+    {
+        size_t at = strlen(text);
+        snprintf(text + at, sizeof text - at, "%s+%lld %llds %s, ", json_string_value(json_object_get(s, "node")),
+                 (long long)json_integer_value(json_object_get(s, "after_ms")) / 1000,
+                 (long long)json_integer_value(json_object_get(s, "ms")) / 1000, json_string_value(json_object_get(s, "by")));
+    }
+    ck_assert_str_eq(text, expected);
+    json_decref(o);
+}
+
+START_TEST(test_the_way_through_the_menu)
+{
+    set_flow("one");
+    ck_assert_int_eq(fx_start(&f, 1, "13800", "10010", true), 0);
+    ck_assert_int_eq(step(1, "main", ""), 0);
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+    path_is("0000000000000001", ""); /* not before level 4 */
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    ck_assert_int_eq(fx_start(&f, 2, "13800", "10010", true), 0);
+    ck_assert_int_eq(step(2, "main", ""), 0);
+    ck_assert_int_eq(step(2, "main", "4"), 0); /* a digit more */
+    ck_assert_int_eq(step(2, "ask/pin", "42"), 0);
+    fx_reopen(&f);
+    ck_assert_int_eq(step(2, "to", "digits"), 0);
+    ck_assert_int_eq(fx_queue(&f, 2, "service"), 0);
+    f.now += 10 * US;
+    ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
+    path_is("0000000000000002", "main+0 4s 42, ask/pin+4 2s digits, to+6 0s queue, ");
+    ck_assert_int_eq(fx_start(&f, 3, "13800", "10010", true), 0);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(step(3, i % 2 ? "a" : "b", "1"), 0);
+    ck_assert_int_eq(fx_end(&f, 3, "caller"), 0);
+    json_t *o = fx_view(&f, "cdr", "0000000000000003", NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(o, "menu")), 64);
+    json_decref(o);
+    ck_assert_int_eq(fx_start(&f, 4, "13800", "10010", true), 0);
+    ck_assert_int_eq(step(4, "main", ""), 0);
+    f.now += 3 * US;
+    ck_assert_int_eq(fx_end(&f, 4, "caller"), 0);
+    path_is("0000000000000004", "main+0 3s end, ");
+}
+END_TEST
+
 START_TEST(test_levels_of_flows)
 {
     static const struct {
@@ -310,6 +376,7 @@ int main(void)
     tcase_add_test(t, test_a_call_keeps_its_version);
     tcase_add_test(t, test_variables_and_needs);
     tcase_add_test(t, test_a_skill_given_twice);
+    tcase_add_test(t, test_the_way_through_the_menu);
     tcase_add_test(t, test_what_a_draft_is_made_from);
     tcase_add_test(t, test_a_call_tries_the_draft);
     tcase_add_test(t, test_numbers_that_lead_to_drafts);

@@ -302,6 +302,41 @@ START_TEST(queues_with_needs)
 }
 END_TEST
 
+/* For counting: no digit of a collect node is told, nor is one of a menu lost. */
+START_TEST(what_leads_on)
+{
+    struct ivr_flow *f = flow_with("'a':{'type':'menu','keys':{'12':'c','3':'t'}},'c':{'type':'collect','variable':'pin','secret':true,"
+                                   "'max':2,'next':'t'},'t':{'type':'time','cases':[{'group':'office','next':'p'}],'else':'p'},"
+                                   "'p':{'type':'play','prompts':['x'],'next':'h'},'h':{'type':'http','url':'https://x','next':'g',"
+                                   "'on_error':'g'},'g':{'type':'queue','queue':'q','on_fail':'a'}");
+    static const struct {
+        struct ivr_event ev;
+        const char *word;
+    } steps[] = {
+        {{.type = IVR_EV_START}, ""},
+        {{.type = IVR_EV_KEY, .digit = '1'}, "1"},
+        {{.type = IVR_EV_KEY, .digit = '2'}, "12"},
+        {{.type = IVR_EV_KEY, .digit = '7'}, "digits"},
+        {{.type = IVR_EV_TIMER}, "digits"},
+        {{.type = IVR_EV_TIME, .choice = 0}, "office"},
+        {{.type = IVR_EV_PLAYED}, "played"},
+        {{.type = IVR_EV_HTTP, .status = 503}, "503"},
+        {{.type = IVR_EV_FAILED}, "failed"},
+        {{.type = IVR_EV_TIMER}, "timeout"},
+    };
+    struct ivr_run *r = run_of(f, "en");
+    struct ivr_action act[IVR_ACTIONS_MAX];
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        char word[IVR_LEFT_BY_MAX];
+        ivr_run_left_by(r, &steps[i].ev, word);
+        ck_assert_msg(strcmp(word, steps[i].word) == 0, "step %zu: %s", i, word);
+        (void)ivr_step(r, &steps[i].ev, act);
+    }
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+}
+END_TEST
+
 START_TEST(numbers_outside)
 {
     struct ivr_flow *f =
@@ -609,6 +644,7 @@ int main(void)
     tcase_add_test(t, requests);
     tcase_add_test(t, answers_that_are_none);
     tcase_add_test(t, queues_with_needs);
+    tcase_add_test(t, what_leads_on);
     tcase_add_test(t, numbers_outside);
     tcase_add_test(t, flows_call_flows);
     tcase_add_test(t, flows_that_are_not_there);
