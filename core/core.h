@@ -336,6 +336,9 @@ struct core_counts {
     uint64_t calls_total, commands_total, refused_total;
 };
 void core_get_counts(const struct core *c, struct core_counts *out);
+/* When this extension was last rung in vain, by the clock of apply: its CANCEL may still be on its way, and the phone
+ * say that it is busy. 0: not, or not since this process started (it is in no table). */
+uint64_t core_let_go_us(const struct core *c, const char *extension);
 /* Whether anybody waits in any queue for an agent. */
 bool core_callers_wait(const struct core *c);
 

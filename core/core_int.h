@@ -104,6 +104,7 @@ struct ext {
     struct agent *agent; /* logged in here */
     struct list_node bindings;
     unsigned n_bindings;
+    uint64_t let_go_us;  /* core_let_go_us */
     struct call **calls; /* live calls it takes part in, caller's or callee's side */
     unsigned n_calls, cap_calls;
 };

@@ -445,9 +445,15 @@ int core_offer_failed(struct core *c, const Ev__OfferFailed *m)
         ring_over(c, k);
     else if (k->st->phase == CORE_CALL_OFFERED)
         unready(c, k, i, causes[cause]);
+    const struct ext *e = core_ext_find(c, core_ring_extension(k, i));
+    uint64_t let_go_us = e ? e->let_go_us : 0;
+    char number[CORE_NAME_MAX];
+    (void)snprintf(number, sizeof number, "%s", core_ring_extension(k, i));
     if (core_ring_count(k) > 1 && !over)
         core_ring_drop(c, k, i);
     else
         withdraw_all(c, k, m->sip_status ? m->sip_status : statuses[cause], causes[cause]);
+    if (!over && core_ext_find(c, number))
+        core_ext_find(c, number)->let_go_us = let_go_us; /* he has refused: there is nothing to be called off */
     return 0;
 }

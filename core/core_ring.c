@@ -123,6 +123,19 @@ void core_ring_add(struct core *c, struct call *k, const char *agent, const char
     core_call_join(c, k, core_ext(c, extension));
 }
 
+/* He is not rung any more, and has not answered. */
+static void let_go(struct core *c, struct call *k, struct ext *e)
+{
+    e->let_go_us = c->now_us;
+    core_call_leave(c, k, e);
+}
+
+uint64_t core_let_go_us(const struct core *c, const char *extension)
+{
+    const struct ext *e = core_ext_find(c, extension);
+    return e ? e->let_go_us : 0;
+}
+
 void core_ring_drop(struct core *c, struct call *k, unsigned i)
 {
     Ev__CallState *s = k->st;
@@ -138,7 +151,7 @@ void core_ring_drop(struct core *c, struct call *k, unsigned i)
     }
     forget(s, i ? i - 1 : 0);
     core_call_touch(c, k);
-    core_call_leave(c, k, e);
+    let_go(c, k, e);
     c->joins = true;
 }
 
@@ -159,7 +172,7 @@ void core_ring_keep(struct core *c, struct call *k, unsigned i)
     k->callee = core_outside(k) ? NULL : core_ext_find(c, core_ring_extension(k, i));
     for (unsigned n = core_ring_count(k); n-- > 0;) {
         if (n != i)
-            core_call_leave(c, k, core_ext_find(c, core_ring_extension(k, n)));
+            let_go(c, k, core_ext_find(c, core_ring_extension(k, n)));
     }
     if (i > 0) { /* the first one's place is given up: he is one of those to be called off */
         Ev__Ring *r = s->rings[i - 1];
@@ -178,6 +191,8 @@ void core_ring_clear(struct core *c, struct call *k)
         core_ring_drop(c, k, (unsigned)k->st->n_rings);
     over(k);
     core_call_publish(k);
+    if (k->callee)
+        k->callee->let_go_us = c->now_us;
     core_call_set_callee(c, k, NULL);
 }
 

@@ -70,7 +70,9 @@ struct call_ring {
     bool again;          /* its INVITE may have been sent before, from the address that is ours now */
     bool answer_pending; /* OfferAnswered is in flight */
     bool over;           /* OfferFailed is in flight: kept so that it is not begun anew before that is committed */
-    int last_status;     /* final status of the latest attempt */
+    bool busy;       /* said so, though only an earlier ring may have kept it: is rung once more when busy_timer ends */
+    unsigned tries;  /* times that it has been rung once more */
+    int last_status; /* final status of the latest attempt */
 };
 
 enum call_shown {
@@ -107,7 +109,7 @@ struct call {
 
     uint64_t
         resumed_offer; /* up to this one: were there when this process carried the call on from itself, under the same epoch */
-    uv_timer_t *ring_timer;
+    uv_timer_t *ring_timer, *busy_timer;
     uv_timer_t *talk_timer; /* the longest that a call may talk */
 
     /* waiting in a queue (call_wait.c), and being told who answers */

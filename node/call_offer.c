@@ -6,7 +6,11 @@
  *
  *   offer committed -> INVITE -> 18x ----> 200 -> OfferAnswered committed -> ACK, caller answered, joined
  *                         |        |--ring time over: CANCEL -> OfferFailed(no answer)
- *                         '--refused: next contact, or OfferFailed(cause)                                            */
+ *                         '--refused: next contact, or OfferFailed(cause)
+ *
+ * Who has lost a ring to another phone is free by that commit, and may be rung for the next caller before the CANCEL of the first
+ * ring has reached his phone, by another node perhaps. A phone with one line says 486 to that. That it is busy is believed only when it
+ * still says so a while after it was let go of (call_ring_once_more). */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +21,11 @@
 #define CALL_TARGETS_MAX 8u /* contacts of an extension that are tried */
 
 #define CALL_LOSERS_US 32000000u /* so long (64 * T1) a phone is called off anew */
+#define CALL_LET_GO_US 2000000u  /* so long (4 * T1) a phone may not know yet that its former ring is over */
+#define CALL_BUSY_MS 400u        /* between two tries meanwhile */
+#define CALL_TRIES_MAX 5u        /* below 8, call_offer_params */
 #define CALL_ELSEWHERE 200       /* RFC 3326: another phone has answered; it shows no missed call */
+#define CALL_ELSEWHERE_TEXT "Call completed elsewhere"
 
 /* ---- who is rung */
 
@@ -36,7 +44,8 @@ static void call_ring_drop(struct call_ring *r, int reason_status, const char *r
     free(r->targets);
     r->targets = NULL;
     r->n_targets = r->attempt = 0;
-    r->answer_pending = r->over = false;
+    r->answer_pending = r->over = r->busy = false;
+    r->tries = 0;
     call_leg_close(&r->leg, reason_status, reason);
     call_leg_drop_sdp(&r->leg);
     call_bye_done(&r->leg, true);
@@ -59,6 +68,7 @@ static void call_rings_drop(struct call *k, const struct call_ring *but, int rea
 void call_offer_drop(struct call *k, int reason_status, const char *reason)
 {
     call_timer_stop(&k->ring_timer);
+    call_timer_stop(&k->busy_timer);
     call_rings_drop(k, NULL, reason_status, reason);
 }
 
@@ -198,6 +208,7 @@ static void call_offer_fail(struct call *k, uint64_t offer_id, int sip_status)
 static void call_ring_quiet(struct call_ring *r)
 {
     r->over = true;
+    r->busy = false;
     r->attempt = r->n_targets;
     call_leg_close(&r->leg, 0, NULL);
     call_leg_drop_sdp(&r->leg);
@@ -268,8 +279,8 @@ struct call_offer_room {
 };
 
 /* The INVITE of one attempt. Everything that the phone tells one from another by follows from committed state. */
-static int call_offer_params(struct call_ring *r, const struct core_call *s, unsigned attempt, uint32_t epoch,
-                             struct call_offer_room *room, struct sip_out_params *out)
+static int call_offer_params(struct call_ring *r, const struct core_call *s, unsigned attempt, unsigned tries,
+                             uint32_t epoch, struct call_offer_room *room, struct sip_out_params *out)
 {
     struct ident_dialog *ids = &room->ids;
     struct call *k = r->leg.call;
@@ -283,7 +294,7 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
     bool first = s->we_call && !s->n_legs; /* he is shown whom he will be joined with */
     const char *caller = outside ? s->out_caller : first ? s->called : s->caller;
     const char *name = outside ? "" : first ? call_first_shown(s, room->display) : s->caller_name;
-    ident_dialog(key, k->id, r->offer_id, target->id | epoch << 8, ids);
+    ident_dialog(key, k->id, r->offer_id, target->id | epoch << 8 | tries << 29, ids);
     *out = (struct sip_out_params){
         .target = target->uri,
         .flow = target->flow[0] ? target->flow : NULL,
@@ -317,7 +328,7 @@ static int call_offer_invite(struct call_ring *r, const struct core_call *s, con
     if (rc == 0)
         rc = call_leg_make_offer(&r->leg, call_offer_codec(k), SDP_SENDRECV);
     if (rc == 0)
-        rc = call_offer_params(r, s, r->attempt, o->epoch, &room, &p);
+        rc = call_offer_params(r, s, r->attempt, r->tries, o->epoch, &room, &p);
     if (rc)
         return rc;
     p.local_ip = local_ip;
@@ -329,31 +340,41 @@ static int call_offer_invite(struct call_ring *r, const struct core_call *s, con
     return rc;
 }
 
+/* Whether the phone may have been busy with an earlier ring when this one began. */
+static bool call_was_let_go(const struct call_ring *r, const struct core_offer *o)
+{
+    uint64_t at = core_let_go_us(call_node(r->leg.call)->core, r->extension);
+    return at && at + CALL_LET_GO_US > o->since_us;
+}
+
 /* A former owner whose address did not come along may have left phones ringing: they are called off, then rung anew. */
 static void call_offer_cancel_from(struct call_ring *r, const struct core_call *s, const struct core_offer *o,
-                                   const char *local_address)
+                                   const char *local_address, bool elsewhere)
 {
+    unsigned tries = call_was_let_go(r, o) ? CALL_TRIES_MAX + 1 : 1;
     for (uint32_t epoch = o->former_epoch; epoch < o->epoch; epoch++) {
-        for (unsigned i = 0; i < r->n_targets; i++) {
+        for (unsigned i = 0; i < r->n_targets * tries; i++) {
             struct call_offer_room room;
             struct sip_out_params p;
-            if (call_offer_params(r, s, i, epoch, &room, &p) == 0)
-                sip_cancel_former(call_node(r->leg.call)->ua, &p, local_address);
+            if (call_offer_params(r, s, i / tries, i % tries, epoch, &room, &p) == 0)
+                sip_cancel_former(call_node(r->leg.call)->ua, &p, local_address, elsewhere ? CALL_ELSEWHERE : 0,
+                                  CALL_ELSEWHERE_TEXT);
         }
     }
 }
 
 /* They were rung from the address that the caller's leg stands on; without one, from one of its owner's. */
-static void call_offer_cancel_former(struct call_ring *r, const struct core_call *s, const struct core_offer *o)
+static void call_offer_cancel_former(struct call_ring *r, const struct core_call *s, const struct core_offer *o,
+                                     bool elsewhere)
 {
     const Ev__Dialog *d = s->n_legs ? s->legs[0].dialog : NULL;
     if (!o->former_epoch)
         return;
     if (d && d->local_address[0])
-        call_offer_cancel_from(r, s, o, d->local_address);
+        call_offer_cancel_from(r, s, o, d->local_address, elsewhere);
     const struct core_node *former = s->n_legs ? NULL : core_node(call_node(r->leg.call)->core, s->former_owner);
     for (size_t i = 0; former && i < former->n_sip; i++)
-        call_offer_cancel_from(r, s, o, former->sip[i]);
+        call_offer_cancel_from(r, s, o, former->sip[i], elsewhere);
 }
 
 /* Rings the next contact that can be rung at all; with none left the offer has failed. */
@@ -433,7 +454,7 @@ static void call_offer_begin(struct call *k, const struct core_call *s, const st
      * retransmission. */
     r->again = k->adopted && (o->epoch < s->epoch || o->id <= k->resumed_offer);
     if (k->adopted)
-        call_offer_cancel_former(r, s, o);
+        call_offer_cancel_former(r, s, o, false);
     call_offer_ring_next(r);
 }
 
@@ -445,8 +466,10 @@ static void call_rings_follow(struct call *k, const struct core_call *s)
         if (!call_ring_offer(s, r->offer_id))
             call_ring_drop(r, 0, NULL);
     }
-    if (list_empty(&k->rings))
+    if (list_empty(&k->rings)) {
         call_timer_stop(&k->ring_timer);
+        call_timer_stop(&k->busy_timer);
+    }
     for (unsigned i = 0; i < s->n_offers && !k->ending; i++) {
         struct call_ring *r = call_ring_of(k, s->offers[i].id);
         if (r)
@@ -515,7 +538,7 @@ static void call_cancel_losers(struct call *k, const struct core_call *s)
             o.former_epoch = o.epoch;
         o.epoch++;
         call_offer_find(&r);
-        call_offer_cancel_former(&r, s, &o);
+        call_offer_cancel_former(&r, s, &o, true);
         free(r.targets);
     }
 }
@@ -539,7 +562,8 @@ static void call_talk_begin(struct call *k, const struct core_call *s)
     if (winner)
         k->b = &winner->leg;
     call_timer_stop(&k->ring_timer);
-    call_rings_drop(k, winner, CALL_ELSEWHERE, "Call completed elsewhere");
+    call_timer_stop(&k->busy_timer);
+    call_rings_drop(k, winner, CALL_ELSEWHERE, CALL_ELSEWHERE_TEXT);
     call_cancel_losers(k, s);
     if (!k->b->sip) {
         call_end(k, call_callee_is(k), "normal", 0);
@@ -666,6 +690,36 @@ static bool call_flow_failed(int status)
     return status == 408 || status == 430 || (status >= 502 && status <= 504);
 }
 
+static void call_busy_over(struct call *k)
+{
+    list_foreach_safe(it, &k->rings) {
+        struct call_ring *r = list_entry(it, struct call_ring, link);
+        if (!r->busy || r->over)
+            continue;
+        r->busy = false;
+        r->tries++;
+        call_offer_ring_from(r, r->attempt);
+    }
+}
+
+/* A busy phone that was let go of a moment ago. After a takeover with the address its former owner may have rung it so often already: it
+ * says 486 to what it takes for a retransmission, and 18x to the one that it rings by. */
+static bool call_ring_once_more(struct call_ring *r, int status)
+{
+    struct call *k = r->leg.call;
+    const struct core_offer *o = call_ring_offer(call_state(k), r->offer_id);
+    if (call_offer_cause(status) != EV__OFFER_FAILED__CAUSE__BUSY || !o || k->ending || r->over ||
+        r->tries >= CALL_TRIES_MAX || !call_was_let_go(r, o))
+        return false;
+    uint64_t at = core_let_go_us(call_node(k)->core, r->extension);
+    if (!r->again && node_time_us(call_node(k)) > at + CALL_LET_GO_US)
+        return false;
+    r->busy = true;
+    if (!k->busy_timer)
+        call_timer_set(k, &k->busy_timer, CALL_BUSY_MS, call_busy_over);
+    return true;
+}
+
 static void call_callee_failed(struct call_ring *r, const struct sip_event *ev)
 {
     struct call *k = r->leg.call;
@@ -675,6 +729,8 @@ static void call_callee_failed(struct call_ring *r, const struct sip_event *ev)
         return;
     }
     log_info("call", "%s: %s answers %d %s", k->text_id, r->targets[r->attempt].uri, ev->status, ev->phrase);
+    if (call_ring_once_more(r, ev->status))
+        return;
     unsigned phone = r->targets[r->attempt].phone, next = r->attempt + 1;
     while (!call_flow_failed(ev->status) && next < r->n_targets && r->targets[next].phone == phone)
         next++;

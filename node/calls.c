@@ -183,6 +183,7 @@ static void call_leave_table(struct call *k)
 {
     k->gone = k->ending = true; /* whoever is in the middle of something sees it */
     call_timer_stop(&k->ring_timer);
+    call_timer_stop(&k->busy_timer);
     call_timer_stop(&k->talk_timer);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->wait_timer);
@@ -311,6 +312,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
              s && s->queue && s->queue[0] ? " in queue " : "", s && s->queue ? s->queue : "", by, cause);
     call_gather_quality(k);
     call_timer_stop(&k->ring_timer);
+    call_timer_stop(&k->busy_timer);
     call_timer_stop(&k->talk_timer);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->wait_timer);

@@ -298,8 +298,10 @@ ERR_CHECKED int sip_leg_restore(struct sip_ua *ua, const struct sip_restore_para
  * in that time (or its INVITE sent `again`), what was in progress goes on. */
 void sip_leg_forget(struct sip_leg *leg);
 /* CANCEL for an INVITE that a former owner sent and nobody here has a transaction of: made from its params (branch, CSeq, tags,
- * target) and the "ip:port" that stood in its Via. Once, over the present address; what it answers is of no interest. */
-void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address);
+ * target) and the "ip:port" that stood in its Via; with a Reason as sip_leg_release. Once, over the present address; what it answers is
+ * of no interest. */
+void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address, int reason_status,
+                       const char *reason_text);
 
 /* ---- the end of a dialog that is told only once it is in the state */
 struct sip_bye;

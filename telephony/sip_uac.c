@@ -503,7 +503,8 @@ int sip_leg_invite(struct sip_ua *ua, const struct sip_out_params *p, struct sip
     return 0;
 }
 
-void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address)
+void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address, int reason_status,
+                       const char *reason_text)
 {
     char hop[SIP_FLOW_SIZE + 24], cseq[32], via[SIP_FLOW_SIZE + 16], ip[SIP_HOST_SIZE];
     int family;
@@ -523,19 +524,21 @@ void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const 
     snprintf(cseq, sizeof cseq, "%u CANCEL", p->cseq);
     char *line = sip_format("SIP/2.0/%s %s;rport;branch=%s", leg->transport == SIP_UDP ? "UDP" : "TCP", via_address,
                             leg->branch);
+    char *reason = sip_reason_value(reason_status, reason_text);
     nta_leg_t *base = NULL;
     if (line && sip_flow_uri(leg->flow, hop, sizeof hop) == 0)
         base = nta_leg_tcreate(leg->port->agent, NULL, NULL, SIPTAG_CALL_ID_STR(leg->call_id),
                                SIPTAG_FROM_STR(leg->local_addr), SIPTAG_TO_STR(leg->remote_addr), TAG_END());
     if (base) {
         sip_gate_unmute(leg->ua, leg->branch);
-        (void)nta_outgoing_tcreate(base, NULL, NULL, URL_STRING_MAKE(hop), SIP_METHOD_CANCEL,
-                                   URL_STRING_MAKE(leg->target), NTATAG_STATELESS(1), NTATAG_USER_VIA(1),
-                                   NTATAG_BRANCH_KEY(leg->branch), SIPTAG_VIA_STR(line), SIPTAG_CSEQ_STR(cseq),
-                                   TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)),
-                                   SIPTAG_USER_AGENT_STR(ua->product), TAG_END());
+        (void)nta_outgoing_tcreate(
+            base, NULL, NULL, URL_STRING_MAKE(hop), SIP_METHOD_CANCEL, URL_STRING_MAKE(leg->target),
+            NTATAG_STATELESS(1), NTATAG_USER_VIA(1), NTATAG_BRANCH_KEY(leg->branch), SIPTAG_VIA_STR(line),
+            SIPTAG_CSEQ_STR(cseq), TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)),
+            TAG_IF(reason, SIPTAG_REASON_STR(reason)), SIPTAG_USER_AGENT_STR(ua->product), TAG_END());
         nta_leg_destroy(base);
     }
+    free(reason);
     free(line);
     sip_leg_drop(leg);
 }

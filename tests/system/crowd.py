@@ -3,7 +3,7 @@ what it does when it rings is set for each number beforehand, and may be changed
 
     crowd = Crowd(cluster.network.client())
     cluster.must("extension", "set", "8001", "--contact", crowd.contact("8001"))
-    crowd.on("8001", "answer", talk=0.5)      # or "ring", "ignore", a status such as 486
+    crowd.on("8001", "answer", talk=0.5)      # or "ring", "ignore", a status such as 486, or a list of such
     d = crowd.invite("10003", node.ip, "42550001"); d.wait_answered(); d.bye()
 """
 import heapq
@@ -301,6 +301,8 @@ class Crowd:
         self.incoming.append(p)
         p.history.append("INVITE")
         what, p.talk = self.conduct.get(number, (404, None))
+        if isinstance(what, list):  # one after another, the last one for ever
+            what = what.pop(0) if len(what) > 1 else what[0]
         if what == "ring":
             self._reply(m, source, 180, p)
         elif what == "answer":

@@ -130,6 +130,28 @@ class RingAll(QueueCase):
             c.hangup()
             self.record(c)
 
+    def test_free_before_his_telephone_knows(self):
+        """Who lost is given the next caller at once; his telephone, rung by another node, has yet to hear that the first ring is over."""
+        self.idle("1001", ["ring", 486, 486, "ring", 486])
+        self.idle("1002", "ring")
+        first = self.dial(node=0).wait_answered()
+        self.ringing(first, "1001", "1002")
+        second = self.waiting("10013", node=1)
+        self.rung("1002").answer()
+        leg = self.rung("1001", 4)
+        self.assertEqual((leg.caller, leg.ended), (second.number, False))
+        self.ringing(second, "1001")
+        second.hangup()
+        leg.wait_ended()
+        self.assertEqual(self.record(second)["offers"], 1)
+        # one who is busy in truth
+        third = self.dial(node=2).wait_answered()
+        self.wait_agent("1001", "not_ready", "busy")
+        self.wait_phase(third, "waiting")
+        for p in (first, third):
+            p.hangup()
+            self.record(p)
+
     def test_no_more_than_ring_max(self):
         self.queue(ring_max=2)
         for a in ("1001", "1002", "1003"):

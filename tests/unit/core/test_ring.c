@@ -241,6 +241,29 @@ START_TEST(test_unreachable_are_passed_over)
 }
 END_TEST
 
+/* So that a phone that has yet to hear of it may say that it is busy. */
+START_TEST(test_when_one_was_let_go_of)
+{
+    log_in(3);
+    ck_assert_uint_eq(core_let_go_us(f.c, "8001"), 0);
+    ck_assert_uint_eq(core_let_go_us(f.c, "8099"), 0);
+    ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10003", true), 0);
+    f.now += 3 * US;
+    ck_assert_int_eq(fx_fail(&f, 1, offer_of(1, "1003"), EV__OFFER_FAILED__CAUSE__BUSY), 0);
+    ck_assert_int_eq(fx_answer(&f, 1, offer_of(1, "1002")), 0);
+    ck_assert_uint_eq(core_let_go_us(f.c, "8001"), f.c->now_us); /* has lost */
+    ck_assert_uint_eq(core_let_go_us(f.c, "8002"), 0);           /* has answered */
+    ck_assert_uint_eq(core_let_go_us(f.c, "8003"), 0);           /* has refused */
+    ck_assert_int_eq(fx_ready(&f, "1003"), 0);
+    ck_assert_int_eq(fx_start(&f, 2, "13800138000", "10003", true), 0);
+    ck_assert_str_eq(rung(2), "1001 1003");
+    f.now += 3 * US;
+    ck_assert_int_eq(fx_end(&f, 2, "caller"), 0); /* the caller is gone */
+    ck_assert_uint_eq(core_let_go_us(f.c, "8001"), f.c->now_us);
+    ck_assert_uint_eq(core_let_go_us(f.c, "8003"), f.c->now_us);
+}
+END_TEST
+
 START_TEST(test_each_is_called_off_after_a_takeover)
 {
     log_in(3);
@@ -327,6 +350,7 @@ int main(void)
     tcase_add_test(t, test_no_more_than_ring_max);
     tcase_add_test(t, test_who_waits_goes_before_who_rings);
     tcase_add_test(t, test_unreachable_are_passed_over);
+    tcase_add_test(t, test_when_one_was_let_go_of);
     tcase_add_test(t, test_each_is_called_off_after_a_takeover);
     tcase_add_test(t, test_what_is_seen_of_it);
     tcase_add_test(t, test_level_that_it_takes);

@@ -457,13 +457,14 @@ START_TEST(cancel_of_the_former)
     sip_ua_drop_listen(r.a->ua, "127.0.0.1");
     snprintf(at, sizeof at, "127.0.0.1:%u", r.a->port);
     peer_turn_to(r.p, "127.0.0.2", r.b->port);
-    sip_cancel_former(r.b->ua, &params, "no address"); /* nothing, and no harm */
-    sip_cancel_former(r.b->ua, &params, NULL);
-    sip_cancel_former(r.b->ua, &params, at);
+    sip_cancel_former(r.b->ua, &params, "no address", 0, NULL); /* nothing, and no harm */
+    sip_cancel_former(r.b->ua, &params, NULL, 0, NULL);
+    sip_cancel_former(r.b->ua, &params, at, 200, "Call completed elsewhere");
     peer_expect(r.p, "CANCEL sip:1001@127.0.0.1");
     ck_assert_str_eq(peer_header(r.p, "Via"), via);
     ck_assert_str_eq(peer_header(r.p, "From"), from);
     ck_assert_str_eq(peer_header(r.p, "CSeq"), "100 CANCEL");
+    ck_assert_str_eq(peer_header(r.p, "Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
     peer_reply(r.p, 200, "callee", "", NULL);
     memcpy(r.p->msg, first, sizeof first);
     peer_reply(r.p, 487, "callee", "", NULL);
