@@ -110,5 +110,12 @@ void call_http_ask(struct call *k)
         call_menu_tell(k, &(struct ivr_event){.type = IVR_EV_HTTP});
         return;
     }
-    call_timer_set(k, &k->http_timer, CALL_HTTP_MUSIC_MS, http_music);
+    /* By when he came to the node, whoever owned him then: a new owner goes on with the music at once. */
+    const struct core_call *s = call_state(k);
+    uint64_t now = node_time_us(call_node(k)), since = s && s->menu_moved_us ? s->menu_moved_us : now;
+    uint64_t waits_ms = now > since ? (now - since) / 1000u : 0;
+    if (waits_ms >= CALL_HTTP_MUSIC_MS)
+        http_music(k);
+    else
+        call_timer_set(k, &k->http_timer, CALL_HTTP_MUSIC_MS - waits_ms, http_music);
 }

@@ -5,8 +5,12 @@ import re
 
 import rtp_numbers
 from capture import tag_of
+from service import EVERY_S, FIRST_S
 
 TICK = 0.020
+RING_ALL = ("ring all", "crossing")
+ANNOUNCED_APART_S = 1.0   # of silence between two announcements, at least
+ANNOUNCED_LATE_S = 2.0
 SILENT_S = 5.0      # that long without sound: the call is lost
 HEARD_S = 0.25      # before a call ends both must be heard
 OVERLAP_S = 0.05    # two INVITEs for one call or one agent at once for longer than this are two offers
@@ -27,7 +31,8 @@ class Verdict:
         self.noise = 0.0                                  # the largest hole in what the telephones sent themselves
         self.off = 0.0                                    # how far time stamps were off the clock after a hole, at most
         self.doubles, self.senders, self.sources, self.stuck, self.records, self.commands, self.order = [], [], [], [], [], [], []
-        self.legs = self.heard = self.moved = self.answered_new = 0
+        self.legs = self.heard = self.moved = self.answered_new = self.announced = 0
+        self.rows = {}                                    # caller: records
         self.accepted = None                              # seconds from the fault to the first new call at each other node, the slowest
         self.missed = 0
         self.faults = []
@@ -76,6 +81,7 @@ class Judge:
         if self.mac:
             self.owners()
         self.offers()
+        self.winners()
         self.new_calls()
         self.places()
         return self.v
@@ -138,6 +144,8 @@ class Judge:
                 end = min(self.t1, c.ending or self.t1, d.over or self.t1)
                 if c.state == "re-INVITE" and d is c.dialog:
                     continue  # put the other side on hold: nothing is said to him
+                if c.state in ("announced", "key"):
+                    continue  # silence between announcements
                 if sum(self.t0 - 1 <= t < self.t0 for t in times) < 40 or end - self.t0 < 0.5:
                     continue  # was not hearing anything
                 gap = hole(times, self.t0 - 0.1, end)
@@ -152,7 +160,8 @@ class Judge:
                     if again >= SILENT_S:
                         self.lost(c, "hears nothing for %.1f s while the node comes back" % again)
             # Those who talk after all must be heard.
-            if c.state in ("ringing", "dialling", "answering", "held by caller", "held by agent", "re-INVITE", "not ACKed") and not c.wrong and c.ending:
+            if c.state in ("ringing", "dialling", "answering", "held by caller", "held by agent", "re-INVITE", "not ACKed", "ring all", "crossing", "preferred",
+                           "overflow", "outside", "outside rings") and not c.wrong and c.ending:
                 for d in self.legs(c):
                     n = sum(c.ending - HEARD_S <= p.t <= c.ending for p in self.came.get(d.media, ()))
                     if n < 5:
@@ -200,8 +209,46 @@ class Judge:
 
     # -- offers
 
+    def winners(self):
+        """Of those who were rung at once one at most hears the caller."""
+        for c in self.load.calls:
+            if c.state not in RING_ALL:
+                continue
+            heard = []
+            for d in c.special.legs(c):
+                times = [p.t for p in self.came.get(d.media, ())]
+                if len(times) >= 5:
+                    heard.append((times[0], times[-1], d.phone.number))
+            heard.sort()
+            for (_, a1, first), (b0, _, second) in zip(heard, heard[1:]):
+                if b0 < a1:
+                    self.v.doubles.append("%r: %s and %s hear the caller at once" % (c, first, second))
+
+    def announcements(self, rows):
+        """Whoever is told his place in silence: each announcement begins in its turn by the wait clock, and there are no others. Left out are those
+        whose time is near a change of owner, which are said late or go on in the middle."""
+        for c in self.load.calls:
+            if c.state != "announced" or len(rows.get(c.number, ())) != 1:
+                continue
+            times, began = [p.t for p in self.came.get(c.dialog.media, ())], []
+            for last, t in zip([0.0] + times, times):
+                if t - last > ANNOUNCED_APART_S:
+                    began.append(t)
+            since, end = seconds(rows[c.number][0]["queued_at"]), c.ending or self.t2
+            due = [since + FIRST_S + i * EVERY_S for i in range(40)]
+            for start, stop in ((self.t0 + 2.5, self.t1 - 0.5), (self.t1 + 3, self.t2)):
+                here = [t for t in due if start < t < min(stop, end) - ANNOUNCED_LATE_S]
+                self.v.announced += len(here)
+                for t in here:
+                    if not any(-0.3 < b - t < ANNOUNCED_LATE_S for b in began):
+                        self.lost(c, "no announcement %.1f s after the fault, when it was due: they began at %s" % (t - self.t0, [round(b - self.t0, 1) for b in began]))
+                for b in began:
+                    if start + ANNOUNCED_LATE_S < b < min(stop, end) and not any(-0.3 < b - t < ANNOUNCED_LATE_S for t in due):
+                        self.lost(c, "an announcement %.1f s after the fault, when none was due" % (b - self.t0))
+
     def offers(self):
         spans = []  # (from, to, caller, phone)
+        many = {c.number for c in self.load.calls if c.state in RING_ALL}
         for messages in list(self.by_call.values()):
             if not messages:
                 continue
@@ -211,13 +258,17 @@ class Judge:
             caller = re.search(r"sips?:([^@;>]+)@", first.m.get("from"))
             over = next((s.t for s in messages if s.m.method in ("BYE", "CANCEL") or (s.m.status >= 300 and s.m.cseq[1] == "INVITE" and s.m.cseq[0] == first.m.cseq[0])),
                         float("inf"))
-            spans.append((first.t, over, caller.group(1) if caller else "", first.dst[0]))
+            called = re.search(r"sips?:([^@;>]+)@", first.m.first)
+            spans.append((first.t, over, caller.group(1) if caller else "", called.group(1) if called else first.dst[0]))
         spans.sort()
         for i, (a0, a1, caller, phone) in enumerate(spans):
             for b0, b1, other, at in spans[i + 1:]:
                 if b0 + OVERLAP_S >= a1:
                     continue
-                if caller == other and caller:
+                if caller == other and caller in many:
+                    if phone == at:
+                        self.v.doubles.append("caller %s is offered to %s twice at once, %.3f s after the fault" % (caller, phone, b0 - self.t0))
+                elif caller == other and caller:
                     self.v.doubles.append("caller %s is offered to %s and %s at once, %.3f s after the fault" % (caller, phone, at, b0 - self.t0))
                 elif phone == at:
                     self.v.doubles.append("%s is offered %s and %s at once, %.3f s after the fault" % (phone, caller, other, b0 - self.t0))
@@ -271,6 +322,7 @@ def reconcile(v, load, nodes, by_call, moves, skew):
     for r in lists[0]:
         rows[r["caller"]].append(r)
     mine = {number: rows.pop(number, []) for number in wanted}
+    v.rows = mine
     for number, c in wanted.items():
         if len(mine[number]) != 1:
             v.records.append("%r has %d records" % (c, len(mine[number])))
@@ -304,6 +356,9 @@ def reconcile(v, load, nodes, by_call, moves, skew):
                 allowed = [load.acked.get(number)] + [u.reason for u in load.unsure if u.agent == number]
                 if number in load.acked and a["reason"] not in allowed:
                     v.commands.append("%s: agent %s has reason %r, acknowledged was %r" % (n.name, number, a["reason"], allowed))
+            elif number in load.resting:
+                if (a["state"], a["activity"]) != ("not_ready", load.resting[number]) or a["call_id"]:
+                    v.stuck.append("%s: agent %s is %s (%s), not in %s" % (n.name, number, a["state"], a["activity"], load.resting[number]))
             elif a["state"] != "idle" or a["call_id"]:
                 v.stuck.append("%s: agent %s is %s with call %s" % (n.name, number, a["state"], a["call_id"]))
         left = n.api("GET", "/v1/calls?limit=1000").json["items"]

@@ -8,10 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from everline import SIP, elapse, until, wait_for
 from judge import HEARD_S
+from service import SITUATIONS
 from strangers import Baresips, Sipps, Stranger
 
 Unsure = collections.namedtuple("Unsure", "agent reason node")  # a command whose answer did not come: it may be done, now or later
 
+LAST_S = 2.0   # before the fault
+SHARED = 8     # addresses of telephones in each network: the kernel keeps 512 neighbours for all namespaces together before it throws some out
 WAYS = {"address": (1, "udp"), "reinvite": (2, "udp"), "tcp": (3, "tcp")}   # network, transport
 # state: calls at the node that is struck, by way
 FULL = {
@@ -31,6 +34,7 @@ class Call:
         self.agent = None        # dialog at the agent's or the extension's telephone
         self.struck = False
         self.ending = None       # from then on it may end
+        self.special = None      # Situation that knows what becomes of it
         self.wrong = []          # what it was lost by
 
     @property
@@ -52,6 +56,7 @@ class Load:
     def __init__(self, cluster, exchange, seed, victim, struck, elsewhere, homes):
         self.cluster, self.ex, self.random, self.victim = cluster, exchange, random.Random(seed), victim
         self.struck, self.elsewhere, self.homes = struck, elsewhere, homes
+        self.addresses = {way: itertools.cycle([cluster.network.client(net) for _ in range(SHARED)]) for way, (net, _) in WAYS.items()}
         self.calls, self.numbers = [], itertools.count(4255000001)
         self.agents = {}         # number: (Phone, queue)
         self.extensions = {}     # number: Phone, dialled directly
@@ -60,6 +65,8 @@ class Load:
         self.order = []          # callers in the order in which they began to wait
         self.pool = ThreadPoolExecutor(4)
         self.strangers, self.patient = [], set()
+        self.rank, self.resting = {}, {}   # caller who goes before others: place; agent: the state he has put himself in
+        self.situations = [s(self) for s in SITUATIONS]
 
     # -- configuration
 
@@ -73,7 +80,7 @@ class Load:
                 for way, n in ways.items():
                     if kind:
                         need[kind, way] = need.get((kind, way), 0) + n
-        doc = {"extensions": [], "agents": [], "queues": [], "access_numbers": [
+        doc = {"trunks": [], "extensions": [], "agents": [], "queues": [], "access_numbers": [
             {"number": "10000", "flow": "chaos"}, {"number": "10001", "app": "echo"}, {"number": "10002", "app": "tone"}, {"number": "10003", "queue": "wait"}],
             "flows": [{"name": "chaos", "languages": ["en"], "start": "main", "nodes": {
                 "main": {"type": "menu", "prompts": ["main_menu"] * 12, "timeout_s": 60, "digit_timeout_s": 60, "keys": {"12": "bye", "3": "wait"}, "retries": 0},
@@ -82,7 +89,7 @@ class Load:
 
         def agent(way, queue, conduct):
             n = str(next(number))
-            phone = self.ex.phone(net.client(WAYS[way][0]), "8" + n[1:], WAYS[way][1])
+            phone = self.ex.phone(self.address(way), "8" + n[1:], WAYS[way][1])
             phone.conduct = conduct
             doc["extensions"].append({"number": phone.number, "contact": phone.uri})
             doc["agents"].append({"number": n, "name": "Agent " + n, "extension": phone.number, "type": "agent"})
@@ -94,30 +101,40 @@ class Load:
         for (kind, way), n in sorted(need.items()):
             if kind == "ext":
                 for i in range(n):
-                    phone = self.ex.phone(net.client(WAYS[way][0]), str(9001 + len(self.extensions)), WAYS[way][1])
+                    phone = self.ex.phone(self.address(way), str(9001 + len(self.extensions)), WAYS[way][1])
                     doc["extensions"].append({"number": phone.number, "contact": phone.uri})
                     doc["access_numbers"].append({"number": "2" + phone.number, "extension": phone.number})
                     self.extensions[phone.number] = phone
                 continue
-            queue = {"name": "%s-%s" % (kind, way), "strategy": "longest_idle", "ring_time_s": 120, "wrap_up_s": 0, "members": []}
+            queue = {"name": "%s-%s" % (kind, way), "strategy": "longest_idle", "ring_time_s": 120, "wrap_up_s": 2 if kind == "talk" else 0, "members": []}
             doc["queues"].append(queue)
             doc["access_numbers"].append({"number": self.queue_number(kind, way), "queue": queue["name"]})
             for _ in range(n):
                 agent(way, queue, "answer" if kind == "talk" else "ring")
+        for s in self.situations:
+            s.configure(doc, agent)
         wait_queue = {"name": "wait", "strategy": "longest_idle", "ring_time_s": 120, "wrap_up_s": 0, "members": []}
         self.servers = [agent("address", wait_queue, "answer") for _ in range(2)]
         doc["queues"].append(wait_queue)
+        doc["access_numbers"] += [{"number": "10013", "queue": "wait", "vip": True}, {"number": "10014", "queue": "wait", "priority": 5}]
         # These take no calls: commands about them are given throughout, and must be there in the end.
         self.clerks = [agent("address", None, "ring") for _ in range(6)]
         for n in self.clerks:
             self.agents[n] = (None, "")
-        doc["trunks"] = [{"name": way, "sources": net.ranges(no), "takeover": "reinvite" if way == "reinvite" else "address"} for way, (no, _) in WAYS.items()]
+        doc["trunks"] += [{"name": way, "sources": net.ranges(no), "takeover": "reinvite" if way == "reinvite" else "address"} for way, (no, _) in WAYS.items()]
         doc["networks"] = [{"name": way, "ranges": net.ranges(no), "takeover": "reinvite" if way == "reinvite" else "address"} for way, (no, _) in WAYS.items()]
         self.cluster.apply(doc)
 
     @staticmethod
     def queue_number(kind, way):
         return "1%d%d00" % (1 if kind == "talk" else 2, WAYS[way][0])
+
+    def address(self, way):
+        return next(self.addresses[way])
+
+    @staticmethod
+    def transport(way):
+        return WAYS[way][1]
 
     def server(self, node, way):
         n = self.cluster[node]
@@ -133,6 +150,13 @@ class Load:
 
     # -- before
 
+    def call(self, state, way, home, number, **options):
+        phone = self.ex.phone(self.address(way), str(next(self.numbers)), self.transport(way))
+        c = Call(state, way, home, phone, phone.invite(number, self.server(home, way), state, **options))
+        c.struck = home in self.homes
+        self.calls.append(c)
+        return c
+
     def begin(self):
         """All calls of the plan, each in its state but for those that get there in the instant of the fault."""
         self.log_in([a for a in self.agents if a not in self.servers and a not in self.clerks])
@@ -146,27 +170,32 @@ class Load:
         self.random.shuffle(todo)
         extensions = iter(sorted(self.extensions))
         for state, way, home in todo:
-            net, transport = WAYS[way]
-            phone = self.ex.phone(self.cluster.network.client(net), str(next(self.numbers)), transport)
             kind = "talk" if state in AT_AGENT else "ring"
             to = {"waiting": "10003", "menu": "10000", "half a choice": "10000", "echo": "10001", "tone": "10002", "not ACKed": "10002"}.get(state)
             if state == "dialling":
                 to = "2" + next(extensions)
-            d = phone.invite(to or self.queue_number(kind, way), self.server(home, way), state, withhold=state == "not ACKed")
-            c = Call(state, way, home, phone, d)
-            c.struck = home in self.homes
-            self.calls.append(c)
+            c = self.call(state, way, home, to or self.queue_number(kind, way), withhold=state == "not ACKed")
             if state == "waiting":
-                d.wait("answered")
-                self.order.append(phone.number)
-        for c in self.calls:
+                c.dialog.wait("answered")
+                self.order.append(c.number)
+        # Who came last and goes first: important, and a VIP.
+        for number, rank in (("10014", 1), ("10013", 0)):
+            c = self.call("waiting", "address", self.victim, number)
+            c.dialog.wait("answered")
+            self.rank[c.number] = rank
+            self.order.append(c.number)
+        self.order.sort(key=lambda n: self.rank.get(n, 2))
+        plain = list(self.calls)
+        for s in self.situations:
+            s.begin()
+        for c in plain:
             if c.state == "dialling":
                 c.agent = wait_for(lambda: self.to_agent(c, False), 10, "%r rings" % c)
                 continue
             c.dialog.wait("answered")
             if c.state in AT_AGENT + RING:
                 c.agent = wait_for(lambda: self.to_agent(c, c.state in AT_AGENT), 15, "%r has its agent" % c)
-        for c in self.calls:
+        for c in plain:
             if c.state in AT_AGENT:
                 c.agent.wait(lambda: c.agent.acked)
             if c.state == "held by caller":
@@ -175,7 +204,7 @@ class Load:
                 c.agent.hold()
             elif c.state == "half a choice":
                 c.dialog.digits("1")
-        for c in self.calls:
+        for c in plain:
             d = c.dialog if c.state == "held by caller" else c.agent if c.state == "held by agent" else None
             if d:
                 d.wait("re-INVITE 200")
@@ -197,6 +226,13 @@ class Load:
             return all(n in seen for n in ids)
         wait_for(keys_known, 10, "all calls are in the state")
 
+    def last_second(self):
+        """By which the judge knows who was hearing something."""
+        strikes = time.monotonic() + LAST_S
+        for s in self.situations:
+            s.begin_last(strikes - time.monotonic())
+        until(strikes, "the second before the fault")
+
     def to_agent(self, c, answered):
         with self.ex.changed:
             found = [d for d in self.ex.incoming if d.caller == c.number and not d.ended and (d.answered or not answered)]
@@ -216,6 +252,9 @@ class Load:
                 if c.state == "hanging up":
                     c.ending = time.time()
                 self.ex.do(lambda w=what, s=when: self.ex.later(s, w))
+        for s in self.situations:
+            for c, what in s.instant():
+                self.ex.do(lambda w=what, s=self.random.uniform(0, 0.010): self.ex.later(s, w))
 
     # -- meanwhile
 
@@ -244,7 +283,7 @@ class Load:
     def probe(self, began, span=3.0):
         """New calls to the others, one each 50 ms. Returns their dialogs."""
         out, others = [], [i for i in range(len(self.cluster.nodes)) if i not in self.homes]
-        phones = [self.ex.phone(self.cluster.network.client(1), str(next(self.numbers)), "udp") for _ in range(4)]
+        phones = [self.ex.phone(self.address("address"), str(next(self.numbers)), "udp") for _ in range(4)]
 
         def work():
             i = 0
@@ -263,6 +302,9 @@ class Load:
         """Everything that callers and agents do with their calls afterwards. Marks what fails."""
         ours = [c for c in self.calls if not isinstance(c.dialog, Stranger)]
         foreign = {id(c.dialog): c for c in self.calls if c not in ours}
+        special = [threading.Thread(target=s.go_on, daemon=True) for s in self.situations]
+        for t in special:
+            t.start()
 
         def of(*states):
             return [c for c in self.calls if c.state in states]
@@ -302,6 +344,8 @@ class Load:
             attempt(c, d.wait, lambda d=d: d.reinvited is not None and not d.inviting, 10)
             if d.reinvited != 200:
                 c.fail("resume: %s" % d.reinvited)
+        for t in special:
+            t.join()
         elapse(HEARD_S + 0.05, "each hears the other for the span that the judge looks at")
         # Menus: the choice.
         for c in of("menu", "half a choice"):
@@ -353,6 +397,8 @@ class Load:
                     attempt(c, d.wait, "ended", 10)
 
     def close(self):
+        for s in self.situations:
+            s.close()
         for group in self.strangers:
             group.close()
 

@@ -163,6 +163,9 @@ class Loopback(Network):
         self.used[net] = self.used.get(net, 0) + 1
         return "%s%d" % (self.prefix, 64 * net + self.used[net] % 62 + 1)
 
+    def real_client(self):
+        return self.client(1)
+
     def ranges(self, net):
         return ["%s%d/26" % (self.prefix, 64 * net)]
 
