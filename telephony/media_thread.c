@@ -167,9 +167,17 @@ static void move_stream(struct media_thread *from, struct media_stream *s, struc
         return; /* awake already */
 }
 
+static void read_clocks(struct media_thread *t)
+{
+    t->now_us = clock_mono_now().us;
+    t->wall_us = clock_wall_now().us;
+}
+
 static void adopt(struct media_thread *t)
 {
     struct media_stream *s = atomic_exchange_explicit(&t->adopted, NULL, memory_order_acquire);
+    if (s) /* its times are of the other thread's clock, which may have been read after ours: none may lie ahead */
+        read_clocks(t);
     while (s) {
         struct media_stream *next = s->handed_next;
         atomic_store_explicit(&s->owner, t, memory_order_relaxed);
@@ -322,12 +330,6 @@ static void tick(struct media_thread *t)
     publish(t);
     if (t->gave_back && --t->gave_back == 0 && atomic_load_explicit(&t->e->closed, memory_order_relaxed))
         t->wake_core = true;
-}
-
-static void read_clocks(struct media_thread *t)
-{
-    t->now_us = clock_mono_now().us;
-    t->wall_us = clock_wall_now().us;
 }
 
 static void turn(struct media_thread *t)
