@@ -54,8 +54,11 @@ int core_queue_wait(struct core *c, const struct call *k, const struct queue *q)
     const struct agent *own = s->dedicated[0] ? core_agent_obj(c, s->dedicated) : NULL;
     call.dedicated = own ? own->key : ACD_NOBODY;
     call.only_dedicated = own && core_wait_for_own(c, k);
-    for (size_t i = 0; i < s->n_overflow && call.n_queues < ACD_PLACES_MAX; i++)
-        call.queues[call.n_queues++] = core_queue_obj(c, s->overflow[i])->key;
+    for (size_t i = 0; i < s->n_overflow && call.n_queues < ACD_PLACES_MAX; i++) {
+        const struct queue *more = core_queue_obj(c, s->overflow[i]);
+        if (more != q) /* below feature level 4 he may have come home to one of them (lead_away) */
+            call.queues[call.n_queues++] = more->key;
+    }
     return acd_enqueue(c->acd, &call);
 }
 

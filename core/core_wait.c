@@ -12,6 +12,7 @@
  * he is left to ring, and what has fallen due meanwhile is done when that was in vain and nobody else takes him. An action that
  * cannot be done (agent busy, queue full) leaves him where he is and is not tried again. All of it follows from the tables:
  * the call (entered_us, tried, overflow), agents, and empty_since_us of the queue. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,14 +179,19 @@ static bool lead_away(struct core *c, struct call *k, const Ev__Action *a, const
 {
     Ev__CallState *s = k->st;
     struct acd_call was;
+    char queue[CORE_NAME_MAX];
+    (void)snprintf(queue, sizeof queue, "%s", s->queue);
     if (!acd_waits(c->acd, s->call_id, &was) || acd_dequeue(c->acd, s->call_id) != 0)
         core_oom(); /* he is WAITING, so he waits */
     core_queues_touch(c, k);
     bool done = core_action_do(c, k, a, reason) == 0;
+    if (!done && acd_enqueue(c->acd, &was) != 0)
+        core_oom();
     if (done)
         s->from_queue = s->phase == CORE_CALL_DIALLING;
-    else if (acd_enqueue(c->acd, &was) != 0)
-        core_oom();
+    /* Not to the one that was full and had him rung: he never stood there. */
+    if (done && s->from_queue && core_feature_level(c) >= 4)
+        core_pbset(&s->left_queue, queue);
     core_call_touch(c, k);
     return done;
 }

@@ -278,6 +278,37 @@ START_TEST(test_telephone_in_vain)
 }
 END_TEST
 
+/* Led into a queue that is full, and by that to a telephone, in vain: he waits where he did, as he did. Below level 4 he came to the full
+ * one; he may have stood there already, by overflow. */
+START_TEST(test_telephone_of_a_full_queue_in_vain)
+{
+    if (_i)
+        ck_assert_int_eq(fx_raise(&f, 4), 0);
+    set("[{'kind':'queue','name':'other','max_waiting':1,'full_action':{'type':'agent','target':'1003'},'members':[]}"
+        "]");
+    service("'overflow':[{'queue':'other','after_wait_s':5}],'max_wait_s':10,'max_wait_action':{'type':'queue','target'"
+            ":'other'}");
+    ck_assert_int_eq(fx_start(&f, 9, "139", "10005", true), 0); /* the only one whom it takes */
+    start(1);
+    uint64_t from = f.now;
+    ck_assert_int_eq(fx_login(&f, "1003"), 0);
+    tick_at(from + 5 * US);
+    ck_assert_uint_eq(state(1)->n_overflow, 1);
+    tick_at(from + 10 * US);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_DIALLING);
+    fx_reopen(&f);
+    ck_assert_int_eq(fx_fail(&f, 1, core_call(f.c, 1)->offer.id, EV__OFFER_FAILED__CAUSE__NO_ANSWER), 0);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_WAITING);
+    ck_assert_str_eq(state(1)->queue, _i ? "service" : "other");
+    ck_assert_uint_eq(state(1)->n_overflow, 1);
+    fx_reopen(&f);
+    struct err_info info = {0};
+    ck_assert_msg(acd_check(f.c->acd, &info) == 0, "%s", info.text);
+    ck_assert_uint_eq(acd_position(f.c->acd, 1), _i ? 1 : 2);
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+}
+END_TEST
+
 START_TEST(test_answered_by_the_telephone_of_an_action)
 {
     service("'wrap_up_s':30,'max_wait_s':60,'max_wait_action':{'type':'agent','target':'1003'}");
@@ -496,6 +527,7 @@ int main(void)
     tcase_add_test(tc, test_hangup_with_prompts);
     tcase_add_test(tc, test_another_queue_keeps_the_wait_clock);
     tcase_add_test(tc, test_telephone_in_vain);
+    tcase_add_loop_test(tc, test_telephone_of_a_full_queue_in_vain, 0, 2);
     tcase_add_test(tc, test_answered_by_the_telephone_of_an_action);
     tcase_add_test(tc, test_a_number_outside);
     tcase_add_test(tc, test_nobody_logged_in);
