@@ -7,7 +7,7 @@
 #include "storage/storage.h"
 #include "tests/sim/sim.h"
 
-enum { T_APPLIED, T_CLUSTER, T_IDEM, T_CONFIG, T_NODE, T_ADDRESS, T_REG, T_AGENT, T_CALL, T_CDR, T_QUEUE, T_COUNT };
+enum { T_APPLIED, T_CLUSTER, T_IDEM, T_CONFIG, T_NODE, T_ADDRESS, T_REG, T_AGENT, T_CALL, T_CDR, T_QUEUE, T_CALLBACK, T_COUNT };
 
 struct row {
     unsigned n;
@@ -233,6 +233,12 @@ void storage_run(struct storage *st, enum storage_sql sql, const struct storage_
     case STORAGE_QUEUE_STATE_DEL:
         del(&t[T_QUEUE], v, 1);
         break;
+    case STORAGE_CALLBACK_PUT:
+        err = put(&t[T_CALLBACK], v, n, 0, 1, true);
+        break;
+    case STORAGE_CALLBACK_DEL:
+        del(&t[T_CALLBACK], v, 1);
+        break;
     case STORAGE_CDR_PUT:
         err = put(&t[T_CDR], v, n, 1, 1, false);
         break;
@@ -301,6 +307,8 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
         return all(&t[T_CALL], 8, fn, ctx);
     case STORAGE_QUEUE_STATE_ALL:
         return all(&t[T_QUEUE], 0, fn, ctx);
+    case STORAGE_CALLBACK_ALL:
+        return all(&t[T_CALLBACK], 5, fn, ctx);
     case STORAGE_IDEM_GET:
         return one(&t[T_IDEM], v, 1, 2, fn, ctx);
     case STORAGE_IDEM_OLDEST:
