@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #define STREAMS_LOOK_US 500000
 #define STOP_FLUSH_US 500000u
@@ -409,6 +410,7 @@ static void *run(void *arg)
     sigset_t pipe;
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
+    thread_ordinary();
     pthread_sigmask(SIG_BLOCK, &pipe, NULL); /* TLS writes with write(2) */
     lws_sul_schedule(s->lws, 0, &s->beat, on_beat, (lws_usec_t)s->idle_s * LWS_USEC_PER_SEC);
     lws_sul_schedule(s->lws, 0, &s->look, on_look, STREAMS_LOOK_US);

@@ -193,6 +193,8 @@ void call_let_go(struct call *k);
 /* Without the lease nothing may be done for a call that is in the state: it is let go of, and carried on by its owner, which
  * may be this node when the lease is back (calls_resume). True: it was. */
 bool call_yields(struct call *k);
+/* The same, as something was refused for want of the lease a moment ago. */
+void call_pause(struct call *k);
 /* The call's object here, made when there is none; NULL: not ours, or out of memory. */
 struct call *call_of(struct calls *cs, uint64_t id);
 void call_make_dirty(struct call *k);

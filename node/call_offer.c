@@ -388,6 +388,10 @@ static void call_offer_ring_next(struct call_ring *r)
         int rc = call_offer_invite(r, s, o, &info);
         if (rc == 0)
             return;
+        if (rc == ERR_NOQUORUM) {
+            call_pause(k); /* no fault of the phone's: it is rung when this node may act again */
+            return;
+        }
         log_info("call", "%s: %s cannot be rung: %s", k->text_id, r->targets[r->attempt].uri,
                  info.text[0] ? info.text : err_text(rc));
         r->last_status = 480;
@@ -470,7 +474,7 @@ static void call_rings_follow(struct call *k, const struct core_call *s)
         call_timer_stop(&k->ring_timer);
         call_timer_stop(&k->busy_timer);
     }
-    for (unsigned i = 0; i < s->n_offers && !k->ending; i++) {
+    for (unsigned i = 0; i < s->n_offers && !k->ending && !k->gone; i++) {
         struct call_ring *r = call_ring_of(k, s->offers[i].id);
         if (r)
             call_offer_check_holder(r);

@@ -290,12 +290,17 @@ static void call_refuse_caller(struct call *k, int status)
     sip_leg_reject(leg, status, NULL, status == 503 ? CALL_RETRY_AFTER_S : 0);
 }
 
+void call_pause(struct call *k)
+{
+    k->cs->resume_due = true;
+    call_let_go(k);
+}
+
 bool call_yields(struct call *k)
 {
     if (!k->started || node_may_act(k->cs->n))
         return false;
-    k->cs->resume_due = true;
-    call_let_go(k);
+    call_pause(k);
     return true;
 }
 

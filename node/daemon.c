@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "node/address.h"
 #include "node/apiback.h"
 #include "node/blobnet.h"
@@ -264,11 +265,14 @@ int daemon_run(struct node_config *cfg, bool bootstrap)
     if (!d)
         return 1;
     prctl(PR_SET_NAME, "core");
+    bool first = thread_urgent();
     d->n.cfg = *cfg;
     d->n.started_us = clock_wall_now().us;
     sip_resolve_guard(true);
     struct err_info info = {0};
     int rc = daemon_start(d, bootstrap, &info);
+    if (!rc && !first)
+        log_info("node", "no right to go before other programs (LimitNICE=-15): on a busy machine a takeover takes longer");
     if (rc) {
         log_error("node", "cannot start: %s%s%s", info.field, info.field[0] ? ": " : "",
                   info.text[0] ? info.text : err_text(rc));

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/thread.h"
 #include "node/http_int.h"
 
 #define HTTP_LOOK_MS 20 /* how exactly the time of requests that wait is kept */
@@ -280,6 +281,7 @@ static void *thread_main(void *arg)
 {
     struct http_client *c = arg;
     prctl(PR_SET_NAME, "http");
+    thread_ordinary();
     for (;;) {
         bool ended = thread_turn(c);
         pthread_mutex_lock(&c->lock);

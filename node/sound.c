@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "node/blobnet.h"
 #include "node/child.h"
 #include "node/speech.h"
@@ -154,6 +155,7 @@ static struct sound_job *job_next(struct node_sounds *s)
 static void *sound_main(void *arg)
 {
     struct node_sounds *s = arg;
+    thread_ordinary(); /* and so are its helpers, which take minutes of a processor for a long text */
     pthread_mutex_lock(&s->lock);
     for (struct sound_job *j; (j = job_next(s));) {
         bool stopping = s->stopping;

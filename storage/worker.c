@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "storage/storage_int.h"
 
 #define CKPT_PAGES 4000u /* 16 MB of log: time to move it into the database */
@@ -28,6 +29,7 @@ static void checkpoint(struct storage *st, sqlite3 *db)
 static void *ckpt_main(void *arg)
 {
     struct storage *st = arg;
+    thread_ordinary();
     sqlite3 *db = NULL;
     struct err_info info = {0};
     if (st->replaced_fd >= 0)
@@ -234,6 +236,7 @@ static void *job_main(void *arg)
 {
     struct job *j = arg;
     struct storage *st = j->st;
+    thread_ordinary();
     int err = j->kind == JOB_IMAGE ? write_image(j) : storage_digest_of(j->db, &j->digest);
     (void)sqlite3_close_v2(j->db);
     if (j->kind == JOB_DIGEST && err)

@@ -309,7 +309,8 @@ struct sip_bye;
  * waits for sip_bye_done, and the peer repeats it meanwhile (not on TCP): to whoever carries the call on, should this node die before.
  * NULL: it was neither, or out of memory (answered at once). */
 struct sip_bye *sip_leg_keep_bye(struct sip_leg *leg);
-/* answer: they go out. Else nothing is ever said here. Frees it; NULL is fine. Not after sip_ua_stop. */
+/* answer: they go out. Else nothing is said here, unless this process carries the dialog on again (sip_leg_restore) within 64*T1: then
+ * a BYE is told of anew. The pointer is dead afterwards; NULL is fine. Not after sip_ua_stop. */
 void sip_bye_done(struct sip_bye *bye, bool answer);
 
 /* ---- listen addresses that come and go while it runs */

@@ -1,6 +1,9 @@
 /* BYEs and CANCELs that are answered only when the end of the call is in the state: until then the peer repeats them, to whoever
  * carries the call on.
  *
+ * A BYE that was not answered because this node had to be silent stays here for 64*T1: of its repetitions the library tells nobody, so
+ * when this process carries the dialog on again (a lease that was back a moment later), it is told of it once more.
+ *
  * The library answers a CANCEL itself, before anybody is told of it: that answer is held back by the gate (sip_gate.c), as those to its
  * repetitions are, of which nobody is told. So the request is kept, and answered from here together with its INVITE. */
 #include <stdlib.h>
@@ -11,9 +14,11 @@
 struct sip_bye {
     struct list_node link; /* ua->byes */
     struct sip_ua *ua;
-    struct sip_port *port; /* NULL: closed, and the transaction with it */
-    nta_incoming_t *irq;   /* the BYE, or the INVITE that the CANCEL ends */
-    msg_t *cancel;         /* NULL: it is a BYE */
+    struct sip_port *port;   /* NULL: closed, and the transaction with it */
+    nta_incoming_t *irq;     /* the BYE, or the INVITE that the CANCEL ends */
+    msg_t *cancel;           /* NULL: it is a BYE */
+    bool let_go;             /* its owner has let go of the call: nobody holds this but the list */
+    struct clock_mono since; /* when */
 };
 
 /* What the leg has of it is ours then. NULL: there is none. */
@@ -61,6 +66,11 @@ void sip_bye_done(struct sip_bye *bye, bool answer)
 {
     if (!bye)
         return;
+    if (bye->port && !answer && !bye->cancel) {
+        bye->let_go = true;
+        bye->since = clock_mono_now();
+        return;
+    }
     list_del(&bye->link); /* first: its answer is held back no longer */
     if (bye->port && answer && sip_may_act(bye->ua))
         answer_it(bye);
@@ -68,6 +78,70 @@ void sip_bye_done(struct sip_bye *bye, bool answer)
         sip_incoming_silence(bye->ua, bye->irq);
     msg_destroy(bye->cancel);
     free(bye);
+}
+
+static void let_go_free(struct sip_bye *bye)
+{
+    list_del(&bye->link);
+    if (bye->port)
+        sip_incoming_silence(bye->ua, bye->irq);
+    free(bye);
+}
+
+void sip_byes_sweep(struct sip_ua *ua)
+{
+    uint64_t now = clock_mono_now().us;
+    list_foreach_safe(it, &ua->byes) {
+        struct sip_bye *bye = list_entry(it, struct sip_bye, link);
+        if (bye->let_go && now - bye->since.us > (uint64_t)ua->cfg.t1x64_ms * 1000u)
+            let_go_free(bye);
+    }
+}
+
+static bool of_leg(const struct sip_bye *bye, const struct sip_leg *leg)
+{
+    msg_t *msg = bye->let_go && bye->port == leg->port ? nta_incoming_getrequest(bye->irq) : NULL;
+    const sip_t *sip = msg ? sip_object(msg) : NULL;
+    bool same = sip && sip->sip_call_id && sip->sip_to && sip->sip_to->a_tag && sip->sip_from && sip->sip_from->a_tag &&
+                strcmp(sip->sip_call_id->i_id, leg->call_id) == 0 && strcmp(sip->sip_to->a_tag, leg->local_tag) == 0 &&
+                strcmp(sip->sip_from->a_tag, leg->remote_tag) == 0;
+    msg_destroy(msg);
+    return same;
+}
+
+static struct sip_bye *bye_of(const struct sip_leg *leg)
+{
+    list_foreach(it, &leg->ua->byes) {
+        struct sip_bye *bye = list_entry(it, struct sip_bye, link);
+        if (of_leg(bye, leg))
+            return bye;
+    }
+    return NULL;
+}
+
+void sip_bye_recall(struct sip_leg *leg)
+{
+    if (!leg->remote_tag || !bye_of(leg))
+        return;
+    leg->held |= SIP_HELD_BYE;
+    sip_timer_confirm(leg, 1);
+}
+
+void sip_bye_again(struct sip_leg *leg)
+{
+    struct sip_bye *bye = bye_of(leg);
+    if (!bye)
+        return;
+    nta_incoming_t *irq = bye->irq;
+    list_del(&bye->link);
+    free(bye);
+    leg->bye_in = irq;
+    sip_leg_end(leg, SIP_EV_ENDED, 0, "");
+    if (!leg->bye_in)
+        return;
+    leg->bye_in = NULL;
+    nta_incoming_treply(irq, SIP_200_OK, SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
+    nta_incoming_destroy(irq);
 }
 
 void sip_cancel_keep(struct sip_leg *leg, nta_incoming_t *invite)
@@ -110,11 +184,15 @@ bool sip_cancel_waits(const struct sip_ua *ua, const nta_agent_t *agent, const s
 
 void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port)
 {
-    list_foreach(it, &ua->byes) {
+    list_foreach_safe(it, &ua->byes) {
         struct sip_bye *bye = list_entry(it, struct sip_bye, link);
         if (port && bye->port != port)
             continue;
         bye->port = NULL;
+        if (bye->let_go) {
+            let_go_free(bye);
+            continue;
+        }
         msg_destroy(bye->cancel);
         bye->cancel = NULL;
     }

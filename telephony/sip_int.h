@@ -187,7 +187,14 @@ struct sip_leg {
     struct clock_mono restored_at;
 };
 
-enum sip_held { SIP_HELD_ACK = 1, SIP_HELD_CANCEL = 2, SIP_HELD_ANSWER = 4, SIP_HELD_RING = 8, SIP_HELD_TIMEOUT = 16 };
+enum sip_held {
+    SIP_HELD_ACK = 1,
+    SIP_HELD_CANCEL = 2,
+    SIP_HELD_ANSWER = 4,
+    SIP_HELD_RING = 8,
+    SIP_HELD_TIMEOUT = 16,
+    SIP_HELD_BYE = 32
+};
 
 struct sip_reg {
     struct list_node link;
@@ -273,14 +280,20 @@ void sip_uas_confirmed(struct sip_leg *leg, const sip_t *sip);
 bool sip_uas_silent(struct sip_port *port, nta_incoming_t *irq);
 
 /* sip_bye.c */
-/* Those kept back on a port that closes (NULL: all): their transactions go with the agent. */
 /* The CANCEL that this INVITE's callback is being told of: not answered yet. */
 void sip_cancel_keep(struct sip_leg *leg, nta_incoming_t *invite);
 /* The INVITE of this leg and the CANCEL kept of it, unless sip_leg_keep_bye took them, are answered now. */
 void sip_cancel_answer(struct sip_leg *leg);
 /* Whether the library's answer to a CANCEL is not to go out yet. */
 bool sip_cancel_waits(const struct sip_ua *ua, const nta_agent_t *agent, const sip_t *answer);
+/* Those kept back on a port that closes (NULL: all): their transactions go with the agent. */
 void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port);
+/* Those that were let go of and whose dialog nobody has carried on here since. */
+void sip_byes_sweep(struct sip_ua *ua);
+/* The peer of a restored leg may have hung up while this process had to be silent: it is told of that in a moment. */
+void sip_bye_recall(struct sip_leg *leg);
+/* Now. The leg may be gone afterwards: hold a reference. */
+void sip_bye_again(struct sip_leg *leg);
 /* Ends a transaction without a word. */
 void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq);
 

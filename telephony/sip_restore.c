@@ -523,6 +523,7 @@ int sip_leg_restore(struct sip_ua *ua, const struct sip_restore_params *p, struc
     struct sip_leg *old = limbo_find(ua, leg->call_id, leg->local_tag);
     if (old)
         limbo_free(old, false);
+    sip_bye_recall(leg);
     *out = leg;
     return 0;
 }

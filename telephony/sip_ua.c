@@ -170,6 +170,7 @@ static void sweep_fired(su_root_magic_t *magic, su_timer_t *timer, su_timer_arg_
     (void)timer;
     sip_accept_sweep(ua->cfg.tcp_idle_s * 1000u);
     sip_limbo_sweep(ua, NULL, false);
+    sip_byes_sweep(ua);
     sip_gate_sweep(ua);
 }
 

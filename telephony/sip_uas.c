@@ -249,7 +249,9 @@ void sip_uas_resume(struct sip_leg *leg)
     }
     leg->held = 0;
     mem_ref(leg);
-    if (leg->state == SIP_IN_RINGING && (held & SIP_HELD_CANCEL))
+    if (held & SIP_HELD_BYE)
+        sip_bye_again(leg);
+    else if (leg->state == SIP_IN_RINGING && (held & SIP_HELD_CANCEL))
         cancelled(leg, NULL);
     else if (leg->state == SIP_IN_ANSWERED && (held & SIP_HELD_ACK))
         sip_uas_confirmed(leg, NULL);

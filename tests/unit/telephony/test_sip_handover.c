@@ -87,7 +87,7 @@ static struct sip_bye *kept;
 static void keep(struct env *e, struct sip_leg *leg, const struct sip_event *ev)
 {
     (void)e;
-    if (ev->type == SIP_EV_FAILED)
+    if (ev->type == SIP_EV_FAILED || ev->type == SIP_EV_ENDED)
         kept = sip_leg_keep_bye(leg);
 }
 
@@ -188,6 +188,42 @@ START_TEST(cancel_is_not_forgotten)
     ck_assert_int_eq(env_event(r.a, SIP_EV_FAILED)->status, 487);
     sip_bye_done(kept, true);
     both_answered(&r);
+    rig_close(&r);
+}
+END_TEST
+
+/* He hangs up while this node has to be silent; it has the call again before anybody else could take it. Of the repetitions of his BYE
+ * the library tells nobody. When the dialog is another's by then, nothing is ever said. */
+START_TEST(bye_is_not_forgotten)
+{
+    struct rig r;
+    rig_open(&r, AF_INET, false);
+    kept = NULL;
+    r.a->on_event = keep;
+    call_in(&r);
+    save(r.leg, SIP_RESTORE_UP, SDP_B, SDP_A, r.a, &r.s);
+    r.a->silent = true;
+    r.p->cseq++;
+    peer_request(r.p, "BYE", "", NULL);
+    env_event(r.a, SIP_EV_ENDED);
+    ck_assert_ptr_nonnull(kept);
+    sip_bye_done(kept, false);
+    kept = NULL;
+    peer_again(r.p);
+    nothing_was_said(&r);
+    r.a->silent = false;
+    if (_i) {
+        peer_again(r.p);
+        nothing_was_said(&r);
+    } else {
+        r.leg = restored(r.a, &r.s);
+        env_event(r.a, SIP_EV_ENDED);
+        ck_assert_ptr_nonnull(kept);
+        nothing_was_said(&r);
+        sip_bye_done(kept, true);
+        peer_expect(r.p, "SIP/2.0 200");
+        ck_assert_ptr_nonnull(strstr(peer_header(r.p, "CSeq"), "BYE"));
+    }
     rig_close(&r);
 }
 END_TEST
@@ -528,6 +564,7 @@ Suite *suite(void)
     tcase_add_loop_test(c, cancel_waits_for_the_state, 0, 2);
     tcase_add_test(c, cancel_comes_again);
     tcase_add_loop_test(c, cancel_is_not_forgotten, 0, 2);
+    tcase_add_loop_test(c, bye_is_not_forgotten, 0, 2);
     tcase_add_test(c, ringing_is_rejected);
     tcase_add_test(c, answer_was_lost);
     tcase_add_test(c, request_instead_of_ack);
