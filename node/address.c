@@ -228,6 +228,14 @@ static void slot_unbind(struct slot *s)
         media_engine_drop_ip(s->n->media, s->ip);
 }
 
+/* While the hook runs the streams of its calls are opened already: callers hear something as soon as the address is there. */
+static void slot_expect(struct slot *s)
+{
+    int rc = s->n->media && !s->told_calls ? media_engine_expect_ip(s->n->media, s->ip) : ERR_BADSTATE;
+    if (rc == 0 && s->n->calls)
+        calls_address_expected(s->n->calls);
+}
+
 static int slot_bind(struct slot *s, struct err_info *info)
 {
     uint16_t ports[ADDRESS_PORTS_MAX];
@@ -242,8 +250,8 @@ static int slot_bind(struct slot *s, struct err_info *info)
         if (rc == ERR_EXISTS)
             rc = 0;
     }
-    if (rc)
-        slot_unbind(s);
+    if (rc && s->n->ua)
+        sip_ua_drop_listen(s->n->ua, s->ip);
     return rc;
 }
 
@@ -259,6 +267,7 @@ static void slot_failed(struct slot *s, const char *why)
         s->told_calls = true;
         calls_address_ready(s->n->calls, s->ip);
     }
+    slot_unbind(s); /* by now no stream waits for it */
 }
 
 static void slot_try(struct slot *s)
@@ -314,6 +323,8 @@ static void slot_take(struct slot *s)
     s->on_interface = true;
     if (hook_run(&s->n->loop, s->n->cfg.address_hook, "add", s->ip, slot_added, s, why, sizeof why))
         slot_failed(s, why);
+    else
+        slot_expect(s);
 }
 
 static void slot_deleted(void *ctx, int status, const char *why)
@@ -329,6 +340,7 @@ static void slot_delete(struct slot *s)
 {
     char why[sizeof s->why];
     slot_enter(s, SLOT_DELETING);
+    slot_unbind(s); /* it may have been expected only */
     if (!s->n->cfg.address_hook || !s->on_interface)
         slot_gone(s);
     else if (hook_run(&s->n->loop, s->n->cfg.address_hook, "del", s->ip, slot_deleted, s, why, sizeof why))
@@ -511,6 +523,13 @@ enum address_here address_here(const struct node *n, const char *ip)
         return s->told_calls ? ADDRESS_FAILED : ADDRESS_PENDING;
     }
     return ADDRESS_OTHER;
+}
+
+bool address_expected(const struct node *n, const char *ip)
+{
+    const struct slot *s = n->addresses ? slot_find(n->addresses, ip) : NULL;
+    return s && (s->state == SLOT_ADDING || s->state == SLOT_BINDING) && address_here(n, ip) == ADDRESS_PENDING &&
+           wanted(s);
 }
 
 bool address_any(const struct node *n)

@@ -39,5 +39,7 @@ bool address_none_left(const struct node *n);
 void address_suspend(struct node *n);
 void address_resume(struct node *n);
 enum address_here address_here(const struct node *n, const char *ip);
+/* ADDRESS_PENDING, and it is being put on an interface now: streams can be opened on it (media_engine_expect_ip). */
+bool address_expected(const struct node *n, const char *ip);
 
 #endif

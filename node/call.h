@@ -33,6 +33,8 @@ void calls_node_changed(struct calls *cs, const char *name);
 void calls_reload(struct calls *cs);
 
 /* ---- carrying calls on (call_adopt.c) and handing them over */
+/* An address is on its way here: streams of calls that wait for it are opened now. */
+void calls_address_expected(struct calls *cs);
 /* Address `ip` is bound now, or cannot be had: calls that waited for it go on. */
 void calls_address_ready(struct calls *cs, const char *ip);
 /* All calls with a leg on this address are forgotten: nothing is sent, no record; whoever owns them carries them on. */

@@ -174,7 +174,8 @@ static void adopt_leg_failed(const struct call_leg *l, int rc, const struct err_
 static int adopt_leg_sound(struct call_leg *l, const struct core_call *s, const struct core_leg *leg)
 {
     struct err_info info = {0};
-    bool same = l->bound_here = adopt_where_leg(l->call, s, leg) == ADDRESS_BOUND;
+    enum address_here here = adopt_where_leg(l->call, s, leg);
+    bool same = l->bound_here = here == ADDRESS_BOUND || (l->media && here == ADDRESS_PENDING);
     call_rtp_recall(l, s, leg);
     int rc = leg->dialog ? adopt_media(l, leg->dialog, &same) : ERR_INVAL;
     if (rc == 0)
@@ -226,7 +227,8 @@ static bool adopt_port_closes(struct call *k, const struct core_call *s)
     for (size_t i = 0; i < s->n_legs; i++) {
         const Ev__Dialog *d = s->legs[i].dialog;
         struct addr at = adopt_at(d ? d->media_address : NULL);
-        if (at.port && adopt_where_leg(k, s, &s->legs[i]) == ADDRESS_BOUND &&
+        enum address_here here = adopt_where_leg(k, s, &s->legs[i]);
+        if (at.port && (here == ADDRESS_BOUND || here == ADDRESS_PENDING) &&
             media_engine_closing(call_node(k)->media, at.ip, at.port))
             return true;
     }
@@ -275,14 +277,80 @@ static void adopt_sound(struct call *k, const struct core_call *s)
         call_bridge(k);
 }
 
+/* Lets go of what was opened too early. */
+static void adopt_unsound(struct call *k)
+{
+    call_leg_forget(&k->a);
+    call_leg_forget(k->b);
+    k->sounds = k->sounds_early = false;
+}
+
+/* Whether his stream can be opened where it was, on an address that is here or about to be. */
+static bool adopt_leg_early(struct call *k, const struct core_call *s, const struct core_leg *leg)
+{
+    enum address_here here = adopt_where_leg(k, s, leg);
+    struct addr at = adopt_at(leg->dialog ? leg->dialog->media_address : NULL);
+    struct call_leg *l = adopt_leg_of(k, leg);
+    if (!at.port || !leg->answered)
+        return false;
+    if (here != ADDRESS_BOUND && !(here == ADDRESS_PENDING && address_expected(call_node(k), at.ip)))
+        return false;
+    call_rtp_recall(l, s, leg);
+    return call_leg_open_media_at(l, at.ip, at.ipv6 ? AF_INET6 : AF_INET, at.port) == 0;
+}
+
+/* The hook that brings the address takes as long as opening the streams of a hundred calls: both at once. What is sent before it is
+ * there goes nowhere. All or nothing: whatever does not go smoothly waits for the address. */
+static void adopt_sound_early(struct call *k, const struct core_call *s)
+{
+    bool ok = s->n_legs > 0 && !adopt_port_closes(k, s);
+    call_adopt_drop_ports(k);
+    for (size_t i = 0; ok && i < s->n_legs; i++)
+        ok = adopt_leg_early(k, s, &s->legs[i]);
+    if (ok) {
+        adopt_sound(k, s);
+        k->sounds_early = !k->sound_lost;
+    }
+    if (!ok || k->sound_lost) {
+        adopt_unsound(k);
+        k->sound_lost = false;
+        call_adopt_keep_ports(k, s);
+    }
+}
+
+/* What was opened for an address that came in another way than expected is opened anew. */
+static void adopt_sound_settle(struct call *k, const struct core_call *s)
+{
+    bool good = true;
+    for (size_t i = 0; i < s->n_legs; i++)
+        good = good && adopt_where_leg(k, s, &s->legs[i]) == ADDRESS_BOUND;
+    if (k->sounds_early && !good)
+        adopt_unsound(k);
+    k->sounds_early = false;
+}
+
+void calls_address_expected(struct calls *cs)
+{
+    list_foreach(it, &cs->adopting) {
+        struct call *k = list_entry(it, struct call, adopting_link);
+        const struct core_call *s = call_state(k);
+        if (s && !k->ending && !k->sounds && strcmp(s->owner, cs->n->cfg.name) == 0)
+            adopt_sound_early(k, s);
+    }
+}
+
 void calls_adopt_sound(struct calls *cs)
 {
     list_foreach(it, &cs->dirty) {
         struct call *k = list_entry(it, struct call, dirty_link);
         const struct core_call *s = call_state(k);
         bool ours = s && k->adopted && k->started && !k->ending && strcmp(s->owner, cs->n->cfg.name) == 0;
-        if (ours && s->n_legs && !k->a.sip && !k->sounds && call_adopt_may(k, s))
+        if (!ours || !s->n_legs || k->a.sip || k->sounds)
+            continue;
+        if (call_adopt_may(k, s))
             adopt_sound(k, s);
+        else if (k->adopting)
+            adopt_sound_early(k, s);
     }
 }
 
@@ -290,6 +358,7 @@ bool call_adopt(struct call *k, const struct core_call *s)
 {
     if (!call_adopt_may(k, s))
         return false;
+    adopt_sound_settle(k, s);
     if (!k->sounds)
         adopt_sound(k, s);
     k->cs->counts.taken_over++;

@@ -97,6 +97,7 @@ struct call {
     bool started;           /* CallStart is committed */
     bool adopting;          /* waits for its address to be bound here */
     bool sounds;            /* carried on so far as its streams go */
+    bool sounds_early;      /* on an address that is not here yet */
     bool sound_lost;        /* not even that can be had */
     bool adopted;           /* carried on from state: what follows may have been done by a former owner already */
     unsigned hops;          /* that the caller's INVITE had behind it; 0 when it is not known (adopted) */

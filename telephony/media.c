@@ -35,7 +35,8 @@ static void set_addr_port(struct media_addr *a, uint16_t port)
     a->u.in.sin_port = htons(port); /* the same place in both families */
 }
 
-static int bound_socket(const struct media_addr *where, uint16_t port)
+/* early: the address may come to this host later (ip(7), IP_FREEBIND); until then nothing can be sent. */
+static int bound_socket(const struct media_addr *where, uint16_t port, bool early)
 {
     static const int one = 1, tos = TOS_EF, room = RECEIVE_BUFFER;
     struct media_addr a = *where;
@@ -46,8 +47,12 @@ static int bound_socket(const struct media_addr *where, uint16_t port)
     if (a.u.sa.sa_family == AF_INET6) {
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+        if (early)
+            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof one);
     } else {
         (void)setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+        if (early)
+            (void)setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one);
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     if (bind(fd, &a.u.sa, a.len) != 0) {
@@ -62,10 +67,10 @@ static int bound_socket(const struct media_addr *where, uint16_t port)
 /* 0, or -1 with errno of what failed. */
 static int bind_pair(const struct media_engine *e, unsigned ip, uint16_t port, int fd[2])
 {
-    int rtp = bound_socket(&e->bind[ip], port);
+    int rtp = bound_socket(&e->bind[ip], port, e->ports[ip].early);
     if (rtp < 0)
         return -1;
-    int rtcp = bound_socket(&e->bind[ip], (uint16_t)(port + 1));
+    int rtcp = bound_socket(&e->bind[ip], (uint16_t)(port + 1), e->ports[ip].early);
     if (rtcp < 0) {
         int saved = errno;
         (void)close(rtp);
@@ -204,7 +209,17 @@ static int parse_ip(const char *text, struct media_addr *out)
     return ERR_INVAL;
 }
 
-static int add_address(struct media_engine *e, const char *ip)
+/* Whether something can be bound there. */
+static int probe(const struct media_addr *addr, bool early)
+{
+    int fd = bound_socket(addr, 0, early);
+    if (fd < 0)
+        return errno == EADDRNOTAVAIL ? ERR_NOTFOUND : err_from_errno(errno);
+    (void)close(fd);
+    return 0;
+}
+
+static int add_address(struct media_engine *e, const char *ip, bool early)
 {
     struct media_addr addr;
     uint32_t start;
@@ -212,17 +227,20 @@ static int add_address(struct media_engine *e, const char *ip)
     if (strlen(ip) >= sizeof e->ip[0] || parse_ip(ip, &addr) != 0)
         return ERR_INVAL;
     for (unsigned i = 0; i < e->n_ips; i++) {
-        if (strcmp(e->ip[i], ip) == 0 && !e->ports[i].gone)
-            return ERR_EXISTS;
+        if (strcmp(e->ip[i], ip) != 0 || e->ports[i].gone)
+            continue;
+        int rc = early || !e->ports[i].early ? ERR_EXISTS : probe(&addr, false);
+        if (rc == 0)
+            e->ports[i].early = false;
+        return rc;
     }
     while (k < e->n_ips && !(e->ports[k].gone && e->ports[k].users == 0))
         k++;
     if (k == MEDIA_IPS_MAX)
         return ERR_TOOBIG;
-    int probe = bound_socket(&addr, 0);
-    if (probe < 0)
-        return err_from_errno(errno);
-    (void)close(probe);
+    int rc = probe(&addr, early);
+    if (rc)
+        return rc;
     if (!e->ports[k].used && !(e->ports[k].used = calloc(e->n_pairs, 1)))
         return ERR_NOMEM;
     random_bytes(&start, sizeof start);
@@ -230,6 +248,7 @@ static int add_address(struct media_engine *e, const char *ip)
     e->bind[k] = addr;
     e->ports[k].next = start % e->n_pairs;
     e->ports[k].gone = false;
+    e->ports[k].early = early;
     e->n_free += e->n_pairs;
     if (k == e->n_ips)
         e->n_ips++;
@@ -238,8 +257,12 @@ static int add_address(struct media_engine *e, const char *ip)
 
 int media_engine_add_ip(struct media_engine *e, const char *ip)
 {
-    int rc = add_address(e, ip);
-    return rc == ERR_IO && errno == EADDRNOTAVAIL ? ERR_NOTFOUND : rc;
+    return add_address(e, ip, false);
+}
+
+int media_engine_expect_ip(struct media_engine *e, const char *ip)
+{
+    return add_address(e, ip, true);
 }
 
 void media_engine_drop_ip(struct media_engine *e, const char *ip)
@@ -286,7 +309,7 @@ static int set_up_addresses(struct media_engine *e, const struct media_config *c
     e->port_min = first;
     e->n_pairs = ((unsigned)cfg->port_max - first + 1) / 2;
     for (unsigned k = 0; k < sizeof cfg->bind_ip / sizeof cfg->bind_ip[0] && cfg->bind_ip[k]; k++) {
-        int rc = add_address(e, cfg->bind_ip[k]);
+        int rc = add_address(e, cfg->bind_ip[k], false);
         if (rc == ERR_INVAL)
             return err_set(info, rc, "media.bind_ip", "'%.60s' is not an IPv4 or IPv6 address", cfg->bind_ip[k]);
         if (rc == ERR_NOMEM)
@@ -520,7 +543,7 @@ static int find_ip(const struct media_engine *e, const struct media_stream_param
     for (unsigned k = 0; k < e->n_ips; k++) {
         if (e->ports[k].gone)
             continue;
-        if (p->ip ? strcmp(p->ip, e->ip[k]) == 0 : e->bind[k].u.sa.sa_family == p->family) {
+        if (p->ip ? strcmp(p->ip, e->ip[k]) == 0 : !e->ports[k].early && e->bind[k].u.sa.sa_family == p->family) {
             *out = k;
             return 0;
         }

@@ -95,8 +95,11 @@ uint16_t media_stream_port(const struct media_stream *s);
 const char *media_stream_ip(const struct media_stream *s);
 
 /* Addresses that come and go while it runs (takeover). add: ERR_EXISTS, ERR_NOTFOUND (not an address of this host), ERR_TOOBIG.
- * drop: streams on it are forgotten first by their owner. */
+ * drop: streams on it are forgotten first by their owner.
+ * expect: it is being put on an interface (ip(7), IP_FREEBIND). Streams that name it can be opened from now on, and are heard from
+ * the moment it is there; others are not put on it. Then add says that it is, or drop that it never came. */
 ERR_CHECKED int media_engine_add_ip(struct media_engine *e, const char *ip);
+ERR_CHECKED int media_engine_expect_ip(struct media_engine *e, const char *ip);
 void media_engine_drop_ip(struct media_engine *e, const char *ip);
 /* Streams whose sockets are still open on this address: closing takes a turn of a thread and one of the loop. */
 unsigned media_engine_users(const struct media_engine *e, const char *ip);

@@ -243,7 +243,8 @@ enum media_port_use { MEDIA_PORT_FREE, MEDIA_PORT_USED, MEDIA_PORT_CLOSING };
 struct media_ports {
     uint8_t *used; /* one byte a pair: enum media_port_use */
     unsigned next, users;
-    bool gone; /* dropped: the slot is free once users is 0 */
+    bool gone;  /* dropped: the slot is free once users is 0 */
+    bool early; /* expected, perhaps not on an interface yet */
 };
 
 /* Its handles on the core's loop. They outlive the engine by one loop turn. */

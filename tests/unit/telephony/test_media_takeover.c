@@ -292,6 +292,38 @@ START_TEST(passes_over_ports_of_others)
 }
 END_TEST
 
+/* Streams are opened on an address before it is there; nobody who did not ask for it gets one. */
+START_TEST(address_is_expected)
+{
+    struct media_stream *s, *t;
+    rig_start(&rig, 2);
+    struct media_stream_params named = {.ip = "192.0.2.77", .port = 30200}, any = {.family = AF_INET},
+                               six = {.ip = "2001:db8::77"};
+    ck_assert_int_eq(media_stream_open(rig.e, &named, &s), ERR_NOTFOUND);
+    ck_assert_int_eq(media_engine_expect_ip(rig.e, "192.0.2.77"), 0);
+    ck_assert_int_eq(media_engine_expect_ip(rig.e, "192.0.2.77"), ERR_EXISTS);
+    ck_assert_int_eq(media_stream_open(rig.e, &named, &s), 0);
+    ck_assert_str_eq(media_stream_ip(s), "192.0.2.77");
+    ck_assert_uint_eq(media_stream_port(s), 30200);
+    ck_assert_int_eq(media_stream_open(rig.e, &any, &t), 0);
+    ck_assert_str_eq(media_stream_ip(t), "127.0.0.1");
+    media_stream_close(t);
+    ck_assert_int_eq(media_engine_add_ip(rig.e, "192.0.2.77"), ERR_NOTFOUND); /* not yet */
+    media_engine_drop_ip(rig.e, "192.0.2.77");
+    media_stream_forget(s);
+    until_unused("192.0.2.77");
+    ck_assert_int_eq(media_engine_expect_ip(rig.e, "2001:db8::77"), 0);
+    ck_assert_int_eq(media_stream_open(rig.e, &six, &s), 0);
+    media_stream_forget(s);
+    media_engine_drop_ip(rig.e, "2001:db8::77");
+    until_unused("2001:db8::77");
+    ck_assert_int_eq(media_engine_expect_ip(rig.e, "127.0.0.9"), 0); /* one that is there, as far as anybody can tell */
+    ck_assert_int_eq(media_engine_add_ip(rig.e, "127.0.0.9"), 0);
+    ck_assert_int_eq(media_engine_add_ip(rig.e, "127.0.0.9"), ERR_EXISTS);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(addresses_come_and_go)
 {
     struct media_stream *s, *t;
@@ -365,6 +397,7 @@ int main(void)
     tcase_add_test(tc, an_end_is_not_reported_again);
     tcase_add_test(tc, reports_go_on);
     tcase_add_test(tc, passes_over_ports_of_others);
+    tcase_add_test(tc, address_is_expected);
     tcase_add_test(tc, addresses_come_and_go);
     tcase_add_test(tc, is_silent_when_the_lease_is_over);
     suite_add_tcase(suite, tc);
