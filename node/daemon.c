@@ -272,7 +272,8 @@ int daemon_run(struct node_config *cfg, bool bootstrap)
     struct err_info info = {0};
     int rc = daemon_start(d, bootstrap, &info);
     if (!rc && !first)
-        log_info("node", "no right to go before other programs (LimitNICE=-15): on a busy machine a takeover takes longer");
+        log_info("node",
+                 "no right to go before other programs (LimitNICE=-15): on a busy machine a takeover takes longer");
     if (rc) {
         log_error("node", "cannot start: %s%s%s", info.field, info.field[0] ? ": " : "",
                   info.text[0] ? info.text : err_text(rc));
