@@ -148,23 +148,16 @@ class Carried(Takeover):
     deadline = 120
 
     def test_nothing_twice_nothing_left_out(self):
-        """The node dies between the first and the second announcement. Somebody at another node who came a moment before hears each of his
-        a moment before: so each comes in its turn by the wait clock, however slow the machine."""
+        """The node dies between the first and the second announcement: welcome, then three times his place, and nothing else."""
         configure(self)
-        before = self.caller(self.b).invite(NUMBER).wait_answered()
-        self.addCleanup(before.hangup)
-        wait_prompt(before.rtp, "en", "queue_wait")
-        before.rtp.wait_tone(MUSIC_HZ, after=before.rtp.mark())
         caller = self.caller(self.victim)
         call = caller.invite(NUMBER).wait_answered()
         wait_prompt(call.rtp, "en", "queue_position_after", deadline=20)
         self.kill_and_see(caller)
-        for n in (2, 3):
+        for _ in (2, 3):
             wait_prompt(call.rtp, "en", "queue_position_after", deadline=20, after=call.rtp.mark())
-            wait_for(lambda: len(times_of(before, "queue_position_after")) >= n, 3, "the other has heard his")
-            self.assertEqual((len(times_of(before, "queue_position_after")), len(times_of(call, "queue_position_after"))), (n, n))
         call.rtp.wait_tone(MUSIC_HZ, after=call.rtp.mark())
-        keys = ("queue_position_before", "num_2", "queue_position_after")
+        keys = ("queue_position_before", "num_1", "queue_position_after")
         said = sorted((at, key) for key in keys + ("queue_wait",) for at in times_of(call, key))
         self.assertEqual([key for _, key in said], ["queue_wait", *keys * 3])
         call.hangup()
