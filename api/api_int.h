@@ -70,6 +70,7 @@ struct api_request {
     char origin[64]; /* source address */
     char content_type[96], accept[128];
     char if_match[64], if_none_match[16], last_event_id[48];
+    char range[64]; /* "": none, or one too long to be one */
     char idem[API_KEY_MAX + 1];
     char actor[80]; /* "token:NAME" */
     enum api_role role;
@@ -92,6 +93,8 @@ struct api_request {
     uint64_t index; /* Everline-Index, 0: none */
     char etag[32], location[256], allow[64];
     unsigned retry_after;
+    bool ranges; /* parts of it may be asked for */
+    char content_range[64];
     const char *type; /* Content-Type */
     char *out;
     size_t out_len, out_sent;
@@ -311,6 +314,12 @@ api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_delete_p
 
 /* callback.c */
 api_handler_fn api_add_callback, api_cancel_callback;
+
+/* message.c */
+api_handler_fn api_message_audio, api_patch_message, api_delete_message;
+/* What a Range header asks for of so many bytes (RFC 9110, section 14); one range of bytes, anything else is the whole. */
+enum api_range { API_RANGE_WHOLE, API_RANGE_PART, API_RANGE_NONE };
+enum api_range api_range_read(const char *range, size_t size, size_t *from, size_t *count);
 
 /* nearest.c */
 api_handler_fn api_nearest_nodes, api_dns_records;

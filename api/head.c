@@ -130,6 +130,8 @@ static int read_headers(struct api_request *q, struct err_info *info)
         return err_set(info, ERR_INVAL, "If-Match", "is too long");
     if (copy_known(w, WSI_TOKEN_HTTP_IF_NONE_MATCH, q->if_none_match, sizeof q->if_none_match))
         return err_set(info, ERR_INVAL, "If-None-Match", "must be *");
+    if (copy_known(w, WSI_TOKEN_HTTP_RANGE, q->range, sizeof q->range))
+        q->range[0] = '\0'; /* none of ours: the whole is sent */
     if (copy_other(w, "last-event-id:", q->last_event_id, sizeof q->last_event_id))
         return err_set(info, ERR_INVAL, "Last-Event-ID", "is too long");
     if (copy_other(w, "idempotency-key:", q->idem, sizeof q->idem) || !is_visible(q->idem)) {

@@ -214,6 +214,8 @@ static int check_queue(const struct api_backend *be, const Ev__Queue *q, api_exi
         err = check_heard(be, q->music, "silence", "", "music", exists, ctx, info);
     if (!err)
         err = check_heard(be, q->welcome, "", "", "welcome", exists, ctx, info);
+    if (!err)
+        err = check_heard(be, q->voicemail_greeting, "", "", "voicemail_greeting", exists, ctx, info);
     for (size_t i = 0; !err && i < q->n_announce; i++) {
         snprintf(field, sizeof field, "announce[%zu]", i);
         err = check_heard(be, q->announce[i], "position", "wait", field, exists, ctx, info);

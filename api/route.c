@@ -108,6 +108,12 @@ const struct api_route api_routes[] = {
     LIST("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause", "cdr"),
     {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},
 
+    LIST("/v1/messages", " box queue caller called call_id heard from to", "message"),
+    {API_GET, "/v1/messages/{message_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "message"},
+    {API_GET, "/v1/messages/{message_id}/audio", API_ROLE_READ, API_BODY_NONE, "consistent", api_message_audio, NULL},
+    {API_PATCH, "/v1/messages/{message_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_message, NULL},
+    {API_DELETE, "/v1/messages/{message_id}", API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_message, NULL},
+
     {API_GET, "/v1/config", API_ROLE_READ, API_BODY_NONE, "consistent format", api_export_config, NULL},
     {API_POST, "/v1/config:apply", API_ROLE_ADMIN, API_BODY_DOCUMENT, "dry_run prune", api_apply_config, NULL},
     {API_POST, "/v1/config:diff", API_ROLE_ADMIN, API_BODY_DOCUMENT, "prune", api_diff_config, NULL},

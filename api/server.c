@@ -154,6 +154,10 @@ static int send_head(struct api_request *q)
         ADD("Everline-Index: %llu\r\n", (unsigned long long)q->index);
     if (q->etag[0] && q->status < 300)
         ADD("ETag: %s\r\n", q->etag);
+    if (q->ranges)
+        ADD("Accept-Ranges: bytes\r\n");
+    if (q->content_range[0])
+        ADD("Content-Range: %s\r\n", q->content_range);
     if (q->location[0] && q->status == 201)
         ADD("Location: %s\r\n", q->location);
     if (q->allow[0])

@@ -1,4 +1,4 @@
-/* Prompts: sound files up and down, and their versions. */
+/* Sounds: files up and down, versions of prompts, messages of callers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,15 +154,8 @@ static int write_file(const char *path, const struct cli_reply *reply)
     return CLI_EXIT_ERROR;
 }
 
-int cli_run_prompt_download(struct cli_run *r)
+static int save(struct cli_run *r, const char *file)
 {
-    const char *language, *file = cli_args_value(r->args, "file");
-    if (!has_language(r, &language))
-        return CLI_EXIT_USAGE;
-    if (!file || (strcmp(file, "-") == 0 && isatty(STDOUT_FILENO))) {
-        fprintf(stderr, "ccctl: into which file? -f FILE is missing\n");
-        return CLI_EXIT_USAGE;
-    }
     char *target = cli_run_target(r, r->verb->path);
     if (!target)
         return CLI_EXIT_ERROR;
@@ -177,4 +170,41 @@ int cli_run_prompt_download(struct cli_run *r)
         fprintf(r->out.to, "%s: %zu bytes\n", file, reply.len);
     cli_reply_free(&reply);
     return rc;
+}
+
+/* ---- messages that callers have left */
+
+int cli_run_message_save(struct cli_run *r)
+{
+    return save(r, r->args->args[1]);
+}
+
+int cli_run_message_heard(struct cli_run *r)
+{
+    char *target = cli_run_target(r, r->verb->path);
+    json_t *body = json_pack("{s:b}", "heard", cli_args_value(r->args, "not") == NULL);
+    char *text = body ? json_dumps(body, 0) : NULL;
+    int rc = CLI_EXIT_ERROR;
+    if (target && text && r->dry_run) {
+        rc = cli_run_would(r, "PATCH", target, body);
+    } else if (target && text) {
+        const struct cli_http_request q = {.method = "PATCH", .target = target, .body = text};
+        rc = send_and_tell(r, &q);
+    }
+    free(target);
+    free(text);
+    json_decref(body);
+    return rc;
+}
+
+int cli_run_prompt_download(struct cli_run *r)
+{
+    const char *language, *file = cli_args_value(r->args, "file");
+    if (!has_language(r, &language))
+        return CLI_EXIT_USAGE;
+    if (!file || (strcmp(file, "-") == 0 && isatty(STDOUT_FILENO))) {
+        fprintf(stderr, "ccctl: into which file? -f FILE is missing\n");
+        return CLI_EXIT_USAGE;
+    }
+    return save(r, file);
 }

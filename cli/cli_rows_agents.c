@@ -78,6 +78,8 @@ static const struct cli_option queue_fields[] = {
     BOOL("quiet", "quiet", "no prompts and no music while waiting"),
     TEXT("music", "PROMPT", "music", "prompt to hear while waiting, or silence; \"\" for the music built in",
          "@prompt"),
+    TEXT("voicemail-greeting", "PROMPT", "voicemail_greeting",
+         "prompt before the tone of its voicemail box; \"\" for the one built in", "@prompt"),
     TEXT("welcome", "PROMPT", "welcome", "prompt for who comes to wait; \"\" for none", "@prompt"),
     {"announce", 0, CLI_LIST, "WHAT", "announce",
      "what waiting callers are told: position, wait or prompts, in this order; \"\" for nothing", "position wait",
@@ -93,8 +95,7 @@ static const struct cli_option queue_fields[] = {
     TEXT("vip-lookup", "NAME", "vip_lookup", "look-up that says whether a caller is a VIP; \"\" for none", "@lookup"),
     ACTION("full-action", "full_action",
            "done with callers beyond that: flow:NAME, queue:NAME, agent:NUMBER, extension:NUMBER, outside:NUMBER, "
-           "callback, hangup or "
-           "hangup:PROMPT,...; \"\" for none: they are refused"),
+           "callback, hangup, hangup:PROMPT,... , voicemail or voicemail:BOX; \"\" for none: they are refused"),
     NUMBER("callback-tries", "N", "callback_tries", "so often who is called back is called at most; 0: 3"),
     NUMBER("callback-interval", "SECONDS", "callback_interval_s", "so long after he was called in vain; 0: 300"),
     NUMBER("callback-ring", "SECONDS", "callback_ring_s", "so long his telephone rings; 0: 30"),
@@ -159,6 +160,23 @@ static const struct cli_option cdr_filters[] = {
     END,
 };
 
+static const struct cli_option message_filters[] = {
+    TEXT("box", "NAME", "box", "only this box", NULL),
+    TEXT("queue", "NAME", "queue", "only of callers who were in this queue", "@queue"),
+    TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
+    TEXT("called", "NUMBER", "called", "only this number called", NULL),
+    {"heard", 0, CLI_BOOL, "yes|no", "heard", "only those that were heard, or were not", "yes no", false},
+    TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
+    TEXT("to", "TIME", "to", "before this time", NULL),
+    LIMIT,
+    END,
+};
+static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL, "as new again", NULL, false}, END};
+
+#define MESSAGE_COLUMNS                                                                                     \
+    "MESSAGE=message_id BOX=box CALLER=caller CALLED=called STARTED=started_at/time LENGTH=duration_ms/ms " \
+    "HEARD=heard/yes "                                                                                      \
+    "| QUEUE=queue FLOW=flow CALL=call_id BYTES=bytes SHA256=sha256"
 #define AGENT_COLUMNS                                                                                                \
     "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id " \
     "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level REGION=region "             \
@@ -295,5 +313,20 @@ const struct cli_verb cli_rows_agents[] = {
       .example = "cdr list --limit 20\ncdr list --agent 1001 --from 1d\ncdr list --queue service -o csv > calls.csv"),
     V("cdr", "show", "one record with all stages and the quality of each leg", .args = "CALL", .method = "GET",
       .path = "/v1/cdrs/{CALL}", .run = cli_run_show, .example = "cdr show 00f3a1b2c4d5e6f7"),
+
+    V("message", "list", "what callers have left, latest first", .method = "GET", .path = "/v1/messages",
+      .columns = MESSAGE_COLUMNS, .options = message_filters, .run = cli_run_list,
+      .example = "message list\nmessage list --box service --heard no"),
+    V("message", "show", "one message", .args = "MESSAGE", .method = "GET", .path = "/v1/messages/{MESSAGE}",
+      .run = cli_run_show, .example = "message show 00f3a1b2c4d5e6f7"),
+    V("message", "save", "its sound as a WAV file, to listen to; - for standard output", .args = "MESSAGE FILE",
+      .method = "GET", .path = "/v1/messages/{MESSAGE}/audio", .run = cli_run_message_save,
+      .example = "message save 00f3a1b2c4d5e6f7 message.wav"),
+    V("message", "heard", "mark a message as heard, or with --not as new again", .args = "MESSAGE", .method = "PATCH",
+      .path = "/v1/messages/{MESSAGE}", .options = message_not, .done = "message {MESSAGE} marked",
+      .run = cli_run_message_heard, .example = "message heard 00f3a1b2c4d5e6f7"),
+    V("message", "delete", "remove a message for good", .args = "MESSAGE", .method = "DELETE",
+      .path = "/v1/messages/{MESSAGE}", .done = "message {MESSAGE} deleted", .run = cli_run_change,
+      .example = "message delete 00f3a1b2c4d5e6f7"),
     {.noun = NULL},
 };

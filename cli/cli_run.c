@@ -253,8 +253,11 @@ char *cli_run_target(struct cli_run *r, const char *path)
         ok = ok && add_query(&out, "consistent", "true");
     for (unsigned i = 0; i < r->args->n_set && ok && read; i++) {
         const struct cli_option *o = r->args->set[i].option;
-        if (o->field && r->args->set[i].value)
-            ok = add_query(&out, o->field, r->args->set[i].value);
+        const char *value = r->args->set[i].value;
+        if (value && o->type == CLI_BOOL) /* any other word is refused by the node */
+            value = strcmp(value, "yes") == 0 ? "true" : strcmp(value, "no") == 0 ? "false" : value;
+        if (o->field && value)
+            ok = add_query(&out, o->field, value);
     }
     if (ok)
         return out;

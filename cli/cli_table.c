@@ -64,6 +64,7 @@ const char *cli_noun_summary(const char *noun)
         {"call", "calls going on"},
         {"callback", "who is to be called back"},
         {"cdr", "records of ended calls"},
+        {"message", "what callers have left in voicemail boxes"},
         {"extension", "telephones"},
         {"trunk", "lines to carriers and gateways"},
         {"network", "where telephones are, and how their calls go on when a node dies"},

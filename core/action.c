@@ -11,6 +11,7 @@ static const struct action_type types[] = {
     {"outside", .target = true},
     {"hangup", .prompts = true},
     {.name = "callback"},
+    {"voicemail", .target = true, .optional = true},
 };
 
 const struct action_type *action_type(const char *name)
@@ -38,7 +39,7 @@ int action_check(const Ev__Action *a, const char *path, struct err_info *info)
     if (!t)
         return unknown(field, info);
     (void)snprintf(field, sizeof field, "%.100s.target", path);
-    if (t->target && !a->target[0])
+    if (t->target && !t->optional && !a->target[0])
         return err_set(info, ERR_INVAL, field, "must say which %s", t->name);
     if (!t->target && a->target[0])
         return err_set(info, ERR_INVAL, field, "must be empty: %s has none", t->name);

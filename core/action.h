@@ -17,6 +17,7 @@
 struct action_type {
     const char *name;
     bool target;          /* has one */
+    bool optional;        /* or goes without, and means what the queue says */
     bool prompts;         /* may have some */
     enum cfg_kind refers; /* what `target` names; CFG_NONE: nothing that is configured */
 };

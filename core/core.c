@@ -174,6 +174,12 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_callback_ask(c, cmd->call_back_ask);
     case EV__COMMAND__BODY_CALL_BACK_SET:
         return core_callback_set(c, cmd->call_back_set);
+    case EV__COMMAND__BODY_RECORD_END:
+        return core_record_end(c, cmd->record_end);
+    case EV__COMMAND__BODY_MESSAGE_SET:
+        return core_message_set(c, cmd->message_set);
+    case EV__COMMAND__BODY_MESSAGE_DELETE:
+        return core_message_delete(c, cmd->message_delete);
     case EV__COMMAND__BODY_CALL_END:
         return core_call_end(c, cmd->call_end);
     case EV__COMMAND__BODY__NOT_SET:
@@ -190,6 +196,7 @@ static void timers(struct core *c)
     core_agent_skills_expire(c);
     core_reg_expire(c);
     core_callbacks_due(c);
+    core_messages_expire(c);
 }
 
 static int run_command(struct core *c, const struct core_item *it, struct core_answer *ans)

@@ -24,14 +24,14 @@ struct storage;
 
 /* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event.
  * 3: states of agents that are configured, their limits and times (core_state.c). 4: credentials of trunks, drafts of
- * flows, call backs. */
+ * flows, call backs, messages that callers leave (core_message.c). */
 #define CORE_FEATURE_LEVEL 4u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
  * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts, lists of callers,
- * ring all, what core_state.c does, what queues do with callers who wait too long, and what a flow says of a caller, 4 with a trunk's credentials, else 1. A proposer
+ * ring all, what core_state.c does, what queues do with callers who wait too long, and what a flow says of a caller, 4 with a trunk's credentials, drafts and messages, else 1. A proposer
  * writes it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
@@ -66,6 +66,7 @@ enum core_event_type {
     CORE_EV_CDR,          /* record of `call_id` written */
     CORE_EV_DIGEST,       /* compute the digest for request `name` now */
     CORE_EV_ADDRESS,      /* service address `name`: its holder or target changed, or it is gone */
+    CORE_EV_MESSAGE,      /* a message has begun, was kept (`name`: its blob), changed or is gone; call_id: its id */
 };
 struct core_event {
     enum core_event_type type;
@@ -113,7 +114,7 @@ const Ev__Flow *core_flow(const struct core *c, const char *name);
 const Ev__Prompt *core_prompt(const struct core *c, const char *name);
 /* Each of them, in no order. */
 void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Prompt *p), void *ctx);
-/* Of the flow that is live; 0: there is none. */
+/* Of the flow that is live; 0: there is none. CORE_FLOW_VOICEMAIL and a box: the flow that the program makes for it. */
 uint64_t core_flow_version(const struct core *c, const char *name);
 /* The text of a flow in a version: *version 0 means the one that is live, and is told which that is. malloc'ed. ERR_NOTFOUND,
  * ERR_NOMEM, or the database's. Former versions are read from the table. */
@@ -240,7 +241,8 @@ struct core_offer {
     /* Not 0: INVITEs of this and later epochs before `epoch` may still be ringing and are to be cancelled. */
     uint32_t former_epoch;
 };
-#define CORE_RING_MAX 32u /* telephones that ring at once for one call */
+#define CORE_FLOW_VOICEMAIL "voicemail:" /* flow of who leaves a message by an action; the box follows */
+#define CORE_RING_MAX 32u                /* telephones that ring at once for one call */
 struct core_call {
     uint64_t id;
     const char *owner; /* node name */
@@ -276,6 +278,7 @@ struct core_call {
     uint64_t entered_us;    /* his present queue, if he came there from another one; else 0 */
     uint64_t menu_moved_us; /* when the flow came to flow_node */
     uint64_t taken_over_us; /* latest change of owner; 0: never */
+    uint64_t recording;     /* message that its latest recording node makes or made; 0: none */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* The leg of who serves the customer; NULL: nobody has answered. */
@@ -293,6 +296,21 @@ const struct core_call *core_call_next(const struct core *c, const struct core_c
 const Ev__CallBack *core_callback(const struct core *c, uint64_t id);
 /* "waiting", "scheduled" or "calling". */
 const char *core_callback_state(uint64_t call_id, uint64_t due_us);
+
+/* ---- messages that callers leave, as long as they are being recorded or brought to the disks */
+struct core_recording {
+    uint64_t id, call_id;
+    const char *box;
+    const char *owner; /* the node that has to end it: the call's while the call records it, a living one after that */
+    uint64_t started_us; /* when its sound begins */
+    uint32_t max_s;
+};
+/* NULL: there is none of that id (any more). */
+const struct core_recording *core_recording(const struct core *c, uint64_t id);
+/* In the order in which they began; after NULL: the first. */
+const struct core_recording *core_recording_next(const struct core *c, const struct core_recording *after);
+/* Whether it was kept, and is still there. */
+bool core_message_kept(const struct core *c, uint64_t id);
 
 /* ---- nodes */
 struct core_node {

@@ -15,23 +15,28 @@ static void leave_queue(Ev__CallState *s)
     core_pbset(&s->queue, "");
 }
 
-static int to_flow(struct core *c, struct call *k, const Ev__Action *a, const char **why)
+static void begin_flow(struct core *c, struct call *k, const char *flow)
 {
     Ev__CallState *s = k->st;
-    *why = "no_flow";
-    if (!core_flow(c, a->target))
-        return ERR_NOTFOUND;
     leave_queue(s);
     s->phase = CORE_CALL_MENU;
     s->menu_us = s->menu_us ? s->menu_us : c->now_us;
     s->menu_moved_us = 0;
     s->fail_status = 0;
     core_pbset(&s->fail_cause, "");
-    core_pbset(&s->flow, a->target);
+    core_pbset(&s->flow, flow);
     core_pbset(&s->flow_node, ""); /* it begins at its beginning */
     core_pbset(&s->flow_state, "");
     if (c->feature_level >= 3)
         core_flow_began(c, s);
+}
+
+static int to_flow(struct core *c, struct call *k, const Ev__Action *a, const char **why)
+{
+    *why = "no_flow";
+    if (!core_flow(c, a->target))
+        return ERR_NOTFOUND;
+    begin_flow(c, k, a->target);
     return 0;
 }
 
@@ -63,6 +68,15 @@ static int to_telephone(struct core *c, struct call *k, const Ev__Action *a, con
     if (err)
         return err;
     leave_queue(k->st);
+    return 0;
+}
+
+/* The flow that records is made by the program, by its name (node/call_menu.c). */
+static int to_voicemail(struct core *c, struct call *k, const Ev__Action *a)
+{
+    char flow[sizeof CORE_FLOW_VOICEMAIL + CORE_NAME_MAX];
+    (void)snprintf(flow, sizeof flow, "%s%s", CORE_FLOW_VOICEMAIL, a->target[0] ? a->target : k->st->queue);
+    begin_flow(c, k, flow);
     return 0;
 }
 
@@ -134,6 +148,8 @@ int core_action_do(struct core *c, struct call *k, const Ev__Action *a, const ch
         err = hang_up(c, k, a, reason);
     else if (strcmp(a->type, "callback") == 0)
         err = to_callback(c, k, reason, &why);
+    else if (strcmp(a->type, "voicemail") == 0)
+        err = to_voicemail(c, k, a);
     core_call_touch(c, k);
     tell(c, k, a, reason, queue, err ? (why ? why : "unknown") : NULL);
     return err;

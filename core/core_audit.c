@@ -58,6 +58,14 @@ static const char *action_of(const Ev__Command *m, char object[160])
             (void)snprintf(object, 160, "callback/%.64s/%.64s", s->queue, s->number);
         return s->cancel ? "callback.cancel" : "callback.add";
     }
+    if (m->body_case == EV__COMMAND__BODY_MESSAGE_SET) {
+        (void)snprintf(object, 160, "message/%016llx", (unsigned long long)m->message_set->id);
+        return m->message_set->heard ? "message.heard" : "message.unheard";
+    }
+    if (m->body_case == EV__COMMAND__BODY_MESSAGE_DELETE) {
+        (void)snprintf(object, 160, "message/%016llx", (unsigned long long)m->message_delete->id);
+        return "message.delete";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_END) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_end->call_id);
         return "call.end";

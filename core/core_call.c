@@ -127,6 +127,7 @@ void core_call_publish(struct call *k)
     p->held_us = s->held_us;
     p->menu_moved_us = s->menu_moved_us;
     p->taken_over_us = s->taken_over_us;
+    p->recording = s->recording;
 }
 
 void core_call_touch(struct core *c, struct call *k)
@@ -484,12 +485,15 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
     if (c->feature_level >= 4 && m->need && m->need->has_priority && m->need->priority > ACD_PRIORITY_MAX)
         return core_refuse(c, ERR_RANGE, "need.priority", "at most %u", ACD_PRIORITY_MAX);
+    if (m->record && core_message_check(c, m->record))
+        return c->ans->code;
     core_pbset(&s->flow, m->flow);
     core_pbset(&s->flow_node, m->node);
     core_pbset(&s->flow_state, m->state);
     core_call_acked(k, m->caller_acked);
     core_flow_moved(s, m);
     core_path_moved(c, s, m);
+    core_message_begin(c, k, m->record);
     s->menu_moved_us = c->now_us;
     if (m->language[0])
         core_pbset(&s->language, m->language);
@@ -631,6 +635,7 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
     core_cdr_write(c, k, by, cause, status, n_quality, quality);
     core_served_keep(c, k);
     core_callback_ended(c, k, cause);
+    core_message_call_over(c, k);
     if (!k->told)
         core_tell(c, CORE_EV_CALL, s->call_id, "", "");
     k->told = true;

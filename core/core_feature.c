@@ -12,14 +12,6 @@ static bool heard_in(const Ev__Queue *q)
            q->announce_agent || q->announce_position_max;
 }
 
-/* The level that is higher than whatever else the object takes. */
-static int calls_back(void *ctx, const Ev__Action *a, const char *path)
-{
-    (void)ctx;
-    (void)path;
-    return strcmp(a->type, "callback") == 0;
-}
-
 static bool queue_acts(const Ev__Queue *q)
 {
     return q->max_wait_s || q->max_wait_action || q->no_agents_wait_s || q->no_agents_action || q->full_action ||
@@ -34,6 +26,14 @@ static bool leads_to_draft(const Ev__AccessNumber *a)
     return draft;
 }
 
+/* The level that is higher than whatever else the object takes. */
+static int is_of_level_4(void *ctx, const Ev__Action *a, const char *path)
+{
+    (void)ctx;
+    (void)path;
+    return strcmp(a->type, "voicemail") == 0 || strcmp(a->type, "callback") == 0;
+}
+
 static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
@@ -44,7 +44,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
         if (q->callback_tries || q->callback_interval_s || q->callback_ring_s || q->callback_trunk[0] ||
-            q->callback_caller_id[0] || action_each(&q->base, calls_back, NULL))
+            q->callback_caller_id[0] || q->voicemail_greeting[0] || action_each(&q->base, is_of_level_4, NULL))
             return 4;
         if (heard_in(q))
             return 3;
@@ -114,8 +114,12 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return level_of(cmd->config_apply);
     case EV__COMMAND__BODY_AGENT_SET:
         return plain_state(cmd->agent_set) ? 1 : 3;
+    case EV__COMMAND__BODY_RECORD_END:
+    case EV__COMMAND__BODY_MESSAGE_SET:
+    case EV__COMMAND__BODY_MESSAGE_DELETE:
+        return 4;
     case EV__COMMAND__BODY_CALL_MENU:
-        if (cmd->call_menu->left_by[0])
+        if (cmd->call_menu->left_by[0] || cmd->call_menu->record)
             return 4;
         return cmd->call_menu->has_variables || cmd->call_menu->n_flows || cmd->call_menu->need ? 3 : 1;
     case EV__COMMAND__BODY_CALL_DIAL:

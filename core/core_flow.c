@@ -72,13 +72,39 @@ void core_flow_began(const struct core *c, Ev__CallState *s)
 {
     const struct cfg *f = stands_for(c, s->flow);
     Ev__FlowRef ref = EV__FLOW_REF__INIT, *one = &ref;
-    if (!f)
-        return;
-    if (f->kind == CFG_FLOW && strcmp(s->flow, f->name) != 0)
+    if (f && f->kind == CFG_FLOW && strcmp(s->flow, f->name) != 0)
         core_pbset(&s->flow, f->name);
     ref.name = s->flow;
-    ref.version = f->version;
-    set_flows(s, 1, &one);
+    ref.version = core_flow_version(c, s->flow);
+    if (ref.version)
+        set_flows(s, 1, &one);
+}
+
+/* ---- the flow of who leaves a message by an action: NAME of the box behind CORE_FLOW_VOICEMAIL. It is made here, with the greeting
+ * of the queue whose box it is, and changes with that queue. */
+
+static const char *voicemail_box(const char *flow)
+{
+    size_t n = sizeof CORE_FLOW_VOICEMAIL - 1;
+    return strncmp(flow, CORE_FLOW_VOICEMAIL, n) == 0 ? flow + n : NULL;
+}
+
+static int voicemail_definition(const struct core *c, const char *box, char **out)
+{
+    const Ev__Queue *q = core_queue_config(c, box);
+    json_t *node = json_pack("{s:s, s:s}", "type", "voicemail", "box", box);
+    int rc = 0;
+    if (q && q->voicemail_greeting[0])
+        rc = json_object_set_new(node, "prompts", json_pack("[s]", q->voicemail_greeting));
+    json_t *flow = json_pack("{s:s, s:[s, s], s:s, s:{s:O}}", "name", "voicemail", "languages", "zh", "en", "start",
+                             "leave", "nodes", "leave", node);
+    char *text = flow && !rc ? json_dumps(flow, JSON_COMPACT) : NULL;
+    json_decref(flow);
+    json_decref(node);
+    if (!text)
+        return ERR_NOMEM;
+    *out = text;
+    return 0;
 }
 
 static bool in_use(const struct core *c, const char *name, uint64_t version)
@@ -132,8 +158,9 @@ void core_flow_keep(struct core *c, const struct cfg *o)
 
 uint64_t core_flow_version(const struct core *c, const char *name)
 {
-    const struct cfg *f = stands_for(c, name);
-    return f ? f->version : 0;
+    const char *box = voicemail_box(name);
+    const struct cfg *f = box ? core_cfg(c, CFG_QUEUE, box) : stands_for(c, name);
+    return f ? f->version : box != NULL;
 }
 
 static int definition_row(void *ctx, const struct storage_row *row)
@@ -147,6 +174,10 @@ int core_flow_definition(const struct core *c, const char *name, uint64_t *versi
 {
     const struct cfg *f = stands_for(c, name);
     char *text = NULL;
+    if (voicemail_box(name)) {
+        *version = *version ? *version : core_flow_version(c, name);
+        return voicemail_definition(c, voicemail_box(name), out);
+    }
     if (f && (!*version || *version == f->version)) {
         text = strdup(definition_of(f));
         if (!text)
@@ -183,7 +214,8 @@ static bool says_texts(const json_t *node, const char *field)
 static bool node_is_of_level_4(const json_t *node)
 {
     const char *type = json_string_value(json_object_get(node, "type"));
-    return type && strcmp(type, "queue") == 0 && json_object_get(node, "agent");
+    return type && ((strcmp(type, "queue") == 0 && json_object_get(node, "agent")) || strcmp(type, "record") == 0 ||
+                    strcmp(type, "voicemail") == 0);
 }
 
 static bool node_is_of_level_1(const json_t *node)

@@ -220,7 +220,9 @@ struct core {
     struct map customers;        /* number -> struct agent whose customer has it */
     struct lookup *lookup;       /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     uint32_t talking, registrations;
-    uint64_t serial; /* grows with each command, and when an entry is done */
+    struct list_node recordings; /* struct recording, in the order in which they began */
+    uint64_t message_oldest_us;  /* of those that were kept; 0: none */
+    uint64_t serial;             /* grows with each command, and when an entry is done */
 
     /* the entry at hand */
     const Ev__Command *cmd;
@@ -284,7 +286,7 @@ void core_flow_began(const struct core *c, Ev__CallState *s);
 void core_flow_keep(struct core *c, const struct cfg *o);
 /* The part of CallMenu that came with level 3. */
 void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m);
-/* The level that a flow takes; 3 also when it is none. */
+/* The level that a flow takes; 3 also when it is none, 4 when it records. */
 uint32_t core_flow_level(const char *definition);
 
 /* ---- core_config.c */
@@ -601,6 +603,24 @@ void core_path_moved(const struct core *c, Ev__CallState *s, const Ev__CallMenu 
 void core_path_left(const struct core *c, Ev__CallState *s, const char *by); /* the menu, to somebody else */
 /* [{"node","after_ms","ms","by"}], nothing when there are none; of one that ended in a node `by` is "end". */
 void core_path_json(struct sbuf *b, const Ev__CallState *s, uint64_t now_us);
+
+/* ---- core_message.c: messages that callers leave */
+struct recording;
+int core_message_check(struct core *c, const Ev__RecordBegin *m);                  /* 0 or a refusal */
+void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m); /* NULL: nothing begins */
+int core_record_end(struct core *c, const Ev__RecordEnd *m);
+int core_message_set(struct core *c, const Ev__MessageSet *m);
+int core_message_delete(struct core *c, const Ev__MessageDelete *m);
+/* The call's recording goes with it; the call is over, and who had it ends its recording. */
+void core_message_given(struct core *c, const struct call *k);
+void core_message_call_over(struct core *c, const struct call *k);
+/* What is left of the recordings of a node that is away; what nobody was there for. */
+void core_messages_give(struct core *c, const char *from, const char *to);
+void core_messages_come_back(struct core *c, const char *name);
+/* Messages older than they are kept for go. */
+void core_messages_expire(struct core *c);
+ERR_CHECKED int core_messages_load(struct core *c);
+void core_messages_free(struct core *c);
 
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */

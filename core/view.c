@@ -34,6 +34,7 @@ static const struct view_kind *find_kind(const char *name)
                                       "to",      "ended_by",    "cause",  NULL};
     static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};
     static const char *const event[] = {"type", "subject", NULL};
+    static const char *const message[] = {"box", "queue", "caller", "called", "call_id", "heard", "from", "to", NULL};
     static const char *const audit[] = {"actor", "origin", "node", "action", "object", "from", "to", NULL};
     static const struct view_kind kinds[] = {
         {"extension", view_list_config, extension, false},
@@ -58,6 +59,7 @@ static const struct view_kind *find_kind(const char *name)
         {"call", view_list_calls, call, false},
         {"callback", view_list_callbacks, callback, false},
         {"cdr", view_list_cdrs, cdr, true},
+        {"message", view_list_messages, message, true},
         {"node", view_list_nodes, node, false},
         {"address", view_list_addresses, address, false},
         {"event", view_list_events, event, false},

@@ -22,6 +22,8 @@
  *  node: name, node_id, site, sip, https, peer, version, up, since, incarnation, draining, calls (that it owns), home_addresses,
  *     held_addresses: [ip]
  *  address: ip, home, holder, target ("" or where it is on its way to), epoch, bound, why, state ("bound", "pending", "moving", "failed")
+ *  message: message_id, call_id (16 hex digits), box, caller, called, queue, flow, started_at, duration_ms, bytes, heard, sha256; those
+ *     that are kept, the newest first
  *  event: CloudEvents 1.0 envelope: specversion, id ("INDEX.N"), source, type ("everline.call.started", ...), subject, time, data
  *  audit: index, time, actor, origin, node, action, object, before, after, code
  * Times are RFC 3339 UTC with milliseconds, or null. Lists have a stable order and a cursor. */
@@ -43,7 +45,7 @@ struct view_query {
     const char *cursor; /* from a previous answer, or NULL */
     uint32_t limit;     /* 1..VIEW_LIMIT_MAX; 0: 100 */
     json_t *
-        filter; /* object of equality filters by field name (and "from"/"to" times for cdr, audit), or NULL; not taken over */
+        filter; /* object of equality filters by field name (and "from"/"to" times for cdr, audit, message), or NULL; not taken over */
 };
 /* *out: for one object the object; for a list {"items": [...], "next_cursor": text or null, "index": N}. ERR_NOTFOUND;
  * ERR_INVAL for an unknown kind or filter field, a value that no row can have in a filter, or a bad cursor (info names it). */
@@ -52,6 +54,9 @@ ERR_CHECKED int view_read(struct storage_reader *r, const struct view_query *q, 
 /* Events with id after (index, n), oldest first, at most limit. *gone is set when events after that id are no longer kept. */
 ERR_CHECKED int view_events(struct storage_reader *r, uint64_t after_index, uint32_t after_n, uint32_t limit,
                             json_t **out, int *gone);
+
+/* The blob of each message that is kept; fn returns non-zero to stop, which is then the result. */
+ERR_CHECKED int view_message_blobs(struct storage_reader *r, int (*fn)(void *ctx, const char *sha256), void *ctx);
 
 /* Turns JSON (one object of `kind`, field names of commands.proto) into a ConfigObject of a command and checks each field: unknown
  * fields, types, bounds, formats. info->field is the path inside the object. Free with ev__config_object__free_unpacked.

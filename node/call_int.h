@@ -149,6 +149,18 @@ struct call {
     uv_timer_t *http_timer;
     bool http_music;
 
+    /* call_record.c: the message that the flow's node makes */
+    struct call_record {
+        struct recording *job;     /* NULL: nothing is recorded */
+        struct recorder *recorder; /* of the caller's stream */
+        uint64_t id;
+        uint64_t asked; /* a CallMenu that begins it is on its way, or was just committed */
+        struct ivr_record how;
+        bool tone; /* is being heard */
+        bool over; /* it is being kept */
+        uv_timer_t *timer;
+    } record;
+
     /* call_vip.c */
     struct http_request *vip_request; /* is out */
     char *vip_key;                    /* under which its answer is remembered */
@@ -291,6 +303,7 @@ void call_play_music(struct call_leg *l);
 /* A short tone for who has answered, and is not joined yet. */
 void call_play_attention(struct call_leg *l);
 void call_play_ringback(struct call_leg *l);
+void call_play_tone(struct call_leg *l, unsigned hz, int dbm0, unsigned ms, uint32_t *play_id);
 /* Resolves the prompts of a menu action. */
 /* Either. */
 struct call_word {
@@ -343,6 +356,19 @@ ERR_CHECKED int call_vip_url(const char *form, const char *caller, const char *c
                              size_t size);
 /* What an answer says; ERR_INVAL: nothing. */
 ERR_CHECKED int call_vip_read(int status, const char *body, size_t len, bool *vip);
+
+/* ---- call_record.c: flows record what the caller says */
+/* The command that brings the flow to its node begins the message as well. */
+void call_record_fill(struct call *k, const struct ivr_action *a, Ev__CallMenu *m, Ev__RecordBegin *room);
+/* That command was refused. False: it was not about a message. */
+bool call_record_refused(struct call *k, const char *why);
+void call_record_ask(struct call *k, const struct ivr_action *a);
+bool call_record_played(struct call *k);          /* false: it was no tone of ours */
+bool call_record_key(struct call *k, char digit); /* false: nothing is recorded, it is the flow's */
+void call_record_ended(struct call *k);           /* the recorder has, by itself */
+/* The call has no part in it any more; what there is of the message is the state's owner's to end. */
+void call_record_stop(struct call *k);
+void call_record_hung_up(struct call *k);
 
 /* ---- call_app.c: echo, tone, feature codes */
 void call_app_begin(struct call *k, const struct core_call *s);

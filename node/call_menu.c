@@ -210,6 +210,9 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
     case IVR_ACT_HTTP:
         call_http_ask(k);
         break;
+    case IVR_ACT_RECORD:
+        call_record_ask(k, act);
+        break;
     }
 }
 
@@ -239,7 +242,9 @@ static void call_menu_moved(struct call *k, int status, const struct core_answer
     k->menu_step = NULL;
     k->ivr_waiting = false;
     if (!k->ending && !k->gone && k->shown == CALL_SHOWN_MENU) {
-        if (status || a->code) {
+        if (!status && a->code == ERR_NOSPACE && call_record_refused(k, a->text)) {
+            call_menu_next_key(k);
+        } else if (status || a->code) {
             log_warn("call", "%s: menu position not committed: %s", k->text_id, status ? err_text(status) : a->text);
             call_end(k, "system", "no_quorum", 503);
         } else {
@@ -254,6 +259,7 @@ static void call_menu_moved(struct call *k, int status, const struct core_answer
 struct call_menu_room {
     char state[IVR_STATE_MAX], variables[IVR_VARIABLES_TEXT_MAX];
     Ev__FlowRef flows[IVR_CALLS_MAX + 1], *flow_list[IVR_CALLS_MAX + 1];
+    Ev__RecordBegin record;
     Ev__QueueNeed need;
     Ev__SkillNeed skills[IVR_SKILLS_MAX], *skill_list[IVR_SKILLS_MAX];
 };
@@ -316,9 +322,12 @@ static int call_menu_fill(struct call *k, Ev__CallMenu *m, struct call_menu_room
     m->variables = room->variables;
     if (s)
         call_menu_fill_flows(k, s, m, room);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         if (actions[i].need)
             call_menu_fill_need(m, room, actions[i].need);
+        if (actions[i].type == IVR_ACT_RECORD)
+            call_record_fill(k, &actions[i], m, &room->record);
+    }
     return 0;
 }
 
@@ -357,7 +366,7 @@ void call_menu_event(struct call *k, enum ivr_event_type type, char digit)
 
 void call_menu_tell(struct call *k, const struct ivr_event *ev)
 {
-    if (!k->ivr || k->ending)
+    if (!k->ivr || k->ending || (ev->type == IVR_EV_KEY && call_record_key(k, ev->digit)))
         return;
     if (k->ivr_waiting) {
         if (ev->type == IVR_EV_KEY && k->n_keys < CALL_KEYS_MAX)
@@ -463,6 +472,7 @@ void call_menu_begin(struct call *k, const struct core_call *s)
 void call_menu_leave(struct call *k)
 {
     call_http_stop(k);
+    call_record_stop(k);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->wait_timer);
     k->play_id = 0;

@@ -156,6 +156,12 @@ void call_play_attention(struct call_leg *l)
     call_play_items(l, &tone, 1, NULL);
 }
 
+void call_play_tone(struct call_leg *l, unsigned hz, int dbm0, unsigned ms, uint32_t *play_id)
+{
+    struct media_item tone = {.kind = MEDIA_TONE, .hz1 = (uint16_t)hz, .level_dbm0 = (int16_t)dbm0, .ms = ms};
+    call_play_items(l, &tone, 1, play_id);
+}
+
 void call_play_ringback(struct call_leg *l)
 {
     struct media_item tone = {.kind = MEDIA_TONE,
@@ -171,7 +177,7 @@ static void call_on_played(struct call *k, uint32_t play_id)
     if (!k->play_id || play_id != k->play_id)
         return;
     k->play_id = 0;
-    if (k->shown == CALL_SHOWN_MENU)
+    if (k->shown == CALL_SHOWN_MENU && !call_record_played(k))
         call_menu_event(k, IVR_EV_PLAYED, 0);
     else if (k->shown == CALL_SHOWN_APP)
         call_app_played(k);
@@ -209,6 +215,10 @@ void call_on_media(void *ctx, struct media_stream *s, const struct media_event *
             call_end(k, "system", "media_timeout", 0);
         break;
     }
+    case MEDIA_EV_RECORDED:
+        if (!l->callee)
+            call_record_ended(k);
+        break;
     case MEDIA_EV_ALIVE:
     case MEDIA_EV_TONE:
         break;

@@ -193,6 +193,7 @@ static void call_leave_table(struct call *k)
     call_adopt_drop_ports(k);
     call_vip_stop(k);
     call_http_stop(k);
+    call_record_stop(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
     k->dirty = k->adopting = false;
@@ -316,6 +317,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
     log_info("call", "%s: %s to %s%s%s ended by %s: %s", k->text_id, s ? s->caller : "caller", s ? s->called : "",
              s && s->queue && s->queue[0] ? " in queue " : "", s && s->queue ? s->queue : "", by, cause);
     call_gather_quality(k);
+    call_record_hung_up(k);
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->busy_timer);
     call_timer_stop(&k->talk_timer);

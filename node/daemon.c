@@ -19,6 +19,7 @@
 #include "node/http_client.h"
 #include "node/lease.h"
 #include "node/metrics.h"
+#include "node/recordings.h"
 #include "node/replica.h"
 #include "node/sound.h"
 #include "node/spoken.h"
@@ -165,6 +166,8 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
     if (rc == 0)
         rc = blobnet_start(n, info);
     if (rc == 0)
+        rc = recordings_start(n, info);
+    if (rc == 0)
         rc = sound_start(n);
     if (rc == 0)
         rc = spoken_start(n);
@@ -219,6 +222,7 @@ static void daemon_stop(struct daemon *d)
     sound_stop(n);
     spoken_stop(n);
     uploaded_stop(n);
+    recordings_stop(n);
     blobnet_stop(n);
     /* Cut off, its calls may be another's by now; when it cannot go on they soon will be: they hear nothing from here. */
     bool may_act = node_may_act(n) && !n->removed && !(n->exit_code && drain_others_go_on(n));

@@ -22,6 +22,7 @@ struct http_client;
 struct media_engine;
 struct node_blobnet;
 struct node_prompts;
+struct node_recordings;
 struct node_sounds;
 struct node_spoken;
 struct node_addresses;
@@ -56,6 +57,7 @@ struct node {
     struct prompt_store *prompts;
     struct node_blobnet *blobnet;
     struct node_prompts *uploaded;
+    struct node_recordings *recordings;
     struct node_sounds *sounds;
     struct node_spoken *spoken;
     struct media_engine *media;

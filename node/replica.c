@@ -13,6 +13,7 @@
 #include "node/drain.h"
 #include "node/ident.h"
 #include "node/lease.h"
+#include "node/recordings.h"
 #include "node/uploaded.h"
 #include "storage/storage.h"
 
@@ -110,6 +111,11 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
             uploaded_changed(n);
         else if (strcmp(ev->kind, "flow") == 0 && n->calls && n->replica->leader_ready)
             calls_flow_changed(n->calls, ev->name); /* one node for all: the others get the sounds */
+        break;
+    case CORE_EV_MESSAGE:
+        recordings_changed(n, ev->call_id);
+        if (ev->name[0])
+            uploaded_message(n, ev->name);
         break;
     case CORE_EV_AGENT:
     case CORE_EV_QUEUE:
@@ -414,7 +420,7 @@ static void replica_check(uv_timer_t *t)
 static void replica_message(void *ctx, uint64_t peer, const void *data, size_t len)
 {
     struct node *n = ctx;
-    if (blobnet_message(n, peer, data, len))
+    if (blobnet_message(n, peer, data, len) || recordings_message(n, peer, data, len))
         return;
     json_t *msg = json_loadb(data, len, 0, NULL);
     const char *type = json_string_value(json_object_get(msg, "type"));

@@ -7,8 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/view.h"
 #include "node/blobnet.h"
 #include "node/spoken.h"
+#include "storage/storage.h"
 #include "telephony/prompt.h"
 
 #define SWEEP_MS 600000u
@@ -183,6 +185,16 @@ static void drop_slots(struct node_prompts *u)
     }
 }
 
+/* What callers have left: on all nodes, so that it outlives each of them. Somebody waits for it, so that it is not given up. */
+void uploaded_message(struct node *n, const char *sha256)
+{
+    if (!n->uploaded || n->uploaded->stopping || !n->repl || blobnet_has(n, sha256))
+        return;
+    int rc = blobnet_fetch(n, sha256, false, on_fetched, n);
+    if (rc)
+        log_info("blob", "%.16s is fetched later: %s", sha256, err_text(rc));
+}
+
 void uploaded_changed(struct node *n)
 {
     if (n->uploaded)
@@ -223,6 +235,7 @@ struct care {
     struct node_prompts *u;
     uv_work_t work;
     struct map keep, gone;
+    struct map lacking; /* messages that are not on our disk */
     bool checks;
     unsigned corrupt;
 };
@@ -245,6 +258,29 @@ static int care_check(void *ctx, const char *name, uint64_t bytes, uint64_t age_
     return map_set(&c->gone, name, c);
 }
 
+static int care_message(void *ctx, const char *sha256)
+{
+    struct care *c = ctx;
+    uint64_t bytes;
+    if (!blob_name_ok(sha256))
+        return 0;
+    if (map_set(&c->keep, sha256, c))
+        return ERR_NOMEM;
+    return blobs_size(blobnet_store(c->u->n), sha256, &bytes) == ERR_NOTFOUND ? map_set(&c->lacking, sha256, c) : 0;
+}
+
+/* Many more than there are prompts: read here, not by the core thread. */
+static int care_messages(struct care *c)
+{
+    struct storage_reader *r = NULL;
+    struct err_info info = {0};
+    int rc = storage_reader_open(c->u->n->st, &r, &info);
+    if (!rc)
+        rc = view_message_blobs(r, care_message, c);
+    storage_reader_close(r);
+    return rc;
+}
+
 static void care_run(uv_work_t *work)
 {
     struct care *c = work->data;
@@ -252,10 +288,10 @@ static void care_run(uv_work_t *work)
     int rc = c->checks ? blobs_each(store, care_check, c) : 0;
     if (rc)
         log_warn("blob", "files cannot be checked: %s", err_text(rc));
-    if (spoken_keep(c->u->n, &c->keep))
-        return; /* out of memory: nothing is removed this time */
+    if (care_messages(c) || spoken_keep(c->u->n, &c->keep))
+        return; /* out of memory, or not to be read: nothing is removed this time */
     if (blobs_sweep(store, care_keeps, c, SWEEP_GRACE_S) > 0)
-        log_info("blob", "files that no prompt names are removed");
+        log_info("blob", "files that no prompt and no message names are removed");
 }
 
 static void care_done(uv_work_t *work, int status)
@@ -269,7 +305,10 @@ static void care_done(uv_work_t *work, int status)
         blobnet_note(u->n, it->skey, false);
         u->dirty = true;
     }
+    for (size_t i = 0; !u->stopping && map_next(&c->lacking, &i, &it);)
+        uploaded_message(u->n, it->skey);
     blobnet_count_corrupt(u->n, c->corrupt);
+    map_free(&c->lacking);
     map_free(&c->keep);
     map_free(&c->gone);
     free(c);
@@ -285,6 +324,7 @@ static void care_begin(uv_timer_t *t)
     c->u = u;
     map_init(&c->keep);
     map_init(&c->gone);
+    map_init(&c->lacking);
     c->checks = u->sweeps++ % CHECKS_EVERY == 0;
     const struct map_slot *it;
     for (size_t i = 0; map_next(&u->wanted, &i, &it);) {

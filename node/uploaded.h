@@ -12,6 +12,8 @@ ERR_CHECKED int uploaded_start(struct node *n);
 void uploaded_stop(struct node *n);
 /* A prompt or a parameter changed, or the whole state: looked at with the next uploaded_reconcile. */
 void uploaded_changed(struct node *n);
+/* A message of a caller was kept: this node gets its sound as well. Those of messages that are gone are swept like any other. */
+void uploaded_message(struct node *n, const char *sha256);
 void uploaded_reconcile(struct node *n);
 /* Prompts whose sound is not in memory yet. */
 size_t uploaded_lacking(struct node *n);

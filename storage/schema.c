@@ -64,7 +64,13 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "ALTER TABLE flow_version ADD COLUMN note TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN menu TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE callback(id INTEGER PRIMARY KEY, queue TEXT NOT NULL, number TEXT NOT NULL, due_us INTEGER NOT NULL,"
-    " call_id INTEGER NOT NULL, body BLOB NOT NULL);",
+    " call_id INTEGER NOT NULL, body BLOB NOT NULL);"
+    /* by the time of its beginning, which no two have in common; state 0: being recorded, by `owner`, 1: kept */
+    "CREATE TABLE message(started_us INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, box TEXT NOT NULL,"
+    " state INTEGER NOT NULL, owner TEXT NOT NULL, call_id INTEGER NOT NULL, caller TEXT NOT NULL,"
+    " called TEXT NOT NULL, queue TEXT NOT NULL, flow TEXT NOT NULL, lead_ms INTEGER NOT NULL, max_s INTEGER NOT NULL,"
+    " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, heard INTEGER NOT NULL);"
+    "CREATE INDEX message_box ON message(box);",
 };
 
 const struct storage_table storage_tables[] = {
@@ -93,6 +99,10 @@ const struct storage_table storage_tables[] = {
     {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
     {"queue_state", "name, body", "name"},
     {"callback", "id, queue, number, due_us, call_id, body", "id"},
+    {"message",
+     "started_us, id, box, state, owner, call_id, caller, called, queue, flow, lead_ms, max_s, duration_ms, blob, "
+     "bytes, heard",
+     "started_us"},
     {"event", "idx, n, body", "idx"},
     {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
 };
@@ -169,6 +179,21 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         "INSERT OR REPLACE INTO callback(id, queue, number, due_us, call_id, body) VALUES(?,?,?,?,?,?)",
     [STORAGE_CALLBACK_DEL] = "DELETE FROM callback WHERE id=?",
     [STORAGE_CALLBACK_ALL] = "SELECT body FROM callback ORDER BY id",
+    [STORAGE_MESSAGE_PUT] =
+        "INSERT INTO message(started_us, id, box, state, owner, call_id, caller, called, queue, flow,"
+        " lead_ms, max_s, duration_ms, blob, bytes, heard)"
+        " VALUES(?,?,?,0,?,?,?,?,?,?,?,?,0,'',0,0)",
+    [STORAGE_MESSAGE_OWNER] = "UPDATE message SET owner=?2 WHERE id=?1",
+    [STORAGE_MESSAGE_KEEP] = "UPDATE message SET state=1, owner='', blob=?2, bytes=?3, duration_ms=?4 WHERE id=?1",
+    [STORAGE_MESSAGE_HEARD] = "UPDATE message SET heard=?2 WHERE id=?1",
+    [STORAGE_MESSAGE_DEL] = "DELETE FROM message WHERE id=?",
+    [STORAGE_MESSAGE_GET] = "SELECT state, box, caller, called, call_id, queue, started_us, duration_ms, heard"
+                            " FROM message WHERE id=?",
+    [STORAGE_MESSAGE_COUNT] = "SELECT count(*) FROM message WHERE box=?",
+    [STORAGE_MESSAGE_PENDING] = "SELECT started_us, id, box, owner, call_id, lead_ms, max_s FROM message"
+                                " WHERE state=0 ORDER BY started_us",
+    [STORAGE_MESSAGE_OLDEST] = "SELECT started_us FROM message WHERE state=1 ORDER BY started_us LIMIT 1",
+    [STORAGE_MESSAGE_EXPIRED] = "SELECT id FROM message WHERE state=1 AND started_us < ? ORDER BY started_us LIMIT 2",
     [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
     [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",
     [STORAGE_EVENT_OLDEST] = "SELECT idx, n FROM event ORDER BY idx LIMIT 1",

@@ -6,7 +6,7 @@
  *   WAITING --KEY--> a menu's target, or more digits, or a failure (PLAYING again, or on_fail)
  *           --TIMER--> as the digits so far say, or a failure
  *   BUSY (queue, agent, outside) --FAILED--> on_fail, or back to the menu, or ENDED
- *        (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
+ *        (record, voicemail) --RECORDED--> ivr_record.c;  (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
  *
  * A step walks from node to node until one plays, waits, asks or ends; only that one is told to the caller. What happens when
  * a node is come to: ivr_enter.c. */
@@ -116,8 +116,9 @@ void ivr_play(struct ivr_steps *s, const struct ivr_prompt_list *first)
 {
     struct ivr_run *r = s->run;
     const struct ivr_node *n = ivr_present(r);
+    const struct ivr_prompt_list *list = ivr_prompts_of(r);
     ivr_settle(s, IVR_PLAYING);
-    if (n->prompts.n + (first ? first->n : 0) == 0) {
+    if (list->n + (first ? first->n : 0) == 0) {
         r->phase = IVR_WAITING;
         ivr_act_timer(s, n->timeout_ms);
         return;
@@ -125,9 +126,9 @@ void ivr_play(struct ivr_steps *s, const struct ivr_prompt_list *first)
     struct ivr_action *a = ivr_act(s, IVR_ACT_PLAY, n->name);
     r->n_speech = 0;
     a->barge_in = n->barge_in && n->type != IVR_NODE_HANGUP;
-    unsigned room = MEDIA_ITEMS_MAX - ivr_fixed_sounds(r, first) - ivr_fixed_sounds(r, &n->prompts);
+    unsigned room = MEDIA_ITEMS_MAX - ivr_fixed_sounds(r, first) - ivr_fixed_sounds(r, list);
     ivr_append(r, a, first, &room);
-    ivr_append(r, a, &n->prompts, &room);
+    ivr_append(r, a, list, &room);
 }
 
 /* ---- where it is */
@@ -304,6 +305,8 @@ static int ivr_on_key(struct ivr_steps *s, char key)
     }
     if (traits & IVR_CAN_WAIT)
         return ivr_take_key(s, key);
+    if (ivr_records(n))
+        return ivr_record_played(s);
     s->key = key;
     return n->next == IVR_NONE ? ivr_back_or_end(s) : n->next;
 }
@@ -321,6 +324,8 @@ static int ivr_on_played(struct ivr_steps *s)
         ivr_end(s);
         return IVR_NONE;
     }
+    if (ivr_records(n))
+        return ivr_record_played(s);
     return n->next == IVR_NONE ? ivr_back_or_end(s) : n->next;
 }
 
@@ -366,6 +371,8 @@ static int ivr_on_answer(struct ivr_steps *s, const struct ivr_event *ev)
         return ev->type == IVR_EV_TIME ? ivr_on_time(s, ev->choice) : IVR_NONE;
     if (type == IVR_NODE_HTTP)
         return ev->type == IVR_EV_HTTP ? ivr_http_answered(s, ev) : IVR_NONE;
+    if (type == IVR_NODE_RECORD || type == IVR_NODE_VOICEMAIL)
+        return ev->type == IVR_EV_RECORDED ? ivr_recorded(s, ev) : IVR_NONE;
     return ev->type == IVR_EV_FAILED ? ivr_on_failed(s) : IVR_NONE;
 }
 
@@ -395,6 +402,7 @@ unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_acti
     case IVR_EV_FAILED:
     case IVR_EV_TIME:
     case IVR_EV_HTTP:
+    case IVR_EV_RECORDED:
         if (r->phase == IVR_BUSY)
             to = ivr_on_answer(&s, ev);
         break;
@@ -435,6 +443,9 @@ void ivr_run_left_by(const struct ivr_run *r, const struct ivr_event *ev, char o
     case IVR_EV_HTTP:
         snprintf(out, IVR_LEFT_BY_MAX, "%d", ev->status);
         return;
+    case IVR_EV_RECORDED:
+        word = ev->status == IVR_RECORDED_KEPT ? "recorded" : ev->status == IVR_RECORDED_EMPTY ? "empty" : "failed";
+        break;
     case IVR_EV_START:
     case IVR_EV_RESTORED:
         menu = false;

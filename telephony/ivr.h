@@ -61,10 +61,16 @@ enum ivr_event_type {
     IVR_EV_TIMER,  /* the timer set by the last actions has run out */
     IVR_EV_FAILED, /* queue/agent could not take the call: go on at on_fail */
     /* After ivr_restore: plays the present node's prompts again from their beginning (a menu that was only waiting for a
-     * key goes on waiting), gives the action again that it waits for (queue, agent, http, time). */
+     * key goes on waiting), gives the action again that it waits for (queue, agent, http, time, record). */
     IVR_EV_RESTORED,
-    IVR_EV_TIME, /* answers IVR_ACT_TIME: `choice` */
-    IVR_EV_HTTP, /* answers IVR_ACT_HTTP: `status`, `body` */
+    IVR_EV_TIME,     /* answers IVR_ACT_TIME: `choice` */
+    IVR_EV_HTTP,     /* answers IVR_ACT_HTTP: `status`, `body` */
+    IVR_EV_RECORDED, /* answers IVR_ACT_RECORD: `status` as enum ivr_recorded, `body` the message's id */
+};
+enum ivr_recorded {
+    IVR_RECORDED_KEPT,
+    IVR_RECORDED_EMPTY, /* nothing was said, or less than min_s */
+    IVR_RECORDED_FAILED /* nothing can be recorded, or it cannot be kept */
 };
 struct ivr_event {
     enum ivr_event_type type;
@@ -96,6 +102,19 @@ enum ivr_action_type {
     /* Make the request (ivr_run_request) and tell what came. Given again after a takeover: what the business system does with
      * a request must bear being asked twice (ivr_request.id is the same then). The caller may leave meanwhile. */
     IVR_ACT_HTTP,
+    /* Record what the caller says into box `name`, as `record` says, and tell when that is kept. After a takeover it is given again: the
+     * owner knows that it goes on with the same message. The caller may leave meanwhile. */
+    IVR_ACT_RECORD,
+};
+#define IVR_KEY_ANY '?' /* ivr_record.terminator */
+/* Valid as long as the action. */
+struct ivr_record {
+    unsigned max_s;     /* 0: as configured */
+    unsigned silence_s; /* it ends after so much of that; 0: it does not */
+    unsigned min_s;     /* what is shorter is not kept */
+    char terminator;    /* a key, IVR_KEY_ANY, or 0: none */
+    bool beep;          /* a tone before */
+    bool voicemail;     /* of a voicemail node */
 };
 /* One of the three; valid as long as the action. */
 struct ivr_prompt_ref {
@@ -131,6 +150,7 @@ struct ivr_action {
     bool barge_in;
     const struct ivr_queue_need *need; /* of IVR_ACT_QUEUE; NULL: nothing */
     const struct ivr_outside *outside; /* of IVR_ACT_OUTSIDE */
+    const struct ivr_record *record;   /* of IVR_ACT_RECORD */
     unsigned n_prompts;
     struct ivr_prompt_ref prompts[IVR_PROMPTS_MAX];
 };

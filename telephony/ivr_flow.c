@@ -139,6 +139,8 @@ static bool ivr_sets_variable(const struct ivr_node *n, const char *name)
 {
     if (n->type == IVR_NODE_COLLECT && strcmp(n->collect.variable, name) == 0)
         return true;
+    if (n->type == IVR_NODE_RECORD && strcmp(n->record.variable, name) == 0)
+        return true;
     if (n->type == IVR_NODE_HTTP && strcmp(name, IVR_HTTP_STATUS) == 0)
         return true;
     for (unsigned i = 0; i < n->n_sets; i++)
@@ -525,6 +527,7 @@ static void ivr_refer_node(const struct ivr_refer *r)
         ivr_path(path, n, "agent");
         r->cb(r->ctx, "agent", n->need.agent, path);
     }
+    ivr_refer_prompts(n, "thanks", &n->record.thanks, r->cb, r->ctx);
     if (n->target && !ivr_text_varies(n->target)) {
         const char *kind = n->type == IVR_NODE_OUTSIDE ? "trunk" : ivr_kind_of(n)->name; /* queue, agent, flow */
         ivr_path(path, n, kind);
@@ -567,5 +570,6 @@ void ivr_flow_texts(const struct ivr_flow *f, void (*cb)(void *ctx, const char *
         ivr_tell_texts(f, &f->nodes[i].prompts, cb, ctx);
         ivr_tell_texts(f, &f->nodes[i].invalid, cb, ctx);
         ivr_tell_texts(f, &f->nodes[i].timeout, cb, ctx);
+        ivr_tell_texts(f, &f->nodes[i].record.thanks, cb, ctx);
     }
 }

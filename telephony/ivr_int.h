@@ -1,5 +1,5 @@
 /* A parsed flow as the parser (ivr_flow.c, ivr_node.c, ivr_field.c) and the interpreter (ivr.c, ivr_enter.c, ivr_state.c,
- * ivr_http.c) share it. Immutable after parsing. */
+ * ivr_http.c, ivr_record.c) share it. Immutable after parsing. */
 #ifndef TELEPHONY_IVR_INT_H
 #define TELEPHONY_IVR_INT_H
 
@@ -33,6 +33,8 @@ enum ivr_node_type {
     IVR_NODE_QUEUE,
     IVR_NODE_AGENT,
     IVR_NODE_OUTSIDE,
+    IVR_NODE_RECORD,
+    IVR_NODE_VOICEMAIL,
     IVR_NODE_FLOW,
     IVR_NODE_RETURN,
     IVR_NODE_LANGUAGE,
@@ -130,6 +132,11 @@ struct ivr_node {
         unsigned n_headers;
         struct ivr_header headers[IVR_HEADERS_MAX];
     } http;
+    struct {
+        const char *variable, *box; /* box: template; variable NULL with voicemail */
+        struct ivr_prompt_list thanks;
+        struct ivr_record how;
+    } record;
     bool needs; /* queue: `need` says something */
     struct ivr_queue_need need;
 };
@@ -223,6 +230,7 @@ struct ivr_run {
     struct ivr_queue_need need;
     char need_agent[IVR_VALUE_MAX];
     struct ivr_outside outside;
+    struct ivr_record record;
     char caller_id[IVR_VALUE_MAX];
     struct speak_value spoken[IVR_PROMPTS_MAX];
     char spoken_text[IVR_PROMPTS_MAX][SPEAK_TEXT_MAX + 1];
@@ -286,6 +294,17 @@ void ivr_ask_agent(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_outside(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_time(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_http(struct ivr_steps *s, const struct ivr_node *n);
+/* ---- ivr_record.c */
+bool ivr_records(const struct ivr_node *n);
+/* What the present node says now: its prompts, but for one that has recorded already. */
+const struct ivr_prompt_list *ivr_prompts_of(const struct ivr_run *r);
+bool ivr_record_state_ok(const struct ivr_run *r);
+int ivr_parse_record(struct ivr_parser *p, struct ivr_node *n, json_t *o);
+int ivr_parse_voicemail(struct ivr_parser *p, struct ivr_node *n, json_t *o);
+int ivr_enter_record(struct ivr_steps *s, const struct ivr_node *n);
+void ivr_ask_record(struct ivr_steps *s, const struct ivr_node *n);
+int ivr_record_played(struct ivr_steps *s);
+int ivr_recorded(struct ivr_steps *s, const struct ivr_event *ev);
 /* ---- ivr_http.c */
 int ivr_http_answered(struct ivr_steps *s, const struct ivr_event *ev);
 

@@ -444,6 +444,13 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
     [IVR_NODE_OUTSIDE] = {"outside", " type number trunk caller_id ring_time_s on_fail ",
                           IVR_HURRIES | IVR_CAN_ASK | IVR_ENDS | IVR_LEAVES, ivr_parse_outside, ivr_enter_ask,
                           ivr_ask_outside},
+    [IVR_NODE_RECORD] = {"record",
+                         " type prompts barge_in variable box max_s silence_s min_s terminator beep next on_fail ",
+                         IVR_CAN_PLAY | IVR_CAN_ASK, ivr_parse_record, ivr_enter_record, ivr_ask_record},
+    [IVR_NODE_VOICEMAIL] = {"voicemail",
+                            " type prompts barge_in box max_s silence_s min_s terminator beep thanks next on_fail ",
+                            IVR_CAN_PLAY | IVR_CAN_ASK | IVR_ENDS, ivr_parse_voicemail, ivr_enter_record,
+                            ivr_ask_record},
     [IVR_NODE_FLOW] = {"flow", " type flow next on_fail ", IVR_HURRIES, ivr_parse_call, ivr_enter_flow, NULL},
     [IVR_NODE_RETURN] = {"return", " type ", IVR_ENDS, NULL, ivr_enter_return, NULL},
     [IVR_NODE_LANGUAGE] = {"language", " type language next ", IVR_PLAIN | IVR_HURRIES | IVR_GOES_BACK,
@@ -504,6 +511,7 @@ void ivr_node_free(struct ivr_node *n)
     free(n->prompts.at);
     free(n->invalid.at);
     free(n->timeout.at);
+    free(n->record.thanks.at);
     free(n->keys);
     for (unsigned i = 0; i < n->n_cases; i++)
         ivr_expr_free(n->cases[i].condition);

@@ -84,6 +84,7 @@ void ivr_node_reads(const struct ivr_node *n, void (*cb)(void *ctx, const char *
     ivr_reads_prompts(&r, &n->prompts, "prompts");
     ivr_reads_prompts(&r, &n->invalid, "invalid_prompts");
     ivr_reads_prompts(&r, &n->timeout, "timeout_prompts");
+    ivr_reads_prompts(&r, &n->record.thanks, "thanks");
     for (unsigned i = 0; i < n->n_cases; i++) {
         snprintf(where, sizeof where, "cases[%u].if", i);
         ivr_reads_expr(&r, n->cases[i].condition, where);
@@ -97,6 +98,7 @@ void ivr_node_reads(const struct ivr_node *n, void (*cb)(void *ctx, const char *
     ivr_reads_body(&r, n->http.body);
     ivr_reads_text(&r, n->number, "number");
     ivr_reads_text(&r, n->caller_id, "caller_id");
+    ivr_reads_text(&r, n->record.box, "box");
     if (n->type == IVR_NODE_AGENT)
         ivr_reads_text(&r, n->target, "agent");
     ivr_reads_text(&r, n->need.agent, "agent");

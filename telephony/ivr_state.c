@@ -155,7 +155,9 @@ static bool ivr_state_ok(const struct ivr_run *r)
     bool input = (traits & IVR_CAN_WAIT) != 0;
     if (n->type == IVR_NODE_MENU && r->phase != IVR_IDLE && ivr_back(r) != f->node)
         return false;
-    if (!ivr_digits_fit(r) || (!input && r->failures))
+    if (!ivr_digits_fit(r) || (!input && !ivr_records(n) && r->failures))
+        return false;
+    if (ivr_records(n) && !ivr_record_state_ok(r))
         return false;
     switch (r->phase) {
     case IVR_IDLE:

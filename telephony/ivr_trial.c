@@ -146,6 +146,14 @@ static void trial_ask_time(struct trial *w, struct ivr_event *ev)
         snprintf(w->event, sizeof w->event, "%s is open", ivr_run_time_group(w->run, (unsigned)ev->choice));
 }
 
+/* The caller says something, and ends it as he may. */
+static void trial_record(struct trial *w, const struct ivr_action *a, struct ivr_event *ev)
+{
+    *ev = (struct ivr_event){.type = IVR_EV_RECORDED, .status = IVR_RECORDED_KEPT, .body = IVR_TRIAL_MESSAGE};
+    trial_row(w, "records into box %s%s", a->name, a->record->beep ? " after a tone" : "");
+    snprintf(w->event, sizeof w->event, "recorded");
+}
+
 /* The flow waits for a key: false when there are no more. */
 static bool trial_press(struct trial *w, uint32_t ms, struct ivr_event *ev)
 {
@@ -218,6 +226,10 @@ static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n
             break;
         case IVR_ACT_HTTP:
             trial_ask_http(w, ev, body);
+            more = true;
+            break;
+        case IVR_ACT_RECORD:
+            trial_record(w, &a[i], ev);
             more = true;
             break;
         case IVR_ACT_MOVED:

@@ -11,6 +11,7 @@
 #include "telephony/ivr.h"
 
 #define IVR_TRIAL_STEPS_MAX 256u
+#define IVR_TRIAL_MESSAGE "0000000000000001" /* what a record node's variable gets */
 
 struct ivr_trial {
     struct ivr_setup setup;

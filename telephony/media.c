@@ -469,6 +469,7 @@ static void free_streams_left(struct media_engine *e)
         (void)close(s->fd[1]);
         media_playlist_free(s->play);
         media_dtmf_free(s->inband);
+        media_stream_let_go(s);
         free_stream(e, s);
     }
 }
@@ -706,6 +707,16 @@ int media_stream_play(struct media_stream *s, const struct media_item *items, un
 void media_stream_stop_play(struct media_stream *s)
 {
     send_switch(s, MEDIA_CMD_STOP_PLAY, true);
+}
+
+int media_stream_record(struct media_stream *s, struct recorder *r)
+{
+    struct media_cmd *c = new_command(s, MEDIA_CMD_RECORD);
+    if (!c)
+        return ERR_BUSY;
+    c->u.recorder = r ? recorder_ref(r) : NULL;
+    media_thread_push(s->thread, c);
+    return 0;
 }
 
 void media_stream_echo(struct media_stream *s, bool on)

@@ -15,7 +15,7 @@
  * Noise (short packets, wrong version, wrong payload type, wrong source) is counted and dropped.
  * Overflow. 16384 commands may wait for a thread (it would have to stand still for seconds): then calls that return a code
  * say ERR_BUSY, the others are dropped and counted in queue_full; closing always works. 1024 events may wait for the core:
- * PLAYED, DEAD and ALIVE are kept and told later, a digit is dropped and counted. */
+ * PLAYED, DEAD, ALIVE and RECORDED are kept and told later, a digit is dropped and counted. */
 #ifndef TELEPHONY_MEDIA_H
 #define TELEPHONY_MEDIA_H
 
@@ -29,7 +29,8 @@
 
 struct media_engine;
 struct media_stream;
-struct prompt; /* telephony/prompt.h: decoded audio shared by all streams, 8 kHz mono 16 bit */
+struct recorder; /* telephony/recorder.h */
+struct prompt;   /* telephony/prompt.h: decoded audio shared by all streams, 8 kHz mono 16 bit */
 
 struct media_config {
     const char *bind_ip[4];      /* textual addresses, IPv4 and/or IPv6; NULL ends the list */
@@ -44,11 +45,12 @@ ERR_CHECKED int media_engine_start(uv_loop_t *loop, const struct media_config *c
 void media_engine_stop(struct media_engine *e);
 
 enum media_event_type {
-    MEDIA_EV_DTMF,   /* one key, told once, when it is let go: digit, duration_ms */
-    MEDIA_EV_PLAYED, /* play number `play_id` ended by itself */
-    MEDIA_EV_DEAD,   /* nothing received for dead_ms */
-    MEDIA_EV_ALIVE,  /* the first packet, or the first after MEDIA_EV_DEAD */
-    MEDIA_EV_TONE,   /* detected call tone (issue-later use) */
+    MEDIA_EV_DTMF,     /* one key, told once, when it is let go: digit, duration_ms */
+    MEDIA_EV_PLAYED,   /* play number `play_id` ended by itself */
+    MEDIA_EV_DEAD,     /* nothing received for dead_ms */
+    MEDIA_EV_ALIVE,    /* the first packet, or the first after MEDIA_EV_DEAD */
+    MEDIA_EV_TONE,     /* detected call tone (issue-later use) */
+    MEDIA_EV_RECORDED, /* the recorder of this stream has ended by itself (recorder_ended); it is detached */
 };
 struct media_event {
     enum media_event_type type;
@@ -139,6 +141,9 @@ struct media_item {
 ERR_CHECKED int media_stream_play(struct media_stream *s, const struct media_item *items, unsigned n, uint32_t start_ms,
                                   uint32_t *play_id);
 void media_stream_stop_play(struct media_stream *s);
+/* What arrives is put into the recorder from now on, until it ends by itself, another one (or NULL: none) takes its place, or the
+ * stream is closed. A reference is taken. ERR_BUSY. */
+ERR_CHECKED int media_stream_record(struct media_stream *s, struct recorder *r);
 /* Sends back what arrives (access number 10001). */
 void media_stream_echo(struct media_stream *s, bool on);
 /* Sends an RFC 4733 event (or in-band tones where the other side has no telephone-event). 40-5000 ms, 0 is 100 ms. Up to

@@ -23,6 +23,7 @@
 #include "base/list.h"
 #include "telephony/media.h"
 #include "telephony/prompt.h"
+#include "telephony/recorder.h"
 #include "telephony/rtcp.h"
 #include "telephony/rtp.h"
 
@@ -65,6 +66,7 @@ enum media_cmd_type {
     MEDIA_CMD_DTMF,
     MEDIA_CMD_BRIDGE,
     MEDIA_CMD_UNBRIDGE,
+    MEDIA_CMD_RECORD,
 };
 
 struct media_playlist;
@@ -78,6 +80,7 @@ struct media_cmd {
         struct media_stream *peer;
         struct media_thread *thread;
         struct media_playlist *play;
+        struct recorder *recorder; /* a reference, or NULL */
         struct {
             struct media_remote r;
             struct dtmf_rx_state_s *inband; /* ready-made, so that the media thread need not allocate */
@@ -189,6 +192,7 @@ struct media_stream {
     bool inband_on;
     uint64_t inband_samples;
     struct media_playlist *play;
+    struct recorder *recorder;      /* a reference */
     uint8_t frame[MEDIA_FRAME_MAX]; /* encoded samples waiting for a whole packet */
     unsigned frame_n;
     uint64_t rtcp_next_us, rtcp_sr_at_us;
@@ -294,6 +298,7 @@ void media_stream_tick(struct media_thread *t, struct media_stream *s);
 void media_stream_start_rtcp(struct media_stream *s);
 void media_stream_send_rtcp(struct media_stream *s, bool bye);
 void media_stream_publish(struct media_stream *s);
+void media_stream_let_go(struct media_stream *s); /* of its recorder */
 /* Sends a packet of our own making that follows what was sent before; payload has RTP_HEADER_BYTES of room before it. */
 void media_stream_send_local(struct media_stream *s, uint8_t *payload, size_t len);
 /* As above with type, time stamp and marker given. Does not touch tx.last_*. */

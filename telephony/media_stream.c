@@ -299,6 +299,33 @@ static void show_life(struct media_stream *s)
     }
 }
 
+static void record(struct media_stream *s, const struct rtp_packet *p, enum media_kind kind, bool restart)
+{
+    const struct recorder_packet packet = {.payload = p->payload,
+                                           .len = p->len,
+                                           .ulaw = kind == MEDIA_KIND_ULAW,
+                                           .restart = restart,
+                                           .seq = p->seq,
+                                           .ts = p->ts};
+    recorder_put(s->recorder, &packet, s->t->now_us);
+}
+
+void media_stream_let_go(struct media_stream *s)
+{
+    if (!s->recorder)
+        return;
+    recorder_stop(s->recorder);
+    recorder_unref(s->recorder);
+    s->recorder = NULL;
+}
+
+static void record_tick(struct media_stream *s)
+{
+    static const struct media_event ev = {.type = MEDIA_EV_RECORDED};
+    if (recorder_tick(s->recorder, s->t->now_us) && media_thread_emit(s->t, s, &ev))
+        media_stream_let_go(s);
+}
+
 static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const struct media_addr *from)
 {
     struct rtp_packet p;
@@ -333,6 +360,8 @@ static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const str
         media_dtmf_on_event(s, &p, seen == RTP_SEEN_LATE);
     else if (audio && s->inband_on)
         media_dtmf_on_audio(s, &p, kind);
+    if (audio && s->recorder)
+        record(s, &p, kind, seen == RTP_SEEN_RESTART);
     struct media_stream *d = s->echo ? s : s->peer;
     if (d && !relay(d, &p, kind, seen == RTP_SEEN_RESTART))
         discard(s);
@@ -521,6 +550,8 @@ void media_stream_tick(struct media_thread *t, struct media_stream *s)
         media_play_tick(s);
     if (s->digit_rx.active)
         media_dtmf_check_lost(s);
+    if (s->recorder)
+        record_tick(s);
     if (t->now_us >= s->rtcp_next_us) {
         media_stream_send_rtcp(s, false);
         s->rtcp_next_us = t->now_us + rtcp_interval(s);

@@ -54,6 +54,8 @@ void media_thread_free_command(struct media_cmd *c)
 {
     if (c->type == MEDIA_CMD_PLAY)
         media_playlist_free(c->u.play);
+    if (c->type == MEDIA_CMD_RECORD)
+        recorder_unref(c->u.recorder);
     if (c->type == MEDIA_CMD_REMOTE && c->u.remote.inband)
         media_dtmf_free(c->u.remote.inband);
     if (!c->embedded)
@@ -140,6 +142,7 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
     (void)close(s->fd[0]);
     (void)close(s->fd[1]);
     media_play_drop(s);
+    media_stream_let_go(s);
     media_dtmf_free(s->inband);
     s->inband = NULL;
     bool at_once = t->n_streams == 0 || s->silent_close; /* once handed back it is the core's to free */
@@ -258,6 +261,11 @@ static void run_command(struct media_thread *t, struct media_cmd *c)
         break;
     case MEDIA_CMD_UNBRIDGE:
         unbridge(s);
+        break;
+    case MEDIA_CMD_RECORD:
+        media_stream_let_go(s);
+        s->recorder = c->u.recorder;
+        c->u.recorder = NULL;
         break;
     }
     media_thread_free_command(c);

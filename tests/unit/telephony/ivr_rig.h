@@ -157,11 +157,16 @@ RIG_FN void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
         case IVR_ACT_HTTP:
             snprintf(out + at, size - at, "%shttp?", gap);
             break;
+        case IVR_ACT_RECORD:
+            snprintf(out + at, size - at, "%srecord into %s, %u s, silence %u, least %u, end %c%s", gap, a[i].name,
+                     a[i].record->max_s, a[i].record->silence_s, a[i].record->min_s,
+                     a[i].record->terminator ? a[i].record->terminator : '-', a[i].record->beep ? ", tone" : "");
+            break;
         }
     }
 }
 
-/* One step in words: "start", "key 1", "played", "timer", "failed", "restored", "time -1", "http 200 {...}". */
+/* One step in words: "start", "key 1", "played", "timer", "failed", "restored", "time -1", "http 200 {...}", "recorded 0 ID". */
 RIG_FN void step(struct ivr_run *r, const char *event, char *out, size_t size)
 {
     static const struct {
@@ -169,7 +174,7 @@ RIG_FN void step(struct ivr_run *r, const char *event, char *out, size_t size)
         enum ivr_event_type type;
     } words[] = {{"start", IVR_EV_START}, {"key", IVR_EV_KEY},       {"played", IVR_EV_PLAYED},
                  {"timer", IVR_EV_TIMER}, {"failed", IVR_EV_FAILED}, {"restored", IVR_EV_RESTORED},
-                 {"time ", IVR_EV_TIME},  {"http", IVR_EV_HTTP}};
+                 {"time ", IVR_EV_TIME},  {"http", IVR_EV_HTTP},     {"recorded", IVR_EV_RECORDED}};
     struct ivr_event ev = {.digit = event[strlen(event) - 1]};
     struct ivr_action actions[IVR_ACTIONS_MAX];
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -181,6 +186,10 @@ RIG_FN void step(struct ivr_run *r, const char *event, char *out, size_t size)
         ev.status = atoi(event + 5);
         ev.body = strchr(event + 5, ' ');
         ev.body_len = ev.body ? strlen(ev.body) : 0;
+    }
+    if (ev.type == IVR_EV_RECORDED) {
+        ev.status = atoi(event + 9);
+        ev.body = strchr(event + 9, ' ') ? strchr(event + 9, ' ') + 1 : NULL;
     }
     unsigned n = ivr_step(r, &ev, actions);
     ck_assert_uint_le(n, IVR_ACTIONS_MAX);

@@ -1,0 +1,386 @@
+/* Messages that callers leave: from the moment that one begins to be recorded until it is deleted, by somebody or by its age.
+ *
+ *   CallMenu.record ─► being recorded, by the call's owner ─RecordEnd with a blob─► kept ─MessageDelete, age─► gone
+ *                                                          ─RecordEnd without────────────────────────────► gone
+ *
+ * Beginning and end are commands, and nothing between them: what has been said meanwhile lies at the owner and, a second later, at others
+ * (node/recordings.h), so that whoever gets the call goes on with the same message. A message outlives its call: the owner of the call
+ * brings it to the disks after that, and when he goes a living node does it with what it finds.
+ * Rows are numbered by the time of their beginning, which no two have in common. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core_int.h"
+
+#define DAY_US 86400000000ull
+#define MESSAGE_LONGEST_S 3600u
+#define MESSAGE_LEAD_MAX_MS 5000u
+
+struct recording {
+    struct core_recording pub;
+    struct list_node link;
+    char box[CORE_NAME_MAX], owner[CORE_NAME_MAX];
+};
+
+/* ---- those that are being recorded */
+
+static struct recording *recording_obj(const struct core *c, uint64_t id)
+{
+    list_foreach(it, &c->recordings) {
+        struct recording *r = list_entry(it, struct recording, link);
+        if (r->pub.id == id)
+            return r;
+    }
+    return NULL;
+}
+
+const struct core_recording *core_recording(const struct core *c, uint64_t id)
+{
+    const struct recording *r = recording_obj(c, id);
+    return r ? &r->pub : NULL;
+}
+
+const struct core_recording *core_recording_next(const struct core *c, const struct core_recording *after)
+{
+    const struct list_node *at = after ? list_entry(after, struct recording, pub)->link.next : c->recordings.next;
+    return at == &c->recordings ? NULL : &list_entry(at, struct recording, link)->pub;
+}
+
+static struct recording *recording_add(struct core *c, uint64_t id, const char *box, const char *owner)
+{
+    struct recording *r = core_alloc(sizeof *r);
+    (void)snprintf(r->box, sizeof r->box, "%s", box);
+    (void)snprintf(r->owner, sizeof r->owner, "%s", owner);
+    r->pub.id = id;
+    r->pub.box = r->box;
+    r->pub.owner = r->owner;
+    list_push_back(&c->recordings, &r->link);
+    return r;
+}
+
+static void recording_drop(struct recording *r)
+{
+    list_del(&r->link);
+    free(r);
+}
+
+static void tell(struct core *c, uint64_t id, const char *what)
+{
+    core_tell(c, CORE_EV_MESSAGE, id, what, "");
+}
+
+static void recording_give(struct core *c, struct recording *r, const char *to)
+{
+    const struct storage_val v[] = {storage_int(r->pub.id), storage_text(to)};
+    (void)snprintf(r->owner, sizeof r->owner, "%s", to);
+    storage_run(c->st, STORAGE_MESSAGE_OWNER, v, 2);
+    tell(c, r->pub.id, "owner");
+}
+
+static int state_row(void *ctx, const struct storage_row *row)
+{
+    *(bool *)ctx = storage_row_int(row, 0) == 1;
+    return 1;
+}
+
+bool core_message_kept(const struct core *c, uint64_t id)
+{
+    const struct storage_val v = storage_int(id);
+    bool kept = false;
+    return storage_query(c->st, STORAGE_MESSAGE_GET, &v, 1, state_row, &kept) == 1 && kept;
+}
+
+/* ---- beginning */
+
+static int count_row(void *ctx, const struct storage_row *row)
+{
+    *(uint64_t *)ctx = storage_row_int(row, 0);
+    return 1;
+}
+
+static int some_row(void *ctx, const struct storage_row *row)
+{
+    (void)ctx;
+    (void)row;
+    return 1;
+}
+
+int core_message_check(struct core *c, const Ev__RecordBegin *m)
+{
+    const struct storage_val id = storage_int(m->id), box = storage_text(m->box);
+    uint64_t there = 0;
+    if (!m->id || m->id > INT64_MAX)
+        return core_refuse(c, ERR_INVAL, "record.id", "a message needs an id");
+    if (!core_fits(m->box, CORE_NAME_MAX))
+        return core_refuse(c, ERR_INVAL, "record.box", "a box's name has 1 to %u bytes", CORE_NAME_MAX - 1);
+    if (m->max_s < 1 || m->max_s > MESSAGE_LONGEST_S || m->lead_ms > MESSAGE_LEAD_MAX_MS)
+        return core_refuse(c, ERR_RANGE, "record.max_s", "1 to %u s", MESSAGE_LONGEST_S);
+    if (storage_query(c->st, STORAGE_MESSAGE_GET, &id, 1, some_row, NULL) == 1)
+        return core_refuse(c, ERR_EXISTS, "record.id", "the id has been used");
+    if (storage_query(c->st, STORAGE_MESSAGE_COUNT, &box, 1, count_row, &there) == 1 &&
+        there >= core_parameter_number(c, "message_box_max", 500))
+        return core_refuse(c, ERR_NOSPACE, "record.box", "box %.63s holds %llu messages: no more are taken", m->box,
+                           (unsigned long long)there);
+    return 0;
+}
+
+void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m)
+{
+    Ev__CallState *s = k->st;
+    if (!m)
+        return;
+    struct recording *r = recording_add(c, m->id, m->box, s->owner);
+    r->pub.call_id = s->call_id;
+    r->pub.started_us = c->now_us + m->lead_ms * 1000ull;
+    r->pub.max_s = m->max_s;
+    s->recording = m->id;
+    const struct storage_val v[] = {storage_int(c->now_us),  storage_int(m->id),
+                                    storage_text(m->box),    storage_text(s->owner),
+                                    storage_int(s->call_id), storage_text(s->caller),
+                                    storage_text(s->called), storage_text(s->queue[0] ? s->queue : s->left_queue),
+                                    storage_text(s->flow),   storage_int(m->lead_ms),
+                                    storage_int(m->max_s)};
+    storage_run(c->st, STORAGE_MESSAGE_PUT, v, 11);
+    tell(c, m->id, "begun");
+}
+
+/* ---- whose it is */
+
+void core_message_given(struct core *c, const struct call *k)
+{
+    struct recording *r = k->st->recording ? recording_obj(c, k->st->recording) : NULL;
+    if (r)
+        recording_give(c, r, k->st->owner);
+}
+
+void core_message_call_over(struct core *c, const struct call *k)
+{
+    if (k->st->recording && recording_obj(c, k->st->recording))
+        tell(c, k->st->recording, "call_over");
+}
+
+void core_messages_give(struct core *c, const char *from, const char *to)
+{
+    list_foreach(it, &c->recordings) {
+        struct recording *r = list_entry(it, struct recording, link);
+        if (strcmp(r->owner, from) == 0)
+            recording_give(c, r, to);
+    }
+}
+
+void core_messages_come_back(struct core *c, const char *name)
+{
+    list_foreach(it, &c->recordings) {
+        struct recording *r = list_entry(it, struct recording, link);
+        const struct core_node *owner = core_node(c, r->owner);
+        if (!owner || !owner->up)
+            recording_give(c, r, name);
+    }
+}
+
+/* ---- the end, and afterwards */
+
+struct message {
+    uint64_t state, call_id, started_us, duration_ms;
+    bool heard;
+    char box[CORE_NAME_MAX], queue[CORE_NAME_MAX], *caller, *called;
+};
+
+static int message_row(void *ctx, const struct storage_row *r)
+{
+    struct message *m = ctx;
+    m->state = storage_row_int(r, 0);
+    (void)snprintf(m->box, sizeof m->box, "%s", storage_row_text(r, 1));
+    m->caller = core_dup(storage_row_text(r, 2));
+    m->called = core_dup(storage_row_text(r, 3));
+    m->call_id = storage_row_int(r, 4);
+    (void)snprintf(m->queue, sizeof m->queue, "%s", storage_row_text(r, 5));
+    m->started_us = storage_row_int(r, 6);
+    m->duration_ms = storage_row_int(r, 7);
+    m->heard = storage_row_int(r, 8) != 0;
+    return 1;
+}
+
+static bool message_get(struct core *c, uint64_t id, struct message *m)
+{
+    const struct storage_val v = storage_int(id);
+    memset(m, 0, sizeof *m);
+    return storage_query(c->st, STORAGE_MESSAGE_GET, &v, 1, message_row, m) == 1;
+}
+
+static void message_free(struct message *m)
+{
+    free(m->caller);
+    free(m->called);
+}
+
+static void message_event(struct core *c, const char *type, uint64_t id, const struct message *m, const char *why)
+{
+    char text[17];
+    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)id);
+    struct sbuf *b = core_ev_begin(c, type, "message", text);
+    sbuf_kv(b, "message_id", text);
+    sbuf_kv(b, "box", m->box);
+    sbuf_kv_id(b, "call_id", m->call_id);
+    sbuf_kv(b, "caller", m->caller);
+    sbuf_kv(b, "called", m->called);
+    if (m->queue[0])
+        sbuf_kv(b, "queue", m->queue);
+    sbuf_kv_uint(b, "duration_ms", m->duration_ms);
+    if (why)
+        sbuf_kv(b, "reason", why);
+    core_ev_end(c);
+}
+
+static int oldest_row(void *ctx, const struct storage_row *row)
+{
+    *(uint64_t *)ctx = storage_row_int(row, 0);
+    return 1;
+}
+
+static int find_oldest(struct core *c)
+{
+    c->message_oldest_us = 0;
+    int err = storage_query(c->st, STORAGE_MESSAGE_OLDEST, NULL, 0, oldest_row, &c->message_oldest_us);
+    return err < 0 ? err : 0;
+}
+
+static void message_remove(struct core *c, uint64_t id, const char *what)
+{
+    const struct storage_val v = storage_int(id);
+    storage_run(c->st, STORAGE_MESSAGE_DEL, &v, 1);
+    tell(c, id, what);
+}
+
+static bool is_sha256(const char *s)
+{
+    return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
+int core_record_end(struct core *c, const Ev__RecordEnd *m)
+{
+    struct recording *r = recording_obj(c, m->id);
+    struct message now;
+    if (!r)
+        return core_refuse(c, ERR_NOTFOUND, "id", "this message is not being recorded");
+    if (strcmp(r->owner, c->cmd->node) != 0)
+        return core_refuse(c, ERR_STALE, "node", "the message is node %.63s's", r->owner);
+    if (m->sha256[0] && (!is_sha256(m->sha256) || !m->duration_ms || !m->bytes))
+        return core_refuse(c, ERR_INVAL, "sha256", "a sound has a hash and a length");
+    if (!message_get(c, m->id, &now)) { /* the transaction fails: the query could not be made */
+        message_free(&now);
+        return core_refuse(c, ERR_NOTFOUND, "id", "this message is not being recorded");
+    }
+    if (m->sha256[0]) {
+        const struct storage_val v[] = {storage_int(m->id), storage_text(m->sha256), storage_int(m->bytes),
+                                        storage_int(m->duration_ms)};
+        storage_run(c->st, STORAGE_MESSAGE_KEEP, v, 4);
+        now.duration_ms = m->duration_ms;
+        if (!c->message_oldest_us || now.started_us < c->message_oldest_us)
+            c->message_oldest_us = now.started_us;
+        core_tell(c, CORE_EV_MESSAGE, m->id, "kept", m->sha256);
+        message_event(c, "message.new", m->id, &now, NULL);
+    } else {
+        message_remove(c, m->id, "dropped");
+        message_event(c, "message.dropped", m->id, &now, m->why);
+    }
+    recording_drop(r);
+    message_free(&now);
+    return 0;
+}
+
+/* One that was kept, or a refusal. */
+static bool message_kept(struct core *c, uint64_t id, struct message *m)
+{
+    if (message_get(c, id, m) && m->state == 1)
+        return true;
+    message_free(m);
+    (void)core_refuse(c, ERR_NOTFOUND, "id", "there is no such message");
+    return false;
+}
+
+int core_message_set(struct core *c, const Ev__MessageSet *m)
+{
+    struct message now;
+    if (!message_kept(c, m->id, &now))
+        return c->ans->code;
+    const struct storage_val v[] = {storage_int(m->id), storage_int(m->heard ? 1u : 0u)};
+    if (now.heard != m->heard) {
+        storage_run(c->st, STORAGE_MESSAGE_HEARD, v, 2);
+        tell(c, m->id, "heard");
+        message_event(c, m->heard ? "message.heard" : "message.unheard", m->id, &now, NULL);
+    }
+    message_free(&now);
+    return 0;
+}
+
+int core_message_delete(struct core *c, const Ev__MessageDelete *m)
+{
+    struct message now;
+    if (!message_kept(c, m->id, &now))
+        return c->ans->code;
+    message_remove(c, m->id, "deleted");
+    message_event(c, "message.deleted", m->id, &now, NULL);
+    message_free(&now);
+    return 0;
+}
+
+/* ---- age */
+
+struct expired {
+    uint64_t id[2];
+    unsigned n;
+};
+
+static int expired_row(void *ctx, const struct storage_row *row)
+{
+    struct expired *e = ctx;
+    e->id[e->n++] = storage_row_int(row, 0);
+    return 0;
+}
+
+/* Two at a time: it catches up, and no transaction is long. */
+void core_messages_expire(struct core *c)
+{
+    uint64_t kept_us = core_parameter_number(c, "message_days", 90) * DAY_US;
+    if (!c->message_oldest_us || !kept_us || c->now_us < kept_us || c->message_oldest_us >= c->now_us - kept_us)
+        return;
+    const struct storage_val before = storage_int(c->now_us - kept_us);
+    struct expired old = {.n = 0};
+    /* What cannot be read has made the transaction fail. */
+    if (storage_query(c->st, STORAGE_MESSAGE_EXPIRED, &before, 1, expired_row, &old) < 0)
+        return;
+    for (unsigned i = 0; i < old.n; i++)
+        message_remove(c, old.id[i], "expired");
+    if (find_oldest(c))
+        c->message_oldest_us = 0;
+}
+
+/* ---- from the tables */
+
+static int pending_row(void *ctx, const struct storage_row *row)
+{
+    const char *box = storage_row_text(row, 2), *owner = storage_row_text(row, 3);
+    if (!core_fits(box, CORE_NAME_MAX) || !core_fits(owner, CORE_NAME_MAX))
+        return ERR_CORRUPT;
+    struct recording *r = recording_add(ctx, storage_row_int(row, 1), box, owner);
+    r->pub.call_id = storage_row_int(row, 4);
+    r->pub.started_us = storage_row_int(row, 0) + storage_row_int(row, 5) * 1000u;
+    r->pub.max_s = (uint32_t)storage_row_int(row, 6);
+    return 0;
+}
+
+int core_messages_load(struct core *c)
+{
+    int err = storage_query(c->st, STORAGE_MESSAGE_PENDING, NULL, 0, pending_row, c);
+    return err < 0 ? err : find_oldest(c);
+}
+
+void core_messages_free(struct core *c)
+{
+    if (!c->recordings.next)
+        return; /* never loaded */
+    list_foreach_safe(it, &c->recordings)
+        recording_drop(list_entry(it, struct recording, link));
+}

@@ -1,0 +1,106 @@
+/* Messages that callers have left, as JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/view_int.h"
+
+static int message_row(void *ctx, const struct storage_row *r)
+{
+    static const char *const texts[] = {"box", "caller", "called", "queue", "flow", "sha256"};
+    struct view *v = ctx;
+    json_t *o = json_object();
+    char id[17], key[24];
+    (void)snprintf(key, sizeof key, "%llu", (unsigned long long)storage_row_int(r, 0));
+    view_id(storage_row_int(r, 1), id);
+    view_set(v, o, "message_id", json_string(id));
+    view_id(storage_row_int(r, 2), id);
+    view_set(v, o, "call_id", json_string(id));
+    for (int i = 0; i < 6; i++)
+        view_set(v, o, texts[i], view_text(storage_row_text(r, 3 + i)));
+    view_set(v, o, "started_at", view_time(storage_row_int(r, 0) + storage_row_int(r, 9) * 1000u));
+    view_set(v, o, "duration_ms", json_integer((json_int_t)storage_row_int(r, 10)));
+    view_set(v, o, "bytes", json_integer((json_int_t)storage_row_int(r, 11)));
+    view_set(v, o, "heard", json_boolean(storage_row_int(r, 12) != 0));
+    return view_add(v, o, key);
+}
+
+#define COLUMNS                                                                                                  \
+    "SELECT started_us, id, call_id, box, caller, called, queue, flow, blob, lead_ms, duration_ms, bytes, heard" \
+    " FROM message WHERE state=1"
+
+static const struct {
+    const char *filter, *cond;
+} conditions[] = {
+    {"box", " AND box=?"},          {"queue", " AND queue=?"},     {"caller", " AND caller=?"},
+    {"called", " AND called=?"},    {"call_id", " AND call_id=?"}, {"heard", " AND heard=?"},
+    {"from", " AND started_us>=?"}, {"to", " AND started_us<?"},
+};
+
+/* What was checked before has a value; false: one that no row can have. */
+static bool value_of(const char *filter, const char *text, struct storage_val *out)
+{
+    uint64_t n = 0;
+    if (strcmp(filter, "heard") == 0) {
+        *out = storage_int(strcmp(text, "true") == 0);
+        return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+    }
+    if (strcmp(filter, "from") == 0 || strcmp(filter, "to") == 0) {
+        *out = storage_int(config_parse_time(text, &n) == 0 ? n : 0);
+        return true;
+    }
+    if (strcmp(filter, "call_id") == 0) {
+        *out = storage_int(n);
+        bool ok = view_parse_id(text, &n);
+        *out = storage_int(n);
+        return ok;
+    }
+    *out = storage_text(text);
+    return true;
+}
+
+int view_list_messages(struct view *v)
+{
+    char sql[640] = COLUMNS;
+    struct storage_val vals[1 + sizeof conditions / sizeof conditions[0]];
+    unsigned n = 0;
+    uint64_t id;
+    if (v->q->key) {
+        if (!view_parse_id(v->q->key, &id))
+            return 0;
+        const struct storage_val val = storage_int(id);
+        return storage_reader_query(v->r, COLUMNS " AND id=?", &val, 1, message_row, v);
+    }
+    if (v->after[0]) {
+        (void)strcat(sql, " AND started_us<?");
+        vals[n++] = storage_int(strtoull(v->after, NULL, 10));
+    }
+    for (size_t i = 0; i < sizeof conditions / sizeof conditions[0]; i++) {
+        const char *text = view_filter(v, conditions[i].filter);
+        if (!text)
+            continue;
+        if (!value_of(conditions[i].filter, text, &vals[n]))
+            return err_set(v->info, ERR_INVAL, conditions[i].filter, "must be true or false");
+        (void)strcat(sql, conditions[i].cond); /* bounded: each at most once, all are ours */
+        n++;
+    }
+    (void)strcat(sql, " ORDER BY started_us DESC");
+    return storage_reader_query(v->r, sql, vals, n, message_row, v);
+}
+
+struct blob_walk {
+    int (*fn)(void *ctx, const char *sha256);
+    void *ctx;
+};
+
+static int blob_row(void *ctx, const struct storage_row *row)
+{
+    const struct blob_walk *w = ctx;
+    return w->fn(w->ctx, storage_row_text(row, 0));
+}
+
+int view_message_blobs(struct storage_reader *r, int (*fn)(void *ctx, const char *sha256), void *ctx)
+{
+    struct blob_walk w = {fn, ctx};
+    return storage_reader_query(r, "SELECT blob FROM message WHERE state=1", NULL, 0, blob_row, &w);
+}

@@ -1,0 +1,54 @@
+/* Recordings while they are made: their samples on disk here and at others, and what becomes of them in the end.
+ *
+ * What has been recorded lies in DATA/recordings/<id>.part, A-law XOR 0xD5, so that a hole in the file is silence. A quarter of a second
+ * after it was heard it is written here, and sent to two other nodes (node/rec_msg.h), which hold the same file as far as they were
+ * given it. Whoever gets the recording from the state goes on with the longest beginning that he finds at himself or another,
+ * silence up to now, and what he hears from now on. At its end it becomes a WAV file (A-law), a blob (storage/blob.h) on the disks of a majority, and
+ * a message of the state by RecordEnd.
+ *
+ * A recording belongs to its owner in the state (core_recording): a call that records is attached to it; without one it is ended.
+ * Disk in libuv's workers, all else on the core thread. Bounds: RECORDINGS_MAX that are made here, RECORDINGS_HELD_MAX files in all; over
+ * them nothing is begun (ERR_BUSY). Disk full: the recording ends as failed, its file goes. */
+#ifndef NODE_RECORDINGS_H
+#define NODE_RECORDINGS_H
+
+#include "node/node.h"
+
+#define RECORDINGS_MAX 512u
+#define RECORDINGS_HELD_MAX 4096u
+
+struct recorder;
+struct recording;
+
+enum recording_outcome { RECORDING_KEPT, RECORDING_EMPTY, RECORDING_FAILED };
+/* Called once for an attached call, then it is detached. */
+typedef void recording_done_fn(void *ctx, enum recording_outcome outcome);
+
+struct recordings_counts {
+    uint64_t kept, empty, failed, adopted, lost_samples;
+    size_t made, files; /* at present */
+};
+
+ERR_CHECKED int recordings_start(struct node *n, struct err_info *info);
+void recordings_stop(struct node *n);
+void recordings_get_counts(struct node *n, struct recordings_counts *out);
+
+/* A message of a peer. False: not one of ours. */
+bool recordings_message(struct node *n, uint64_t peer, const void *data, size_t len);
+/* Core: the message has changed. */
+void recordings_changed(struct node *n, uint64_t id);
+
+/* ---- the call that records (node/call_record.c) */
+/* This node records it from now on. `fresh`: it has just begun, so there is nothing of it elsewhere. ERR_BUSY, ERR_NOMEM. */
+ERR_CHECKED int recording_attach(struct node *n, uint64_t id, bool fresh, recording_done_fn *done, void *ctx,
+                                 struct recording **out);
+/* How much of it there may still be. */
+uint32_t recording_left_ms(const struct recording *r);
+/* Samples come from here; a reference is taken. */
+void recording_feed(struct recording *r, struct recorder *rec);
+/* It ends when what its recorder holds is written. Less than min_ms is not kept. */
+void recording_finish(struct recording *r, uint32_t min_ms);
+/* The call has no part in it any more; done is not called. */
+void recording_detach(struct recording *r);
+
+#endif

@@ -1,0 +1,217 @@
+#include "telephony/recorder.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "telephony/g711.h"
+
+#define WINDOW 1600u    /* samples: packets may come out of order by so much */
+#define BEHIND 1920     /* the line follows the clock at this distance when no packets push it */
+#define JUMP 16000      /* a time stamp that is further from the clock is of another time line */
+#define FRAME 160u      /* samples in which silence is looked for */
+#define SOUND_LEVEL 200 /* mean of the absolute samples */
+
+struct recorder {
+    atomic_uint refs;
+    struct recorder_params p;
+
+    /* Media thread. Places are samples since the beginning. */
+    bool begun, mapped;
+    uint64_t begun_us;
+    int64_t head, top; /* before head all is out; nothing is known from top on */
+    int64_t last_place;
+    uint32_t last_ts;
+    uint16_t last_seq;
+    uint8_t window[WINDOW]; /* place p at p % WINDOW, from head on */
+    uint64_t out;           /* samples that went out */
+    uint64_t owed;          /* silence for what did not fit */
+    uint64_t silent;        /* samples of silence at the end */
+    uint8_t frame[FRAME];
+    unsigned frame_n;
+
+    /* Both. */
+    atomic_int ended;
+    _Atomic uint64_t lost;
+    atomic_uint taken, put; /* of the ring: free-running */
+    uint8_t ring[RECORDER_RING_BYTES];
+};
+
+int recorder_new(const struct recorder_params *p, struct recorder **out)
+{
+    struct recorder *r = calloc(1, sizeof *r);
+    if (!r)
+        return ERR_NOMEM;
+    g711_setup();
+    atomic_init(&r->refs, 1u);
+    r->p = *p;
+    memset(r->window, RECORDER_SILENCE, sizeof r->window);
+    *out = r;
+    return 0;
+}
+
+struct recorder *recorder_ref(struct recorder *r)
+{
+    (void)atomic_fetch_add_explicit(&r->refs, 1u, memory_order_relaxed);
+    return r;
+}
+
+void recorder_unref(struct recorder *r)
+{
+    if (r && atomic_fetch_sub_explicit(&r->refs, 1u, memory_order_acq_rel) == 1u)
+        free(r);
+}
+
+/* ---- the reader */
+
+size_t recorder_take(struct recorder *r, uint8_t *out, size_t max)
+{
+    unsigned taken = atomic_load_explicit(&r->taken, memory_order_relaxed);
+    unsigned put = atomic_load_explicit(&r->put, memory_order_acquire);
+    size_t n = put - taken < max ? put - taken : max;
+    for (size_t i = 0; i < n; i++)
+        out[i] = r->ring[(taken + i) % RECORDER_RING_BYTES];
+    atomic_store_explicit(&r->taken, taken + (unsigned)n, memory_order_release);
+    return n;
+}
+
+enum recorder_end recorder_ended(const struct recorder *r)
+{
+    return (enum recorder_end)atomic_load_explicit(&r->ended, memory_order_acquire);
+}
+
+bool recorder_over(const struct recorder *r)
+{
+    return recorder_ended(r) != RECORDER_RUNS &&
+           atomic_load_explicit(&r->put, memory_order_acquire) == atomic_load_explicit(&r->taken, memory_order_relaxed);
+}
+
+uint64_t recorder_lost(const struct recorder *r)
+{
+    return atomic_load_explicit(&r->lost, memory_order_relaxed);
+}
+
+bool recorder_sounds(const uint8_t *alaw, size_t n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (uint64_t)abs(g711_alaw_linear[alaw[i]]);
+    return sum >= (uint64_t)SOUND_LEVEL * n;
+}
+
+/* ---- the media thread */
+
+static void ring_put(struct recorder *r, const uint8_t *samples, size_t n)
+{
+    unsigned put = atomic_load_explicit(&r->put, memory_order_relaxed);
+    size_t room = RECORDER_RING_BYTES - (put - atomic_load_explicit(&r->taken, memory_order_acquire));
+    for (; r->owed && room; r->owed--, room--)
+        r->ring[put++ % RECORDER_RING_BYTES] = RECORDER_SILENCE;
+    if (n > room) {
+        r->owed += n;
+        (void)atomic_fetch_add_explicit(&r->lost, n, memory_order_relaxed);
+        n = 0;
+    }
+    for (size_t i = 0; i < n; i++)
+        r->ring[put++ % RECORDER_RING_BYTES] = samples[i];
+    atomic_store_explicit(&r->put, put, memory_order_release);
+}
+
+static void end(struct recorder *r, enum recorder_end why)
+{
+    if (recorder_ended(r) == RECORDER_RUNS)
+        atomic_store_explicit(&r->ended, why, memory_order_release);
+}
+
+static void emit_frame(struct recorder *r, unsigned n)
+{
+    r->silent = recorder_sounds(r->frame, n) ? 0 : r->silent + n;
+    ring_put(r, r->frame, n);
+    r->out += n;
+    r->frame_n = 0;
+    if (r->p.silence_ms && r->silent >= r->p.silence_ms * 8ull)
+        end(r, RECORDER_SILENCE_END);
+    if (r->p.max_ms && r->out >= r->p.max_ms * 8ull)
+        end(r, RECORDER_MAX);
+}
+
+/* All before `to` goes out. */
+static void advance(struct recorder *r, int64_t to)
+{
+    for (; r->head < to && recorder_ended(r) == RECORDER_RUNS; r->head++) {
+        uint8_t *at = &r->window[(uint64_t)r->head % WINDOW];
+        r->frame[r->frame_n++] = *at;
+        *at = RECORDER_SILENCE;
+        bool full = r->p.max_ms && r->out + r->frame_n >= r->p.max_ms * 8ull;
+        if (r->frame_n == FRAME || full)
+            emit_frame(r, r->frame_n);
+    }
+    r->top = r->top > r->head ? r->top : r->head;
+}
+
+static int64_t clock_place(struct recorder *r, uint64_t now_us)
+{
+    if (!r->begun) {
+        r->begun = true;
+        r->begun_us = now_us;
+    }
+    return (int64_t)((now_us - r->begun_us) / 125u);
+}
+
+/* Where a packet belongs that nothing tells of: it ends now. */
+static int64_t place_now(const struct recorder *r, int64_t now, size_t len)
+{
+    int64_t at = now - (int64_t)len;
+    return at > r->top ? at : r->top;
+}
+
+static int64_t place_of(struct recorder *r, const struct recorder_packet *p, int64_t now)
+{
+    if (!r->mapped || p->restart)
+        return place_now(r, now, p->len);
+    int64_t at = r->last_place + (int32_t)(p->ts - r->last_ts);
+    bool newer = (int16_t)(uint16_t)(p->seq - r->last_seq) > 0;
+    if (at > now + JUMP || at < now - JUMP || (newer && at + (int64_t)p->len <= r->head))
+        return newer ? place_now(r, now, p->len) : at;
+    return at;
+}
+
+void recorder_put(struct recorder *r, const struct recorder_packet *p, uint64_t now_us)
+{
+    int64_t now = clock_place(r, now_us);
+    if (recorder_ended(r) != RECORDER_RUNS || p->len == 0 || p->len > WINDOW / 2)
+        return;
+    int64_t at = place_of(r, p, now), over = at + (int64_t)p->len;
+    if (!r->mapped || p->restart || (int16_t)(uint16_t)(p->seq - r->last_seq) > 0) {
+        r->mapped = true;
+        r->last_place = at;
+        r->last_ts = p->ts;
+        r->last_seq = p->seq;
+    }
+    if (over > r->head + (int64_t)WINDOW)
+        advance(r, over - (int64_t)WINDOW);
+    for (size_t i = 0; i < p->len; i++) {
+        int64_t place = at + (int64_t)i;
+        if (place >= r->head && place < r->head + (int64_t)WINDOW)
+            r->window[(uint64_t)place % WINDOW] = p->ulaw ? g711_ulaw_alaw[p->payload[i]] : p->payload[i];
+    }
+    r->top = over > r->top ? over : r->top;
+}
+
+bool recorder_tick(struct recorder *r, uint64_t now_us)
+{
+    if (recorder_ended(r) != RECORDER_RUNS)
+        return true;
+    int64_t to = clock_place(r, now_us) - BEHIND;
+    if (to > r->head)
+        advance(r, to);
+    return recorder_ended(r) != RECORDER_RUNS;
+}
+
+void recorder_stop(struct recorder *r)
+{
+    advance(r, r->top);
+    if (r->frame_n && recorder_ended(r) == RECORDER_RUNS)
+        emit_frame(r, r->frame_n);
+    end(r, RECORDER_STOPPED);
+}
