@@ -14,6 +14,7 @@
 #include "node/call.h"
 #include "node/http_client.h"
 #include "node/lease.h"
+#include "node/recordings.h"
 #include "node/replica.h"
 #include "node/sound.h"
 #include "node/uploaded.h"
@@ -36,7 +37,7 @@ struct metric {
 };
 
 /* The one list of figures: metrics, node status and documentation speak of the same. */
-#define METRICS_MAX 64
+#define METRICS_MAX 80
 static unsigned metrics_gather(struct node *n, struct metric *m)
 {
     struct core_counts c;
@@ -45,6 +46,7 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
     struct media_engine_stats md = {0};
     struct sip_stats s = {0};
     struct blobnet_counts b = {0};
+    struct recordings_counts rec = {0};
     core_get_counts(n->core, &c);
     repl_get_status(n->repl, &r);
     if (n->calls)
@@ -58,6 +60,8 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         sip_ua_get_stats(n->ua, &s);
     if (n->blobnet)
         blobnet_get_counts(n, &b);
+    if (n->recordings)
+        recordings_get_counts(n, &rec);
     uint64_t age = repl_lease_age_us(n->repl);
     const struct metric rows[] = {
         {"everline_calls", "gauge", "Live calls in the cluster.", c.calls},
@@ -125,6 +129,15 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         {"everline_blob_lacking", "gauge", "Sounds that are being fetched.", (double)b.lacking},
         {"everline_blob_fetched_total", "counter", "Sounds fetched from other nodes.", (double)b.fetched},
         {"everline_blob_corrupt_total", "counter", "Sounds found damaged.", (double)b.corrupt},
+        {"everline_recordings", "gauge", "Messages that are being recorded or brought to the disks here.",
+         (double)rec.made},
+        {"everline_recordings_kept_total", "counter", "Messages kept.", (double)rec.kept},
+        {"everline_recordings_empty_total", "counter", "Messages without a sound, or too short.", (double)rec.empty},
+        {"everline_recordings_failed_total", "counter", "Messages that could not be kept.", (double)rec.failed},
+        {"everline_recordings_taken_over_total", "counter", "Recordings of other nodes carried on or ended.",
+         (double)rec.adopted},
+        {"everline_recordings_lost_samples_total", "counter", "Samples replaced by silence for want of room.",
+         (double)rec.lost_samples},
         {"everline_prompts_lacking", "gauge", "Prompts whose sound is not in memory yet.", (double)uploaded_lacking(n)},
         {"everline_sound_jobs_waiting", "gauge", "Uploads and texts that wait to be made.", (double)sound_waiting(n)},
     };

@@ -1,8 +1,9 @@
 """Callers leave messages: by flows and by actions of queues, kept on all nodes, listened to at any, and recorded on when a node dies."""
+import os
 import struct
 import unittest
 
-from callcase import CallCase
+from callcase import CallCase, wait_prompt
 from everline import Events, elapse, tone_share, wait_for
 from sip_phone import DECODE, RATE
 
@@ -158,6 +159,26 @@ class Voicemail(CallCase):
         call.wait_ended(20)
         self.assertEqual(self.messages(caller), [])
         self.assertEqual(self.record(caller.user)["cause"], "normal")
+
+    def test_nothing_can_be_written(self):
+        """The caller is told, the call ends in order, the node goes on, and records again when it can."""
+        folder = os.path.join(self.c.data, "recordings")
+        os.rename(folder, folder + ".away")
+        caller = self.caller(self.c, tone=FIRST_HZ)
+        call = caller.invite("10041").wait_answered()
+        call.rtp.send_digits("1")
+        wait_prompt(call.rtp, "zh", "voicemail_failed", 20)
+        call.wait_ended(20)
+        self.assertEqual(self.record(caller.user)["cause"], "normal")
+        self.assertEqual(self.messages(caller), [])
+        os.rename(folder + ".away", folder)
+        caller = self.caller(self.c, tone=FIRST_HZ)
+        call = caller.invite("10041").wait_answered()
+        call.rtp.send_digits("1")
+        call.rtp.wait_tone(1000, seconds=0.2, deadline=20)
+        elapse(1.5, "what he has to say")
+        call.hangup()
+        self.message(caller)
 
     def test_owner_dies(self):
         """Killed in the middle: the same message goes on at another node, at most 2 s of it are missing."""
