@@ -284,6 +284,8 @@ void core_flow_began(const struct core *c, Ev__CallState *s);
  * all that a call is in. */
 #define CORE_FLOW_VERSIONS_KEPT 20u
 void core_flow_keep(struct core *c, const struct cfg *o);
+/* Whether a node of it leads to that flow. */
+bool core_flow_calls(const char *definition, const char *flow);
 /* The part of CallMenu that came with level 3. */
 void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m);
 /* The level that a flow takes; 3 also when it is none, 4 when it records. */

@@ -289,6 +289,9 @@ static bool names(const struct cfg_change *ch, const struct cfg *o, enum cfg_kin
         }
         return false;
     }
+    if (other_kind == CFG_FLOW)
+        return o->kind == CFG_FLOW && ch->c->feature_level >= 4 &&
+               core_flow_calls(((const Ev__Flow *)(const void *)other)->definition, o->name);
     char number[NUMBER_MAX];
     if (other_kind == CFG_VIP)
         return o->kind == CFG_QUEUE &&
@@ -363,7 +366,7 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
     static const enum cfg_kind users[] = {CFG_AGENT,      CFG_QUEUE, CFG_LOOKUP, CFG_ACCESS_NUMBER,
-                                          CFG_TIME_GROUP, CFG_VIP,   CFG_TRUNK};
+                                          CFG_TIME_GROUP, CFG_VIP,   CFG_TRUNK,  CFG_FLOW};
     const char *agent;
     if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
         return in_use(ch, o, "agent", agent);

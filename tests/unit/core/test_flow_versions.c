@@ -238,6 +238,23 @@ START_TEST(test_the_way_through_the_menu)
 }
 END_TEST
 
+START_TEST(test_flows_that_others_call)
+{
+    static const char caller[] = "[{'kind':'flow','name':'outer','definition':{'nodes':{'a':{'type':'flow','flow':'inner'},"
+                                 "'b':{'type':'queue','flow':'menu'}}}}]";
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'flow','name':'inner','definition':{'nodes':{'a':{'type':'flow','flow':'inner'}}}},"
+                                "{'kind':'flow','name':'menu','definition':{'nodes':{}}}]"), 0);
+    ck_assert_int_eq(fx_set(&f, caller), 0);
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow/inner']", NULL, NULL), ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(f.last.text, "outer"));
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow/menu']", NULL, NULL), 0);
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow/inner','flow/outer']", NULL, NULL), 0); /* both at once */
+    ck_assert_int_eq(fx_set(&f, "[{'kind':'flow','name':'inner','definition':{'nodes':{'a':{'type':'flow','flow':'inner'}}}}]"), 0);
+    ck_assert_int_eq(fx_config(&f, NULL, "['flow/inner']", NULL, NULL), 0); /* only itself */
+}
+END_TEST
+
 START_TEST(test_levels_of_flows)
 {
     static const struct {
@@ -376,6 +393,7 @@ int main(void)
     tcase_add_test(t, test_a_call_keeps_its_version);
     tcase_add_test(t, test_variables_and_needs);
     tcase_add_test(t, test_a_skill_given_twice);
+    tcase_add_test(t, test_flows_that_others_call);
     tcase_add_test(t, test_the_way_through_the_menu);
     tcase_add_test(t, test_what_a_draft_is_made_from);
     tcase_add_test(t, test_a_call_tries_the_draft);
