@@ -215,7 +215,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 19u
+#define API_KINDS 21u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -261,6 +261,16 @@ api_handler_fn api_test_time_group;
 struct time_group;
 /* As it is stored, with its holidays; within storage_reader_begin. ERR_NOTFOUND. */
 ERR_CHECKED int api_time_group(struct api_server *s, const char *name, struct time_group **out);
+
+/* ---- notice.c */
+/* What a caller would be told; empty texts: not known. Within a read: {"area": name or "", "notices": [{"name", "title", "automatic",
+ * "mass"}]}, a new reference. */
+struct api_notice_ask {
+    const char *caller, *called, *area;
+    uint64_t at_us;
+};
+ERR_CHECKED int api_notices_for(struct api_server *s, const struct api_notice_ask *ask, json_t **out);
+api_handler_fn api_test_notice;
 
 /* ---- flow.c */
 api_handler_fn api_list_flow_versions, api_get_flow_version, api_test_flow;

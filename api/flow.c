@@ -1,4 +1,5 @@
 /* Flows beyond being configuration: what they were before, going back to that, and walking one without a call. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +156,7 @@ void api_get_flow_version(struct api_request *q)
 struct walk {
     struct api_request *q;
     uint64_t at_us;
+    const char *area; /* where the caller is; NULL: by what the flow says, and his number */
     const json_t *http;
     const char *keys[FLOW_KEYS_MAX];
     struct ivr_trial trial;
@@ -182,6 +184,27 @@ static bool walk_open(void *ctx, const char *group)
         time_group_at(g, w->at_us, &v);
     time_group_free(g);
     return v.open;
+}
+
+static unsigned walk_notices(void *ctx, const char *area, char *out, size_t size)
+{
+    struct walk *w = ctx;
+    const struct api_notice_ask ask = {w->trial.setup.caller ? w->trial.setup.caller : "",
+                                       w->trial.setup.called ? w->trial.setup.called : "", w->area ? w->area : area,
+                                       w->at_us};
+    json_t *told = NULL, *notice;
+    size_t i, at = 0;
+    out[0] = '\0';
+    if (api_notices_for(w->q->s, &ask, &told) != 0)
+        return 0;
+    json_array_foreach(json_object_get(told, "notices"), i, notice)
+    {
+        if (at < size)
+            at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "",
+                                   json_string_value(json_object_get(notice, "name")));
+    }
+    json_decref(told);
+    return (unsigned)i;
 }
 
 static bool walk_answer(void *ctx, const char *node, int *status, const json_t **body)
@@ -236,8 +259,8 @@ static int read_answers(struct walk *w, const json_t *http, struct err_info *inf
 static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
 {
     static const char *const known[] = {"definition", "version", "keys", "caller", "called",
-                                        "language",   "time",    "http", "draft"};
-    const char *name, *texts[4] = {NULL, NULL, NULL, NULL};
+                                        "language",   "time",    "area", "http",   "draft"};
+    const char *name, *texts[5] = {NULL, NULL, NULL, NULL, NULL};
     json_t *v;
     json_object_foreach((json_t *)(uintptr_t)body, name, v)
     {
@@ -246,7 +269,7 @@ static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
             i++;
         if (i == sizeof known / sizeof *known)
             return refuse(info, name, "unknown field");
-        if (i >= 3 && i <= 6) {
+        if (i >= 3 && i <= 7) {
             if (!json_is_string(v))
                 return refuse(info, name, "must be a text");
             texts[i - 3] = json_string_value(v);
@@ -259,6 +282,7 @@ static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
         return refuse(info, "draft", "must be true or false");
     if (json_is_true(draft) && (json_object_get(body, "definition") || json_object_get(body, "version")))
         return refuse(info, "draft", "is instead of definition and version");
+    w->area = texts[4];
     w->trial.setup.caller = texts[0];
     w->trial.setup.called = texts[1];
     w->trial.setup.language = texts[2];
@@ -310,6 +334,7 @@ void api_test_flow(struct api_request *q)
     w.trial.setup.flows = &w.library;
     w.trial.keys = w.keys;
     w.trial.open = walk_open;
+    w.trial.notices = walk_notices;
     w.trial.answer = walk_answer;
     w.trial.ctx = &w;
     int err = read_setup(&w, q->json, &info);

@@ -22,6 +22,8 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"trunk", "trunks", "trunks", "name", EV__CONFIG_OBJECT__OBJECT_TRUNK},
     {"network", "networks", "networks", "name", EV__CONFIG_OBJECT__OBJECT_NETWORK},
     {"prompt", "prompts", "prompts", "name", EV__CONFIG_OBJECT__OBJECT_PROMPT},
+    {"area", "areas", "areas", "name", EV__CONFIG_OBJECT__OBJECT_AREA},
+    {"notice", "notices", "notices", "name", EV__CONFIG_OBJECT__OBJECT_NOTICE},
     {"flow", "flows", "flows", "name", EV__CONFIG_OBJECT__OBJECT_FLOW},
     {"flow_draft", "flow_drafts", "flow-drafts", "name", EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT},
     {"holiday_list", "holiday_lists", "holiday-lists", "name", EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
@@ -248,6 +250,8 @@ int api_object_read(const char *realm, const struct api_kind *k, const json_t *s
     if (!err && (k->which == EV__CONFIG_OBJECT__OBJECT_FLOW || k->which == EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT))
         err = name_flow(json, info);
     if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_TIME_GROUP)
+        err = api_time_group_zone(json, info);
+    if (!err && k->which == EV__CONFIG_OBJECT__OBJECT_NOTICE && json_string_length(json_object_get(json, "zone")))
         err = api_time_group_zone(json, info);
     Ev__ConfigObject *o = NULL;
     if (!err)

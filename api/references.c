@@ -234,6 +234,21 @@ static int check_lookup(const Ev__Lookup *l, api_exists_fn *exists, void *ctx, s
     return err;
 }
 
+/* Areas are compared with each other when the change is applied: a document may have thousands. */
+static int check_notice(const struct api_backend *be, const Ev__Notice *n, api_exists_fn *exists, void *ctx,
+                        struct err_info *info)
+{
+    int err = check_heard(be, n->prompt, "", "", "prompt", exists, ctx, info);
+    if (!err)
+        err = check_heard(be, n->short_prompt, "", "", "short_prompt", exists, ctx, info);
+    for (size_t i = 0; !err && i < n->n_areas; i++) {
+        char field[48];
+        snprintf(field, sizeof field, "areas[%zu]", i);
+        err = need(exists, ctx, "area", n->areas[i], field, info);
+    }
+    return err;
+}
+
 int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
                          struct err_info *info)
 {
@@ -252,6 +267,10 @@ int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o
         char number[NUMBER_MAX];
         return need(exists, ctx, "queue", config_vip_queue(o->vip->entry, number), "entry", info);
     }
+    case EV__CONFIG_OBJECT__OBJECT_AREA:
+        return need(exists, ctx, "area", o->area->parent, "parent", info);
+    case EV__CONFIG_OBJECT__OBJECT_NOTICE:
+        return check_notice(be, o->notice, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_BLACKLIST:
         return 0;
     case EV__CONFIG_OBJECT__OBJECT_FLOW:

@@ -184,3 +184,24 @@ int cli_run_flow_schema(struct cli_run *r)
     cli_reply_free(&reply);
     return rc;
 }
+
+/* Of which area he is, and what he would be told in what order. */
+int cli_run_notice_test(struct cli_run *r)
+{
+    json_t *o = NULL;
+    char *target = cli_run_target(r, r->verb->path);
+    int rc = target ? cli_run_get(r, target, &o, NULL) : CLI_EXIT_ERROR;
+    if (rc == CLI_EXIT_OK && r->out.format == CLI_JSON) {
+        rc = cli_run_printed(cli_out_object(&r->out, o));
+    } else if (rc == CLI_EXIT_OK) {
+        const char *area = json_string_value(json_object_get(o, "area"));
+        char *safe = area && *area ? cli_out_safe(area) : NULL;
+        if (r->out.format != CLI_CSV)
+            fprintf(r->out.to, safe ? "area %s\n" : "in no area that is known\n", safe);
+        free(safe);
+        rc = cli_run_printed(cli_out_list(&r->out, json_object_get(o, "notices"), r->verb->columns, "no notices"));
+    }
+    json_decref(o);
+    free(target);
+    return rc;
+}

@@ -58,6 +58,7 @@ static const struct cli_option number_fields[] = {
      "what its callers need, at this level or more; repeat it or separate by commas", NULL, true},
     TEXT("language", "CODE", "language", "zh or en instead of the flow's first", "zh en"),
     BOOL("quiet", "quiet", "no music for its callers while waiting"),
+    BOOL("no-notices", "no_notices", "no notices for its callers unless they ask for them in a menu"),
     {"when", 0, CLI_WHEN, "GROUP:KIND:NAME", "schedule",
      "leads there while the time group is open, the first that is; all anew: repeat it or separate by commas; \"\" for "
      "none",

@@ -48,6 +48,9 @@ static const struct cli_option flow_test_options[] = {
     TEXT("called", "NUMBER", "called", "the number that was called", NULL),
     TEXT("language", "NAME", "language", "begin in this language", NULL),
     TEXT("time", "TIME", "time", "as if it were that time (default: now)", NULL),
+    TEXT("at", "TIME", "time", "the same as --time", NULL),
+    TEXT("area", "NAME", "area", "as if the caller were there: whose notices he is told (default: by his number)",
+         "@area"),
     {"http", 0, CLI_LIST, "NODE=FILE", NULL,
      "the answer at this node: a file with JSON, or a status such as 503; repeat it (default: none comes)", NULL, true},
     END,
@@ -122,7 +125,8 @@ const struct cli_verb cli_rows_menus[] = {
       .path = "/v1/flows/{NAME}:test", .options = flow_test_options, .columns = "NODE=node EVENT=event ACTION=action",
       .run = cli_run_flow_test,
       .example = "flow test welcome --keys 8,1\nflow test bill -f bill.yaml --keys 8812#,73# --http crm=answer.json\n"
-                 "flow test welcome --draft --keys 8\nflow test welcome --time 2026-10-01T09:00:00Z"),
+                 "flow test welcome --draft --keys 8\n"
+                 "flow test welcome --keys 2 --area pudong --at 2026-10-01T09:00:00Z"),
     V("flow", "stats", "what callers did in a flow, node by node, from the records of their calls", .args = "NAME",
       .method = "GET", .path = "/v1/flows/{NAME}/stats", .columns = STATS_COLUMNS, .options = stats_options,
       .run = cli_run_flow_versions, .example = "flow stats welcome --from 24h\nflow stats welcome --by day -o csv"),

@@ -36,6 +36,7 @@ int cli_run_flow_schema(struct cli_run *r);
 int cli_run_flow_diff(struct cli_run *r);
 int cli_run_draft_set(struct cli_run *r);
 int cli_run_draft_show(struct cli_run *r);
+int cli_run_notice_test(struct cli_run *r);
 int cli_run_time_group_test(struct cli_run *r);
 int cli_run_holiday_add(struct cli_run *r);
 int cli_run_holiday_remove(struct cli_run *r);

@@ -30,8 +30,8 @@ const struct cli_option cli_globals[] = {
 const struct cli_option cli_only_limit[] = {LIMIT, END};
 
 /* In the order in which help and completion show them. */
-static const struct cli_verb *const tables[] = {cli_rows_cluster, cli_rows_agents, cli_rows_lines, cli_rows_menus,
-                                                cli_rows_system};
+static const struct cli_verb *const tables[] = {cli_rows_cluster, cli_rows_agents, cli_rows_lines,
+                                                cli_rows_notices, cli_rows_menus,  cli_rows_system};
 
 const struct cli_verb *cli_next_verb(const struct cli_verb *v)
 {
@@ -73,6 +73,8 @@ const char *cli_noun_summary(const char *noun)
         {"holiday", "lists of holidays and make-up working days"},
         {"blacklist", "numbers whose calls are refused"},
         {"vip", "callers who go first in queues"},
+        {"area", "where callers are, by the numbers they call from"},
+        {"notice", "what callers of an area are told, and how many have heard it"},
         {"flow", "voice menus"},
         {"prompt", "what callers hear: sounds that are uploaded or spoken"},
         {"parameter", "settings of the whole cluster"},

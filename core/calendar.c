@@ -227,6 +227,28 @@ void calendar_local(const struct calendar_zone *z, uint64_t us, struct calendar_
 
 /* ---- groups */
 
+static bool shows(const struct calendar_zone *z, int64_t utc_s, int64_t day, int32_t second)
+{
+    struct calendar_time t;
+    if (utc_s < 0)
+        return false;
+    calendar_local(z, (uint64_t)utc_s * 1000000, &t);
+    return t.day == day && t.second == second;
+}
+
+int calendar_utc(const struct calendar_zone *z, int64_t day, int32_t second, bool last, uint64_t *us)
+{
+    int64_t local = day * CALENDAR_DAY_S + second, std = local - z->std_s, dst = z->changes ? local - z->dst_s : std;
+    int64_t first = std < dst ? std : dst, other = std < dst ? dst : std;
+    bool is_first = shows(z, first, day, second), is_other = shows(z, other, day, second);
+    /* Neither: the clock jumps over it, from the smaller offset, which leads to the later time. */
+    int64_t at = is_first && !(last && is_other) ? first : other;
+    if (at < 0)
+        return ERR_INVAL;
+    *us = (uint64_t)at * 1000000;
+    return 0;
+}
+
 static const struct calendar_exception *exception_on(const struct calendar_group *g, int64_t day)
 {
     size_t lo = 0, hi = g->n_exceptions;

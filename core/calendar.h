@@ -47,6 +47,9 @@ struct calendar_time {
     unsigned month, mday, weekday; /* 1-12, 1-31, 0 Sunday to 6 */
 };
 void calendar_local(const struct calendar_zone *z, uint64_t us, struct calendar_time *out);
+/* When the clock of the zone shows this second (0 to 86399) of this day. Of two such times the first, or the `last`; a second that is
+ * skipped: as if the clock had not been put forward yet. ERR_INVAL: before 1970. */
+ERR_CHECKED int calendar_utc(const struct calendar_zone *z, int64_t day, int32_t second, bool last, uint64_t *us);
 
 /* ---- dates */
 int64_t calendar_days(int64_t year, unsigned month, unsigned mday);

@@ -8,6 +8,7 @@
 #include "core/action.h"
 #include "core/agent_state.h"
 #include "core/config_json.h"
+#include "core/notice.h"
 #include "core/queue_rules.h"
 #include "core/time_group.h"
 #include "core/view.h"
@@ -39,6 +40,8 @@ static const struct {
     [CFG_SECRET] = {"secret", &ev__secret__descriptor, EV__CONFIG_OBJECT__OBJECT_SECRET},
     [CFG_FLOW_DRAFT] = {"flow_draft", &ev__flow_draft__descriptor, EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT},
     [CFG_LOOKUP] = {"lookup", &ev__lookup__descriptor, EV__CONFIG_OBJECT__OBJECT_LOOKUP},
+    [CFG_AREA] = {"area", &ev__area__descriptor, EV__CONFIG_OBJECT__OBJECT_AREA},
+    [CFG_NOTICE] = {"notice", &ev__notice__descriptor, EV__CONFIG_OBJECT__OBJECT_NOTICE},
 };
 
 enum cfg_kind config_kind(const char *name)
@@ -392,6 +395,17 @@ static int check_trunk(const Ev__Trunk *t, struct err_info *info)
     return 0;
 }
 
+static int check_area(const Ev__Area *a, struct err_info *info)
+{
+    int err = 0;
+    for (size_t i = 0; i < a->n_numbers && !err; i++) {
+        char path[PATH_MAX_BYTES];
+        path_item(path, "numbers", i);
+        err = check_number(a->numbers[i], path, info);
+    }
+    return err;
+}
+
 int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
 {
     int err = check_message(msg, "", info);
@@ -405,6 +419,8 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
            : kind == CFG_PROMPT        ? check_prompt((const Ev__Prompt *)(const void *)msg, info)
            : kind == CFG_TRUNK         ? check_trunk((const Ev__Trunk *)(const void *)msg, info)
            : kind == CFG_LOOKUP        ? check_lookup((const Ev__Lookup *)(const void *)msg, info)
+           : kind == CFG_AREA          ? check_area((const Ev__Area *)(const void *)msg, info)
+           : kind == CFG_NOTICE        ? notice_check((const Ev__Notice *)(const void *)msg, info)
            : kind == CFG_BLACKLIST
                ? check_number(((const Ev__BlacklistEntry *)(const void *)msg)->number, "number", info)
            : kind == CFG_VIP ? check_vip((const Ev__VipEntry *)(const void *)msg, info)

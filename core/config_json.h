@@ -33,6 +33,8 @@ enum cfg_kind {
     CFG_SECRET,
     CFG_LOOKUP,
     CFG_FLOW_DRAFT,
+    CFG_AREA,
+    CFG_NOTICE,
     CFG_KINDS
 };
 

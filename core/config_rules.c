@@ -9,6 +9,7 @@
 #include "core/action.h"
 #include "core/calendar.h"
 #include "core/config_json.h"
+#include "core/notice.h"
 
 #define KEY_BYTES 63u
 #define HOURS_MAX 16u /* spans of one day */
@@ -207,6 +208,35 @@ static const struct config_rule rules[] = {
     {"LookupHeader", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"LookupHeader", "value", FORMAT_LINE, .max = 1024},
     {"LookupHeader", "secret", FORMAT_NAME, .max = KEY_BYTES},
+    {"AccessNumber", "no_notices", FORMAT_BOOL, .max = 1},
+    {"Area", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Area", "name_zh", FORMAT_LINE, .max = 128},
+    {"Area", "name_en", FORMAT_LINE, .max = 128},
+    {"Area", "parent", FORMAT_NAME, .max = KEY_BYTES},
+    {"Area", "numbers", FORMAT_LIST, .max = NOTICE_NUMBERS_MAX},
+    {"Area", "numbers[]", FORMAT_LINE, .required = true, .max = KEY_BYTES},
+    {"Area", "mass", FORMAT_BOOL, .max = 1},
+    {"Notice", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Notice", "title", FORMAT_LINE, .max = 128},
+    {"Notice", "areas", FORMAT_LIST, .max = 64},
+    {"Notice", "areas[]", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Notice", "from", FORMAT_LINE, .max = 40},
+    {"Notice", "until", FORMAT_LINE, .max = 40},
+    {"Notice", "zone", FORMAT_ZONE, .max = KEY_BYTES},
+    {"Notice", "tz", FORMAT_TZ, .max = CALENDAR_TZ_MAX - 1},
+    {"Notice", "text_zh", FORMAT_TEXT, .max = NOTICE_TEXT_MAX},
+    {"Notice", "text_en", FORMAT_TEXT, .max = NOTICE_TEXT_MAX},
+    {"Notice", "prompt", FORMAT_NAME, .max = KEY_BYTES},
+    {"Notice", "short_zh", FORMAT_TEXT, .max = NOTICE_TEXT_MAX},
+    {"Notice", "short_en", FORMAT_TEXT, .max = NOTICE_TEXT_MAX},
+    {"Notice", "short_prompt", FORMAT_NAME, .max = KEY_BYTES},
+    {"Notice", "order", FORMAT_UINT, .max = 1000000},
+    {"Notice", "disabled", FORMAT_BOOL, .max = 1},
+    {"Notice", "automatic", FORMAT_BOOL, .max = 1},
+    {"Notice", "play", FORMAT_CHOICE, .choices = "always|once"},
+    {"Notice", "skip", FORMAT_CHOICE, .choices = "any|none"},
+    {"Notice", "mass", FORMAT_BOOL, .max = 1},
+    {"Notice", "repeat_h", FORMAT_UINT, .max = 720},
     {"Token", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Token", "sha256", FORMAT_HEX, .required = true, .secret = true, .max = 64},
     {"Token", "role", FORMAT_CHOICE, .choices = "admin|read"},

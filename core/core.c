@@ -182,6 +182,10 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_message_delete(c, cmd->message_delete);
     case EV__COMMAND__BODY_CALL_END:
         return core_call_end(c, cmd->call_end);
+    case EV__COMMAND__BODY_CALL_NOTICES:
+        return core_call_notices(c, cmd->call_notices);
+    case EV__COMMAND__BODY_CALL_NOTICE:
+        return core_call_notice(c, cmd->call_notice);
     case EV__COMMAND__BODY__NOT_SET:
     case _EV__COMMAND__BODY__CASE_IS_INT_SIZE:
         break;

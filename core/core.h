@@ -24,15 +24,15 @@ struct storage;
 
 /* Behaviour of apply that this program knows; see FeatureLevel. 2: why an agent was chosen is kept with the call and told by its event.
  * 3: states of agents that are configured, their limits and times (core_state.c). 4: credentials of trunks, drafts of
- * flows, call backs, messages that callers leave (core_message.c). */
+ * flows, call backs, areas, notices for their callers, messages that callers leave (core_message.c). */
 #define CORE_FEATURE_LEVEL 4u
 #define CORE_CLOCK_STEP_US 300000000ull /* the clock follows one node alone no further than this (core_clock.c) */
 #define CORE_CLOCK_BEAT_US 60000000ull  /* the leader proposes a Tick at the latest so long after the last command */
 
 /* The level that carrying the command out takes: 2 when it sets what the queue engine of level 1 does not know (strategies other than
  * longest idle, preferences, ageing, targets, skills, regions, VIP numbers), 3 with time groups, holidays, prompts, lists of callers,
- * ring all, what core_state.c does, what queues do with callers who wait too long, and what a flow says of a caller, 4 with a trunk's credentials, drafts and messages, else 1. A proposer
- * writes it into the command. */
+ * ring all, what core_state.c does, what queues do with callers who wait too long, and what a flow says of a caller, 4 with a trunk's
+ * credentials, drafts, messages, areas and notices, else 1. A proposer writes it into the command. */
 uint32_t core_feature_of(const Ev__Command *cmd);
 /* The level that all nodes that are known can do; CORE_FEATURE_LEVEL at most. */
 uint32_t core_feature_common(const struct core *c);
@@ -119,6 +119,9 @@ uint64_t core_flow_version(const struct core *c, const char *name);
 /* The text of a flow in a version: *version 0 means the one that is live, and is told which that is. malloc'ed. ERR_NOTFOUND,
  * ERR_NOMEM, or the database's. Former versions are read from the table. */
 ERR_CHECKED int core_flow_definition(const struct core *c, const char *name, uint64_t *version, char **out);
+/* Likewise a notice (core/notice.h). */
+const Ev__Notice *core_notice_config(const struct core *c, const char *name);
+void core_notices_each(const struct core *c, void (*fn)(void *ctx, const Ev__Notice *n), void *ctx);
 const Ev__Lookup *core_lookup_config(const struct core *c, const char *name);
 /* NULL: there is none. Not for logs, views or error texts. */
 const char *core_secret(const struct core *c, const char *name);
@@ -217,6 +220,7 @@ enum core_call_phase {
     CORE_CALL_DIALLING, /* one extension or agent is being rung, outside any queue */
     CORE_CALL_TALKING,  /* two parties bridged */
     CORE_CALL_FAILED,   /* nothing further can be done: the owner refuses or ends it and proposes CallEnd */
+    CORE_CALL_NOTICE,   /* is being told notices (core_notice.c); kept in the state, so added at the end */
 };
 const char *core_call_phase_name(enum core_call_phase p);
 enum core_leg_role { CORE_LEG_CALLER, CORE_LEG_CALLEE };
@@ -255,8 +259,10 @@ struct core_call {
     bool answered;            /* the caller's leg */
     const char *app, *app_argument;
     const char *flow, *flow_node, *flow_state, *language;
-    const char *variables; /* of the flow, a JSON object of texts; "" none */
-    size_t n_flows;        /* that it stands in, each called by the one before; none: not known (level 2) */
+    const Ev__CallNoticeState *notice; /* NOTICE: which, and how far; else NULL */
+    bool notices_done;                 /* MENU: the node of the flow that told him notices has done so */
+    const char *variables;             /* of the flow, a JSON object of texts; "" none */
+    size_t n_flows;                    /* that it stands in, each called by the one before; none: not known (level 2) */
     Ev__FlowRef *const *flows;
     const char *queue;
     uint32_t priority;

@@ -13,8 +13,8 @@
 
 const char *core_call_phase_name(enum core_call_phase p)
 {
-    static const char *const names[] = {"app", "menu", "waiting", "offered", "dialling", "talking", "failed"};
-    return (unsigned)p < 7 ? names[p] : "unknown";
+    static const char *const names[] = {"app", "menu", "waiting", "offered", "dialling", "talking", "failed", "notice"};
+    return (unsigned)p < 8 ? names[p] : "unknown";
 }
 
 struct call *core_call_obj(const struct core *c, uint64_t id)
@@ -94,6 +94,8 @@ void core_call_publish(struct call *k)
     p->flow_node = s->flow_node;
     p->flow_state = s->flow_state;
     p->language = s->language;
+    p->notice = s->notice;
+    p->notices_done = s->notices_done;
     p->variables = s->variables;
     p->n_flows = s->n_flows;
     p->flows = s->flows;
@@ -423,6 +425,18 @@ static void lead(struct core *c, struct call *k, const struct core_route *r)
     core_call_touch(c, k);
 }
 
+void core_call_lead(struct core *c, struct call *k)
+{
+    struct core_route r;
+    const char *extension = k->st->extension;
+    core_route(c, c->now_us, extension[0] ? extension : NULL, k->st->called, &r);
+    k->st->phase = CORE_CALL_APP;
+    if (r.kind == CORE_ROUTE_NONE)
+        core_call_fail(c, k, 480, "no_number"); /* it was removed meanwhile */
+    else
+        lead(c, k, &r);
+}
+
 int core_call_start(struct core *c, Ev__CallStart *m)
 {
     struct core_route r;
@@ -444,8 +458,11 @@ int core_call_start(struct core *c, Ev__CallStart *m)
         core_call_fail(c, k, 603, "blacklisted");
         return 0;
     }
-    if (at_once && !refused_at_once(c, &r))
+    bool answer = at_once && !refused_at_once(c, &r);
+    if (answer)
         answered_now(c, k);
+    if (answer && (r.kind == CORE_ROUTE_FLOW || r.kind == CORE_ROUTE_QUEUE) && core_notice_begin(c, k))
+        return 0;
     lead(c, k, &r);
     return 0;
 }
@@ -498,6 +515,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     if (m->language[0])
         core_pbset(&s->language, m->language);
     s->fail_status = 0; /* the flow has gone on */
+    s->notices_done = false;
     core_pbset(&s->fail_cause, "");
     core_call_touch(c, k);
     core_ev_call(c, "call.menu", k);

@@ -46,8 +46,9 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
     const Ev__LegState *served = core_leg_served(s);
     if (!status)
         status = s->fail_status ? s->fail_status : s->answered ? 200 : 487;
-    struct sbuf q = {0}, path = {0};
+    struct sbuf q = {0}, path = {0}, told = {0};
     core_path_json(&path, s, c->now_us);
+    core_notices_json(&told, s);
     quality_json(&q, s, n_quality, quality);
     const struct storage_val v[] = {
         storage_int(++c->cdr_seq),
@@ -80,11 +81,13 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_text(s->variables),
         storage_text(s->served_queue), /* empty as well when it is `queue`, or none */
         storage_text_n(path.p ? path.p : "", path.len),
+        s->n_notices ? storage_text_n(told.p, told.len) : storage_text(""),
     };
-    storage_run(c->st, STORAGE_CDR_PUT, v, 28);
+    storage_run(c->st, STORAGE_CDR_PUT, v, 29);
     core_cdr_trim(c, TRIM_AT_CALL);
     sbuf_free(&q);
     sbuf_free(&path);
+    sbuf_free(&told);
 
     struct sbuf *b = core_ev_call_begin(c, "call.ended", k);
     sbuf_kv(b, "ended_by", by);

@@ -34,6 +34,7 @@ LOOKUP(core_access_number, Ev__AccessNumber, CFG_ACCESS_NUMBER)
 LOOKUP(core_flow, Ev__Flow, CFG_FLOW)
 LOOKUP(core_prompt, Ev__Prompt, CFG_PROMPT)
 LOOKUP(core_lookup_config, Ev__Lookup, CFG_LOOKUP)
+LOOKUP(core_notice_config, Ev__Notice, CFG_NOTICE)
 #undef LOOKUP
 
 void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Prompt *p), void *ctx)
@@ -41,6 +42,13 @@ void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Pro
     const struct map_slot *slot;
     for (size_t it = 0; map_next(&c->cfg[CFG_PROMPT], &it, &slot);)
         fn(ctx, (const Ev__Prompt *)(const void *)((const struct cfg *)slot->value)->msg);
+}
+
+void core_notices_each(const struct core *c, void (*fn)(void *ctx, const Ev__Notice *n), void *ctx)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&c->cfg[CFG_NOTICE], &it, &slot);)
+        fn(ctx, (const Ev__Notice *)(const void *)((const struct cfg *)slot->value)->msg);
 }
 
 const char *core_secret(const struct core *c, const char *name)
@@ -173,6 +181,7 @@ void core_cfg_install(struct core *c, struct cfg *o)
     if (old)
         core_numbers_drop(c, old);
     core_numbers_put(c, o);
+    core_notice_changed(c, o->kind);
     core_cfg_free(old);
     core_lookup_drop(c);
 }
@@ -198,8 +207,11 @@ static void uninstall(struct core *c, struct cfg *o)
         core_agent_free(c, a);
     } else if (o->kind == CFG_EXTENSION) {
         core_reg_drop_all(c, o->name);
+    } else if (o->kind == CFG_NOTICE) {
+        core_notice_forget(c, o->name);
     }
     core_numbers_drop(c, o);
+    core_notice_changed(c, o->kind);
     const struct storage_val v[] = {storage_int(o->kind), storage_text(o->name)};
     storage_run(c->st, STORAGE_CONFIG_DEL, v, 2);
     (void)map_del(&c->cfg[o->kind], o->name);
@@ -369,6 +381,8 @@ static int check_references(struct core *c, struct cfg_change *ch)
         free(v);
     }
     (void)c;
+    if (!err)
+        err = core_notice_check_change(ch);
     return err ? err : core_refs_check_limits(ch);
 }
 

@@ -57,7 +57,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     }
     case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER: {
         const Ev__AccessNumber *a = o->access_number;
-        if (leads_to_draft(a))
+        if (leads_to_draft(a) || a->no_notices)
             return 4;
         return a->n_schedule || a->outside[0] || a->dedicated_agent[0] ? 3
                : a->region[0] || a->n_skills || a->vip                 ? 2
@@ -85,6 +85,9 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_SECRET:
     case EV__CONFIG_OBJECT__OBJECT_LOOKUP:
         return 3;
+    case EV__CONFIG_OBJECT__OBJECT_AREA:
+    case EV__CONFIG_OBJECT__OBJECT_NOTICE:
+        return 4;
     default:
         return 1;
     }
@@ -128,6 +131,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return 3;
     case EV__COMMAND__BODY_CALL_BACK_ASK:
     case EV__COMMAND__BODY_CALL_BACK_SET:
+    case EV__COMMAND__BODY_CALL_NOTICES:
+    case EV__COMMAND__BODY_CALL_NOTICE:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

@@ -225,12 +225,15 @@ static bool says_texts(const json_t *node, const char *field)
     return false;
 }
 
-/* Fields that came with level 4. */
+/* Fields and types that came with level 4. */
 static bool node_is_of_level_4(const json_t *node)
 {
     const char *type = json_string_value(json_object_get(node, "type"));
-    return type && ((strcmp(type, "queue") == 0 && json_object_get(node, "agent")) || strcmp(type, "record") == 0 ||
-                    strcmp(type, "voicemail") == 0);
+    static const char *const types[] = {"record", "voicemail", "notices"};
+    bool newest = type && strcmp(type, "queue") == 0 && json_object_get(node, "agent");
+    for (size_t i = 0; type && i < sizeof types / sizeof *types; i++)
+        newest |= strcmp(type, types[i]) == 0;
+    return newest;
 }
 
 static bool node_is_of_level_1(const json_t *node)

@@ -215,10 +215,11 @@ struct core {
     bool joins;              /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
     bool relevel;            /* levels of agents have changed that queues may go by */
     struct acd *acd;
-    struct number_list black[2]; /* by enum core_call_direction; of Ev__BlacklistEntry */
-    struct map vips;             /* queue, "" for the global one: struct number_list of Ev__VipEntry */
-    struct map customers;        /* number -> struct agent whose customer has it */
-    struct lookup *lookup;       /* core_lookup.c: derived from the configuration, NULL: to be made anew */
+    struct number_list black[2];  /* by enum core_call_direction; of Ev__BlacklistEntry */
+    struct map vips;              /* queue, "" for the global one: struct number_list of Ev__VipEntry */
+    struct map customers;         /* number -> struct agent whose customer has it */
+    struct lookup *lookup;        /* core_lookup.c: derived from the configuration, NULL: to be made anew */
+    struct notice_index *notices; /* core_notice.c: likewise */
     uint32_t talking, registrations;
     struct list_node recordings; /* struct recording, in the order in which they began */
     uint64_t message_oldest_us;  /* of those that were kept; 0: none */
@@ -288,7 +289,7 @@ void core_flow_keep(struct core *c, const struct cfg *o);
 bool core_flow_calls(const char *definition, const char *flow);
 /* The part of CallMenu that came with level 3. */
 void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m);
-/* The level that a flow takes; 3 also when it is none, 4 when it records. */
+/* The level that a flow takes; 3 also when it is none, 4 when it records or tells notices. */
 uint32_t core_flow_level(const char *definition);
 
 /* ---- core_config.c */
@@ -310,6 +311,8 @@ const ProtobufCMessage *core_refs_get(const struct cfg_change *ch, enum cfg_kind
 int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path);
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o);
 int core_refs_check_limits(struct cfg_change *ch);
+/* core_notice.c: areas have parents and numbers of their own, notices have areas. */
+int core_notice_check_change(struct cfg_change *ch);
 
 /* ---- core_lookup.c */
 void core_lookup_drop(struct core *c);
@@ -321,6 +324,19 @@ void core_numbers_free(struct core *c);
 /* The call enters the queue that its state names, which is there: whether it goes first in it, and why. All that makes a caller a VIP
  * of a queue is here. */
 void core_vip_decide(const struct core *c, Ev__CallState *s);
+
+/* ---- core_notice.c */
+/* An object of this kind has come, changed or gone. */
+void core_notice_changed(struct core *c, enum cfg_kind kind);
+const struct notice_index *core_notice_index(const struct core *c);
+/* It is removed: what was counted goes with it. */
+void core_notice_forget(struct core *c, const char *name);
+/* A call that has begun and is answered: whether it hears notices before core_call_lead. */
+bool core_notice_begin(struct core *c, struct call *k);
+int core_call_notices(struct core *c, const Ev__CallNotices *m);
+int core_call_notice(struct core *c, const Ev__CallNotice *m);
+/* [{"name": ..., "how": ...}] of what the caller has been told. */
+void core_notices_json(struct sbuf *b, const Ev__CallState *s);
 
 /* ---- core_clock.c */
 void core_clock_advance(struct core *c, const Ev__Command *cmd);
@@ -415,6 +431,8 @@ void core_call_publish(struct call *k);
 void core_call_free(struct call *k);
 /* The caller has acknowledged our 200: the text of his INVITE goes. */
 void core_call_acked(struct call *k, bool acked);
+
+void core_call_lead(struct core *c, struct call *k);
 void core_call_set_caller(struct core *c, struct call *k, const char *extension);
 void core_call_set_callee(struct core *c, struct call *k, const char *extension);
 /* A telephone takes part in the call, or does so no longer; the agent there changes with it, and *e may be gone. */

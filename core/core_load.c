@@ -239,8 +239,9 @@ static int call_row(void *ctx, const struct storage_row *r)
     k->st = s;
     k->stored = true;
     core_call_publish(k);
-    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_FAILED || (s->n_legs == 0 && !core_first_rings(k)) ||
-        s->n_rings >= CORE_RING_MAX) {
+    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_NOTICE ||
+        (s->phase == CORE_CALL_NOTICE) != (s->notice != NULL) || (s->notice && s->notice->at >= s->notice->n_names) ||
+        (s->n_legs == 0 && !core_first_rings(k)) || s->n_rings >= CORE_RING_MAX) {
         core_call_free(k);
         return ERR_CORRUPT;
     }
@@ -334,6 +335,7 @@ void core_unload(struct core *c)
     core_addresses_free(c);
     core_messages_free(c);
     core_numbers_free(c);
+    core_notice_changed(c, CFG_NOTICE);
     for (int i = 0; i < CFG_KINDS; i++) {
         for (size_t it = 0; map_next(&c->cfg[i], &it, &slot);)
             core_cfg_free(slot->value);

@@ -23,6 +23,8 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const time_group[] = {"name", "zone", "holidays", NULL};
     static const char *const blacklist[] = {"number", "direction", NULL};
     static const char *const vip[] = {"entry", "number", "queue", NULL};
+    static const char *const area[] = {"name", "parent", "numbers", "mass", NULL};
+    static const char *const notice[] = {"name", "areas", "state", "automatic", "mass", NULL};
     static const char *const by_name[] = {"name", NULL};
     static const char *const activity[] = {"name", "code", "built_in", "counts_as", NULL};
     static const char *const token[] = {"name", "role", NULL};
@@ -49,6 +51,8 @@ static const struct view_kind *find_kind(const char *name)
         {"holiday_list", view_list_config, by_name, false},
         {"blacklist", view_list_config, blacklist, false},
         {"vip", view_list_config, vip, false},
+        {"area", view_list_config, area, false},
+        {"notice", view_list_config, notice, false},
         {"flow", view_list_config, by_name, false},
         {"flow_draft", view_list_config, by_name, false},
         {"prompt", view_list_config, by_name, false},
@@ -139,7 +143,8 @@ static const struct config_rule *words_of(const struct view_kind *kind, const ch
     }
     static const struct config_rule rules[] = {
         WORDS("agent", "state", "logged_out|not_ready|idle|ringing|talking|wrap_up"),
-        WORDS("call", "phase", "app|menu|waiting|offered|dialling|talking|failed"),
+        WORDS("call", "phase", "app|menu|waiting|offered|dialling|talking|failed|notice"),
+        WORDS("notice", "state", "now|later|over|disabled"),
         WORDS("callback", "state", "waiting|scheduled|calling"),
         WORDS("cdr", "direction", "inbound|internal|outbound"),
         WORDS("cdr", "ended_by", "caller|agent|callee|system"),

@@ -7,6 +7,7 @@
 #include "core/agent_state.h"
 #include "core/core.h"
 #include "core/estimate.h"
+#include "core/notice.h"
 #include "core/view_int.h"
 
 /* ---- agents */
@@ -328,6 +329,42 @@ static int add_vip(struct view *v, json_t *o, const char *entry)
     return v->err;
 }
 
+/* ---- notices */
+
+static int stat_row(void *ctx, const struct storage_row *r)
+{
+    static const char *const names[] = {"began", "heard", "skipped", "again", "menu", "repeats", "went_on"};
+    json_t *o = ctx;
+    int err = json_object_set_new(o, "last_at", view_time(storage_row_int(r, 0)));
+    for (int i = 0; i < 7 && !err; i++)
+        err = json_object_set_new(o, names[i], json_integer((json_int_t)storage_row_int(r, 1 + i)));
+    return err ? ERR_NOMEM : 0;
+}
+
+/* How often it was heard, and whether it holds now by this node's clock. */
+static int add_notice(struct view *v, json_t *o, const Ev__Notice *n)
+{
+    uint64_t now = clock_wall_now().us, from, until;
+    notice_times(n, &from, &until);
+    view_set(v, o, "state",
+             json_string(n->disabled    ? "disabled"
+                         : now >= until ? "over"
+                         : now < from   ? "later"
+                                        : "now"));
+    view_set(v, o, "from_at", view_time(from));
+    view_set(v, o, "until_at", view_time(until == UINT64_MAX ? 0 : until));
+    json_t *stats = json_pack("{s:n, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "last_at", "began", 0, "heard", 0, "skipped",
+                              0, "again", 0, "menu", 0, "repeats", 0, "went_on", 0);
+    const struct storage_val name = storage_text(n->name);
+    int err = !stats ? ERR_NOMEM
+                     : storage_reader_query(v->r,
+                                            "SELECT last_us, began, heard, skipped, again, menu, repeats, went_on"
+                                            " FROM notice_stat WHERE name=?",
+                                            &name, 1, stat_row, stats);
+    view_set(v, o, "stats", stats);
+    return err ? err : v->err;
+}
+
 /* ---- all of them */
 
 static int config_row(void *ctx, const struct storage_row *r)
@@ -356,6 +393,8 @@ static int config_row(void *ctx, const struct storage_row *r)
             add_agent_state(v, o, (const Ev__AgentState *)(const void *)m, name);
         else if (kind == CFG_VIP)
             err = add_vip(v, o, name);
+        else if (kind == CFG_NOTICE)
+            err = add_notice(v, o, (const Ev__Notice *)(const void *)m);
         else if (kind == CFG_EXTENSION)
             err = add_extension(v, o, (const Ev__Extension *)(const void *)m);
     }

@@ -121,6 +121,8 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "quality", quality ? quality : json_array());
     view_set(v, o, "variables", view_variables(storage_row_text(r, 25)));
     const char *served = storage_row_text(r, 26);
+    json_t *notices = json_loads(storage_row_text(r, 28), 0, NULL);
+    view_set(v, o, "notices", notices ? notices : json_array());
     view_set(v, o, "served_queue", view_text(served[0] || !t[5] ? served : storage_row_text(r, 9)));
     json_t *menu = json_loads(storage_row_text(r, 27), 0, NULL);
     view_set(v, o, "menu", menu ? menu : json_array());
@@ -132,7 +134,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     "arrived_us,"                                                                                                 \
     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
     "taken_over,"                                                                                                 \
-    " quality, variables, served_queue, menu FROM cdr WHERE "
+    " quality, variables, served_queue, menu, notices FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
 {

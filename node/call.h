@@ -25,6 +25,8 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
 void calls_changed(struct calls *cs, uint64_t id);
 /* A flow was stored: what it says by synthesis is made ahead of the callers. */
 void calls_flow_changed(struct calls *cs, const char *name);
+/* Likewise those of a notice. */
+void calls_notice_changed(struct calls *cs, const char *name);
 /* Carries out what the changes ask for; after the entry's answers have been delivered. */
 void calls_reconcile(struct calls *cs);
 /* Core: a node came or went. Phones that are being rung through it are looked at in calls_reconcile. */

@@ -197,6 +197,8 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
             call_wait_key(k, ev->digit);
         else if (k->shown == CALL_SHOWN_APP)
             call_back_key(k, ev->digit);
+        else if (k->shown == CALL_SHOWN_NOTICE)
+            call_notice_key(k, ev->digit);
         else
             call_leg_pass_key(l, ev->digit);
         break;

@@ -81,7 +81,8 @@ enum call_shown {
     CALL_SHOWN_MENU,
     CALL_SHOWN_QUEUE,
     CALL_SHOWN_DIAL,
-    CALL_SHOWN_TALK
+    CALL_SHOWN_TALK,
+    CALL_SHOWN_NOTICE
 };
 
 struct call {
@@ -143,6 +144,10 @@ struct call {
         bool sent;    /* CallBackAsk is in flight */
         uv_timer_t *timer;
     } back;
+
+    /* call_notice.c */
+    uint32_t notice_turn; /* of the state, that he hears */
+    bool notice_told;     /* what became of it is on its way into the state */
 
     /* call_http.c: the http node that the flow waits at */
     struct http_request *http_request; /* is out */
@@ -223,6 +228,9 @@ int call_sip_status(int err);
 /* ---- call_say.c */
 /* Plays to the caller, once texts among it are spoken; until then he hears nothing new. */
 void call_say(struct call *k, const char *language, const struct ivr_prompt_ref *refs, unsigned n);
+/* Likewise, with silence among it; since_us: began then, at a former owner. 0: begins now. */
+struct call_word;
+void call_say_words(struct call *k, const char *language, const struct call_word *words, unsigned n, uint64_t since_us);
 /* What was still to be said is not. */
 void call_hush(struct call *k);
 
@@ -304,16 +312,17 @@ void call_play_music(struct call_leg *l);
 void call_play_attention(struct call_leg *l);
 void call_play_ringback(struct call_leg *l);
 void call_play_tone(struct call_leg *l, unsigned hz, int dbm0, unsigned ms, uint32_t *play_id);
-/* Resolves the prompts of a menu action. */
-/* Either. */
+/* One of the three. */
 struct call_word {
     const char *key;  /* of the prompt store */
     const char *text; /* that synthesis has spoken; left out when it has not */
+    uint32_t ms;      /* silence */
 };
 void call_play_words(struct call_leg *l, const char *language, const struct call_word *words, unsigned n,
                      uint32_t *play_id);
-void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned n,
-                    uint32_t *play_id);
+/* Prompts of a menu's action as words, values by their sounds: how many. `words` has room for MEDIA_ITEMS_MAX. */
+unsigned call_play_words_of(const char *language, const struct ivr_prompt_ref *refs, unsigned n,
+                            struct call_word *words);
 void call_on_media(void *ctx, struct media_stream *s, const struct media_event *ev);
 
 /* ---- call_wait.c: callers in queues */
@@ -334,6 +343,11 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev);
 void call_menu_leave(struct call *k);
 void call_flows_init(struct calls *cs);
 void call_flows_free(struct calls *cs);
+
+/* ---- call_notice.c: callers who are told notices */
+void call_notice_begin(struct call *k, const struct core_call *s);
+void call_notice_key(struct call *k, char digit);
+void call_notice_played(struct call *k);
 
 /* ---- call_http.c, call_vip.c */
 struct http_answer;

@@ -132,6 +132,18 @@ static void call_menu_to_queue(struct call *k, const char *queue, const struct i
     call_menu_leave_by(k, &cmd);
 }
 
+static void call_menu_to_notices(struct call *k, const char *area)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallNotices m = EV__CALL_NOTICES__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CALL_NOTICES;
+    cmd.call_notices = &m;
+    m.call_id = k->id;
+    m.area = (char *)(uintptr_t)area;
+    m.caller_acked = k->a.acked;
+    call_menu_leave_by(k, &cmd);
+}
+
 static void call_menu_dial(struct call *k, Ev__CallDial *d)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
@@ -212,6 +224,9 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
         break;
     case IVR_ACT_RECORD:
         call_record_ask(k, act);
+        break;
+    case IVR_ACT_NOTICES:
+        call_menu_to_notices(k, act->name);
         break;
     }
 }
@@ -433,7 +448,7 @@ void call_menu_begin(struct call *k, const struct core_call *s)
     call_answer_caller(k);
     if (k->ending)
         return;
-    bool back = led || k->shown == CALL_SHOWN_DIAL || k->shown == CALL_SHOWN_QUEUE;
+    bool back = led || k->shown == CALL_SHOWN_DIAL || k->shown == CALL_SHOWN_QUEUE || k->shown == CALL_SHOWN_NOTICE;
     if (led) {
         call_menu_leave(k);
         call_hush(k);
@@ -451,13 +466,13 @@ void call_menu_begin(struct call *k, const struct core_call *s)
     bool restored = call_menu_restore(k, s);
     if (back && k->ivr) {
         k->ivr_waiting = false;
-        call_menu_event(k, IVR_EV_FAILED, 0);
+        call_menu_event(k, s->notices_done ? IVR_EV_DONE : IVR_EV_FAILED, 0);
         return;
     }
     if (restored) {
         uint64_t now = node_time_us(call_node(k)), since = s->menu_moved_us;
         k->play_from_ms = now > since ? (uint32_t)((now - since) / 1000u) : 0;
-        call_menu_event(k, s->fail_status ? IVR_EV_FAILED : IVR_EV_RESTORED, 0);
+        call_menu_event(k, s->notices_done ? IVR_EV_DONE : s->fail_status ? IVR_EV_FAILED : IVR_EV_RESTORED, 0);
         k->play_from_ms = 0;
         return;
     }

@@ -100,24 +100,28 @@ void call_play_words(struct call_leg *l, const char *language, const struct call
 {
     struct media_item items[MEDIA_ITEMS_MAX];
     unsigned n = 0;
-    for (unsigned i = 0; i < count; i++)
-        n = words[i].key ? call_play_add(l, language, words[i].key, items, n)
-                         : call_play_text(l, language, words[i].text, items, n);
+    for (unsigned i = 0; i < count; i++) {
+        if (words[i].ms && n < MEDIA_ITEMS_MAX)
+            items[n++] = (struct media_item){.kind = MEDIA_SILENCE, .ms = words[i].ms};
+        else if (words[i].key)
+            n = call_play_add(l, language, words[i].key, items, n);
+        else if (words[i].text)
+            n = call_play_text(l, language, words[i].text, items, n);
+    }
     call_play_items(l, items, call_play_nonempty(items, n), play_id);
 }
 
-void call_play_refs(struct call_leg *l, const char *language, const struct ivr_prompt_ref *refs, unsigned count,
-                    uint32_t *play_id)
+unsigned call_play_words_of(const char *language, const struct ivr_prompt_ref *refs, unsigned count,
+                            struct call_word *words)
 {
-    struct call_word words[MEDIA_ITEMS_MAX];
     unsigned n = 0;
     for (unsigned i = 0; i < count; i++) {
         const char *keys[SPEAK_KEYS_MAX];
         int m = refs[i].value ? speak_keys(language, refs[i].value, keys, SPEAK_KEYS_MAX) : 1;
         for (int j = 0; j < m && n < MEDIA_ITEMS_MAX; j++)
-            words[n++] = (struct call_word){refs[i].value ? keys[j] : refs[i].key, refs[i].text};
+            words[n++] = (struct call_word){.key = refs[i].value ? keys[j] : refs[i].key, .text = refs[i].text};
     }
-    call_play_words(l, language, words, n, play_id);
+    return n;
 }
 
 /* NULL: silence. A prompt that is lacking is no reason for that. */
@@ -185,6 +189,8 @@ static void call_on_played(struct call *k, uint32_t play_id)
         call_wait_played(k);
     else if (k->shown == CALL_SHOWN_TALK)
         call_join(k);
+    else if (k->shown == CALL_SHOWN_NOTICE)
+        call_notice_played(k);
 }
 
 void call_on_media(void *ctx, struct media_stream *s, const struct media_event *ev)
@@ -202,6 +208,8 @@ void call_on_media(void *ctx, struct media_stream *s, const struct media_event *
             call_wait_key(k, ev->digit);
         else if (!l->callee && k->shown == CALL_SHOWN_APP)
             call_back_key(k, ev->digit);
+        else if (!l->callee && k->shown == CALL_SHOWN_NOTICE)
+            call_notice_key(k, ev->digit);
         break;
     case MEDIA_EV_PLAYED:
         if (!l->callee)

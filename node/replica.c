@@ -111,6 +111,8 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
             uploaded_changed(n);
         else if (strcmp(ev->kind, "flow") == 0 && n->calls && n->replica->leader_ready)
             calls_flow_changed(n->calls, ev->name); /* one node for all: the others get the sounds */
+        else if (strcmp(ev->kind, "notice") == 0 && n->calls && n->replica->leader_ready)
+            calls_notice_changed(n->calls, ev->name);
         break;
     case CORE_EV_MESSAGE:
         recordings_changed(n, ev->call_id);

@@ -70,7 +70,14 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " state INTEGER NOT NULL, owner TEXT NOT NULL, call_id INTEGER NOT NULL, caller TEXT NOT NULL,"
     " called TEXT NOT NULL, queue TEXT NOT NULL, flow TEXT NOT NULL, lead_ms INTEGER NOT NULL, max_s INTEGER NOT NULL,"
     " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, heard INTEGER NOT NULL);"
-    "CREATE INDEX message_box ON message(box);",
+    "CREATE INDEX message_box ON message(box);"
+    "ALTER TABLE cdr ADD COLUMN notices TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE notice_stat(name TEXT PRIMARY KEY, since_us INTEGER NOT NULL, last_us INTEGER NOT NULL,"
+    " began INTEGER NOT NULL, heard INTEGER NOT NULL, skipped INTEGER NOT NULL, again INTEGER NOT NULL,"
+    " menu INTEGER NOT NULL, repeats INTEGER NOT NULL, went_on INTEGER NOT NULL) WITHOUT ROWID;"
+    /* who has heard which, the oldest first */
+    "CREATE TABLE notice_heard(id INTEGER PRIMARY KEY, notice TEXT NOT NULL, number TEXT NOT NULL,"
+    " time_us INTEGER NOT NULL, UNIQUE(notice, number));",
 };
 
 const struct storage_table storage_tables[] = {
@@ -93,7 +100,7 @@ const struct storage_table storage_tables[] = {
      "seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us,"
      " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, "
      "taken_over,"
-     " quality, variables, served_queue, menu",
+     " quality, variables, served_queue, menu, notices",
      "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
     {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
@@ -103,6 +110,8 @@ const struct storage_table storage_tables[] = {
      "started_us, id, box, state, owner, call_id, caller, called, queue, flow, lead_ms, max_s, duration_ms, blob, "
      "bytes, heard",
      "started_us"},
+    {"notice_stat", "name, since_us, last_us, began, heard, skipped, again, menu, repeats, went_on", "name"},
+    {"notice_heard", "id, notice, number, time_us", "id"},
     {"event", "idx, n, body", "idx"},
     {"audit", "idx, n, time_us, actor, origin, node, action, object, before, after, code", "idx, n"},
 };
@@ -158,8 +167,8 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_CDR_PUT] =
         "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
         " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
-        " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue, menu)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue, menu, notices)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
     [STORAGE_CDR_TRIM] = "DELETE FROM cdr WHERE seq IN (SELECT seq FROM cdr ORDER BY seq LIMIT ?2) AND ended_us < ?1",
     [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",
@@ -194,6 +203,21 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
                                 " WHERE state=0 ORDER BY started_us",
     [STORAGE_MESSAGE_OLDEST] = "SELECT started_us FROM message WHERE state=1 ORDER BY started_us LIMIT 1",
     [STORAGE_MESSAGE_EXPIRED] = "SELECT id FROM message WHERE state=1 AND started_us < ? ORDER BY started_us LIMIT 2",
+    [STORAGE_NOTICE_COUNT] =
+        "INSERT INTO notice_stat(name, since_us, last_us, began, heard, skipped, again, menu, repeats, went_on)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?) ON CONFLICT(name) DO UPDATE SET last_us=excluded.last_us,"
+        " began=began+excluded.began, heard=heard+excluded.heard, skipped=skipped+excluded.skipped,"
+        " again=again+excluded.again, menu=menu+excluded.menu, repeats=repeats+excluded.repeats,"
+        " went_on=went_on+excluded.went_on",
+    [STORAGE_NOTICE_STAT_DEL] = "DELETE FROM notice_stat WHERE name=?",
+    [STORAGE_NOTICE_HEARD_PUT] = "INSERT OR REPLACE INTO notice_heard(id, notice, number, time_us)"
+                                 " VALUES((SELECT coalesce(max(id), 0) + 1 FROM notice_heard), ?, ?, ?)",
+    /* of one of this name that was removed before nothing counts */
+    [STORAGE_NOTICE_HEARD_GET] = "SELECT time_us FROM notice_heard WHERE notice=?1 AND number=?2 AND time_us >="
+                                 " (SELECT since_us FROM notice_stat WHERE name=?1)",
+    [STORAGE_NOTICE_HEARD_TRIM] =
+        "DELETE FROM notice_heard WHERE id IN (SELECT id FROM notice_heard ORDER BY id LIMIT 2)"
+        " AND (id <= (SELECT max(id) FROM notice_heard) - ?1 OR time_us < ?2)",
     [STORAGE_EVENT_PUT] = "INSERT INTO event(idx, n, body) VALUES(?,?,?)",
     [STORAGE_EVENT_TRIM] = "DELETE FROM event WHERE idx=?",
     [STORAGE_EVENT_OLDEST] = "SELECT idx, n FROM event ORDER BY idx LIMIT 1",

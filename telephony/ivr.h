@@ -66,6 +66,7 @@ enum ivr_event_type {
     IVR_EV_TIME,     /* answers IVR_ACT_TIME: `choice` */
     IVR_EV_HTTP,     /* answers IVR_ACT_HTTP: `status`, `body` */
     IVR_EV_RECORDED, /* answers IVR_ACT_RECORD: `status` as enum ivr_recorded, `body` the message's id */
+    IVR_EV_DONE,     /* answers IVR_ACT_NOTICES: they were heard (IVR_EV_FAILED: there are none) */
 };
 enum ivr_recorded {
     IVR_RECORDED_KEPT,
@@ -105,6 +106,8 @@ enum ivr_action_type {
     /* Record what the caller says into box `name`, as `record` says, and tell when that is kept. After a takeover it is given again: the
      * owner knows that it goes on with the same message. The caller may leave meanwhile. */
     IVR_ACT_RECORD,
+    /* Tell the notices of the area `name` ("": the caller's), taking keys meanwhile; then IVR_EV_DONE, or IVR_EV_FAILED. */
+    IVR_ACT_NOTICES,
 };
 #define IVR_KEY_ANY '?' /* ivr_record.terminator */
 /* Valid as long as the action. */

@@ -153,6 +153,13 @@ void ivr_ask_queue(struct ivr_steps *s, const struct ivr_node *n)
     ivr_act(s, IVR_ACT_QUEUE, n->target)->need = n->needs ? &r->need : NULL;
 }
 
+void ivr_ask_notices(struct ivr_steps *s, const struct ivr_node *n)
+{
+    struct ivr_run *r = s->run;
+    (void)ivr_text_fill(n->area ? n->area : "${area}", IVR_TEXT_PLAIN, ivr_lookup, r, r->target, sizeof r->target);
+    ivr_act(s, IVR_ACT_NOTICES, r->target);
+}
+
 void ivr_ask_agent(struct ivr_steps *s, const struct ivr_node *n)
 {
     struct ivr_run *r = s->run;

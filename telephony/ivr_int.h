@@ -41,6 +41,7 @@ enum ivr_node_type {
     IVR_NODE_PARENT,
     IVR_NODE_TOP,
     IVR_NODE_HANGUP,
+    IVR_NODE_NOTICES,
     IVR_NODE_TYPES
 };
 
@@ -108,9 +109,11 @@ struct ivr_node {
     struct ivr_prompt_list prompts, invalid, timeout;
     const char *target;             /* queue, agent (template), flow, trunk (or NULL) */
     const char *number, *caller_id; /* outside; templates, the second may be NULL */
+    const char *area;               /* notices; a template, or NULL: the variable of that name */
     unsigned ring_time_s;           /* outside; 0: as for telephones */
-    int next, on_fail;              /* node or IVR_NONE; branch, time: next is "else"; http: on_fail is "on_error" */
-    int language;                   /* index or IVR_TOGGLE */
+    int next,
+        on_fail;  /* node or IVR_NONE; branch, time: next is "else"; on_fail is "on_error" of http, "none" of notices */
+    int language; /* index or IVR_TOGGLE */
     uint32_t timeout_ms, digit_timeout_ms;
     unsigned retries;
     bool barge_in;
@@ -305,6 +308,7 @@ int ivr_enter_record(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_record(struct ivr_steps *s, const struct ivr_node *n);
 int ivr_record_played(struct ivr_steps *s);
 int ivr_recorded(struct ivr_steps *s, const struct ivr_event *ev);
+void ivr_ask_notices(struct ivr_steps *s, const struct ivr_node *n);
 /* ---- ivr_http.c */
 int ivr_http_answered(struct ivr_steps *s, const struct ivr_event *ev);
 

@@ -274,6 +274,18 @@ static int ivr_parse_language(struct ivr_parser *p, struct ivr_node *n, json_t *
                                    : 0;
 }
 
+static int ivr_parse_notices(struct ivr_parser *p, struct ivr_node *n, json_t *o)
+{
+    int rc = json_object_get(o, "area") ? ivr_parse_text(p, n, "area", json_object_get(o, "area"), false, &n->area) : 0;
+    if (!rc)
+        rc = ivr_parse_needed_link(p, n, o, "next", &n->next);
+    if (!rc)
+        rc = ivr_parse_link(p, n, o, "none", &n->on_fail);
+    if (!rc && n->on_fail == IVR_NONE)
+        n->on_fail = n->next;
+    return rc;
+}
+
 /* ---- http */
 
 static int ivr_parse_header(struct ivr_parser *p, struct ivr_node *n, const char *name, json_t *v)
@@ -458,6 +470,8 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
     [IVR_NODE_PARENT] = {"parent", " type ", IVR_PLAIN | IVR_GOES_BACK, NULL, ivr_enter_parent, NULL},
     [IVR_NODE_TOP] = {"top", " type ", IVR_PLAIN | IVR_GOES_BACK, NULL, ivr_enter_top, NULL},
     [IVR_NODE_HANGUP] = {"hangup", " type prompts ", IVR_PLAIN | IVR_CAN_PLAY | IVR_ENDS, NULL, ivr_enter_hangup, NULL},
+    [IVR_NODE_NOTICES] = {"notices", " type area next none ", IVR_HURRIES | IVR_CAN_ASK, ivr_parse_notices,
+                          ivr_enter_ask, ivr_ask_notices},
 };
 
 static int ivr_parse_type(struct ivr_parser *p, struct ivr_node *n, json_t *o)

@@ -97,6 +97,7 @@ void ivr_node_reads(const struct ivr_node *n, void (*cb)(void *ctx, const char *
     ivr_reads_text(&r, n->http.url, "url");
     ivr_reads_body(&r, n->http.body);
     ivr_reads_text(&r, n->number, "number");
+    ivr_reads_text(&r, n->area, "area");
     ivr_reads_text(&r, n->caller_id, "caller_id");
     ivr_reads_text(&r, n->record.box, "box");
     if (n->type == IVR_NODE_AGENT)

@@ -154,6 +154,15 @@ static void trial_record(struct trial *w, const struct ivr_action *a, struct ivr
     snprintf(w->event, sizeof w->event, "recorded");
 }
 
+static void trial_notices(struct trial *w, const char *area, struct ivr_event *ev)
+{
+    char names[TRIAL_TEXT_MAX] = "";
+    unsigned n = w->t->notices ? w->t->notices(w->t->ctx, area, names, sizeof names) : 0;
+    *ev = (struct ivr_event){.type = n ? IVR_EV_DONE : IVR_EV_FAILED};
+    trial_row(w, "tells notices%s%s", area[0] ? " of area " : "", area);
+    snprintf(w->event, sizeof w->event, n ? "%u heard: %.1900s" : "there are none", n, names);
+}
+
 /* The flow waits for a key: false when there are no more. */
 static bool trial_press(struct trial *w, uint32_t ms, struct ivr_event *ev)
 {
@@ -230,6 +239,10 @@ static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n
             break;
         case IVR_ACT_RECORD:
             trial_record(w, &a[i], ev);
+            more = true;
+            break;
+        case IVR_ACT_NOTICES:
+            trial_notices(w, a[i].name, ev);
             more = true;
             break;
         case IVR_ACT_MOVED:

@@ -22,6 +22,8 @@ struct ivr_trial {
     bool (*open)(void *ctx, const char *group);
     /* The answer at an http node (its name as ivr_run_node says): status, and the body as JSON or NULL. NULL, or false: none came. */
     bool (*answer)(void *ctx, const char *node, int *status, const json_t **body);
+    /* What a caller is told of this area ("": his own), as its names between commas; 0: nothing. NULL: nothing ever. */
+    unsigned (*notices)(void *ctx, const char *area, char *out, size_t size);
     void *ctx;
 };
 

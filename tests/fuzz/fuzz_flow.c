@@ -51,7 +51,7 @@ static struct ivr_event fuzz_event(uint8_t byte)
     static const char answer[] = "{\"a\":\"12\",\"b\":{\"c\":[1,2.5,true,null]},\"d\":\"\\u00e9\\n$\"}";
     if (byte < 0x80)
         return (struct ivr_event){.type = IVR_EV_KEY, .digit = (char)byte};
-    return (struct ivr_event){.type = types[byte % (sizeof types / sizeof *types)],
+    return (struct ivr_event){.type = byte == 0xff ? IVR_EV_DONE : types[byte % (sizeof types / sizeof *types)],
                               .choice = byte % 5 - 1,
                               .status = byte & 8 ? 200 : 0,
                               .body = answer,

@@ -373,6 +373,8 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     case CORE_CALL_TALKING:
         talk(s, n, k, c);
         break;
+    case CORE_CALL_NOTICE:
+        break; /* nothing of this is configured here */
     case CORE_CALL_FAILED:
         end(s, n, k, "system", "failed");
         break;

@@ -162,6 +162,9 @@ RIG_FN void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
                      a[i].record->max_s, a[i].record->silence_s, a[i].record->min_s,
                      a[i].record->terminator ? a[i].record->terminator : '-', a[i].record->beep ? ", tone" : "");
             break;
+        case IVR_ACT_NOTICES:
+            snprintf(out + at, size - at, "%snotices %s", gap, a[i].name[0] ? a[i].name : "-");
+            break;
         }
     }
 }
@@ -174,7 +177,8 @@ RIG_FN void step(struct ivr_run *r, const char *event, char *out, size_t size)
         enum ivr_event_type type;
     } words[] = {{"start", IVR_EV_START}, {"key", IVR_EV_KEY},       {"played", IVR_EV_PLAYED},
                  {"timer", IVR_EV_TIMER}, {"failed", IVR_EV_FAILED}, {"restored", IVR_EV_RESTORED},
-                 {"time ", IVR_EV_TIME},  {"http", IVR_EV_HTTP},     {"recorded", IVR_EV_RECORDED}};
+                 {"time ", IVR_EV_TIME},  {"http", IVR_EV_HTTP},     {"recorded", IVR_EV_RECORDED},
+                 {"done", IVR_EV_DONE}};
     struct ivr_event ev = {.digit = event[strlen(event) - 1]};
     struct ivr_action actions[IVR_ACTIONS_MAX];
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)

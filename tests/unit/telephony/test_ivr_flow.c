@@ -346,8 +346,11 @@ START_TEST(demonstration)
     struct ivr_run *r = run_of(f, NULL);
     ck_assert_str_eq(ivr_run_language(r), "zh");
     expect(r, "start", "at greet; play welcome welcome_other");
-    expect(r, "key 2", "stop; at outage; play outage");
+    expect(r, "key 2", "stop; at outage; notices -");
+    expect(r, "failed", "at no_outage; play notice_none");
     expect(r, "played", "at main; play main_menu switch_language");
+    expect(r, "key 2", "stop; at outage; notices -");
+    expect(r, "done", "at main; play main_menu switch_language");
     expect(r, "key 8", "stop; language en; at main; play main_menu switch_language");
     expect(r, "key 1", "stop; at service; queue service");
     expect(r, "failed", "at main; play main_menu switch_language");

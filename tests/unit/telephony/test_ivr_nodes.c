@@ -199,6 +199,29 @@ START_TEST(time_groups)
 }
 END_TEST
 
+START_TEST(notices)
+{
+    struct ivr_flow *f = flow_with("'a':{'type':'notices','next':'b','none':'no'},'b':{'type':'set','set':{'area':'pudong','x':'y'},'next':'c'},"
+                                   "'c':{'type':'notices','next':'d'},'d':{'type':'notices','area':'${x}-1','next':'q'},"
+                                   "'q':{'type':'queue','queue':'q'},'no':{'type':'hangup','prompts':['closed']}");
+    struct ivr_run *r = run_of(f, NULL);
+    told(f, &r, "start", "at a; notices -"); /* the caller's own */
+    told(f, &r, "time 1", "");
+    told(f, &r, "key 1", "");
+    told(f, &r, "restored", "notices -");
+    told(f, &r, "done", "at c; notices pudong"); /* the variable of that name */
+    told(f, &r, "done", "at d; notices y-1");
+    told(f, &r, "failed", "at q; queue q"); /* without "none": next */
+    told(f, &r, "done", "");
+    ivr_run_free(r);
+    r = run_of(f, NULL);
+    expect(r, "start", "at a; notices -");
+    expect(r, "failed", "at no; play! closed");
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+}
+END_TEST
+
 #define CRM                                                                                               \
     "'a':{'type':'set','set':{'who':'a\\\"b&c/d é','n':'7'},'next':'h'},"                                \
     "'h':{'type':'http','method':'POST','url':'https://crm.example/c/${who}?n=${n}&k=${secret.url_key}'," \
@@ -641,6 +664,7 @@ int main(void)
     tcase_add_test(t, values_that_do_not_fit);
     tcase_add_test(t, secrets_stay_secret);
     tcase_add_test(t, time_groups);
+    tcase_add_test(t, notices);
     tcase_add_test(t, requests);
     tcase_add_test(t, answers_that_are_none);
     tcase_add_test(t, queues_with_needs);

@@ -36,6 +36,7 @@ static const char *const samples[] = {
     "{'type':'parent'}",
     "{'type':'top'}",
     "{'type':'hangup','prompts':['a']}",
+    "{'type':'notices','area':'${caller}','next':'z','none':'m'}",
 };
 
 static json_t *flow_around(const char *node)
