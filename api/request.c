@@ -136,8 +136,9 @@ static bool type_is_good(const struct api_request *q)
 {
     switch (q->route->body) {
     case API_BODY_NONE:
-    case API_BODY_SOUND: /* what it is is seen by looking at it */
         return true;
+    case API_BODY_SOUND: /* what it is is seen by looking at it; a form is not looked into */
+        return strncasecmp(q->content_type, "multipart/", 10) != 0;
     case API_BODY_OPTIONAL:
         return q->body_len == 0 || has_type(q, "application/json");
     case API_BODY_JSON:
@@ -192,8 +193,10 @@ void api_request_run(struct api_request *q)
     if (!type_is_good(q)) {
         err_set(&info, ERR_UNSUPPORTED, "", "Content-Type must be %s",
                 q->route->body == API_BODY_DOCUMENT ? "application/json or application/yaml"
-                : q->route->body == API_BODY_MERGE  ? "application/merge-patch+json or application/json"
-                                                    : "application/json");
+                : q->route->body == API_BODY_SOUND
+                    ? "that of a sound: the body is the file itself, not a form (curl -T FILE)"
+                : q->route->body == API_BODY_MERGE ? "application/merge-patch+json or application/json"
+                                                   : "application/json");
         api_fail_status(q, 415, &info);
         return;
     }

@@ -458,6 +458,8 @@ START_TEST(what_is_not_there_is_said_plainly)
     ck_assert_str_eq(rig_header(a, "Allow"), "GET, PUT, PATCH, DELETE");
     ck_status(rig_ask(&R, RIG_ADMIN, "PUT", "/v1/parameters/a", "Content-Type: text/plain", "{}", 2), 415);
     ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/config:apply", "Content-Type: text/plain", "{}", 2), 415);
+    /* What a form would carry is not a sound. */
+    ck_status(rig_ask(&R, RIG_ADMIN, "PUT", "/v1/prompts/hello?language=zh", "Content-Type: multipart/form-data; boundary=x", "--x--\r\n", 7), 415);
     a = rig_send(&R, "PUT", "/v1/parameters/a", "{\"value\":\n oops}");
     ck_status(a, 400);
     ck_assert_int_eq(rig_int(a, "line"), 2);

@@ -37,7 +37,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "username": "", "secret": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "outside": "", "priority": 0, "quiet": False,
-                                                  "language": "", "region": "", "skills": [], "vip": False, "schedule": [], "dedicated_agent": ""}),
+                                                  "language": "", "region": "", "skills": [], "vip": False, "schedule": [], "dedicated_agent": "", "no_notices": False}),
     "time-groups": ("TimeGroup", "name", dict({d: [] for d in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")},
                                               zone="", tz="CST-8", holidays="", holiday_hours=[], work_as="monday")),
     "holiday-lists": ("HolidayList", "name", {"days": []}),
