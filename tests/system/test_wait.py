@@ -52,7 +52,7 @@ class WaitsTooLong(Takeover):
         before = self.call_of(second, overflow=["second"])
         after = self.kill_and_see(second)
         self.assertEqual((after["queued_at"], after["overflow"], after["position"]), (before["queued_at"], ["second"], 2))
-        self.assertRegex(self.cluster.must("queue", "status", "second").out, r"(?m)^ *1 .*%s +service " % second.user)
+        self.assertRegex(self.cluster.must("queue", "status", "second").out, r"(?m)^ *1 .*%s +- +service " % second.user)
         # Of the second queue only: he gets the one who overflowed, though the other came first.
         self.addCleanup(self.logout, "1001")
         self.cluster.must("agent", "login", "1001")
