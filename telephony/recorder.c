@@ -155,7 +155,7 @@ static int64_t clock_place(struct recorder *r, uint64_t now_us)
         r->begun = true;
         r->begun_us = now_us;
     }
-    return (int64_t)((now_us - r->begun_us) / 125u);
+    return now_us > r->begun_us ? (int64_t)((now_us - r->begun_us) / 125u) : 0; /* threads read their clocks apart */
 }
 
 /* Where a packet belongs that nothing tells of: it ends now. */

@@ -81,6 +81,24 @@ START_TEST(in_order)
 }
 END_TEST
 
+/* The stream has gone to a thread that read its clock a moment before the former one did. */
+START_TEST(clock_of_another_thread)
+{
+    begin(0, 0);
+    put(0, 7);
+    now -= 25 * MS;
+    ck_assert(!tick());
+    ck_assert_uint_eq(n_line, 0);
+    for (uint16_t i = 1; i < 10; i++) {
+        put(i, 7);
+        ck_assert(!tick());
+    }
+    stop();
+    ck_assert_uint_eq(n_line, 10 * FRAME);
+    recorder_unref(rec);
+}
+END_TEST
+
 START_TEST(out_of_order_lost_and_again)
 {
     static const uint16_t came[] = {0, 2, 1, 3, 7, 6, 4, 8, 8, 9, 10, 11};
@@ -337,6 +355,7 @@ int main(void)
     TCase *tc = tcase_create("recorder");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, in_order);
+    tcase_add_test(tc, clock_of_another_thread);
     tcase_add_test(tc, out_of_order_lost_and_again);
     tcase_add_test(tc, too_late_is_silence);
     tcase_add_test(tc, pauses_have_their_length);
