@@ -186,8 +186,8 @@ struct other {
     pid_t keeper, pid; /* who starts it again as long as it may, and the process itself */
     int runs[2];       /* a byte comes out of this when a process of it takes connections */
     unsigned turns;
-    uint64_t id, incarnation, age_us, least_us; /* least since it was last set to UINT64_MAX */
-    bool leads, again;
+    uint64_t id, incarnation, age_us, least_us; /* least of the turns that began since `anew` was set */
+    bool leads, again, anew;
 };
 
 static struct other *other; /* shared between the processes */
@@ -195,6 +195,10 @@ static struct other *other; /* shared between the processes */
 static void other_turn(struct fx *fx)
 {
     struct fx_node *n = &fx->nodes[2];
+    if (other->anew) {
+        other->least_us = UINT64_MAX;
+        other->anew = false;
+    }
     uint64_t age = repl_lease_age_us(n->repl);
     other->pid = getpid();
     if (other->incarnation != repl_incarnation(n->repl))
@@ -335,7 +339,7 @@ START_TEST(test_halted)
     struct fx *fx = with_other(_i);
     ck_assert_int_eq(kill(other->pid, SIGSTOP), 0);
     ck_assert(fx_until(fx, other_fenced, NULL));
-    other->least_us = UINT64_MAX;
+    other->anew = true; /* it may have been halted with an age in its hand */
     unsigned turns = other->turns + 50;
     ck_assert_int_eq(kill(other->pid, SIGCONT), 0);
     ck_assert(fx_until(fx, other_turned, &turns));
