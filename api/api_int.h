@@ -193,6 +193,8 @@ void api_object_send(struct api_request *q, Ev__ConfigObject *o, int err, const 
                      uint64_t if_version, bool create_only, api_resume_fn *resume);
 /* The answer that this request's idempotency key was given before, as far as this node knows. */
 bool api_replayed(struct api_request *q, struct api_posted *out);
+/* The same for what is made from the state as it was then and cannot be made again: `done` gets the outcome of then. */
+bool api_answered_before(struct api_request *q, api_resume_fn *done);
 
 /* ---- reading */
 /* The version of a row as the ETag of the answer. */

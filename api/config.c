@@ -249,30 +249,12 @@ static int merge_patch(json_t *target, const json_t *patch)
     return 0;
 }
 
-/* For what is made from the state as it was then: it cannot be made again. */
-static bool answered_before(struct api_request *q)
-{
-    struct api_posted before;
-    if (!api_replayed(q, &before))
-        return false;
-    struct api_result r = {.code = before.code,
-                           .text = before.text,
-                           .field = before.field,
-                           .index = before.index,
-                           .version = before.version,
-                           .json_text = before.json_text};
-    q->index = before.index;
-    on_changed(q, &r);
-    free(before.json_text);
-    return true;
-}
-
 /* The draft becomes the flow, and is gone. */
 void api_publish_flow(struct api_request *q)
 {
     uint64_t if_version;
     bool must_exist;
-    if (!begin(q, &if_version, &must_exist) || answered_before(q))
+    if (!begin(q, &if_version, &must_exist) || api_answered_before(q, on_changed))
         return;
     Ev__Command *cmd = api_draft_publish(q);
     if (cmd)
@@ -286,7 +268,7 @@ void api_patch_object(struct api_request *q)
     if (!begin(q, &if_version, &must_exist))
         return;
     const struct change *c = q->state;
-    if (answered_before(q))
+    if (api_answered_before(q, on_changed))
         return;
     Ev__ConfigObject *o = NULL;
     int err = api_stored(q->s, c->kind->kind, q->params[0], &o, &version);

@@ -34,24 +34,6 @@ static void making_free(void *state)
 
 static void on_stored(struct api_request *q, const struct api_result *r);
 
-/* A repetition: made from the state as it was then, it cannot be made again. */
-static bool answered_before(struct api_request *q)
-{
-    struct api_posted before;
-    if (!api_replayed(q, &before))
-        return false;
-    const struct api_result r = {.code = before.code,
-                                 .text = before.text,
-                                 .field = before.field,
-                                 .index = before.index,
-                                 .version = before.version,
-                                 .json_text = before.json_text};
-    q->index = before.index;
-    on_stored(q, &r);
-    free(before.json_text);
-    return true;
-}
-
 /* NULL and answered when the request's names are not such. */
 static struct making *begin(struct api_request *q, const char *language, const char *text, const char *file)
 {
@@ -79,7 +61,7 @@ static struct making *begin(struct api_request *q, const char *language, const c
         api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
         return NULL;
     }
-    return q->method != API_GET && answered_before(q) ? NULL : m;
+    return q->method != API_GET && api_answered_before(q, on_stored) ? NULL : m;
 }
 
 /* ---- the object with one version more, or another one played */

@@ -117,17 +117,8 @@ static int overflow_row(void *ctx, const struct storage_row *r)
     if (!q)
         return ERR_CORRUPT;
     int err = 0;
-    for (size_t i = 0; i < q->n_overflow && !err; i++) {
-        json_t *list = map_get(&v->overflows, q->overflow[i]->queue);
-        if (!list) {
-            list = json_array();
-            err = list && map_set(&v->overflows, q->overflow[i]->queue, list) == 0 ? 0 : ERR_NOMEM;
-            if (err)
-                json_decref(list);
-        }
-        if (!err && json_array_append_new(list, json_string(q->name)) != 0)
-            err = ERR_NOMEM;
-    }
+    for (size_t i = 0; i < q->n_overflow && !err; i++)
+        err = view_name_add(&v->overflows, q->overflow[i]->queue, q->name);
     ev__queue__free_unpacked(q, NULL);
     return err;
 }

@@ -93,6 +93,19 @@ static const char *state_of(const struct view *v, const char *agent)
     return s ? s : core_agent_state_name(CORE_AGENT_LOGGED_OUT);
 }
 
+int view_name_add(struct map *lists, const char *key, const char *name)
+{
+    json_t *list = map_get(lists, key);
+    if (!list) {
+        list = json_array();
+        if (!list || map_set(lists, key, list) != 0) {
+            json_decref(list);
+            return ERR_NOMEM;
+        }
+    }
+    return json_array_append_new(list, json_string(name)) == 0 ? 0 : ERR_NOMEM;
+}
+
 static int membership_row(void *ctx, const struct storage_row *r)
 {
     struct view *v = ctx;
@@ -102,19 +115,8 @@ static int membership_row(void *ctx, const struct storage_row *r)
     if (!q)
         return ERR_CORRUPT;
     int err = 0;
-    for (size_t i = 0; i < q->n_members && !err; i++) {
-        json_t *list = map_get(&v->agent_queues, q->members[i]->agent);
-        if (!list) {
-            list = json_array();
-            if (!list || map_set(&v->agent_queues, q->members[i]->agent, list) != 0) {
-                json_decref(list);
-                err = ERR_NOMEM;
-                break;
-            }
-        }
-        if (json_array_append_new(list, json_string(q->name)) != 0)
-            err = ERR_NOMEM;
-    }
+    for (size_t i = 0; i < q->n_members && !err; i++)
+        err = view_name_add(&v->agent_queues, q->members[i]->agent, q->name);
     ev__queue__free_unpacked(q, NULL);
     return err;
 }

@@ -41,6 +41,8 @@ json_t *view_text(const char *s); /* never fails on bad UTF-8: such bytes are sh
 void view_id(uint64_t id, char out[17]);
 bool view_parse_id(const char *text, uint64_t *id);
 const char *view_filter(const struct view *v, const char *name); /* text of a filter, NULL: none */
+/* One more name in the list of this key (a map of JSON arrays). 0 or ERR_NOMEM. */
+int view_name_add(struct map *lists, const char *key, const char *name);
 /* json_object_set_new whose failure sticks in v->err. */
 void view_set(struct view *v, json_t *o, const char *key, json_t *value);
 

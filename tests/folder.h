@@ -4,7 +4,15 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+/* Where such things are to stand: $TMPDIR, else /tmp. */
+static inline const char *folder_base(void)
+{
+    const char *base = getenv("TMPDIR");
+    return base && *base ? base : "/tmp";
+}
 
 /* With the files in it; those that begin with a dot, and folders, stay, and then it does as well. */
 static inline void folder_remove(const char *path)

@@ -348,6 +348,24 @@ RIG void rig_seed(struct rig *r, Ev__Command *cmd)
     ck_assert_msg(res.code == 0, "%s", res.text);
 }
 
+/* A cluster of one node, which can do all that this program can. */
+RIG void rig_newest(struct rig *r)
+{
+    Ev__Command up = EV__COMMAND__INIT, cmd = EV__COMMAND__INIT;
+    Ev__NodeUp node = EV__NODE_UP__INIT;
+    Ev__FeatureLevel level = EV__FEATURE_LEVEL__INIT;
+    node.name = (char *)(uintptr_t) "n1";
+    node.node_id = node.incarnation = 1;
+    node.max_feature_level = CORE_FEATURE_LEVEL;
+    up.body_case = EV__COMMAND__BODY_NODE_UP;
+    up.node_up = &node;
+    rig_seed(r, &up);
+    level.level = CORE_FEATURE_LEVEL;
+    cmd.body_case = EV__COMMAND__BODY_FEATURE;
+    cmd.feature = &level;
+    rig_seed(r, &cmd);
+}
+
 /* ---- a client */
 
 struct answer {

@@ -8,19 +8,7 @@ static struct rig R;
 static void setup(void)
 {
     rig_open(&R, 0, 0);
-    Ev__Command up = EV__COMMAND__INIT, cmd = EV__COMMAND__INIT;
-    Ev__NodeUp node = EV__NODE_UP__INIT;
-    Ev__FeatureLevel level = EV__FEATURE_LEVEL__INIT;
-    node.name = (char *)(uintptr_t) "n1";
-    node.node_id = node.incarnation = 1;
-    node.max_feature_level = CORE_FEATURE_LEVEL;
-    up.body_case = EV__COMMAND__BODY_NODE_UP;
-    up.node_up = &node;
-    rig_seed(&R, &up);
-    level.level = CORE_FEATURE_LEVEL;
-    cmd.body_case = EV__COMMAND__BODY_FEATURE;
-    cmd.feature = &level;
-    rig_seed(&R, &cmd);
+    rig_newest(&R);
 }
 static void teardown(void)
 {

@@ -10,15 +10,15 @@
 #define LOUD 0xAAu
 #define SECOND 8000u
 
-static char dir[64], path[128];
+static char dir[256], path[300];
 static struct blobs *blobs;
 static struct rec_work *w;
 
 static void up(void)
 {
     struct err_info info = {0};
-    char inner[80];
-    snprintf(dir, sizeof dir, "/tmp/everline-rec-XXXXXX");
+    char inner[300];
+    snprintf(dir, sizeof dir, "%s/everline-rec-XXXXXX", folder_base());
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/one.part", dir);
     snprintf(inner, sizeof inner, "%s/blobs", dir);

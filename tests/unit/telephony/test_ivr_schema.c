@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "telephony/ivr_int.h"
+#include "tests/folder.h"
 #include "tests/unit/suite.h"
 #include "tests/unit/telephony/ivr_rig.h"
 #include "tests/unit/telephony/shipped.h"
@@ -214,7 +215,8 @@ static void judge_docs(const char *path)
 
 START_TEST(the_same_verdicts)
 {
-    char path[] = "/tmp/everline-flows-XXXXXX", command[512];
+    char path[256], command[512];
+    snprintf(path, sizeof path, "%s/everline-flows-XXXXXX", folder_base());
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     cases = fdopen(fd, "w");
