@@ -200,14 +200,19 @@ $(BUILD)/ccctl: $(BUILD)/obj/cli/main.o $(CLI_OBJ) $(BUILD)/libbase.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK) -o $@ $^ $(shell pkg-config --libs libcurl jansson yaml-0.1 libcrypto 2>/dev/null)
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(NODE_OBJ) $(CLI_OBJ) $(SOUND_OBJ) $(OWN_A) $(EXTRA_$(MODE))
+# Tests are compiled apart from linking: a changed library does not compile them again.
+$(BUILD)/obj/tests/%.o: tests/%.c $(GEN).h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(filter-out -Wconversion -Wmissing-prototypes,$(WARN)) -MMD -MP -c $< -o $@
+
+.SECONDARY: $(UNIT_SRC:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(NODE_OBJ) $(CLI_OBJ) $(SOUND_OBJ) $(OWN_A) $(EXTRA_$(MODE)) $(GUARD)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(filter-out -Wconversion -Wmissing-prototypes,$(WARN)) -MMD -MP -MF $@.d $(LINK) -o $@ $< \
-		$(EXTRA_$(MODE)) $(if $(filter tests/unit/node/%,$<),$(NODE_OBJ)) $(if $(filter tests/unit/cli/%,$<),$(CLI_OBJ)) \
-		$(if $(filter tests/unit/sound/%,$<),$(SOUND_OBJ) $(SOUND_LIBS)) \
-		$(if $(filter tests/unit/telephony/% tests/unit/node/% tests/unit/api/%,$<),$(GUARD)) $(LIBS_ALL) \
-		$(shell pkg-config --libs check 2>/dev/null)
+	$(Q)$(CC) $(LINK) -o $@ $< $(EXTRA_$(MODE)) $(if $(filter node/%,$*),$(NODE_OBJ)) $(if $(filter cli/%,$*),$(CLI_OBJ)) \
+		$(if $(filter sound/%,$*),$(SOUND_OBJ) $(SOUND_LIBS)) $(if $(filter telephony/% node/% api/%,$*),$(GUARD)) \
+		$(LIBS_ALL) $(shell pkg-config --libs check 2>/dev/null)
 
 # The simulation has a storage of its own in the place of libstorage.a; sim-sqlite has the real one.
 SIM_DEPS := $(SIM_SRC) $(wildcard tests/sim/*.h) $(GEN).h $(BUILD)/libcore.a $(BUILD)/libbase.a

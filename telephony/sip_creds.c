@@ -6,9 +6,7 @@
  * the peer says that it is stale and gives another one.
  *
  * One request is tried again when it is challenged for the first time, when a proxy and the peer each ask once, and when the peer
- * says that a nonce is stale; else the password is wrong, and the refusal stands.
- *
- * A BYE outlives its leg, so one that may be challenged is kept in a struct of its own. */
+ * says that a nonce is stale; else the password is wrong, and the refusal stands. */
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,15 +28,6 @@ struct challenge {
 struct sip_creds {
     char *user, *password;
     struct challenge of[2]; /* of the peer (401), of a proxy (407) */
-};
-
-struct sip_hangup {        /* a BYE on its way */
-    struct list_node link; /* ua->hangups */
-    struct sip_port *port;
-    struct sip_creds *creds;
-    nta_outgoing_t *orq;
-    unsigned tries;
-    char hop[SIP_FLOW_SIZE + 24];
 };
 
 static void creds_destroy(void *obj)
@@ -196,91 +185,4 @@ char *sip_creds_headers(struct sip_creds *c, const char *method, const char *uri
     free(part[0]);
     free(part[1]);
     return all;
-}
-
-/* ---- BYE */
-
-static void hangup_free(struct sip_hangup *h)
-{
-    list_del(&h->link);
-    if (h->orq)
-        nta_outgoing_destroy(h->orq);
-    mem_unref(h->creds);
-    free(h);
-}
-
-static int recv_bye_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
-
-/* The same BYE with the next CSeq and an answer to the challenge. */
-static bool again(struct sip_hangup *h)
-{
-    msg_t *sent = nta_outgoing_getrequest(h->orq), *msg = sent ? msg_dup(sent) : NULL;
-    sip_t *sip = msg ? sip_object(msg) : NULL;
-    char *uri = sip ? url_as_string(msg_home(msg), sip->sip_request->rq_url) : NULL;
-    char *headers = sip_creds_headers(h->creds, "BYE", uri), cseq[32];
-    nta_outgoing_t *orq = NULL;
-    msg_destroy(sent);
-    if (headers && sip->sip_cseq->cs_seq < INT32_MAX) {
-        snprintf(cseq, sizeof cseq, "%u BYE", sip->sip_cseq->cs_seq + 1);
-        if (sip->sip_via)
-            sip_header_remove(msg, sip, (sip_header_t *)sip->sip_via);
-        if (sip->sip_authorization)
-            sip_header_remove(msg, sip, (sip_header_t *)sip->sip_authorization);
-        if (sip->sip_proxy_authorization)
-            sip_header_remove(msg, sip, (sip_header_t *)sip->sip_proxy_authorization);
-        if (sip_add_tl(msg, sip, SIPTAG_CSEQ_STR(cseq), SIPTAG_HEADER_STR(headers), TAG_END()) >= 0)
-            orq = nta_outgoing_mcreate(h->port->agent, recv_bye_answer, (nta_outgoing_magic_t *)h,
-                                       URL_STRING_MAKE(h->hop[0] ? h->hop : NULL), msg, TAG_END());
-    }
-    free(headers);
-    if (!orq) {
-        msg_destroy(msg);
-        return false;
-    }
-    nta_outgoing_destroy(h->orq);
-    h->orq = orq;
-    return true;
-}
-
-static int recv_bye_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip)
-{
-    struct sip_hangup *h = (struct sip_hangup *)magic;
-    int status = sip ? sip->sip_status->st_status : nta_outgoing_status(orq);
-    if (status < 200 || orq != h->orq)
-        return 0;
-    if (!sip_creds_challenged(h->creds, sip, &h->tries) || !sip_may_act(h->port->ua) || !again(h))
-        hangup_free(h);
-    return 0;
-}
-
-bool sip_hangup_send(struct sip_leg *leg, const char *hop, const char *reason)
-{
-    struct sip_hangup *h = leg->creds ? calloc(1, sizeof *h) : NULL;
-    char *headers = sip_creds_headers(leg->creds, "BYE", leg->remote_target);
-    nta_outgoing_t *orq = nta_outgoing_tcreate(
-        leg->nta, h ? recv_bye_answer : NULL, (nta_outgoing_magic_t *)h, URL_STRING_MAKE(hop), SIP_METHOD_BYE, NULL,
-        TAG_IF(reason, SIPTAG_REASON_STR(reason)), TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
-        SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
-    free(headers);
-    if (!h || !orq) {
-        if (orq)
-            nta_outgoing_destroy(orq); /* goes on by itself until it is answered or timed out */
-        free(h);
-        return orq != NULL;
-    }
-    h->port = leg->port;
-    h->creds = mem_ref(leg->creds);
-    h->orq = orq;
-    snprintf(h->hop, sizeof h->hop, "%s", hop ? hop : "");
-    list_push_back(&leg->ua->hangups, &h->link);
-    return true;
-}
-
-void sip_hangups_drop(struct sip_ua *ua, const struct sip_port *port)
-{
-    list_foreach_safe(it, &ua->hangups) {
-        struct sip_hangup *h = list_entry(it, struct sip_hangup, link);
-        if (!port || h->port == port)
-            hangup_free(h);
-    }
 }

@@ -256,7 +256,8 @@ bool sip_auth_param(const msg_param_t *params, const char *name, char *out, size
 bool sip_creds_challenged(struct sip_creds *c, const sip_t *sip, unsigned *tries);
 /* Header lines that answer what is known of challenges, with the next nonce count; NULL: none is known, or out of memory. free. */
 char *sip_creds_headers(struct sip_creds *c, const char *method, const char *uri);
-/* A BYE in the leg's dialog that goes on by itself, a challenge included. false: it cannot be sent. */
+/* sip_hangup.c */
+/* A BYE in the leg's dialog that goes on by itself, challenges and failures to send it included. false: it cannot be built. */
 bool sip_hangup_send(struct sip_leg *leg, const char *hop, const char *reason);
 /* Those of a port that closes (NULL: all). */
 void sip_hangups_drop(struct sip_ua *ua, const struct sip_port *port);

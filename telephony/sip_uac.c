@@ -295,6 +295,11 @@ static int recv_invite_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, 
     if (status < 200) {
         if (sip)
             got_1xx(leg, sip);
+    } else if (status < 300 && sip && leg->state == SIP_OUT_CANCELLED && !sip_may_act(leg->ua)) {
+        /* Neither ACK nor BYE may leave. Nobody carries this dialog on: the peer's next 2xx is a stray one (sip_restore.c). */
+        leg->invite_out = NULL;
+        nta_outgoing_destroy(orq);
+        sip_leg_drop(leg);
     } else if (status < 300 && sip) {
         got_2xx(leg, sip);
     } else {

@@ -178,6 +178,103 @@ static void late_200(bool tcp)
     env_stop(e);
 }
 
+/* The 200 crosses the CANCEL and comes while this node must be silent: its repetition afterwards gets ACK and BYE. */
+START_TEST(late_200_in_silence)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    struct sip_leg *leg = peer_called(p);
+    peer_expect(p, "INVITE ");
+    char invite[MSG_MAX];
+    memcpy(invite, p->msg, sizeof invite);
+    peer_reply(p, 180, "callee", "", NULL);
+    env_event(e, SIP_EV_PROGRESS);
+    sip_leg_release(leg, 200, "Call completed elsewhere");
+    peer_expect(p, "CANCEL ");
+    peer_reply(p, 200, "callee", "", NULL);
+    e->silent = true;
+    memcpy(p->msg, invite, sizeof invite);
+    peer_reply(p, 200, "callee", "", SDP_A);
+    ck_assert(peer_recv_ms(p, 300) == NULL);
+    memcpy(p->msg, invite, sizeof invite);
+    peer_reply(p, 200, "callee", "", SDP_A);
+    ck_assert(peer_recv_ms(p, 300) == NULL);
+    e->silent = false;
+    const char *heard = NULL;
+    for (int i = 0; !heard && i < 20; i++) { /* as a telephone does (RFC 3261 13.3.1.4) */
+        memcpy(p->msg, invite, sizeof invite);
+        peer_reply(p, 200, "callee", "", SDP_A);
+        heard = peer_recv_ms(p, 200);
+    }
+    ck_assert(heard && strncmp(heard, "ACK ", 4) == 0);
+    peer_expect(p, "BYE ");
+    peer_reply(p, 200, NULL, "", NULL);
+    struct sip_stats st;
+    sip_ua_get_stats(e->ua, &st);
+    ck_assert_uint_eq(st.legs, 0);
+    env_no_event(e);
+}
+END_TEST
+
+/* Hears nothing from the endpoint while `away`: what is sent to it is refused by its host. */
+static void peer_away(struct peer *p, bool away)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    sa.sin_port = htons(away ? 9 : p->e->port);
+    ck_assert_int_eq(connect(p->fd, (struct sockaddr *)&sa, sizeof sa), 0);
+}
+
+static struct sip_leg *called_and_up(struct env *e, struct peer *p)
+{
+    struct sip_leg *leg = peer_called(p);
+    peer_expect(p, "INVITE ");
+    peer_reply(p, 200, "callee", "", SDP_A);
+    env_event(e, SIP_EV_ANSWERED);
+    ck_assert_int_eq(sip_leg_ack(leg), 0);
+    peer_expect(p, "ACK ");
+    return leg;
+}
+
+/* The library gives up a BYE when its first packet cannot be delivered. */
+START_TEST(bye_cannot_leave)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    struct sip_leg *leg = called_and_up(e, p);
+    peer_away(p, true);
+    sip_leg_release(leg, 0, NULL);
+    ck_assert(peer_recv_ms(p, 300) == NULL);
+    peer_away(p, false);
+    peer_expect(p, "BYE ");
+    peer_reply(p, 200, NULL, "", NULL);
+    ck_assert(peer_recv_ms(p, 1500) == NULL);
+}
+END_TEST
+
+/* It is not sent late, when another node may carry the call on: only to who was called off. */
+START_TEST(bye_and_silence)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    for (int elsewhere = 0; elsewhere < 2; elsewhere++) {
+        struct sip_leg *leg = called_and_up(e, p);
+        peer_away(p, true);
+        sip_leg_release(leg, elsewhere ? 200 : 0, "Call completed elsewhere");
+        ck_assert(peer_recv_ms(p, 300) == NULL);
+        e->silent = true;
+        ck_assert(peer_recv_ms(p, 1200) == NULL);
+        e->silent = false;
+        peer_away(p, false);
+        if (elsewhere) {
+            peer_expect(p, "BYE ");
+            peer_reply(p, 200, NULL, "", NULL);
+        } else {
+            ck_assert(peer_recv_ms(p, 1500) == NULL);
+        }
+    }
+}
+END_TEST
+
 START_TEST(late_200_udp)
 {
     late_200(false);
@@ -514,6 +611,9 @@ int main(void)
     tcase_add_test(plain, refused);
     tcase_add_test(t, nobody_there);
     tcase_add_test(plain, cancel_early);
+    tcase_add_test(plain, late_200_in_silence);
+    tcase_add_test(plain, bye_cannot_leave);
+    tcase_add_test(plain, bye_and_silence);
     tcase_add_test(t, late_200_udp);
     tcase_add_test(t, late_200_tcp);
     tcase_add_test(plain, released_before_ack);
