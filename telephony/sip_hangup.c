@@ -9,8 +9,8 @@
 #include "telephony/sip_int.h"
 
 #define RETRY_MS 1000
-#define ELSEWHERE 200           /* Reason of who was rung beside the one who answered: that is committed */
-#define LIBRARYS_OWN (1u << 15) /* in sip_flags: a response that the library made itself */
+#define ELSEWHERE 200          /* Reason of who was rung beside the one who answered: that is committed */
+#define LIBRARYS_OWN (1 << 15) /* in sip_flags: a response that the library made itself */
 
 struct sip_hangup {
     struct list_node link; /* ua->hangups */
