@@ -12,8 +12,8 @@
 #include "raft/wire.h"
 
 #define MESH_LATE_TICK_US 500000u
-#define MESH_FIRST_RETRIES 3u /* after a loss these follow at once */
-#define MESH_FIRST_RETRY_MS 5u
+#define MESH_FIRST_RETRIES 10u /* after a loss these follow at once */
+#define MESH_FIRST_RETRY_MS 1u
 
 int mesh_address_parse(const char *text, struct sockaddr_storage *out)
 {
@@ -198,7 +198,7 @@ void mesh_lost(struct mesh_conn *c, int dial_status)
     } else if (p->quick_dials && !p->conn && !m->closing) {
         /* A process that dies closes its sockets one by one: the dial may have met one that still listened. */
         p->quick_dials--;
-        p->next_dial_us = clock_mono_now().us + MESH_FIRST_RETRY_MS * 1000u;
+        p->next_dial_us = 0; /* whenever the timer comes: it counts from when this turn of the loop began */
         uv_timer_start(&m->timer, mesh_tick_cb, MESH_FIRST_RETRY_MS, m->tick_ms);
     }
 }

@@ -14,6 +14,7 @@
 #include "base/folder.h"
 #include "base/log.h"
 #include "raft/raft_msg.h"
+#include "raft/remains.h"
 #include "raft/repl_int.h"
 #include "raft/wire.h"
 
@@ -312,9 +313,10 @@ static int repl_check_config(struct repl *r, const struct repl_config *c, struct
     return 0;
 }
 
-static int repl_open_dirs(struct repl *r, struct err_info *info)
+static int repl_open_dirs(struct repl *r, bool quick_death, struct err_info *info)
 {
     char path[420];
+    pid_t pid;
     int rc = repl_make_dir(r->dir, info);
     if (!rc)
         rc = repl_make_dir(r->log_dir, info);
@@ -328,7 +330,7 @@ static int repl_open_dirs(struct repl *r, struct err_info *info)
         return err_set(info, err_from_errno(errno), "dir", "cannot open %s: %s", path, strerror(errno));
     if (flock(r->lock_fd, LOCK_EX | LOCK_NB))
         return err_set(info, ERR_BUSY, "dir", "another process uses %s", r->dir);
-    return 0;
+    return quick_death ? remains_share(r->dir, &pid, info) : 0;
 }
 
 /* Finds out who we are. Leaves r->ident.id 0 when we have to join. */
@@ -490,7 +492,7 @@ int repl_start(uv_loop_t *loop, const struct repl_config *cfg, const struct repl
     r->now_us = clock_mono_now().us;
     int rc = repl_check_config(r, cfg, info);
     if (!rc)
-        rc = repl_open_dirs(r, info);
+        rc = repl_open_dirs(r, cfg->quick_death, info);
     if (!rc)
         rc = repl_open_identity(r, cfg, info);
     r->next_token = (r->ident.incarnation << 32) + 1; /* never one of a former process: members may still hold those */

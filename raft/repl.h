@@ -126,6 +126,7 @@ struct repl_config {
     bool bootstrap;        /* become the first and only voter if the folder is empty (guarded by a fsynced marker) */
     unsigned election_ms;  /* default 300 */
     unsigned heartbeat_ms; /* default 50 */
+    bool quick_death;      /* one of a process only: when it is killed its connections close at once, see remains.h */
     bool plain_elections;  /* a leader that is gone is replaced after the election time-out only (to measure against) */
     unsigned snapshot_threshold; /* entries between snapshots, default 8192 */
     unsigned snapshot_trailing;  /* default 2048 */
