@@ -153,6 +153,7 @@ struct call {
     bool stored, told;
     size_t order;          /* place in core.sorted */
     struct heap_item wait; /* when something of a waiting caller falls due; tie: id */
+    uint64_t look_us;      /* when his estimated wait is looked at: core_wait.c */
 };
 
 /* Somebody who is to be called back (core_callback.c). */
@@ -553,6 +554,8 @@ bool core_action_only_ends(const Ev__Action *a);
 /* ---- core_wait.c: what falls due for callers who wait */
 /* As the call and its queue are now. */
 void core_wait_set(struct core *c, struct call *k);
+/* He has come to wait: looked at by what his queue says of estimated waits, once those who can be served are. Before core_wait_set. */
+void core_wait_look(struct core *c, struct call *k);
 /* He has come to another queue: what that one says has not been done yet. */
 void core_wait_enter(struct core *c, struct call *k);
 /* Whether he waits for his own agent alone. */

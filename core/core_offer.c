@@ -69,6 +69,7 @@ static void enqueue(struct core *c, struct call *k)
     if (core_queue_wait(c, k, q) != 0)
         core_oom(); /* the only way to fail: queue and call are known to be there and not there */
     s->phase = CORE_CALL_WAITING;
+    core_wait_look(c, k);
     core_queues_touch(c, k);
     core_call_touch(c, k);
     core_wait_pushed(c, core_queue_obj(c, s->queue));

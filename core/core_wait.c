@@ -6,7 +6,12 @@
  *              + no_agents_wait_s, while none of them is logged in                -> no_agents_action
  *   max_wait   entered + max_wait_s                                               -> max_wait_action
  *
- *              or, if_estimated_s, as soon as a look every 5 s says that he will wait for longer
+ *              or, if_estimated_s, as soon as a look says that he will wait for longer: one in the command that brings him to the
+ *              queue (or back), that changes the queue or has its first member in or its last one out, and one at each 5 s
+ *
+ * A look is part of settling: after the command's work, when all who can be served are, in the order of what falls due, and the
+ * estimate of a queue stays as the first look of a command found it. (A state that a command only passes through is never looked at.
+ * Below feature level 4 it was, whenever the row of the call was touched.)
  *
  * One entry of a heap for each waiting caller whose queue has such rules, at the earliest of these; none while he is being rung:
  * he is left to ring, and what has fallen due meanwhile is done when that was in vain and nobody else takes him. An action that
@@ -47,8 +52,32 @@ static bool overflows_to(const Ev__CallState *s, const char *queue)
     return false;
 }
 
-static uint64_t overflow_due(const struct core *c, const Ev__CallState *s, const Ev__QueueOverflow *o)
+static uint64_t next_look(const struct core *c)
 {
+    return (c->now_us / LOOK_US + 1) * LOOK_US; /* all at one time: one Tick */
+}
+
+/* Who waits, and by what. */
+struct waiting {
+    const struct core *c;
+    const struct call *k;
+    const struct queue *q;
+    const Ev__Queue *cfg;
+    bool settles; /* core_wait_due: his turn has come */
+};
+
+static struct waiting waiting(const struct core *c, const struct call *k, bool settles)
+{
+    const struct queue *q = k->st->phase == CORE_CALL_WAITING ? core_queue_obj(c, k->st->queue) : NULL;
+    return (struct waiting){
+        .c = c, .k = k, .q = q, .cfg = q ? core_queue_config(c, q->name) : NULL, .settles = settles};
+}
+
+static uint64_t overflow_due(const struct waiting *w, const Ev__QueueOverflow *o)
+{
+    const struct core *c = w->c;
+    const Ev__CallState *s = w->k->st;
+    bool at_once = c->feature_level < 4;
     if (strcmp(o->queue, s->queue) == 0 || overflows_to(s, o->queue) || s->n_overflow >= ACD_PLACES_MAX - 1)
         return NEVER;
     if (o->after_wait_s)
@@ -56,9 +85,12 @@ static uint64_t overflow_due(const struct core *c, const Ev__CallState *s, const
     uint32_t place = acd_position(c->acd, s->call_id);
     if (o->if_waiting)
         return place > o->if_waiting ? c->now_us : NEVER;
+    if (!at_once && !w->settles)
+        return w->k->look_us;
     /* Between commands nobody is left who would have been found so: out of the tables (no command) the next look is what it was. */
-    bool longer = c->cmd && estimate_exceeds(core_estimate(c, core_queue_obj(c, s->queue)), place, o->if_estimated_s);
-    return longer ? c->now_us : (c->now_us / LOOK_US + 1) * LOOK_US; /* all at one time: one Tick */
+    bool looks = at_once ? c->cmd != NULL : w->k->look_us <= c->now_us;
+    bool longer = looks && estimate_exceeds(core_estimate(c, core_queue_obj(c, s->queue)), place, o->if_estimated_s);
+    return longer ? c->now_us : next_look(c);
 }
 
 static bool own_is_in(const struct core *c, const Ev__CallState *s)
@@ -67,36 +99,43 @@ static bool own_is_in(const struct core *c, const Ev__CallState *s)
     return a && a->ext;
 }
 
-static uint64_t due_at(const struct core *c, const Ev__CallState *s, const struct queue *q, const Ev__Queue *cfg,
-                       enum rule r)
+static uint64_t due_at(const struct waiting *w, enum rule r)
 {
+    const struct core *c = w->c;
+    const Ev__CallState *s = w->k->st;
+    const Ev__Queue *cfg = w->cfg;
     uint64_t from = entered(s);
     if (r >= OVERFLOW_0)
-        return r - OVERFLOW_0 < cfg->n_overflow ? overflow_due(c, s, cfg->overflow[r - OVERFLOW_0]) : NEVER;
+        return r - OVERFLOW_0 < cfg->n_overflow ? overflow_due(w, cfg->overflow[r - OVERFLOW_0]) : NEVER;
     if (s->tried & (1u << r) || (r < ACTIONS && !action_of(cfg, r)))
         return NEVER;
     if (r == OWN)
         return !s->dedicated[0] ? NEVER : !own_is_in(c, s) ? c->now_us : from + cfg->dedicated_wait_s * SECOND_US;
     if (r == MAX_WAIT)
         return cfg->max_wait_s ? from + cfg->max_wait_s * SECOND_US : NEVER;
-    if (q->logged_in)
+    if (w->q->logged_in)
         return NEVER;
-    from = q->empty_since_us > from ? q->empty_since_us : from;
+    from = w->q->empty_since_us > from ? w->q->empty_since_us : from;
     return from + cfg->no_agents_wait_s * SECOND_US;
+}
+
+void core_wait_look(struct core *c, struct call *k)
+{
+    k->look_us = c->now_us;
 }
 
 void core_wait_set(struct core *c, struct call *k)
 {
-    const Ev__CallState *s = k->st;
-    const struct queue *q = s->phase == CORE_CALL_WAITING ? core_queue_obj(c, s->queue) : NULL;
-    const Ev__Queue *cfg = q ? core_queue_config(c, q->name) : NULL;
+    const struct waiting w = waiting(c, k, false);
     uint64_t due = NEVER;
-    for (int r = 0; q && r < RULES; r++) {
-        uint64_t at = due_at(c, s, q, cfg, (enum rule)r);
+    for (int r = 0; w.cfg && r < RULES; r++) {
+        uint64_t at = due_at(&w, (enum rule)r);
         due = at < due ? at : due;
     }
+    if (c->feature_level < 4)
+        k->look_us = next_look(c); /* it was looked at here */
     if (due != NEVER)
-        heap_set(&c->waits, &k->wait, due, s->call_id);
+        heap_set(&c->waits, &k->wait, due, k->st->call_id);
     else
         heap_remove(&c->waits, &k->wait);
 }
@@ -225,20 +264,18 @@ bool core_wait_due(struct core *c)
     if (!top || top->due > c->now_us)
         return false;
     struct call *k = list_entry(top, struct call, wait);
-    const struct queue *q = core_queue_obj(c, k->st->queue);
-    const Ev__Queue *cfg = core_queue_config(c, q->name);
-    for (int i = 0; i < RULES; i++) {
-        enum rule r = in_order[i];
-        if (due_at(c, k->st, q, cfg, r) > c->now_us)
-            continue;
-        if (r == OWN)
-            release(c, k);
-        else if (r >= OVERFLOW_0)
-            overflow(c, k, cfg->overflow[r - OVERFLOW_0]->queue);
-        else
-            give_to(c, k, r);
-        break;
-    }
+    const struct waiting w = waiting(c, k, true);
+    int i = 0;
+    while (i < RULES && due_at(&w, in_order[i]) > c->now_us)
+        i++;
+    if (i == RULES) /* it was time for a look, and no more */
+        k->look_us = next_look(c);
+    else if (in_order[i] == OWN)
+        release(c, k);
+    else if (in_order[i] >= OVERFLOW_0)
+        overflow(c, k, w.cfg->overflow[in_order[i] - OVERFLOW_0]->queue);
+    else
+        give_to(c, k, in_order[i]);
     core_wait_set(c, k);
     return true;
 }
@@ -246,12 +283,14 @@ bool core_wait_due(struct core *c)
 bool core_wait_rule(const struct core *c, const struct call *k, unsigned i, const char **reason, const Ev__Action **a,
                     uint64_t *due_us, bool *tried)
 {
-    const Ev__Queue *cfg = core_queue_config(c, k->st->queue);
-    if (i >= ACTIONS || !cfg)
+    struct waiting w = waiting(c, k, false);
+    w.q = core_queue_obj(c, k->st->queue); /* also of who is being rung for */
+    w.cfg = core_queue_config(c, k->st->queue);
+    if (i >= ACTIONS || !w.cfg)
         return false;
     *reason = reasons[i];
-    *a = action_of(cfg, (enum rule)i);
-    *due_us = due_at(c, k->st, core_queue_obj(c, k->st->queue), cfg, (enum rule)i);
+    *a = action_of(w.cfg, (enum rule)i);
+    *due_us = due_at(&w, (enum rule)i);
     *tried = k->st->tried & (1u << i);
     return true;
 }
@@ -295,8 +334,10 @@ void core_wait_queue_changed(struct core *c, struct queue *q)
     uint64_t id;
     for (uint32_t i = 0; acd_waiting_at(c->acd, q->key, i, &id); i++) {
         struct call *k = core_call_obj(c, id);
-        if (k && strcmp(k->st->queue, q->name) == 0) /* call backs wait without such rules */
-            core_wait_set(c, k);
+        if (!k || strcmp(k->st->queue, q->name) != 0) /* call backs wait without such rules */
+            continue;
+        core_wait_look(c, k);
+        core_wait_set(c, k);
     }
 }
 
@@ -355,8 +396,11 @@ void core_wait_load(struct core *c)
     const struct map_slot *slot;
     for (size_t it = 0; map_next(&c->queues, &it, &slot);)
         core_wait_members(c, slot->value);
-    for (size_t it = 0; map_next(&c->calls, &it, &slot);)
-        core_wait_set(c, slot->value);
+    for (size_t it = 0; map_next(&c->calls, &it, &slot);) {
+        struct call *k = slot->value;
+        k->look_us = next_look(c);
+        core_wait_set(c, k);
+    }
 }
 
 bool core_queue_unattended(const struct core *c, const char *name)

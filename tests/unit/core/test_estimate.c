@@ -168,6 +168,48 @@ START_TEST(test_overflow_by_estimate)
 }
 END_TEST
 
+/* An agent goes from one queue to the other in one change: what holds when half of it is done is nobody's estimate. */
+START_TEST(test_looked_at_when_all_is_done)
+{
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    ck_assert_int_eq(fx_login(&f, "1002"), 0);
+    start(1, "10005");
+    answer(1);
+    start(2, "10005");
+    for (uint64_t id = 3; id <= 5; id++)
+        start(id, "10003");
+    ck_assert_uint_eq(estimated(2), 720); /* a quarter of 1002 */
+    set("[{'kind':'queue','name':'other','members':[{'agent':'1002'}],'overflow':[{'queue':'service','if_estimated_s':200}]},"
+        "{'kind':'queue','name':'service','members':[{'agent':'1001'}]}]");
+    ck_assert_uint_eq(estimated(2), 180);
+    ck_assert_uint_eq(core_call_obj(f.c, 2)->st->n_overflow, 0);
+    /* the change itself is looked at */
+    set("[{'kind':'queue','name':'other','members':[{'agent':'1002'}],'overflow':[{'queue':'service','if_estimated_s':150}]}]");
+    ck_assert_uint_eq(core_call_obj(f.c, 2)->st->n_overflow, 1);
+}
+END_TEST
+
+/* A restart between two looks, and below level 4: the next look of each caller is the same. */
+START_TEST(test_looks_by_old_rules)
+{
+    set("[{'kind':'queue','name':'service','members':[{'agent':'1001'}],'overflow':[{'queue':'other','if_estimated_s':200}]}]");
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    start(1, "10003");
+    answer(1);
+    start(2, "10003");
+    uint64_t due = core_next_due_us(f.c);
+    ck_assert_int_eq(fx_raise(&f, 4), 0);
+    ck_assert_uint_eq(core_next_due_us(f.c), due);
+    fx_reopen(&f);
+    ck_assert_uint_eq(core_next_due_us(f.c), due);
+    ck_assert_int_eq(fx_not_ready(&f, "1001"), 0);
+    ck_assert_uint_eq(core_call_obj(f.c, 2)->st->n_overflow, 0); /* that is no look */
+    f.now = due;
+    ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_uint_eq(core_call_obj(f.c, 2)->st->n_overflow, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core estimated waits");
@@ -178,6 +220,8 @@ int main(void)
     tcase_add_test(tc, test_what_it_is_fed_with);
     tcase_add_test(tc, test_shared_agents);
     tcase_add_test(tc, test_overflow_by_estimate);
+    tcase_add_test(tc, test_looked_at_when_all_is_done);
+    tcase_add_test(tc, test_looks_by_old_rules);
     suite_add_tcase(s, tc);
     return run_suite(s);
 }
