@@ -316,7 +316,7 @@ static void lead_away(struct caller *k, struct action a, bool *done)
 }
 
 /* Its time has come: is it done? Other rules ask for nothing more. */
-static bool holds(const struct caller *k, enum rule r)
+static bool applies(const struct caller *k, enum rule r)
 {
     uint32_t longer_s = r == SPILL_0 || r == SPILL_1 ? m.rules[k->home].spills[r - SPILL_0].longer_s : 0;
     return !longer_s || waits_longer(k, longer_s);
@@ -356,7 +356,7 @@ static void settle(void)
         if (!next)
             return;
         enum rule r = OWN;
-        while (r < RULES && !(due(next, r, &at) && holds(next, r)))
+        while (r < RULES && !(due(next, r, &at) && applies(next, r)))
             r++;
         if (r < RULES)
             perform(next, r);
