@@ -236,7 +236,8 @@ ERR_CHECKED int sip_leg_credentials(struct sip_leg *leg, const char *user, const
  * `reason_status`/`reason_text` go into a Reason header (RFC 3326) when the status is not 0. No further callback; the leg
  * pointer is dead for the caller, the endpoint finishes the transactions (a late 200 is ACKed and BYEd). */
 void sip_leg_release(struct sip_leg *leg, int reason_status, const char *reason_text);
-/* re-INVITE with a new offer. ERR_BUSY while another one runs (glare is retried by RFC 3261 14.1 inside). */
+/* re-INVITE with a new offer. ERR_BUSY while another one runs (glare is retried by RFC 3261 14.1 inside). SIP_EV_REANSWERED 491: an offer
+ * of the peer's was answered before it could go out, so that a description with a newer version is wanted (RFC 3264 section 8). */
 ERR_CHECKED int sip_leg_reinvite(struct sip_leg *leg, const char *sdp);
 /* Answers SIP_EV_REOFFER: status 200 with sdp, or 488/491... without. */
 ERR_CHECKED int sip_leg_reanswer(struct sip_leg *leg, int status, const char *sdp);
@@ -310,7 +311,7 @@ struct sip_bye;
  * NULL: it was neither, or out of memory (answered at once). */
 struct sip_bye *sip_leg_keep_bye(struct sip_leg *leg);
 /* answer: they go out. Else nothing is said here, unless this process carries the dialog on again (sip_leg_restore) within 64*T1: then
- * a BYE is told of anew. The pointer is dead afterwards; NULL is fine. Not after sip_ua_stop. */
+ * it is told of anew. The pointer is dead afterwards; NULL is fine. Not after sip_ua_stop. */
 void sip_bye_done(struct sip_bye *bye, bool answer);
 
 /* ---- listen addresses that come and go while it runs */

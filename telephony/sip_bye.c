@@ -1,7 +1,7 @@
 /* BYEs and CANCELs that are answered only when the end of the call is in the state: until then the peer repeats them, to whoever
  * carries the call on.
  *
- * A BYE that was not answered because this node had to be silent stays here for 64*T1: of its repetitions the library tells nobody, so
+ * One that was not answered because this node had to be silent stays here for 64*T1: of its repetitions the library tells nobody, so
  * when this process carries the dialog on again (a lease that was back a moment later), it is told of it once more.
  *
  * The library answers a CANCEL itself, before anybody is told of it: that answer is held back by the gate (sip_gate.c), as those to its
@@ -51,6 +51,16 @@ static void answer_it(struct sip_bye *bye)
     nta_incoming_destroy(bye->irq);
 }
 
+/* Without a word. */
+static void bye_free(struct sip_bye *bye)
+{
+    list_del(&bye->link);
+    if (bye->port)
+        sip_incoming_silence(bye->ua, bye->irq);
+    msg_destroy(bye->cancel);
+    free(bye);
+}
+
 struct sip_bye *sip_leg_keep_bye(struct sip_leg *leg)
 {
     struct sip_bye *bye = leg->bye_in || leg->cancel_in ? malloc(sizeof *bye) : NULL;
@@ -66,25 +76,19 @@ void sip_bye_done(struct sip_bye *bye, bool answer)
 {
     if (!bye)
         return;
-    if (bye->port && !answer && !bye->cancel) {
+    if (bye->port && !answer) {
         bye->let_go = true;
         bye->since = clock_mono_now();
+        if (bye->cancel)
+            sip_incoming_mute(bye->ua, bye->irq); /* the INVITE's provisional answers */
+        return;
+    }
+    if (!bye->port || !sip_may_act(bye->ua)) {
+        bye_free(bye);
         return;
     }
     list_del(&bye->link); /* first: its answer is held back no longer */
-    if (bye->port && answer && sip_may_act(bye->ua))
-        answer_it(bye);
-    else if (bye->port)
-        sip_incoming_silence(bye->ua, bye->irq);
-    msg_destroy(bye->cancel);
-    free(bye);
-}
-
-static void let_go_free(struct sip_bye *bye)
-{
-    list_del(&bye->link);
-    if (bye->port)
-        sip_incoming_silence(bye->ua, bye->irq);
+    answer_it(bye);
     free(bye);
 }
 
@@ -94,26 +98,33 @@ void sip_byes_sweep(struct sip_ua *ua)
     list_foreach_safe(it, &ua->byes) {
         struct sip_bye *bye = list_entry(it, struct sip_bye, link);
         if (bye->let_go && now - bye->since.us > (uint64_t)ua->cfg.t1x64_ms * 1000u)
-            let_go_free(bye);
+            bye_free(bye);
     }
 }
 
+static bool is_text(const char *text, const char *other)
+{
+    return text && strcmp(text, other) == 0;
+}
+
+/* An INVITE has no tag of ours; its transaction has. */
 static bool of_leg(const struct sip_bye *bye, const struct sip_leg *leg)
 {
     msg_t *msg = bye->let_go && bye->port == leg->port ? nta_incoming_getrequest(bye->irq) : NULL;
     const sip_t *sip = msg ? sip_object(msg) : NULL;
-    bool same = sip && sip->sip_call_id && sip->sip_to && sip->sip_to->a_tag && sip->sip_from && sip->sip_from->a_tag &&
-                strcmp(sip->sip_call_id->i_id, leg->call_id) == 0 && strcmp(sip->sip_to->a_tag, leg->local_tag) == 0 &&
-                strcmp(sip->sip_from->a_tag, leg->remote_tag) == 0;
+    bool same = sip && sip->sip_call_id && sip->sip_to && sip->sip_from &&
+                is_text(sip->sip_call_id->i_id, leg->call_id) &&
+                is_text(bye->cancel ? nta_incoming_gettag(bye->irq) : sip->sip_to->a_tag, leg->local_tag) &&
+                is_text(sip->sip_from->a_tag, leg->remote_tag);
     msg_destroy(msg);
     return same;
 }
 
-static struct sip_bye *bye_of(const struct sip_leg *leg)
+static struct sip_bye *kept_of(const struct sip_leg *leg, bool cancel)
 {
     list_foreach(it, &leg->ua->byes) {
         struct sip_bye *bye = list_entry(it, struct sip_bye, link);
-        if (of_leg(bye, leg))
+        if (!bye->cancel == !cancel && of_leg(bye, leg))
             return bye;
     }
     return NULL;
@@ -121,22 +132,34 @@ static struct sip_bye *bye_of(const struct sip_leg *leg)
 
 void sip_bye_recall(struct sip_leg *leg)
 {
-    if (!leg->remote_tag || !bye_of(leg))
+    if (!leg->remote_tag || !kept_of(leg, false))
         return;
     leg->held |= SIP_HELD_BYE;
     sip_timer_confirm(leg, 1);
 }
 
+bool sip_cancel_recall(struct sip_leg *leg)
+{
+    struct sip_bye *bye = kept_of(leg, true);
+    if (!bye)
+        return false;
+    leg->invite_in = bye->irq;
+    leg->cancel_in = bye->cancel;
+    leg->held |= SIP_HELD_CANCEL;
+    list_del(&bye->link);
+    free(bye);
+    return true;
+}
+
 void sip_bye_again(struct sip_leg *leg)
 {
-    struct sip_bye *bye = bye_of(leg);
+    struct sip_bye *bye = kept_of(leg, false);
     if (!bye)
         return;
     nta_incoming_t *irq = bye->irq;
     list_del(&bye->link);
     free(bye);
-    leg->bye_in = irq;
-    sip_leg_end(leg, SIP_EV_ENDED, 0, "");
+    sip_dialog_hung_up(leg, irq, 0, "");
     if (!leg->bye_in)
         return;
     leg->bye_in = NULL;
@@ -190,7 +213,7 @@ void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port)
             continue;
         bye->port = NULL;
         if (bye->let_go) {
-            let_go_free(bye);
+            bye_free(bye);
             continue;
         }
         msg_destroy(bye->cancel);

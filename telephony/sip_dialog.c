@@ -107,6 +107,7 @@ int sip_dialog_offer(struct sip_leg *leg, const char *sdp)
     leg->offer_out_update = sdp == NULL && (leg->peer_update || !leg->local_sdp);
     leg->offer_tries = 0;
     leg->offer_challenges = 0;
+    leg->offer_out_old = false;
     leg->offer_out_sdp = mem_strdup(sdp ? sdp : leg->local_sdp ? leg->local_sdp : "");
     if (leg->offer_out_sdp && (leg->state != SIP_UP || !sip_may_act(leg->ua))) {
         sip_timer_retry(leg, OFFER_GUARD_MS);
@@ -129,9 +130,24 @@ int sip_leg_reinvite(struct sip_leg *leg, const char *sdp)
     return sip_dialog_offer(leg, sdp);
 }
 
+static void offer_done(struct sip_leg *leg, int status, const char *phrase, const char *sdp);
+
+/* An offer of the peer's was answered while ours waited: ours is older than what is agreed now, and its version lower (RFC 3264 section
+ * 8). A refresh says what is agreed; else the owner has to make it anew. False: it is over. */
+static bool offer_anew(struct sip_leg *leg)
+{
+    leg->offer_out_old = false;
+    if (leg->offer_out_refresh && mem_strset(&leg->offer_out_sdp, leg->local_sdp) == 0)
+        return true;
+    offer_done(leg, 491, "Overtaken by an offer of the peer", NULL);
+    return false;
+}
+
 void sip_dialog_retry(struct sip_leg *leg)
 {
     if (!may_send_offer(leg) || !leg->offer_out_sdp || leg->offer_out)
+        return;
+    if (leg->offer_out_old && !leg->offer_in && !offer_anew(leg))
         return;
     if (leg->offer_in || leg->ack_in || !sip_may_act(leg->ua) || send_offer(leg) != 0)
         sip_timer_retry(leg, 200);
@@ -159,14 +175,18 @@ static void offer_done(struct sip_leg *leg, int status, const char *phrase, cons
     sip_leg_emit(leg, &ev);
 }
 
-static void offer_accepted(struct sip_leg *leg, nta_outgoing_t *orq, const sip_t *sip)
+static void ack_offer(struct sip_leg *leg, nta_outgoing_t *orq, const sip_t *sip)
 {
-    char *sdp = NULL;
     if (sip->sip_contact && sip_leg_target(leg, sip->sip_contact) == 0)
         nta_leg_client_reroute(leg->nta, NULL, sip->sip_contact, 0);
     if (!leg->offer_out_update &&
         sip_uac_send_ack(leg, leg->nta, nta_outgoing_cseq(orq), nta_outgoing_branch(orq)) != 0)
         log_warn("sip", "call %s: cannot send ACK", leg->call_id);
+}
+
+static void offer_accepted(struct sip_leg *leg, const sip_t *sip)
+{
+    char *sdp = NULL;
     sip_leg_learn(leg, sip);
     sip_timer_accepted(leg, sip);
     sip_timer_start(leg);
@@ -231,11 +251,14 @@ static int recv_offer_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, c
         sip_source_of_response(orq, &src);
         if (src.addr.ss_family != AF_UNSPEC)
             sip_dialog_source(leg, &src);
+        ack_offer(leg, orq, sip);
         if (leg->state == SIP_IN_ANSWERED)
             sip_uas_confirmed(leg, NULL);
-        leg->offer_out = NULL;
-        offer_accepted(leg, orq, sip);
-        nta_outgoing_destroy(orq); /* after the ACK, which looks for it */
+        if (leg->offer_out == orq) { /* else the leg was let go of just now, and its requests with it */
+            leg->offer_out = NULL;
+            offer_accepted(leg, sip);
+            nta_outgoing_destroy(orq); /* after the ACK, which looks for it */
+        }
     } else {
         leg->offer_out = NULL;
         nta_outgoing_destroy(orq);
@@ -343,14 +366,17 @@ int sip_dialog_prack_offer(struct sip_leg *leg, nta_incoming_t *irq, char *sdp)
     return 0;
 }
 
-/* Whether the peer may send an offer now. 0 or the refusal. */
+/* Whether the peer may send an offer now. 0 or the refusal. An UPDATE without one collides with nothing but another UPDATE (RFC 3311
+ * section 5.2). */
 static int may_offer(const struct sip_leg *leg, bool invite, bool has_sdp)
 {
+    if (!invite && !has_sdp)
+        return leg->offer_in && leg->offer_in_update ? 500 : 0;
     if (leg->offer_out)
         return 491;
     if (leg->offer_in || leg->ack_in)
         return 500;
-    if (leg->state == SIP_UP || (!invite && !has_sdp))
+    if (leg->state == SIP_UP)
         return 0;
     /* Early UPDATE with an offer: only once the first offer is answered reliably (RFC 3311 5.2). */
     return !invite && leg->answered_early && !leg->rel ? 0 : 500;
@@ -419,6 +445,7 @@ int sip_leg_reanswer(struct sip_leg *leg, int status, const char *sdp)
             leg->remote_sdp = leg->offer_in_sdp;
             leg->offer_in_sdp = NULL;
         }
+        leg->offer_out_old = leg->offer_out_sdp != NULL;
         accept_offer(leg, irq, sdp);
         if (!leg->offer_in_update) {
             wait_for_ack(leg, irq);
@@ -482,6 +509,32 @@ static int recv_info(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
     return status;
 }
 
+/* The caller may end an early dialog by BYE; his INVITE ends with it (RFC 3261 section 15.1.2). */
+static void caller_left(struct sip_leg *leg, const char *text)
+{
+    struct sip_event ev = {.type = SIP_EV_FAILED, .status = 487, .phrase = text};
+    if (sip_may_act(leg->ua)) {
+        if (leg->invite_in)
+            nta_incoming_treply(leg->invite_in, SIP_487_REQUEST_CANCELLED, SIPTAG_SERVER_STR(leg->ua->product),
+                                TAG_END());
+        sip_leg_end(leg, ev.type, ev.status, text);
+        return;
+    }
+    leg->state = SIP_OVER;
+    sip_leg_emit(leg, &ev);
+    if (!leg->gone)
+        sip_leg_abandon(leg); /* nothing may be said now, to his INVITE neither */
+}
+
+void sip_dialog_hung_up(struct sip_leg *leg, nta_incoming_t *irq, int cause, const char *text)
+{
+    leg->bye_in = irq;
+    if (leg->state == SIP_IN_RINGING)
+        caller_left(leg, text);
+    else
+        sip_leg_end(leg, SIP_EV_ENDED, cause, text);
+}
+
 static int recv_bye(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
 {
     char text[128] = "";
@@ -490,15 +543,9 @@ static int recv_bye(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
         snprintf(text, sizeof text, "%s", sip->sip_reason->re_text ? sip->sip_reason->re_text : "");
         cause = sip->sip_reason->re_cause ? atoi(sip->sip_reason->re_cause) : 0;
     }
-    if (leg->state == SIP_IN_RINGING) { /* the caller may end an early dialog so */
-        reply(leg, irq, 200);
-        sip_leg_end(leg, SIP_EV_FAILED, 487, text);
-        return 200;
-    }
     if (leg->state == SIP_OUT_CALLING || leg->state == SIP_OUT_CANCELLED)
         return reply(leg, irq, 200); /* not allowed to the callee; its INVITE answer still comes */
-    leg->bye_in = irq;
-    sip_leg_end(leg, SIP_EV_ENDED, cause, text);
+    sip_dialog_hung_up(leg, irq, cause, text);
     return leg->bye_in ? reply(leg, irq, 200) : 0;
 }
 

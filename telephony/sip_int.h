@@ -104,10 +104,12 @@ enum sip_state {
     SIP_OVER
 };
 
-struct sip_fork { /* one early dialog of an outbound INVITE */
-    char *tag;
+struct sip_fork {       /* one early dialog of an outbound INVITE */
+    char *tag, *target; /* target: its Contact, NULL none */
     nta_leg_t *nta;
-    uint32_t rseq; /* last reliable provisional response taken, 0 none */
+    uint32_t rseq;         /* last reliable provisional response taken, 0 none */
+    nta_outgoing_t *prack; /* for that one, unanswered; NULL none */
+    unsigned prack_tries;  /* challenges to it */
 };
 
 struct sip_leg {
@@ -162,6 +164,7 @@ struct sip_leg {
     char *offer_in_sdp;
     nta_outgoing_t *offer_out; /* our re-INVITE or UPDATE */
     bool offer_out_refresh, offer_out_update;
+    bool offer_out_old; /* waits, and what it says has been overtaken */
     char *offer_out_sdp;
     int offer_tries;
     unsigned offer_challenges;
@@ -182,7 +185,7 @@ struct sip_leg {
     struct sip_leg *former,
         *heir; /* a forgotten leg whose INVITE transaction goes on for this one, and the other way round */
     struct clock_mono forgotten;
-    nta_incoming_t *bye_in; /* while its BYE is being told of */
+    nta_incoming_t *bye_in; /* its BYE, while that is being told of */
     msg_t *cancel_in;       /* the CANCEL for invite_in, not yet answered */
     struct clock_mono restored_at;
 };
@@ -293,9 +296,12 @@ void sip_byes_drop(struct sip_ua *ua, const struct sip_port *port);
 void sip_byes_sweep(struct sip_ua *ua);
 /* The peer of a restored leg may have hung up while this process had to be silent: it is told of that in a moment. */
 void sip_bye_recall(struct sip_leg *leg);
+/* The same for a CANCEL: the leg gets its INVITE's transaction back. */
+bool sip_cancel_recall(struct sip_leg *leg);
 /* Now. The leg may be gone afterwards: hold a reference. */
 void sip_bye_again(struct sip_leg *leg);
-/* Ends a transaction without a word. */
+/* Nothing more is said in a transaction; or it is ended so. */
+void sip_incoming_mute(struct sip_ua *ua, nta_incoming_t *irq);
 void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq);
 
 /* sip_uac.c */
@@ -307,6 +313,8 @@ void sip_uac_cancel(struct sip_leg *leg);
 /* sip_dialog.c */
 int sip_dialog_recv(nta_leg_magic_t *magic, nta_leg_t *nta, nta_incoming_t *irq, const sip_t *sip);
 void sip_dialog_bye(struct sip_leg *leg, int status, const char *text);
+/* The peer has hung up by this BYE, which is answered by whoever finds it in leg->bye_in afterwards. The leg may be gone: hold a reference. */
+void sip_dialog_hung_up(struct sip_leg *leg, nta_incoming_t *irq, int cause, const char *text);
 /* A re-INVITE (sdp set) or a session refresh (sdp NULL: UPDATE if the peer allows it, else re-INVITE with the last SDP). */
 int sip_dialog_offer(struct sip_leg *leg, const char *sdp);
 void sip_dialog_source(struct sip_leg *leg, const struct sip_source *src);

@@ -62,7 +62,7 @@ static unsigned limbo_ms(const struct sip_ua *ua)
 }
 
 /* Twice as long as a transaction of which nothing is known any more can live. */
-static void mute_incoming(struct sip_ua *ua, nta_incoming_t *irq)
+void sip_incoming_mute(struct sip_ua *ua, nta_incoming_t *irq)
 {
     char *branch = incoming_branch(irq);
     sip_gate_mute(ua, branch, 3 * limbo_ms(ua));
@@ -71,7 +71,7 @@ static void mute_incoming(struct sip_ua *ua, nta_incoming_t *irq)
 
 void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq)
 {
-    mute_incoming(ua, irq);
+    sip_incoming_mute(ua, irq);
     nta_incoming_bind(irq, NULL, NULL);
     if (nta_incoming_status(irq) < 200)
         nta_incoming_treply(irq, SIP_480_TEMPORARILY_UNAVAILABLE, TAG_END());
@@ -130,7 +130,7 @@ void sip_leg_abandon(struct sip_leg *leg)
     leg->cb = NULL;
     sip_timer_stop(leg);
     if (leg->invite_in)
-        mute_incoming(leg->ua, leg->invite_in);
+        sip_incoming_mute(leg->ua, leg->invite_in);
     if (leg->rel) {
         nta_reliable_t *rel = leg->rel;
         leg->rel = NULL;
@@ -432,6 +432,8 @@ static int rebuild_invite(struct sip_leg *leg, const struct sip_restore_params *
         leg->held = old->held;
         leg->cancel_in = old->cancel_in;
         old->cancel_in = NULL;
+    } else if (sip_cancel_recall(leg)) {
+        msg_destroy(msg);
     } else {
         leg->invite_in = nta_incoming_create(leg->port->agent, NULL, msg, sip, NTATAG_TPORT(tp), TAG_END());
     }

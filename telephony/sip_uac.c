@@ -9,17 +9,34 @@
 
 /* ---- early dialogs ---- */
 
+/* A PRACK that is out goes on by itself, and is not sent again. */
+static void drop_prack(struct sip_fork *f)
+{
+    nta_outgoing_t *orq = f->prack;
+    f->prack = NULL;
+    if (orq)
+        nta_outgoing_destroy(orq);
+}
+
+/* The last one. */
+static void drop_fork(struct sip_leg *leg, const nta_leg_t *keep)
+{
+    struct sip_fork *f = &leg->forks[--leg->n_forks];
+    drop_prack(f);
+    if (f->nta != keep) {
+        if (leg->nta == f->nta)
+            leg->nta = NULL;
+        nta_leg_destroy(f->nta);
+    }
+    free(f->tag);
+    free(f->target);
+    *f = (struct sip_fork){0};
+}
+
 void sip_uac_drop_forks(struct sip_leg *leg, const nta_leg_t *keep)
 {
-    for (size_t i = 0; i < leg->n_forks; i++) {
-        if (leg->forks[i].nta != keep) {
-            if (leg->nta == leg->forks[i].nta)
-                leg->nta = NULL;
-            nta_leg_destroy(leg->forks[i].nta);
-        }
-        free(leg->forks[i].tag);
-    }
-    leg->n_forks = 0;
+    while (leg->n_forks > 0)
+        drop_fork(leg, keep);
 }
 
 /* The early dialog of a response, made when it is new. NULL: no tag, no memory, or too many. */
@@ -37,7 +54,6 @@ static struct sip_fork *fork_of(struct sip_leg *leg, const sip_t *sip)
     char cseq[32];
     snprintf(cseq, sizeof cseq, "%u INVITE", leg->local_cseq);
     f->tag = mem_strdup(tag);
-    f->rseq = 0;
     f->nta = f->tag ? nta_leg_tcreate(leg->port->agent, sip_dialog_recv, (nta_leg_magic_t *)leg,
                                       SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM_STR(leg->local_addr),
                                       SIPTAG_TO(sip->sip_to), SIPTAG_CSEQ_STR(cseq), TAG_END())
@@ -53,13 +69,21 @@ static struct sip_fork *fork_of(struct sip_leg *leg, const sip_t *sip)
 }
 
 /* Makes the fork's dialog the leg's for as long as a request is built. */
-static void look_at(struct sip_leg *leg, struct sip_fork *f, const sip_t *sip)
+static void turn_to(struct sip_leg *leg, const struct sip_fork *f)
 {
     leg->nta = f->nta;
-    if (mem_strset(&leg->remote_tag, f->tag) != 0 || sip_leg_routes(leg) != 0)
+    if (mem_strset(&leg->remote_tag, f->tag) != 0 || sip_leg_routes(leg) != 0 ||
+        (f->target && mem_strset(&leg->remote_target, f->target) != 0))
         log_warn("sip", "call %s: out of memory", leg->call_id);
-    if (sip->sip_contact)
-        (void)sip_leg_target(leg, sip->sip_contact);
+}
+
+/* Likewise, with what this answer says of it. */
+static void look_at(struct sip_leg *leg, struct sip_fork *f, const sip_t *sip)
+{
+    if (sip->sip_contact && sip_leg_target(leg, sip->sip_contact) == 0 &&
+        mem_strset(&f->target, leg->remote_target) != 0)
+        log_warn("sip", "call %s: out of memory", leg->call_id);
+    turn_to(leg, f);
 }
 
 /* ---- sending ---- */
@@ -128,22 +152,43 @@ int sip_uac_send_ack(struct sip_leg *leg, nta_leg_t *dialog, uint32_t cseq, cons
     return 0;
 }
 
-static void send_prack(struct sip_leg *leg, struct sip_fork *f, const sip_t *sip)
+static int recv_prack_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
+
+/* For the last reliable answer of the fork, which the leg looks at. */
+static void send_prack(struct sip_leg *leg, struct sip_fork *f)
 {
     char hop[SIP_FLOW_SIZE + 24], rack[64];
-    snprintf(rack, sizeof rack, "%lu %u INVITE", sip->sip_rseq->rs_response, leg->invite_cseq);
+    snprintf(rack, sizeof rack, "%u %u INVITE", f->rseq, leg->invite_cseq);
     char *headers = sip_creds_headers(leg->creds, "PRACK", leg->remote_target);
-    nta_outgoing_t *prack =
-        nta_outgoing_tcreate(f->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)),
-                             SIP_METHOD_PRACK, NULL, SIPTAG_RACK_STR(rack), TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
-                             SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
+    drop_prack(f);
+    f->prack = nta_outgoing_tcreate(f->nta, recv_prack_answer, (nta_outgoing_magic_t *)leg,
+                                    URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_PRACK, NULL,
+                                    SIPTAG_RACK_STR(rack), TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
+                                    SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
     free(headers);
-    if (!prack) {
+    if (f->prack)
+        leg->local_cseq = nta_outgoing_cseq(f->prack);
+    else
         log_warn("sip", "call %s: cannot send PRACK", leg->call_id);
-        return;
+}
+
+/* Only a challenge matters. The peer sends its answer again until it gets a PRACK that it takes, but of that we hear nothing (RFC 3262
+ * section 4). */
+static int recv_prack_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip)
+{
+    struct sip_leg *leg = (struct sip_leg *)magic;
+    struct sip_fork *f = NULL;
+    for (size_t i = 0; i < leg->n_forks && !f; i++)
+        f = leg->forks[i].prack == orq ? &leg->forks[i] : NULL;
+    if (!f || nta_outgoing_status(orq) < 200)
+        return 0;
+    bool again = sip_creds_challenged(leg->creds, sip, &f->prack_tries) && sip_may_act(leg->ua);
+    drop_prack(f);
+    if (again) {
+        turn_to(leg, f);
+        send_prack(leg, f);
     }
-    leg->local_cseq = nta_outgoing_cseq(prack);
-    nta_outgoing_destroy(prack);
+    return 0;
 }
 
 void sip_uac_ack_bye(struct sip_leg *leg)
@@ -178,11 +223,7 @@ static void got_2xx(struct sip_leg *leg, const sip_t *sip)
 {
     struct sip_fork *f = fork_of(leg, sip);
     if (!f && leg->n_forks == SIP_FORKS_MAX) { /* a fork that was not followed has won: make room for it */
-        struct sip_fork *last = &leg->forks[--leg->n_forks];
-        if (leg->nta == last->nta)
-            leg->nta = NULL;
-        nta_leg_destroy(last->nta);
-        free(last->tag);
+        drop_fork(leg, NULL);
         f = fork_of(leg, sip);
     }
     if (!f) {
@@ -227,7 +268,8 @@ static void got_1xx(struct sip_leg *leg, const sip_t *sip)
         if (rseq == 0 || (f->rseq && rseq != f->rseq + 1))
             return; /* a retransmission, or one that came too early: the peer sends again (RFC 3262 section 4) */
         f->rseq = rseq;
-        send_prack(leg, f, sip);
+        f->prack_tries = 0;
+        send_prack(leg, f);
     }
     char *sdp = NULL;
     if (sip_body_sdp(sip, &sdp) != 0)

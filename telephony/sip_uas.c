@@ -39,19 +39,21 @@ int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip
     static const char *const known[] = {"100rel", "timer", "path", "outbound"};
     char unknown[256];
     size_t n = 0;
+    bool all = true;
     for (const sip_require_t *r = sip->sip_require; r; r = (const sip_require_t *)r->k_next)
         for (size_t i = 0; r->k_items && r->k_items[i]; i++) {
             bool found = false;
             for (size_t k = 0; k < sizeof known / sizeof known[0] && !found; k++)
                 found = strcasecmp(r->k_items[i], known[k]) == 0;
             size_t len = strlen(r->k_items[i]);
+            all = all && found;
             if (found || n + len + 3 > sizeof unknown)
                 continue;
             n += (size_t)snprintf(unknown + n, sizeof unknown - n, "%s%s", n ? ", " : "", r->k_items[i]);
         }
-    if (n == 0)
+    if (all)
         return 0;
-    nta_incoming_treply(irq, 420, sip_phrase(420, NULL), SIPTAG_UNSUPPORTED_STR(unknown),
+    nta_incoming_treply(irq, 420, sip_phrase(420, NULL), TAG_IF(n, SIPTAG_UNSUPPORTED_STR(unknown)),
                         SIPTAG_SERVER_STR(port->ua->product), TAG_END());
     return 420;
 }

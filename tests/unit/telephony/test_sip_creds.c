@@ -128,6 +128,49 @@ START_TEST(a_whole_call)
 }
 END_TEST
 
+#define RELIABLE "Require: 100rel\r\nRSeq: "
+
+/* A PRACK that is challenged is sent again, with a CSeq of its own and for the same answer; once. */
+START_TEST(prack_is_sent_again)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    struct sip_leg *leg = called(p);
+    char invite[MSG_MAX];
+    memcpy(invite, p->msg, sizeof invite);
+    peer_reply(p, 183, "callee", RELIABLE "7\r\n", SDP_A);
+    peer_expect(p, "PRACK ");
+    env_event(e, SIP_EV_PROGRESS);
+    ck_assert_str_eq(peer_header(p, "CSeq"), "101 PRACK");
+    ck_assert_str_eq(peer_header(p, "Proxy-Authorization"), "");
+    peer_reply(p, 407, NULL, MD5, NULL);
+    peer_expect(p, "PRACK ");
+    ck_assert_str_eq(peer_header(p, "CSeq"), "102 PRACK");
+    ck_assert_str_eq(peer_header(p, "RAck"), "7 100 INVITE");
+    answers(p, "Proxy-Authorization", "PRACK", "MD5", "n1", "00000001");
+    peer_reply(p, 407, NULL, MD5, NULL); /* the password is wrong */
+    ck_assert_ptr_null(peer_recv_ms(p, 100));
+
+    memcpy(p->msg, invite, sizeof invite); /* the next answer is another request's business */
+    peer_reply(p, 180, "callee", RELIABLE "8\r\n", NULL);
+    peer_expect(p, "PRACK ");
+    env_event(e, SIP_EV_PROGRESS);
+    answers(p, "Proxy-Authorization", "PRACK", "MD5", "n1", "00000002");
+    peer_reply(p, 401, NULL, "WWW-Authenticate: Digest realm=\"carrier\", nonce=\"n2\"\r\n", NULL);
+    peer_expect(p, "PRACK ");
+    answers(p, "Authorization", "PRACK", "MD5", "n2", "");
+    ck_assert_str_eq(peer_header(p, "RAck"), "8 100 INVITE");
+    int cseq = atoi(peer_header(p, "CSeq"));
+    peer_reply(p, 200, NULL, "", NULL);
+    memcpy(p->msg, invite, sizeof invite);
+    answered(p, leg);
+    sip_leg_release(leg, 0, NULL);
+    peer_expect(p, "BYE ");
+    ck_assert_int_eq(atoi(peer_header(p, "CSeq")), cseq + 1);
+    peer_reply(p, 200, NULL, "", NULL);
+}
+END_TEST
+
 /* An answer that is refused is not given again: the password is wrong. */
 START_TEST(wrong_password)
 {
@@ -273,6 +316,7 @@ int main(void)
     tcase_set_timeout(two, 60);
     tcase_add_checked_fixture(plain, rig_up, rig_down);
     tcase_add_test(plain, a_whole_call);
+    tcase_add_test(plain, prack_is_sent_again);
     tcase_add_test(plain, wrong_password);
     tcase_add_test(plain, stale_for_ever);
     tcase_add_test(plain, cannot_be_answered);

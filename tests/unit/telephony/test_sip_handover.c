@@ -192,6 +192,62 @@ START_TEST(cancel_is_not_forgotten)
 }
 END_TEST
 
+/* Its end was on its way into the state when the lease was over; this process has the call again before anybody else could take it. */
+START_TEST(cancel_is_told_again)
+{
+    struct rig r;
+    cancel_kept(&r, _i);
+    r.s.p.ctx = r.a;
+    r.a->silent = true;
+    sip_bye_done(kept, false);
+    kept = NULL;
+    peer_again(r.p);
+    nothing_was_said(&r);
+    r.a->silent = false;
+    peer_again(r.p);
+    nothing_was_said(&r);
+    r.leg = restored(r.a, &r.s);
+    ck_assert_int_eq(env_event(r.a, SIP_EV_FAILED)->status, 487);
+    ck_assert_ptr_nonnull(kept);
+    nothing_was_said(&r);
+    sip_bye_done(kept, true);
+    both_answered(&r);
+    rig_close(&r);
+}
+END_TEST
+
+/* BYE instead of a CANCEL, while nothing may be said: neither to it nor to the INVITE, until this process has the call again. */
+START_TEST(early_bye_is_not_forgotten)
+{
+    struct rig r;
+    rig_open(&r, AF_INET, false);
+    kept = NULL;
+    r.a->on_event = keep;
+    call_comes(&r, "");
+    peer_expect(r.p, "SIP/2.0 100");
+    ck_assert_int_eq(sip_leg_ring(r.leg, 180, NULL), 0);
+    peer_expect(r.p, "SIP/2.0 180");
+    save(r.leg, SIP_RESTORE_RINGING, NULL, NULL, r.a, &r.s);
+    r.a->silent = true;
+    r.p->cseq++;
+    peer_request(r.p, "BYE", "", NULL);
+    ck_assert_int_eq(env_event(r.a, SIP_EV_FAILED)->status, 487);
+    ck_assert_ptr_nonnull(kept);
+    sip_bye_done(kept, false);
+    kept = NULL;
+    nothing_was_said(&r);
+    r.a->silent = false;
+    r.leg = restored(r.a, &r.s);
+    ck_assert_int_eq(env_event(r.a, SIP_EV_FAILED)->status, 487);
+    peer_expect(r.p, "SIP/2.0 487");
+    ck_assert_ptr_nonnull(strstr(peer_header(r.p, "CSeq"), "INVITE"));
+    sip_bye_done(kept, true);
+    peer_expect(r.p, "SIP/2.0 200");
+    ck_assert_ptr_nonnull(strstr(peer_header(r.p, "CSeq"), "BYE"));
+    rig_close(&r);
+}
+END_TEST
+
 /* He hangs up while this node has to be silent; it has the call again before anybody else could take it. Of the repetitions of his BYE
  * the library tells nobody. When the dialog is another's by then, nothing is ever said. */
 START_TEST(bye_is_not_forgotten)
@@ -332,6 +388,27 @@ START_TEST(reinvite_before_the_ack)
     peer_expect(r.p, "ACK ");
     env_event(r.b, SIP_EV_REANSWERED);
     our_bye(&r);
+    rig_close(&r);
+}
+END_TEST
+
+/* The call ends while that re-INVITE is out: its 200 gets an ACK, then comes the BYE. */
+START_TEST(released_before_the_ack)
+{
+    struct rig r;
+    rig_open(&r, AF_INET, false);
+    call_comes(&r, "");
+    take_over(&r, SIP_RESTORE_ANSWERED);
+    ck_assert_int_eq(sip_leg_reinvite(r.leg, SDP_B), 0);
+    peer_expect(r.p, "SIP/2.0 200");
+    peer_expect(r.p, "INVITE sip:8001");
+    sip_leg_release(r.leg, 0, NULL);
+    int cseq = atoi(peer_header(r.p, "CSeq"));
+    peer_reply(r.p, 200, NULL, "", SDP_A);
+    peer_expect(r.p, "ACK ");
+    ck_assert_int_eq(atoi(peer_header(r.p, "CSeq")), cseq);
+    peer_expect(r.p, "BYE ");
+    peer_reply(r.p, 200, NULL, "", NULL);
     rig_close(&r);
 }
 END_TEST
@@ -564,12 +641,15 @@ Suite *suite(void)
     tcase_add_loop_test(c, cancel_waits_for_the_state, 0, 2);
     tcase_add_test(c, cancel_comes_again);
     tcase_add_loop_test(c, cancel_is_not_forgotten, 0, 2);
+    tcase_add_loop_test(c, cancel_is_told_again, 0, 2);
+    tcase_add_test(c, early_bye_is_not_forgotten);
     tcase_add_loop_test(c, bye_is_not_forgotten, 0, 2);
     tcase_add_test(c, ringing_is_rejected);
     tcase_add_test(c, answer_was_lost);
     tcase_add_test(c, request_instead_of_ack);
     tcase_add_test(c, no_ack_at_all);
     tcase_add_test(c, reinvite_before_the_ack);
+    tcase_add_test(c, released_before_the_ack);
     tcase_add_test(c, reinvite_before_the_200);
     tcase_add_test(c, ack_was_lost);
     tcase_add_test(c, invite_again);

@@ -100,6 +100,25 @@ START_TEST(cancel)
 }
 END_TEST
 
+/* RFC 3261 section 15.1.2: the BYE is answered, and the INVITE ends by it. */
+START_TEST(bye_before_the_answer)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    peer_request(p, "INVITE", "", SDP_A);
+    peer_expect(p, "SIP/2.0 100");
+    ck_assert_int_eq(sip_leg_ring(e->leg, 180, NULL), 0);
+    peer_expect(p, "SIP/2.0 180");
+    p->cseq++;
+    peer_request(p, "BYE", "", NULL);
+    peer_expect(p, "SIP/2.0 487");
+    ck_assert_str_eq(peer_header(p, "CSeq"), "1 INVITE");
+    peer_expect(p, "SIP/2.0 200");
+    ck_assert_str_eq(peer_header(p, "CSeq"), "2 BYE");
+    ck_assert_int_eq(env_event(e, SIP_EV_FAILED)->status, 487);
+}
+END_TEST
+
 START_TEST(no_ack)
 {
     struct env *e = env_new();
@@ -284,6 +303,41 @@ START_TEST(reinvite_from_us)
 }
 END_TEST
 
+/* Ours was refused by glare and waits; theirs is answered meanwhile. What ours says is older than that then (RFC 3264 section 8): its
+ * owner makes it anew. */
+START_TEST(overtaken_by_the_peer)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    establish(e, p, "");
+    ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_HOLD), 0);
+    peer_expect(p, "INVITE sip:8001@");
+    char ours[MSG_MAX];
+    memcpy(ours, p->msg, sizeof ours);
+    peer_request(p, "UPDATE", "", NULL); /* a refresh is no offer: it may cross ours */
+    peer_expect(p, "SIP/2.0 200");
+    p->cseq++;
+    memcpy(p->msg, ours, sizeof ours);
+    peer_reply(p, 491, NULL, "", NULL);
+    peer_expect(p, "ACK ");
+    peer_request(p, "INVITE", "", SDP_HOLD);
+    env_event(e, SIP_EV_REOFFER);
+    ck_assert_int_eq(sip_leg_reanswer(e->leg, 200, SDP_B), 0);
+    peer_expect(p, "SIP/2.0 200");
+    peer_request(p, "ACK", "", NULL);
+    p->cseq++;
+    struct seen *s = env_event(e, SIP_EV_REANSWERED);
+    ck_assert_int_eq(s->status, 491);
+    ck_assert_ptr_null(peer_recv_ms(p, 0));
+    ck_assert_int_eq(sip_leg_reinvite(e->leg, SDP_A), 0);
+    peer_expect(p, "INVITE ");
+    ck_assert_str_eq(peer_body(p), SDP_A);
+    peer_reply(p, 200, NULL, "", SDP_A);
+    peer_expect(p, "ACK ");
+    ck_assert_int_eq(env_event(e, SIP_EV_REANSWERED)->status, 200);
+}
+END_TEST
+
 START_TEST(info_options_and_order)
 {
     struct env *e = rig.env;
@@ -357,6 +411,11 @@ static void one_refused(const char *method, const char *extra, const char *body,
 
 START_TEST(refusals)
 {
+    char tag[300];
+    memset(tag, 'x', sizeof tag);
+    memcpy(tag, "Require: ", 9);
+    strcpy(tag + sizeof tag - 3, "\r\n");
+    one_refused("INVITE", tag, SDP_A, 420, NULL, NULL); /* too long to be said again */
     one_refused("MESSAGE", "Content-Type: text/plain\r\n", "x", 405, "Allow", "INVITE");
     one_refused("SUBSCRIBE", "Event: presence\r\n", NULL, 405, "Allow", "INVITE");
     one_refused("DANCE", "", NULL, 501, "Allow", "INVITE");
@@ -625,12 +684,14 @@ int main(void)
     tcase_add_test(plain, nul_in_the_number);
     tcase_add_test(plain, we_hang_up);
     tcase_add_test(plain, cancel);
+    tcase_add_test(plain, bye_before_the_answer);
     tcase_add_test(t, no_ack);
     tcase_add_test(plain, released_before_ack);
     tcase_add_test(plain, rejected);
     tcase_add_test(plain, refused_with_a_warning);
     tcase_add_test(plain, reinvite_from_peer);
     tcase_add_test(plain, reinvite_from_us);
+    tcase_add_test(plain, overtaken_by_the_peer);
     tcase_add_test(plain, info_options_and_order);
     tcase_add_test(t, refusals);
     tcase_add_test(t, bodies);
