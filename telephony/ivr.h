@@ -232,7 +232,7 @@ struct ivr_request {
 };
 /* The request of the http node that the run waits at. `secret(ctx, name)` gives secrets of the configuration ("${secret.NAME}");
  * NULL: there is none of that name, then ERR_NOTFOUND. ERR_BADSTATE when the run waits for no answer, ERR_TOOBIG when the URL is
- * longer than 4096 bytes or a header longer than 2048, ERR_NOMEM. After an error the owner answers with status 0. */
+ * longer than 2047 bytes or a header longer than 2048, ERR_NOMEM. After an error the owner answers with status 0. */
 ERR_CHECKED int ivr_run_request(const struct ivr_run *r, const char *(*secret)(void *ctx, const char *name), void *ctx,
                                 struct ivr_request *out);
 void ivr_request_free(struct ivr_request *q);

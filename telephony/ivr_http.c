@@ -6,7 +6,7 @@
 #include "base/yaml.h"
 #include "telephony/ivr_int.h"
 
-#define IVR_URL_BYTES_MAX 4097u
+#define IVR_URL_BYTES_MAX 2048u /* node/http_client.h takes no longer one */
 #define IVR_HEADER_BYTES_MAX 2049u
 #define IVR_BODY_TEXT_BYTES_MAX 16384u
 

@@ -182,7 +182,10 @@ void recorder_put(struct recorder *r, const struct recorder_packet *p, uint64_t 
     if (recorder_ended(r) != RECORDER_RUNS || p->len == 0 || p->len > WINDOW / 2)
         return;
     int64_t at = place_of(r, p, now), over = at + (int64_t)p->len;
-    if (!r->mapped || p->restart || (int16_t)(uint16_t)(p->seq - r->last_seq) > 0) {
+    bool newest = !r->mapped || p->restart || (int16_t)(uint16_t)(p->seq - r->last_seq) > 0;
+    if (!newest && at > r->last_place)
+        return; /* it came late, and says that it is of later: of another time line, or made up */
+    if (newest) {
         r->mapped = true;
         r->last_place = at;
         r->last_ts = p->ts;

@@ -99,6 +99,24 @@ START_TEST(clock_of_another_thread)
 }
 END_TEST
 
+/* A packet with an old number and a time stamp of far ahead: neither silence up to there, nor the end of the recording. */
+START_TEST(old_number_with_a_later_time)
+{
+    begin(3600000, 2000);
+    for (uint16_t i = 10; i < 60; i++) {
+        put(i, LOUD);
+        ck_assert(!tick());
+        put_from(i - 5, 100000000u, LOUD, false, false);
+        put_from(i, (i + 400u) * FRAME, LOUD, false, false);
+    }
+    stop();
+    ck_assert_uint_eq(n_line, 50 * FRAME);
+    for (size_t i = 0; i < 50; i++)
+        ck_assert_uint_eq(frame(i), LOUD);
+    recorder_unref(rec);
+}
+END_TEST
+
 START_TEST(out_of_order_lost_and_again)
 {
     static const uint16_t came[] = {0, 2, 1, 3, 7, 6, 4, 8, 8, 9, 10, 11};
@@ -356,6 +374,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, in_order);
     tcase_add_test(tc, clock_of_another_thread);
+    tcase_add_test(tc, old_number_with_a_later_time);
     tcase_add_test(tc, out_of_order_lost_and_again);
     tcase_add_test(tc, too_late_is_silence);
     tcase_add_test(tc, pauses_have_their_length);
