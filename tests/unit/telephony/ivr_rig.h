@@ -207,6 +207,18 @@ RIG_FN void expect(struct ivr_run *r, const char *event, const char *want)
     ck_assert_msg(strcmp(got, want) == 0, "%s gave '%s', not '%s'", event, got, want);
 }
 
+/* Likewise, and from here on the run is another node's. */
+RIG_FN void told(struct ivr_flow *f, struct ivr_run **r, const char *event, const char *want)
+{
+    expect(*r, event, want);
+    *r = moved_run(f, *r);
+}
+
+RIG_FN void variable_is(const struct ivr_run *r, const char *name, const char *want)
+{
+    ck_assert_str_eq(ivr_run_variable(r, name, NULL), want);
+}
+
 #define WELCOME                                                                                                     \
     "{\"name\": \"welcome\", \"languages\": [\"zh\", \"en\"], \"start\": \"greet\", \"nodes\": {\n"                 \
     "\"greet\": {\"type\": \"play\", \"prompts\": [\"welcome\"], \"next\": \"main\"},\n"                            \

@@ -4,17 +4,6 @@
 #include "tests/unit/suite.h"
 #include "tests/unit/telephony/ivr_rig.h"
 
-static void told(struct ivr_flow *f, struct ivr_run **r, const char *event, const char *want)
-{
-    expect(*r, event, want);
-    *r = moved_run(f, *r);
-}
-
-static void variable_is(const struct ivr_run *r, const char *name, const char *want)
-{
-    ck_assert_str_eq(ivr_run_variable(r, name, NULL), want);
-}
-
 #define COLLECT(more) "'a':{'type':'collect','variable':'account','next':'b','on_fail':'c'" more "}"
 #define ENDS ",'b':{'type':'hangup','prompts':[{'digits':'${account}'}]},'c':{'type':'hangup','prompts':['sorry']}"
 

@@ -3,12 +3,6 @@
 #include "tests/unit/suite.h"
 #include "tests/unit/telephony/ivr_rig.h"
 
-static void told(struct ivr_flow *f, struct ivr_run **r, const char *event, const char *want)
-{
-    expect(*r, event, want);
-    *r = moved_run(f, *r);
-}
-
 #define ENDS ",'b':{'type':'hangup','prompts':[{'digits':'${note}'}]},'c':{'type':'hangup','prompts':['sorry']}"
 
 START_TEST(a_message)
@@ -24,14 +18,14 @@ START_TEST(a_message)
     told(f, &r, "played", "");
     told(f, &r, "failed", "");
     told(f, &r, "recorded 0 00000000000000ab", "at b; play! ");
-    ck_assert_str_eq(ivr_run_variable(r, "note", NULL), "00000000000000ab");
+    variable_is(r, "note", "00000000000000ab");
     ivr_run_free(r);
 
     r = run_of(f, NULL);
     told(f, &r, "start", "at a; play ask");
     told(f, &r, "key 1", "stop; at a; record into record, 30 s, silence 4, least 2, end ?, tone");
     told(f, &r, "recorded 1", "at c; play! sorry"); /* nothing was said */
-    ck_assert_str_eq(ivr_run_variable(r, "note", NULL), "");
+    variable_is(r, "note", "");
     ivr_run_free(r);
     ivr_flow_unref(f);
 
