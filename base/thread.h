@@ -4,7 +4,7 @@
  * hundreds of calls to carry on at once, and each millisecond that it waits for a processor their callers hear nothing. It stays an
  * ordinary thread for the scheduler: one that never ends takes most of a processor, but not all of it (sound is ahead of it with a
  * real-time class: telephony/media_thread.c). New threads and processes have what their maker has, so those that work in the
- * background give it back first. */
+ * background are made before, or give it back first. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 

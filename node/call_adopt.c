@@ -547,16 +547,11 @@ static bool adopt_any_stands_on(const struct call *k, const char *ip)
 static void adopt_forget_where(struct calls *cs, const char *ip)
 {
     const struct map_slot *slot;
-    size_t n = 0, cap = map_count(&cs->by_id);
-    struct call **all = calloc(cap + 1, sizeof *all);
-    for (size_t it = 0; all && map_next(&cs->by_id, &it, &slot);) {
+    for (size_t it = 0; map_next(&cs->by_id, &it, &slot);) {
         struct call *k = slot->value;
         if (!ip || adopt_any_stands_on(k, ip))
-            all[n++] = k;
+            call_let_go(k); /* takes just this one out of the table */
     }
-    for (size_t i = 0; i < n; i++)
-        call_let_go(all[i]);
-    free(all);
 }
 
 void calls_forget_address(struct calls *cs, const char *ip)

@@ -56,10 +56,10 @@ static void call_notice_tell(struct call *k, uint32_t turn, enum _Ev__CallNotice
 
 static void notice_told(struct call *k, int status, const struct core_answer *a)
 {
-    const struct core_call *s = call_state(k);
     k->notice_told = false;
     if (k->ending || k->gone)
         return;
+    const struct core_call *s = call_state(k);
     if (status) {
         log_warn("call", "%s: what became of a notice is not committed: %s", k->text_id, err_text(status));
         call_end(k, "system", "no_quorum", 503);

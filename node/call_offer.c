@@ -627,7 +627,7 @@ static void call_callee_progress(struct call_ring *r, const struct sip_event *ev
     r->rung = true;
     bool heard = ev->sdp && !l->redescribed && call_leg_take_answer(l, ev->sdp, ev->sdp_len, &info) == 0;
     l->described |= heard;
-    if (k->a.answered || k->shown != CALL_SHOWN_DIAL)
+    if (k->a.answered || !k->a.sip || k->shown != CALL_SHOWN_DIAL)
         return;
     /* Early media: the caller hears what the other side plays (only if his own description is known). */
     if (!heard || k->a.we_offered) {

@@ -55,7 +55,7 @@ static void record_done(void *ctx, enum recording_outcome outcome)
     struct call *k = mem_ref(ctx);
     k->record.job = NULL;
     call_record_stop(k);
-    if (!k->ending && !k->gone)
+    if (outcome != RECORDING_LOST && !k->ending && !k->gone)
         record_tell(k, outcome == RECORDING_KEPT    ? IVR_RECORDED_KEPT
                        : outcome == RECORDING_EMPTY ? IVR_RECORDED_EMPTY
                                                     : IVR_RECORDED_FAILED);

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 int child_ccsound(char out[CHILD_PATH_MAX], struct err_info *info)
 {
     const char *named = getenv("CCSOUND");
@@ -75,12 +77,24 @@ static int spawn(char *const argv[], int in_fd, int out_fd, int err_fd, pid_t *p
     return rc;
 }
 
+/* poll() in full, whatever signals this thread gets. */
+static int poll_for(struct pollfd *what, nfds_t n, unsigned timeout_ms)
+{
+    uint64_t now = clock_mono_now().us, end = now + timeout_ms * 1000ull;
+    int got;
+    while ((got = poll(what, n, (int)((end - now + 999) / 1000))) < 0 && errno == EINTR) {
+        now = clock_mono_now().us;
+        now = now < end ? now : end;
+    }
+    return got;
+}
+
 /* 0: it has ended by itself. */
 static int wait_for(pid_t pid, int stop_fd, unsigned timeout_ms, int *status)
 {
     struct pollfd what[2] = {{.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN},
                              {.fd = stop_fd, .events = POLLIN}};
-    int n = what[0].fd >= 0 ? poll(what, 2, (int)timeout_ms) : 0;
+    int n = what[0].fd >= 0 ? poll_for(what, 2, timeout_ms) : 0;
     if (what[0].fd >= 0)
         close(what[0].fd);
     (void)kill(-pid, SIGKILL); /* and whatever it has started */

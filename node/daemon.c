@@ -51,10 +51,31 @@ static int daemon_uv_ready(su_root_magic_t *magic, su_wait_t *w, su_wakeup_arg_t
     return 0; /* the main loop turns libuv */
 }
 
+static void daemon_no_work(uv_work_t *work)
+{
+    (void)work;
+}
+
+static void daemon_no_work_done(uv_work_t *work, int status)
+{
+    (void)work;
+    (void)status;
+}
+
+void daemon_workers(uv_loop_t *loop)
+{
+    static uv_work_t first;
+    (void)uv_queue_work(loop, &first, daemon_no_work, daemon_no_work_done);
+}
+
 static int daemon_loop_start(struct daemon *d, struct err_info *info)
 {
     if (uv_loop_init(&d->n.loop))
         return err_set(info, ERR_IO, "", "no event loop");
+    daemon_workers(&d->n.loop);
+    if (!thread_urgent())
+        log_info("node",
+                 "no right to go before other programs (LimitNICE=-15): on a busy machine a takeover takes longer");
     su_init();
     d->n.root = su_root_create(d);
     if (!d->n.root)
@@ -219,9 +240,9 @@ static void daemon_stop(struct daemon *d)
     apiback_stop(n);
     lease_stop(n);
     drain_stop(n);
+    uploaded_stop(n); /* a worker of its may be looking at the files of spoken texts */
     sound_stop(n);
     spoken_stop(n);
-    uploaded_stop(n);
     recordings_stop(n);
     blobnet_stop(n);
     /* Cut off, its calls may be another's by now; when it cannot go on they soon will be: they hear nothing from here. */
@@ -269,15 +290,11 @@ int daemon_run(struct node_config *cfg, bool bootstrap)
     if (!d)
         return 1;
     prctl(PR_SET_NAME, "core");
-    bool first = thread_urgent();
     d->n.cfg = *cfg;
     d->n.started_us = clock_wall_now().us;
     sip_resolve_guard(true);
     struct err_info info = {0};
     int rc = daemon_start(d, bootstrap, &info);
-    if (!rc && !first)
-        log_info("node",
-                 "no right to go before other programs (LimitNICE=-15): on a busy machine a takeover takes longer");
     if (rc) {
         log_error("node", "cannot start: %s%s%s", info.field, info.field[0] ? ": " : "",
                   info.text[0] ? info.text : err_text(rc));

@@ -133,6 +133,13 @@ static void host_unqueue(struct http_client *c, struct http_request *r)
         list_del(&h->link);
 }
 
+/* Its host may be forgotten from here on. */
+static void request_put(struct http_client *c, struct http_request *r)
+{
+    r->host = NULL;
+    list_push_back(&c->done, &r->link);
+}
+
 /* A request that waited or was never begun. */
 static void request_done(struct http_client *c, struct http_request *r, int code)
 {
@@ -140,7 +147,7 @@ static void request_done(struct http_client *c, struct http_request *r, int code
     if (r->probe)
         r->host->probing = false;
     r->code = code;
-    list_push_back(&c->done, &r->link);
+    request_put(c, r);
 }
 
 static bool no_answer(int code)
@@ -165,7 +172,7 @@ static void request_over(struct http_client *c, struct http_request *r, uint64_t
     } else if (r->probe) {
         h->probing = false;
     }
-    list_push_back(&c->done, &r->link);
+    request_put(c, r);
 }
 
 /* The next that may go out, a host each in turn; NULL: none. */
@@ -421,9 +428,10 @@ void http_client_cancel(struct http_client *c, struct http_request *r)
 {
     pthread_mutex_lock(&c->lock);
     bool out = false, waits = false;
-    list_foreach(it, &r->host->queue)
-        waits = waits || it == &r->link;
-    if (!waits)
+    if (r->host) /* else it is through */
+        list_foreach(it, &r->host->queue)
+            waits = waits || it == &r->link;
+    if (r->host && !waits)
         list_foreach(it, &c->active)
             out = out || it == &r->link;
     r->cancelled = true;

@@ -16,8 +16,8 @@ struct http_route {
 };
 
 struct http_request {
-    struct list_node link; /* of its host's queue, of `active`, or of `done`; under the client's lock */
-    struct http_host *host;
+    struct list_node link;  /* of its host's queue, of `active`, or of `done`; under the client's lock */
+    struct http_host *host; /* NULL: in `done`; under the lock */
     struct http_route *route;
     http_done_fn *done;
     void *ctx;

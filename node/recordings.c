@@ -51,17 +51,26 @@ struct recording *rec_hold(struct node_recordings *a, uint64_t id)
     return r;
 }
 
+static void tell_call(struct recording *r, enum recording_outcome outcome)
+{
+    recording_done_fn *done = r->done;
+    void *ctx = r->ctx;
+    r->done = NULL;
+    if (done)
+        done(ctx, outcome);
+}
+
 static void make_end(struct recording *r)
 {
     if (!r->made_here)
         return;
+    tell_call(r, RECORDING_LOST);
     r->made_here = false;
     r->all->made--;
     if (r->rec)
         r->all->counts.lost_samples += recorder_lost(r->rec);
     recorder_unref(r->rec);
     r->rec = NULL;
-    r->done = NULL;
     r->touched_us = clock_mono_now().us;
     free(r->buf);
     r->buf = NULL;
@@ -190,15 +199,6 @@ static void again(struct recording *r, enum rec_stage stage)
     r->again_us = clock_mono_now().us + AGAIN_US;
 }
 
-static void tell_call(struct recording *r)
-{
-    recording_done_fn *done = r->done;
-    void *ctx = r->ctx;
-    r->done = NULL;
-    if (done)
-        done(ctx, r->outcome);
-}
-
 static void committed(void *ctx, int status, const struct core_answer *answer)
 {
     struct recording *r = ask_end(ctx, REC_COMMITS);
@@ -220,7 +220,7 @@ static void committed(void *ctx, int status, const struct core_answer *answer)
     log_info("record", "%016llx %s, %u ms", (unsigned long long)r->id,
              r->outcome == RECORDING_KEPT ? "is kept" : r->why, r->duration_ms);
     r->stage = REC_OVER;
-    tell_call(r);
+    tell_call(r, r->outcome);
     rec_drop(r);
 }
 

@@ -20,8 +20,13 @@
 struct recorder;
 struct recording;
 
-enum recording_outcome { RECORDING_KEPT, RECORDING_EMPTY, RECORDING_FAILED };
-/* Called once for an attached call, then it is detached. */
+enum recording_outcome {
+    RECORDING_KEPT,
+    RECORDING_EMPTY,
+    RECORDING_FAILED,
+    RECORDING_LOST, /* it is made here no longer: another node's in the state, or this one stops */
+};
+/* Called once for an attached call, then it is detached: what recording_attach gave is dead. */
 typedef void recording_done_fn(void *ctx, enum recording_outcome outcome);
 
 struct recordings_counts {

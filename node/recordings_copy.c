@@ -249,7 +249,7 @@ bool recordings_message(struct node *n, uint64_t peer, const void *data, size_t 
             copy_heard(r, peer, m.total);
         break;
     case REC_MSG_GET:
-        if (r && m.offset < r->len)
+        if (r && !r->gone && m.offset < r->len)
             read_for(r, peer, REC_MSG_PIECE, m.offset);
         break;
     case REC_MSG_PIECE:

@@ -37,6 +37,10 @@ static void registrar_done(void *ctx, int status, const struct core_answer *a)
 {
     struct registration *r = ctx;
     int code = status ? status : a->code;
+    if (!r->n->ua) { /* this node stops: the request has gone with the endpoint */
+        free(r);
+        return;
+    }
     if (code == 0) {
         registrar_list(r->n, r->reg, r->extension);
     } else {

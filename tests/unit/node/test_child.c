@@ -1,5 +1,7 @@
 /* Helper programs: what they get, what they say, and how they end. */
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +100,34 @@ START_TEST(a_stop_ends_it_at_once)
 }
 END_TEST
 
+static void nothing(int sig)
+{
+    (void)sig;
+}
+
+static void *knocks(void *arg)
+{
+    const pthread_t *whom = arg;
+    for (int i = 0; i < 20; i++) {
+        pthread_kill(*whom, SIGUSR1);
+        poll(NULL, 0, 10);
+    }
+    return NULL;
+}
+
+/* The end of another child is a signal, which any thread may get. */
+START_TEST(a_signal_is_not_the_end)
+{
+    pthread_t me = pthread_self(), t;
+    const struct sigaction a = {.sa_handler = nothing};
+    ck_assert_int_eq(sigaction(SIGUSR1, &a, NULL), 0);
+    ck_assert_int_eq(pthread_create(&t, NULL, knocks, &me), 0);
+    ck_assert_int_eq(shell("sleep 1; echo done", 20000), 0);
+    ck_assert_int_eq(pthread_join(t, NULL), 0);
+    ck_assert_str_eq(written(), "done\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("child");
@@ -108,6 +138,7 @@ int main(void)
     tcase_add_test(t, complaints_are_told);
     tcase_add_test(t, it_is_ended_with_all_its_children);
     tcase_add_test(t, a_stop_ends_it_at_once);
+    tcase_add_test(t, a_signal_is_not_the_end);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -441,6 +441,36 @@ START_TEST(test_dead_hosts_give_way)
 }
 END_TEST
 
+static void on_other(void *ctx, const struct http_answer *a)
+{
+    (void)a;
+    ++*(unsigned *)ctx;
+}
+
+/* Taken back when it is through, though nobody has been told yet, and its host has given way to another. */
+START_TEST(test_cancelled_when_through)
+{
+    const struct http_config cfg = {.waiting = 4096};
+    struct http_request *first;
+    unsigned others = 0;
+    char url[256];
+    begin(&cfg);
+    ck_assert_int_eq(send_to(&rig, "/ok", 0, 60000, &got[0], &first), 0);
+    while (counts().active || counts().waiting)
+        poll(NULL, 0, 1);
+    for (unsigned lane = 1; lane <= HTTP_HOSTS_MAX; lane++) {
+        struct http_ask ask = ask_for(url, &rig, "/ok");
+        ask.lane = lane;
+        ck_assert_int_eq(http_client_send(client, &ask, on_other, &others, NULL, NULL), 0);
+    }
+    http_client_cancel(client, first);
+    while (others < HTTP_HOSTS_MAX)
+        uv_run(&loop, UV_RUN_ONCE);
+    ck_assert(!got[0].done);
+    ck_assert_uint_eq(counts().cancelled, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("http_client");
@@ -457,6 +487,7 @@ int main(void)
     tcase_add_test(t, test_waiting_requests_follow_and_expire);
     tcase_add_test(t, test_breaker);
     tcase_add_test(t, test_cancelled);
+    tcase_add_test(t, test_cancelled_when_through);
     tcase_add_test(t, test_stop_with_requests);
     tcase_add_test(t, test_connections_are_kept);
     tcase_add_test(t, test_what_is_no_request);
