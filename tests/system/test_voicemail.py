@@ -1,6 +1,7 @@
 """Callers leave messages: by flows and by actions of queues, kept on all nodes, listened to at any, and recorded on when a node dies."""
 import os
 import struct
+import subprocess
 import unittest
 
 from callcase import CallCase, wait_prompt
@@ -172,13 +173,40 @@ class Voicemail(CallCase):
         self.assertEqual(self.record(caller.user)["cause"], "normal")
         self.assertEqual(self.messages(caller), [])
         os.rename(folder + ".away", folder)
-        caller = self.caller(self.c, tone=FIRST_HZ)
+        self.leaves_a_message_at(self.c)
+
+    def leaves_a_message_at(self, node):
+        caller = self.caller(node, tone=FIRST_HZ)
         call = caller.invite("10041").wait_answered()
         call.rtp.send_digits("1")
         call.rtp.wait_tone(1000, seconds=0.2, deadline=20)
         elapse(1.5, "what he has to say")
         call.hangup()
         self.message(caller)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root mounts a small disk")
+    def test_disk_becomes_full(self):
+        """Two seconds of sound fit: the caller is told in the middle of his message, nothing of it stays anywhere, and the node goes on."""
+        folder = os.path.join(self.c.data, "recordings")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "small", folder], check=True)
+        self.addCleanup(lambda: os.path.ismount(folder) and subprocess.run(["umount", "-l", folder], check=True))
+        caller = self.caller(self.c, tone=FIRST_HZ)
+        with Events(self.b) as events:
+            call = caller.invite("10041").wait_answered()
+            call.rtp.send_digits("1")
+            wait_for(lambda: os.listdir(folder), 20, "it is recorded")
+            name = os.listdir(folder)[0]
+            wait_prompt(call.rtp, "zh", "voicemail_failed", 20)
+            dropped = events.wait("everline.message.dropped", match=lambda e: e["data"]["caller"] == caller.user)
+            self.assertEqual(dropped["data"]["reason"], "no_space")
+        call.wait_ended(20)
+        self.assertEqual(self.record(caller.user)["cause"], "normal")
+        self.assertEqual(self.messages(caller), [])
+        for n in self.cluster:
+            wait_for(lambda: not os.path.exists(os.path.join(n.data, "recordings", name)), 5, "it is gone at " + n.name)
+        self.assertEqual(self.c.api("GET", "/readyz").status, 200)
+        subprocess.run(["umount", "-l", folder], check=True)
+        self.leaves_a_message_at(self.c)
 
     def test_owner_dies(self):
         """Killed in the middle: the same message goes on at another node, at most 2 s of it are missing."""
