@@ -107,6 +107,7 @@ const struct api_route api_routes[] = {
     {API_GET, "/v1/calls/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "call"},
     {API_GET, "/v1/calls/{call_id}/explanation", API_ROLE_READ, API_BODY_NONE, "consistent", api_explain_call, NULL},
     {API_POST, "/v1/calls/{call_id}:hangup", API_ROLE_ADMIN, API_BODY_NONE, "", api_hangup, NULL},
+    {API_POST, "/v1/calls/{call_id}:transfer", API_ROLE_ADMIN, API_BODY_JSON, "", api_transfer_call, NULL},
     LIST("/v1/callbacks", " queue number state", "callback"),
     {API_POST, "/v1/callbacks", API_ROLE_ADMIN, API_BODY_JSON, "", api_add_callback, NULL},
     {API_GET, "/v1/callbacks/{callback_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "callback"},

@@ -130,6 +130,19 @@ static const struct cli_option call_filters[] = {
     LIMIT,
     END,
 };
+static const struct cli_option transfer_fields[] = {
+    TEXT("agent", "NUMBER", "agent", "to this agent", "@agent"),
+    TEXT("extension", "NUMBER", "extension", "to this telephone", "@extension"),
+    TEXT("queue", "NAME", "queue", "to this queue", "@queue"),
+    NUMBER("priority", "N", "priority", "in that queue"),
+    TEXT("flow", "NAME", "flow", "to the beginning of this flow", "@flow"),
+    TEXT("outside", "NUMBER", "number", "to this number outside", NULL),
+    TEXT("leg", "PARTY", "leg",
+         "who leaves the call: caller, callee, an agent or an extension (default: the agent, or who is at one of our "
+         "telephones)",
+         "caller callee"),
+    END,
+};
 static const struct cli_option callback_filters[] = {
     TEXT("queue", "NAME", "queue", "only those of this queue", "@queue"),
     TEXT("number", "NUMBER", "number", "only this number", NULL),
@@ -212,7 +225,7 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "ANSWERED-BY=answered_by FLOW=flow OWNER=owner ANSWERED=answered_at/time MENU=menu_at/time QUEUED=queued_at/time " \
     "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms "                 \
     "STATUS=sip_status "                                                                                               \
-    "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost"
+    "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost TRANSFERS=transfers"
 
 const struct cli_verb cli_rows_agents[] = {
     V("agent", "list", "agents and what they do now", .method = "GET", .path = "/v1/agents", .columns = AGENT_COLUMNS,
@@ -294,6 +307,11 @@ const struct cli_verb cli_rows_agents[] = {
       .run = cli_run_show, .example = "call show 00f3a1b2c4d5e6f7"),
     V("call", "hangup", "end a call", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:hangup",
       .done = "call {CALL} is being ended", .run = cli_run_change, .example = "call hangup 00f3a1b2c4d5e6f7"),
+    V("call", "transfer", "have a call that talks go on elsewhere, without the agent", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:transfer", .options = transfer_fields, .done = "call {CALL} is transferred",
+      .run = cli_run_change,
+      .example = "call transfer 00f3a1b2c4d5e6f7 --agent 1002\ncall transfer 00f3a1b2c4d5e6f7 --queue service "
+                 "--priority 5\ncall transfer 00f3a1b2c4d5e6f7 --outside 13800138000"),
 
     V("callback", "list", "who is to be called back", .method = "GET", .path = "/v1/callbacks",
       .columns = CALLBACK_COLUMNS, .options = callback_filters, .run = cli_run_list,

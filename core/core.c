@@ -186,6 +186,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_notices(c, cmd->call_notices);
     case EV__COMMAND__BODY_CALL_NOTICE:
         return core_call_notice(c, cmd->call_notice);
+    case EV__COMMAND__BODY_CALL_TRANSFER:
+        return core_call_transfer(c, cmd->call_transfer);
     case EV__COMMAND__BODY__NOT_SET:
     case _EV__COMMAND__BODY__CASE_IS_INT_SIZE:
         break;

@@ -230,6 +230,7 @@ struct core_leg {
     bool answered, held;
     const char *number; /* caller's number, or the extension */
     const char *agent;  /* "" if none */
+    uint64_t joined_us; /* when it was answered, if not at answered_us (caller) or connected_us of the call; else 0 */
     const Ev__Dialog *dialog;
 };
 struct core_offer {
@@ -281,10 +282,15 @@ struct core_call {
     size_t n_legs;
     struct core_leg legs[4];
     uint64_t arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, held_us;
-    uint64_t entered_us;    /* his present queue, if he came there from another one; else 0 */
-    uint64_t menu_moved_us; /* when the flow came to flow_node */
-    uint64_t taken_over_us; /* latest change of owner; 0: never */
-    uint64_t recording;     /* message that its latest recording node makes or made; 0: none */
+    uint64_t entered_us;      /* his present queue, if he came there from another one; else 0 */
+    uint64_t menu_moved_us;   /* when the flow came to flow_node */
+    uint64_t taken_over_us;   /* latest change of owner; 0: never */
+    uint64_t recording;       /* message that its latest recording node makes or made; 0: none */
+    uint32_t transfers;       /* that it has gone through (core_transfer.c) */
+    const Ev__LegState *left; /* who has left it by the latest; its role is the one that he had. NULL: nobody */
+    const char *left_trunk;   /* behind which he is; "" a telephone of ours */
+    uint64_t left_us;
+    const Ev__CallRecall *recall; /* while whom it was transferred to is being rung, or in vain who did so; else NULL */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* The leg of who serves the customer; NULL: nobody has answered. */

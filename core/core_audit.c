@@ -66,6 +66,10 @@ static const char *action_of(const Ev__Command *m, char object[160])
         (void)snprintf(object, 160, "message/%016llx", (unsigned long long)m->message_delete->id);
         return "message.delete";
     }
+    if (m->body_case == EV__COMMAND__BODY_CALL_TRANSFER) {
+        (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_transfer->call_id);
+        return "call.transfer";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_END) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_end->call_id);
         return "call.end";
@@ -79,7 +83,8 @@ void core_audit_command(struct core *c)
     if (!m->actor[0] || strncmp(m->actor, "node:", 5) == 0)
         return;
     /* A telephone registers and calls by itself; the person behind it acts by its codes. */
-    if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET)
+    if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET &&
+        m->body_case != EV__COMMAND__BODY_CALL_TRANSFER)
         return;
     /* An apply that was carried out has a row for each object that it changed; an operation on the cluster writes its own. */
     if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION) &&

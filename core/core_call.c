@@ -4,6 +4,7 @@
  *   MENU ─CallQueue─► WAITING ─(engine)─► OFFERED ─OfferAnswered─► TALKING
  *        ─CallDial─► DIALLING ───────────────────── OfferAnswered─► TALKING
  *   OFFERED ─OfferFailed─► WAITING (very front);  DIALLING ─OfferFailed─► MENU if it came from there, else FAILED
+ *   TALKING ─CallTransfer─► DIALLING | WAITING | MENU with the party that stays (core_transfer.c)
  *   any ─CallEnd─► gone, with one record */
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,7 @@ void core_call_publish(struct call *k)
                                        .held = l->held,
                                        .number = l->number,
                                        .agent = l->agent,
+                                       .joined_us = l->joined_us,
                                        .dialog = l->dialog};
     }
     p->arrived_us = s->arrived_us;
@@ -130,6 +132,11 @@ void core_call_publish(struct call *k)
     p->menu_moved_us = s->menu_moved_us;
     p->taken_over_us = s->taken_over_us;
     p->recording = s->recording;
+    p->transfers = s->transfers;
+    p->left = s->left;
+    p->left_trunk = s->left_trunk;
+    p->left_us = s->left_us;
+    p->recall = s->recall;
 }
 
 void core_call_touch(struct core *c, struct call *k)

@@ -484,7 +484,7 @@ static bool last_try(const struct core *c, const struct callback *cb)
 
 const char *core_callback_cause(const struct core *c, const struct call *k, const char *cause)
 {
-    const struct callback *cb = k->st->we_call && !k->st->connected_us ? of_call(c, k) : NULL;
+    const struct callback *cb = k->st->we_call && !core_call_connected(k->st) ? of_call(c, k) : NULL;
     return cb && last_try(c, cb) ? "callback_failed" : cause;
 }
 
@@ -495,7 +495,7 @@ void core_callback_ended(struct core *c, struct call *k, const char *cause)
         return;
     Ev__CallBack *m = cb->st;
     bool last = last_try(c, cb);
-    if (k->st->connected_us) {
+    if (core_call_connected(k->st)) {
         forget(c, cb, "connected");
     } else if (!k->st->we_call) {
         wait(c, cb);

@@ -38,39 +38,77 @@ void core_cdr_trim(struct core *c, unsigned at_most)
     storage_run(c->st, STORAGE_CDR_TRIM, v, 2);
 }
 
+const char *core_cdr_direction(const struct call *k)
+{
+    const Ev__CallState *s = k->st;
+    return s->trunk[0] ? "inbound" : s->we_call || core_outside(k) ? "outbound" : "internal";
+}
+
+/* What the record says of the call as it began, and of who served it last. */
+struct told {
+    Ev__CallBegan began;
+    const char *agent, *answered_by;
+};
+
+static struct told told_of(const struct call *k)
+{
+    Ev__CallState *s = k->st;
+    const Ev__LegState *callee = s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL, *served = core_leg_served(s);
+    struct told t = {.agent = served ? served->agent : "", .answered_by = callee ? callee->number : ""};
+    ev__call_began__init(&t.began);
+    t.began.direction = (char *)(uintptr_t)core_cdr_direction(k);
+    t.began.caller = s->caller;
+    t.began.trunk = s->trunk[0] ? s->trunk : s->out_trunk; /* both: the callee's number tells the way out */
+    t.began.extension = s->extension;
+    t.began.queue = s->queue[0] ? s->queue : s->left_queue;
+    t.began.served_queue = s->served_queue;
+    t.began.flow = s->flow;
+    t.began.menu_us = s->menu_us;
+    t.began.queued_us = s->queued_us;
+    t.began.offered_us = s->offered_us;
+    t.began.connected_us = s->connected_us;
+    if (s->began)
+        t.began = *s->began;
+    for (size_t i = s->n_segments; i-- > 0;) {
+        const Ev__CallSegment *g = s->segments[i];
+        t.agent = t.agent[0] ? t.agent : g->agent;
+        t.answered_by = t.answered_by[0] || g->role == CORE_LEG_CALLER ? t.answered_by : g->number;
+    }
+    return t;
+}
+
 void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,
                     size_t n_quality, Ev__LegQuality *const *quality)
 {
     const Ev__CallState *s = k->st;
-    const Ev__LegState *callee = s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL;
-    const Ev__LegState *served = core_leg_served(s);
+    const struct told t = told_of(k);
     if (!status)
         status = s->fail_status ? s->fail_status : s->answered ? 200 : 487;
-    struct sbuf q = {0}, path = {0}, told = {0};
+    struct sbuf q = {0}, path = {0}, told = {0}, parts = {0};
+    if (s->began)
+        core_segments_json(&parts, c, k, by);
     core_path_json(&path, s, c->now_us);
     core_notices_json(&told, s);
     quality_json(&q, s, n_quality, quality);
     const struct storage_val v[] = {
         storage_int(++c->cdr_seq),
         storage_int(s->call_id),
-        storage_text(s->trunk[0]                     ? "inbound"
-                     : s->we_call || core_outside(k) ? "outbound"
-                                                     : "internal"),
-        storage_text(s->caller),
+        storage_text(t.began.direction),
+        storage_text(t.began.caller),
         storage_text(s->called),
-        storage_text(s->trunk[0] ? s->trunk : s->out_trunk), /* both: the callee's number tells the way out */
-        storage_text(s->extension),
-        storage_text(served ? served->agent : ""),
-        storage_text(callee ? callee->number : ""),
-        storage_text(s->queue[0] ? s->queue : s->left_queue),
-        storage_text(s->flow),
+        storage_text(t.began.trunk),
+        storage_text(t.began.extension),
+        storage_text(t.agent),
+        storage_text(t.answered_by),
+        storage_text(t.began.queue),
+        storage_text(t.began.flow),
         storage_text(s->owner),
         storage_int(s->arrived_us),
         storage_int(s->answered_us),
-        storage_int(s->menu_us),
-        storage_int(s->queued_us),
-        storage_int(s->offered_us),
-        storage_int(s->connected_us),
+        storage_int(t.began.menu_us),
+        storage_int(t.began.queued_us),
+        storage_int(t.began.offered_us),
+        storage_int(t.began.connected_us),
         storage_int(c->now_us),
         storage_text(by),
         storage_text(cause),
@@ -79,15 +117,18 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_int(s->epoch - 1),
         storage_text_n(q.p, q.len),
         storage_text(s->variables),
-        storage_text(s->served_queue), /* empty as well when it is `queue`, or none */
+        storage_text(t.began.served_queue), /* empty as well when it is `queue`, or none */
         storage_text_n(path.p ? path.p : "", path.len),
         s->n_notices ? storage_text_n(told.p, told.len) : storage_text(""),
+        storage_text_n(parts.p ? parts.p : "", parts.len),
+        storage_int(s->transfers),
     };
-    storage_run(c->st, STORAGE_CDR_PUT, v, 29);
+    storage_run(c->st, STORAGE_CDR_PUT, v, 31);
     core_cdr_trim(c, TRIM_AT_CALL);
     sbuf_free(&q);
     sbuf_free(&path);
     sbuf_free(&told);
+    sbuf_free(&parts);
 
     struct sbuf *b = core_ev_call_begin(c, "call.ended", k);
     sbuf_kv(b, "ended_by", by);

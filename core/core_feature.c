@@ -70,7 +70,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_TRUNK:
         return o->trunk->username[0] ? 4 : o->trunk->outbound || o->trunk->caller_id[0] ? 3 : 1;
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
-        if (strcmp(o->parameter->name, "cdr_keep_days") == 0)
+        if (strcmp(o->parameter->name, "cdr_keep_days") == 0 || strcmp(o->parameter->name, "transfer_recall") == 0)
             return 4;
         return strcmp(o->parameter->name, "outside_prefix") == 0 || strcmp(o->parameter->name, "outbound_trunk") == 0
                    ? 3
@@ -133,6 +133,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_BACK_SET:
     case EV__COMMAND__BODY_CALL_NOTICES:
     case EV__COMMAND__BODY_CALL_NOTICE:
+    case EV__COMMAND__BODY_CALL_TRANSFER:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

@@ -477,6 +477,20 @@ void core_first_in_vain(struct core *c, struct call *k, const char *cause);
 /* An id that no call has or had, made by apply. */
 uint64_t core_id_new(const struct core *c);
 
+/* Whether it could be done. */
+int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_t *status, const char **cause);
+
+/* ---- core_transfer.c: calls that talk go on elsewhere */
+int core_call_transfer(struct core *c, const Ev__CallTransfer *m);
+/* Whom it was transferred to was rung in vain: who did so is rung again, or the call has failed. False: it was not. */
+bool core_transfer_in_vain(struct core *c, struct call *k, uint32_t status);
+/* Somebody has answered. */
+void core_transfer_done(Ev__CallState *s);
+/* [{"role", "number", "agent", "queue", "from_us", "to_us", "ended"}] of a call that ends now, by whom. */
+void core_segments_json(struct sbuf *b, const struct core *c, const struct call *k, const char *by);
+/* Whether anybody has ever talked in it. */
+bool core_call_connected(const Ev__CallState *s);
+
 /* ---- core_callback.c: who wants to be called back */
 struct callback *core_callback_obj(const struct core *c, uint64_t id);
 /* Whoever waits in the engine under this id, as a call: a caller or a call back. NULL: neither. */
@@ -648,6 +662,7 @@ void core_messages_free(struct core *c);
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */
 void core_cdr_trim(struct core *c, unsigned at_most);
+const char *core_cdr_direction(const struct call *k);
 void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,
                     size_t n_quality, Ev__LegQuality *const *quality);
 

@@ -215,7 +215,9 @@ static const char *telephone_of(const struct core *c, const struct core_dial_to 
     return core_reachable(c, extension) ? extension : NULL;
 }
 
-int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause)
+/* Who would be rung, and through which trunk (else NULL). */
+static int dialled(const struct core *c, const struct core_dial_to *to, const char **number, const Ev__Trunk **t,
+                   uint32_t *status, const char **cause)
 {
     int err = ERR_DENIED;
     bool outside = to->number[0] != '\0';
@@ -224,9 +226,24 @@ int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uin
         *cause = "blacklisted";
         return ERR_DENIED;
     }
-    const Ev__Trunk *t = outside ? core_outside_trunk(c, to->trunk, status, cause) : NULL;
-    const char *number = outside ? to->number : telephone_of(c, to, &err, status, cause);
-    if (outside ? !t : !number)
+    *t = outside ? core_outside_trunk(c, to->trunk, status, cause) : NULL;
+    *number = outside ? to->number : telephone_of(c, to, &err, status, cause);
+    return (outside ? *t != NULL : *number != NULL) ? 0 : err;
+}
+
+int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_t *status, const char **cause)
+{
+    const char *number;
+    const Ev__Trunk *t;
+    return dialled(c, to, &number, &t, status, cause);
+}
+
+int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause)
+{
+    const char *number;
+    const Ev__Trunk *t;
+    int err = dialled(c, to, &number, &t, status, cause);
+    if (err)
         return err;
     begin_offer(c, k, CORE_CALL_DIALLING, "", to->ring_time_s ? to->ring_time_s : CORE_DIAL_RING_S, NULL);
     if (t) {
@@ -270,7 +287,7 @@ static void withdraw_all(struct core *c, struct call *k, uint32_t status, const 
         k->st->fail_status = status;
         core_pbset(&k->st->fail_cause, cause);
         core_call_touch(c, k);
-    } else {
+    } else if (!core_transfer_in_vain(c, k, status)) {
         core_call_fail(c, k, status, cause);
     }
 }
@@ -407,6 +424,7 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     s->phase = CORE_CALL_TALKING;
     s->connected_us = c->now_us;
     s->from_menu = s->from_queue = false;
+    core_transfer_done(s);
     c->talking++;
     core_call_touch(c, k);
     if (a) {

@@ -40,7 +40,7 @@ static const struct rule {
     {"wrap_up_max_s", NULL, NULL, 0, 86400},      {"wrap_up_direct_calls", "on", "off", 0, 0},
     {"max_call_s", NULL, NULL, 0, 604800},        {"cdr_keep_days", NULL, NULL, 0, 36500},
     {"message_days", NULL, NULL, 0, 36500},       {"message_max_s", NULL, NULL, 1, 3600},
-    {"message_box_max", NULL, NULL, 1, 100000},
+    {"message_box_max", NULL, NULL, 1, 100000},   {"transfer_recall", "on", "off", 0, 0},
 };
 
 /* What telephones dial before a number outside. */

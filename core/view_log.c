@@ -89,6 +89,21 @@ static json_t *span(uint64_t from, uint64_t to)
     return json_integer(from && to > from ? (json_int_t)((to - from) / 1000) : 0);
 }
 
+/* As core_segments_json wrote them, with times for people. */
+static json_t *segments(struct view *v, const char *text)
+{
+    json_t *list = json_loads(text, 0, NULL), *one;
+    size_t i;
+    json_array_foreach(list, i, one)
+    {
+        view_set(v, one, "from", view_time((uint64_t)json_integer_value(json_object_get(one, "from_us"))));
+        view_set(v, one, "to", view_time((uint64_t)json_integer_value(json_object_get(one, "to_us"))));
+        json_object_del(one, "from_us");
+        json_object_del(one, "to_us");
+    }
+    return list ? list : json_array();
+}
+
 static int cdr_row(void *ctx, const struct storage_row *r)
 {
     static const char *const texts[] = {"direction", "caller",      "called", "trunk", "extension",
@@ -126,6 +141,8 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "served_queue", view_text(served[0] || !t[5] ? served : storage_row_text(r, 9)));
     json_t *menu = json_loads(storage_row_text(r, 27), 0, NULL);
     view_set(v, o, "menu", menu ? menu : json_array());
+    view_set(v, o, "segments", segments(v, storage_row_text(r, 29)));
+    view_set(v, o, "transfers", json_integer((json_int_t)storage_row_int(r, 30)));
     return view_add(v, o, key);
 }
 
@@ -134,7 +151,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     "arrived_us,"                                                                                                 \
     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
     "taken_over,"                                                                                                 \
-    " quality, variables, served_queue, menu, notices FROM cdr WHERE "
+    " quality, variables, served_queue, menu, notices, segments, transfers FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
 {

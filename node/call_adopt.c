@@ -108,6 +108,8 @@ static enum sip_restore_as adopt_as(struct call *k, const struct core_call *s, c
 {
     uint64_t now = node_time_us(call_node(k));
     uint64_t since = leg->role == CORE_LEG_CALLEE ? s->connected_us : s->answered_us;
+    if (leg->joined_us)
+        since = leg->joined_us;
     bool unsure = now < since + ADOPT_UNSURE_US;
     if (leg->answered && !leg->dialog->inbound)
         return unsure ? SIP_RESTORE_ACK : SIP_RESTORE_UP;
@@ -116,13 +118,11 @@ static enum sip_restore_as adopt_as(struct call *k, const struct core_call *s, c
     return unsure && leg->dialog->invite_text[0] ? SIP_RESTORE_ANSWERED : SIP_RESTORE_UP;
 }
 
-static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct core_leg *leg, bool same,
-                     struct err_info *info)
+/* The dialog as it is in the state, at the address that it stood on or (same false) at one of ours. */
+static struct sip_restore_params adopt_dialog(const Ev__Dialog *d, uint32_t epoch, const struct addr *at, bool same)
 {
-    const Ev__Dialog *d = leg->dialog;
-    struct addr at = adopt_at(d->local_address);
-    struct sip_restore_params p = {
-        .as = adopt_as(l->call, s, leg),
+    return (struct sip_restore_params){
+        .as = SIP_RESTORE_UP,
         .call_id = d->call_id,
         .local_uri = d->local_uri,
         .remote_uri = d->remote_uri,
@@ -132,7 +132,7 @@ static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct
         .route_set = d->route_set,
         .flow = d->flow,
         /* each owner before us has begun at a jump of its own */
-        .local_cseq = d->local_cseq + SIP_RESTORE_CSEQ_JUMP * (s->epoch > 2 ? s->epoch - 2 : 0),
+        .local_cseq = d->local_cseq + SIP_RESTORE_CSEQ_JUMP * (epoch > 2 ? epoch - 2 : 0),
         .remote_cseq = d->remote_cseq,
         .invite_cseq = d->invite_cseq,
         .transport = adopt_transport(d->transport),
@@ -142,11 +142,37 @@ static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct
         .remote_sdp = d->remote_sdp,
         .session_expires_s = d->session_expires_s,
         .refresher_is_us = d->refresher_is_us,
-        .local_ip = same ? at.ip : NULL,
-        .cb = l->callee ? call_on_callee : call_on_caller,
-        .ctx = l,
+        .local_ip = same ? at->ip : NULL,
     };
+}
+
+static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct core_leg *leg, bool same,
+                     struct err_info *info)
+{
+    struct addr at = adopt_at(leg->dialog->local_address);
+    struct sip_restore_params p = adopt_dialog(leg->dialog, s->epoch, &at, same);
+    p.as = adopt_as(l->call, s, leg);
+    p.cb = l->callee ? call_on_callee : call_on_caller;
+    p.ctx = l;
     return sip_leg_restore(call_node(l->call)->ua, &p, &l->sip, info);
+}
+
+void call_adopt_hang_up(struct call *k, const struct core_call *s)
+{
+    const Ev__Dialog *d = s->left->dialog;
+    struct err_info info = {0};
+    struct call_leg l = {.call = k};
+    if (!d || node_time_us(call_node(k)) > s->left_us + ADOPT_UNSURE_US)
+        return;
+    struct addr at = adopt_at(d->local_address);
+    bool same = at.port && !d->moving && adopt_where(call_node(k), at.ip) == ADDRESS_BOUND;
+    struct sip_restore_params p = adopt_dialog(d, s->epoch, &at, same);
+    if (sip_leg_restore(call_node(k)->ua, &p, &l.sip, &info)) {
+        log_info("call", "%s: %s is not told that he has left it: %s", k->text_id, s->left->number, info.text);
+        return;
+    }
+    call_leg_credentials(&l, s->left_trunk);
+    sip_leg_release(l.sip, 0, NULL);
 }
 
 /* What a caller will be answered names where his sound is to go: here, not where it was. */
@@ -156,8 +182,6 @@ static int adopt_describe(struct call_leg *l, const Ev__Dialog *d, struct err_in
         return call_leg_take_offer(l, d->remote_sdp, strlen(d->remote_sdp), SDP_SENDRECV, info);
     return call_leg_make_offer(l, SDP_PCMA, SDP_SENDRECV);
 }
-
-static void adopt_move_begin(struct call_leg *l);
 
 static struct call_leg *adopt_leg_of(struct call *k, const struct core_leg *leg)
 {
@@ -206,7 +230,7 @@ static int adopt_leg_sip(struct call_leg *l, const struct core_call *s, const st
     call_leg_credentials(l, l->callee ? s->out_trunk : s->trunk);
     l->unsure_known = leg->dialog->moving;
     if (leg->answered && !l->port_kept)
-        adopt_move_begin(l);
+        call_leg_move_begin(l);
     return 0;
 }
 
@@ -329,6 +353,17 @@ static void adopt_sound_settle(struct call *k, const struct core_call *s)
     k->sounds_early = false;
 }
 
+void call_adopt_silence(struct call *k)
+{
+    const struct core_call *s = call_state(k);
+    if (!k->sounds)
+        return;
+    adopt_unsound(k);
+    k->sound_lost = false;
+    if (s)
+        call_adopt_keep_ports(k, s);
+}
+
 void calls_address_expected(struct calls *cs)
 {
     list_foreach(it, &cs->adopting) {
@@ -425,7 +460,7 @@ void calls_address_ready(struct calls *cs, const char *ip)
 static void adopt_move_again(struct call *k, struct call_leg *l)
 {
     if (!k->ending && !k->gone && l->sip)
-        adopt_move_begin(l);
+        call_leg_move_begin(l);
 }
 
 static void adopt_move_again_a(struct call *k)
@@ -472,7 +507,7 @@ static void adopt_noted_b(struct call *k, int status, const struct core_answer *
 }
 
 /* First it is in the state that he may be told. */
-static void adopt_move_begin(struct call_leg *l)
+void call_leg_move_begin(struct call_leg *l)
 {
     l->unsure = true;
     if (l->unsure_known)

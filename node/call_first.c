@@ -20,8 +20,7 @@ static struct call_ring *answered_ring(const struct call *k, const struct core_c
     return NULL;
 }
 
-/* All that the leg has, and nothing of what it was. */
-static void take_seat(struct call_leg *a, struct call_leg *l)
+void call_leg_take_seat(struct call_leg *a, struct call_leg *l)
 {
     call_timer_stop(&l->move_timer);
     *a = *l;
@@ -42,7 +41,7 @@ bool call_first_answered(struct call *k, const struct core_call *s)
         return true;
     }
     bool again = r->again;
-    take_seat(&k->a, &r->leg);
+    call_leg_take_seat(&k->a, &r->leg);
     call_ring_unseat(r);
     if (sip_leg_ack(k->a.sip))
         log_debug("call", "%s: the answer needs no ACK any more", k->text_id);

@@ -182,7 +182,8 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         call_caller_gone(k, ev->status == 487 ? "cancelled" : "no_ack", ev->status);
         break;
     case SIP_EV_ENDED:
-        call_caller_gone(k, ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
+        if (!call_transfer_awaited(l))
+            call_caller_gone(k, ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
         break;
     case SIP_EV_ACKED:
         call_leg_on_acked(l, ev);
@@ -204,6 +205,9 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         break;
     case SIP_EV_REANSWERED:
         call_adopt_on_reanswered(l, ev);
+        break;
+    case SIP_EV_REFER:
+        call_transfer_asked(l, ev);
         break;
     case SIP_EV_PROGRESS:
     case SIP_EV_ANSWERED:

@@ -54,6 +54,7 @@ struct call_leg {
     bool port_kept;     /* ... and the port of its media: the peer has nothing to be told */
     bool early;         /* callee: early media is being heard */
     bool redescribed;   /* callee: an UPDATE while he rang has; what his 200 says is older */
+    bool was_callee;    /* caller: was called, and has the seat of a caller who has left (call_transfer.c) */
     bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 
@@ -166,6 +167,16 @@ struct call {
         uv_timer_t *timer;
     } record;
 
+    /* call_transfer.c */
+    uint32_t transfers; /* of the state, that have been followed here */
+    bool left_told;     /* who has left by the latest of them has been hung up on */
+    struct {
+        bool asked;             /* a CallTransfer that a telephone of this call asked for is in flight */
+        bool callee;            /* which of the two it was */
+        bool hung_up;           /* it has hung up meanwhile */
+        struct sip_refer *news; /* what became of it is told to it; NULL: it is not */
+    } refer;
+
     /* call_vip.c */
     struct http_request *vip_request; /* is out */
     char *vip_key;                    /* under which its answer is remembered */
@@ -253,7 +264,29 @@ void call_adopt_on_reanswered(struct call_leg *l, const struct sip_event *ev);
 /* Tells the peer our address by a re-INVITE. */
 void call_leg_move(struct call_leg *l);
 
+/* The same, once it is in the state that he may be told. */
+void call_leg_move_begin(struct call_leg *l);
+/* Lets go of streams that were opened ahead of the legs. */
+void call_adopt_silence(struct call *k);
+/* Hangs up on who has left the call by a transfer, as far as a former owner may not have done so. */
+void call_adopt_hang_up(struct call *k, const struct core_call *s);
+
+/* ---- call_transfer.c */
+/* Its telephone asks by REFER. */
+void call_transfer_asked(struct call_leg *l, const struct sip_event *ev);
+/* It has hung up: true while it is not known yet whether that is the end of its part only, or of the call. */
+bool call_transfer_awaited(struct call_leg *l);
+/* Lets go of who has left, when the state has gone through a transfer. Before anything else of the state is followed. */
+void call_transfer_follow(struct call *k, const struct core_call *s);
+/* When it is carried on here. */
+void call_transfer_tell_left(struct call *k, const struct core_call *s);
+/* To the telephone that asked, if any. */
+void call_transfer_news(struct call *k, int status);
+void call_transfer_stop(struct call *k);
+
 /* ---- call_leg.c */
+/* 0: it is not in the state, because whoever is rung has not answered yet. */
+uint64_t call_leg_id(const struct call_leg *l);
 ERR_CHECKED int call_leg_open_media(struct call_leg *l, const char *local_ip, int family);
 /* The same at this port (0: any), which may be in use: ERR_BUSY. */
 ERR_CHECKED int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family, uint16_t port);
@@ -397,6 +430,8 @@ void call_back_key(struct call *k, char digit);
 /* The state has a leg that is no caller's: the telephone that answered takes the caller's place. False: it is not one of those that
  * this process rings. */
 bool call_first_answered(struct call *k, const struct core_call *s);
+/* The leg, its stream and all that is known of both is the caller's from now on; l is as new. */
+void call_leg_take_seat(struct call_leg *a, struct call_leg *l);
 /* Who ends a call whose caller's leg hangs up: "caller", or the agent whom we called first. */
 const char *call_caller_is(const struct call *k);
 /* What such a telephone shows while it rings. */

@@ -354,8 +354,7 @@ void call_leg_hold_changed(struct call_leg *l)
         call_play_music(k->b);
 }
 
-/* 0: it is not in the state, because whoever is rung has not answered yet. */
-static uint64_t call_leg_id(const struct call_leg *l)
+uint64_t call_leg_id(const struct call_leg *l)
 {
     const struct core_call *s = call_state(l->call);
     for (size_t i = 0; s && i < s->n_legs; i++)
@@ -439,7 +438,8 @@ static void call_leg_reoffer_a(struct call *k, int status, const struct core_ans
 
 static void call_leg_reoffer_b(struct call *k, int status, const struct core_answer *a)
 {
-    call_leg_reanswer(k, k->b, status ? status : a->code);
+    /* He may have taken the caller's seat meanwhile. */
+    call_leg_reanswer(k, !k->b->sip && k->a.was_callee ? &k->a : k->b, status ? status : a->code);
 }
 
 void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev)

@@ -625,6 +625,7 @@ static void call_callee_progress(struct call_ring *r, const struct sip_event *ev
     struct call_leg *l = &r->leg;
     struct call *k = l->call;
     r->rung = true;
+    call_transfer_news(k, 180);
     bool heard = ev->sdp && !l->redescribed && call_leg_take_answer(l, ev->sdp, ev->sdp_len, &info) == 0;
     l->described |= heard;
     if (k->a.answered || !k->a.sip || k->shown != CALL_SHOWN_DIAL)
@@ -775,7 +776,11 @@ void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         call_callee_failed(r, ev);
         break;
     case SIP_EV_ENDED:
-        call_callee_ended(r, ev);
+        if (!call_transfer_awaited(l))
+            call_callee_ended(r, ev);
+        break;
+    case SIP_EV_REFER:
+        call_transfer_asked(l, ev);
         break;
     case SIP_EV_REOFFER:
         call_leg_on_reoffer(l, ev);

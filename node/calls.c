@@ -194,6 +194,7 @@ static void call_leave_table(struct call *k)
     call_vip_stop(k);
     call_http_stop(k);
     call_record_stop(k);
+    call_transfer_stop(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
     k->dirty = k->adopting = false;
@@ -318,6 +319,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
              s && s->queue && s->queue[0] ? " in queue " : "", s && s->queue ? s->queue : "", by, cause);
     call_gather_quality(k);
     call_record_hung_up(k);
+    call_transfer_news(k, 487);
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->busy_timer);
     call_timer_stop(&k->talk_timer);
@@ -408,6 +410,7 @@ struct call *call_of(struct calls *cs, uint64_t id)
     /* Owned by us but unknown here. By change of owner: to be carried on. From its beginning: its start was given up when the
      * commit came too late, and its caller was refused. */
     k->adopted = s->epoch > 1;
+    k->transfers = s->transfers;
     call_adopt_keep_ports(k, s);
     return k;
 }
@@ -463,8 +466,10 @@ static void call_reconcile(struct call *k)
     }
     if (k->ending || !k->started)
         return;
-    if (!call_has_caller(k, s))
+    call_transfer_follow(k, s);
+    if (k->ending || !call_has_caller(k, s))
         return;
+    call_transfer_tell_left(k, s);
     if (!s->we_call)
         call_vip_follow(k, s);
     switch (s->phase) {

@@ -11,7 +11,7 @@
  * valid during the callback only.
  *
  * Sources: RFC 3261 (core), 3262 (100rel), 3264 (offer/answer timing), 3311 (UPDATE), 3326 (Reason), 3327/5626 (path, outbound),
- * 3581 (rport), 4028 (session timers), 7616/8760 (digest MD5 and SHA-256), 3891/3515 are not yet done. */
+ * 3581 (rport), 4028 (session timers), 7616/8760 (digest MD5 and SHA-256), 3515/4488 (REFER; Replaces, RFC 3891, is not yet done). */
 #ifndef TELEPHONY_SIP_H
 #define TELEPHONY_SIP_H
 
@@ -99,6 +99,7 @@ enum sip_event_type {
     SIP_EV_REOFFER, /* re-INVITE or UPDATE from the peer: sdp NULL means that it wants our offer. Answer by sip_leg_reanswer */
     SIP_EV_REANSWERED, /* result of sip_leg_reinvite: status 200 with sdp, or a refusal (the dialog stays) */
     SIP_EV_INFO_DTMF,  /* INFO with application/dtmf-relay or application/dtmf: digit */
+    SIP_EV_REFER,      /* REFER: the peer wants the call to go on at refer_to. Answer by sip_leg_refer_answer */
 };
 struct sip_event {
     enum sip_event_type type;
@@ -110,6 +111,7 @@ struct sip_event {
     bool early_reliable;
     int retry_after_s;    /* from Retry-After, 0 none */
     const char *redirect; /* Contact of a 3xx, or NULL */
+    const char *refer_to; /* REFER: user part of Refer-To, percent-decoded, not empty */
 };
 typedef void sip_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
 
@@ -241,6 +243,19 @@ void sip_leg_release(struct sip_leg *leg, int reason_status, const char *reason_
 ERR_CHECKED int sip_leg_reinvite(struct sip_leg *leg, const char *sdp);
 /* Answers SIP_EV_REOFFER: status 200 with sdp, or 488/491... without. */
 ERR_CHECKED int sip_leg_reanswer(struct sip_leg *leg, int status, const char *sdp);
+
+/* ---- REFER (RFC 3515). One whose Refer-To cannot be read, names something else than a call, or has a Replaces in it is refused here, as is
+ * one outside a dialog. */
+struct sip_refer;
+/* Answers SIP_EV_REFER, now or later. 202: *out is the subscription of the peer, its first NOTIFY (100) is on its way; NULL when it wants
+ * none (Refer-Sub: false, RFC 4488), or out of memory. It outlives the leg. Another status is a refusal. ERR_BADSTATE: there is none to be
+ * answered (any more). */
+ERR_CHECKED int sip_leg_refer_answer(struct sip_leg *leg, int status, const char *phrase, struct sip_refer **out);
+/* How far it is, by a NOTIFY with this status line. From 200 on it is the last one, and the pointer is dead. NULL is fine. Not after
+ * sip_ua_stop. */
+void sip_refer_notify(struct sip_refer *r, int status);
+/* Nothing more is said; the pointer is dead. NULL is fine. Not after sip_ua_stop. */
+void sip_refer_drop(struct sip_refer *r);
 
 /* Everything another node needs to carry the dialog on. Strings live as long as the leg and until the next change. */
 struct sip_dialog {

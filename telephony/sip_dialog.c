@@ -569,6 +569,8 @@ static int dispatch(struct sip_leg *leg, nta_leg_t *nta, nta_incoming_t *irq, co
         return recv_info(leg, irq, sip);
     case sip_method_options:
         return recv_options(leg, irq);
+    case sip_method_refer:
+        return sip_refer_recv(leg, irq, sip);
     case sip_method_prack: /* of a provisional answer of the former owner */
         return reply(leg, irq, leg->restored && leg->state == SIP_IN_RINGING ? 200 : 481);
     case sip_method_unknown:

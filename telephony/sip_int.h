@@ -12,6 +12,7 @@
  * sip_register.c REGISTER
  * sip_body.c     the description in a body
  * sip_bye.c      BYEs whose 200 waits
+ * sip_refer.c    REFER, and what comes of it
  * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
  * sip_creds.c    challenges of the other side: our credentials
  * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
@@ -50,8 +51,8 @@
 #include "telephony/digest.h"
 #include "telephony/sip.h"
 
-#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER"
-#define SIP_SUPPORTED "100rel, timer, path, outbound"
+#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, REGISTER"
+#define SIP_SUPPORTED "100rel, timer, path, outbound, norefersub"
 #define SIP_ACCEPT_SDP "application/sdp, multipart/mixed"
 #define SIP_ACCEPT SIP_ACCEPT_SDP ", application/dtmf-relay, application/dtmf"
 #define SIP_LISTEN_MAX 24
@@ -82,7 +83,7 @@ struct sip_ua {
     struct sip_edge_handler edge;
     uint8_t edge_key[32];                   /* of this process: branches of forwarded requests */
     struct sip_port *ports[SIP_LISTEN_MAX]; /* slots, NULL: free. A port stays where it is while it is listened to */
-    struct list_node legs, regs, byes, hangups;
+    struct list_node legs, regs, byes, hangups, refers;
     struct list_node limbo;                    /* legs that were forgotten, for 64*T1 (sip_restore.c) */
     struct list_node muted[SIP_MUTED_BUCKETS]; /* sip_gate.c */
     size_t n_muted;
@@ -168,6 +169,10 @@ struct sip_leg {
     char *offer_out_sdp;
     int offer_tries;
     unsigned offer_challenges;
+
+    nta_incoming_t *refer_in; /* their REFER that the owner has to answer */
+    bool refer_silent;        /* no NOTIFY is wanted for it */
+    unsigned refers;          /* that have come */
 
     /* timers */
     su_timer_t *timer_session, *timer_retry, *timer_guard, *timer_confirm;
@@ -303,6 +308,11 @@ void sip_bye_again(struct sip_leg *leg);
 /* Nothing more is said in a transaction; or it is ended so. */
 void sip_incoming_mute(struct sip_ua *ua, nta_incoming_t *irq);
 void sip_incoming_silence(struct sip_ua *ua, nta_incoming_t *irq);
+
+/* sip_refer.c */
+int sip_refer_recv(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip);
+/* Subscriptions on a port that closes (NULL: all) end without a word. */
+void sip_refers_drop(struct sip_ua *ua, const struct sip_port *port);
 
 /* sip_uac.c */
 void sip_uac_ack_bye(struct sip_leg *leg);

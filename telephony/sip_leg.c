@@ -57,6 +57,7 @@ void sip_leg_drop(struct sip_leg *leg)
     }
     forget_incoming(&leg->offer_in, 487);
     forget_incoming(&leg->ack_in, 487);
+    forget_incoming(&leg->refer_in, 487);
     forget_incoming(&leg->invite_in, 480);
     if (leg->offer_out) {
         nta_outgoing_t *orq = leg->offer_out;

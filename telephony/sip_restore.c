@@ -138,6 +138,7 @@ void sip_leg_abandon(struct sip_leg *leg)
     }
     end_incoming(leg, &leg->offer_in);
     end_incoming(leg, &leg->ack_in);
+    end_incoming(leg, &leg->refer_in);
     end_outgoing(leg, &leg->offer_out);
     sip_uac_drop_forks(leg, NULL);
     if (leg->nta) {

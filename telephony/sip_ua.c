@@ -73,6 +73,8 @@ static int recv_request(struct sip_port *port, nta_incoming_t *irq, const sip_t 
     case sip_method_prack:
     case sip_method_update:
         return 481;
+    case sip_method_refer:
+        return 603; /* whose call should be transferred? */
     default:
         return refuse_method(port, irq, sip);
     }
@@ -148,6 +150,7 @@ static void set_defaults(struct sip_config *c)
 static void ua_free(struct sip_ua *ua)
 {
     sip_hangups_drop(ua, NULL);
+    sip_refers_drop(ua, NULL);
     for (size_t i = 0; i < SIP_LISTEN_MAX; i++)
         if (ua->ports[i])
             sip_port_close(ua, i);
@@ -195,6 +198,7 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     list_init(&ua->regs);
     list_init(&ua->byes);
     list_init(&ua->hangups);
+    list_init(&ua->refers);
     list_init(&ua->limbo);
     sip_gate_add(ua);
     set_defaults(&ua->cfg);

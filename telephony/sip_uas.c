@@ -36,7 +36,7 @@ bool sip_uas_silent(struct sip_port *port, nta_incoming_t *irq)
 /* 420 with Unsupported for option tags we do not know (RFC 3261 8.2.2.3). */
 int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 {
-    static const char *const known[] = {"100rel", "timer", "path", "outbound"};
+    static const char *const known[] = {"100rel", "timer", "path", "outbound", "norefersub"};
     char unknown[256];
     size_t n = 0;
     bool all = true;

@@ -34,6 +34,22 @@ static struct {
     struct sip_leg *leg; /* the call of ours, while it lives */
 } rig;
 
+/* Refused, taken with its leg, or its owner says no more. */
+static void refer(struct sip_leg *leg, const char *to)
+{
+    struct sip_refer *r;
+    bool taken = rig.calls % 3 != 0;
+    if (!*to || strlen(to) > 255 || sip_leg_refer_answer(leg, taken ? 202 : 404, NULL, &r) != 0)
+        abort();
+    if (taken && rig.calls % 2)
+        sip_leg_release(leg, 0, NULL);
+    sip_refer_notify(r, 180);
+    if (rig.calls % 5)
+        sip_refer_notify(r, 200);
+    else
+        sip_refer_drop(r);
+}
+
 static void leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
 {
     (void)ctx;
@@ -41,6 +57,8 @@ static void leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         abort();
     if (ev->type == SIP_EV_ACKED && rig.calls % 4 == 0)
         sip_leg_release(leg, 200, "enough");
+    if (ev->type == SIP_EV_REFER)
+        refer(leg, ev->refer_to);
 }
 
 static void on_invite(void *ctx, struct sip_leg *leg, const struct sip_invite_info *info)

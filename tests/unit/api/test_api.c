@@ -577,6 +577,12 @@ START_TEST(cluster_operations_go_to_the_node)
     ck_status(rig_get(&R, "/v1/agents?consistent=true"), 200);
     ck_status(rig_get(&R, "/v1/agents?consistent=yes"), 400);
     ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/0000000000000001:hangup", NULL, "", 0), 404);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:transfer", "{\"queue\":\"service\",\"priority\":3}"), 404);
+    static const char *const refused[] = {"{}", "{\"queue\":\"\"}", "{\"queue\":\"a\",\"agent\":\"1\"}", "{\"queue\":7}",
+                                          "{\"queue\":\"a\",\"priority\":1001}", "{\"agent\":\"1\",\"priority\":1}",
+                                          "{\"agent\":\"1\",\"more\":1}"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:transfer", refused[i]), 422);
 }
 END_TEST
 

@@ -334,6 +334,27 @@ static bool some_callback(const struct core *c, const struct core_call *k, Ev__C
     return true;
 }
 
+/* True: a call that talks goes on elsewhere. */
+static bool some_transfer(const struct core *c, const struct core_call *k, Ev__Command *m)
+{
+    static Ev__CallTransfer t;
+    static char name[16];
+    if (core_feature_level(c) < 4 || !k || k->phase != CORE_CALL_TALKING || rnd(4))
+        return false;
+    ev__call_transfer__init(&t);
+    t.call_id = k->id;
+    t.leg = (char *)(uintptr_t)(rnd(2) ? "" : rnd(2) ? "caller" : "callee");
+    if (rnd(3) == 0)
+        t.queue = (char *)(uintptr_t)(rnd(2) ? "service" : "small");
+    else if (rnd(2))
+        t.agent = text(name, sizeof name, "1%03u", 1 + rnd(AGENTS + 1));
+    else
+        t.dialled = rnd(3) ? text(name, sizeof name, "8%03u", 1 + rnd(AGENTS + 2)) : (char *)(uintptr_t) "10000";
+    m->body_case = EV__COMMAND__BODY_CALL_TRANSFER;
+    m->call_transfer = &t;
+    return true;
+}
+
 static void fill(const struct core *c, Ev__Command *m, struct made *out)
 {
     char a[32], b[32];
@@ -362,7 +383,7 @@ static void fill(const struct core *c, Ev__Command *m, struct made *out)
     Ev__ConfigObject object = EV__CONFIG_OBJECT__INIT, *objects[1] = {&object};
     char key[32], caller[32];
     uint32_t what = rnd(100);
-    if (some_callback(c, k, m)) {
+    if (some_callback(c, k, m) || some_transfer(c, k, m)) {
         /* filled */
     } else if (what < 22) {
         static const char *const to[] = {"10000", "10001", "10003", "10003", "8003", "1004",

@@ -41,7 +41,7 @@ struct seen {
     int status, retry_after_s;
     char digit;
     bool has_sdp, early_reliable;
-    char sdp[2048], phrase[128], redirect[128];
+    char sdp[2048], phrase[128], redirect[128], refer_to[128];
 };
 
 struct env {
@@ -96,6 +96,7 @@ static void env_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *e
     copy_text(s->sdp, sizeof s->sdp, ev->sdp);
     copy_text(s->phrase, sizeof s->phrase, ev->phrase);
     copy_text(s->redirect, sizeof s->redirect, ev->redirect);
+    copy_text(s->refer_to, sizeof s->refer_to, ev->refer_to);
     if (ev->sdp)
         ck_assert_uint_eq(ev->sdp_len, strlen(ev->sdp));
     if (e->on_event)

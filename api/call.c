@@ -1,0 +1,101 @@
+/* What is done with a live call: transfer. Reading calls: rows.c; ending them and why they wait: agent.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_int.h"
+#include "base/mem.h"
+
+static const char *const targets[] = {"agent", "extension", "queue", "flow", "number"};
+#define TARGETS (sizeof targets / sizeof *targets)
+
+static bool is_target(const char *key)
+{
+    bool found = false;
+    for (size_t i = 0; i < TARGETS; i++)
+        found |= strcmp(targets[i], key) == 0;
+    return found;
+}
+
+static const char *text_of(const struct api_request *q, const char *key)
+{
+    const char *v = json_string_value(json_object_get(q->json, key));
+    return v ? v : "";
+}
+
+static bool check_transfer(struct api_request *q)
+{
+    const char *key;
+    json_t *value;
+    unsigned given = 0;
+    json_object_foreach(q->json, key, value)
+    {
+        bool priority = strcmp(key, "priority") == 0;
+        json_int_t n = json_integer_value(value);
+        const char *wrong = priority ? json_is_integer(value) && n >= 0 && n <= 1000 ? NULL : "must be 0 to 1000"
+                            : !is_target(key) && strcmp(key, "leg") != 0 ? "unknown field"
+                            : json_is_string(value)                      ? NULL
+                                                                         : "must be text";
+        if (wrong) {
+            api_fail_code(q, ERR_INVAL, key, "%s", wrong);
+            return false;
+        }
+        given += is_target(key) && json_string_length(value);
+    }
+    if (given != 1) {
+        api_fail_code(q, ERR_INVAL, "agent", "one of agent, extension, queue, flow, number is required");
+        return false;
+    }
+    if (json_object_get(q->json, "priority") && !*text_of(q, "queue")) {
+        api_fail_code(q, ERR_INVAL, "priority", "is for queues");
+        return false;
+    }
+    return true;
+}
+
+static void on_done(struct api_request *q, const struct api_result *r)
+{
+    if (r->code)
+        api_fail_result(q, r);
+    else
+        api_reply(q, 202, json_pack("{s:s}", "call_id", q->params[0]));
+}
+
+/* Answers when there is no such call, as it is read here. */
+static bool call_is_there(struct api_request *q)
+{
+    struct view_query vq = {.kind = "call", .key = q->params[0]};
+    json_t *call = NULL;
+    if (!api_view(q, &vq, &call))
+        return false;
+    json_decref(call);
+    return true;
+}
+
+void api_transfer_call(struct api_request *q)
+{
+    if (!check_transfer(q) || !call_is_there(q))
+        return;
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_TRANSFER);
+    Ev__CallTransfer *m = cmd ? malloc(sizeof *m) : NULL;
+    bool good = m != NULL;
+    if (m) {
+        ev__call_transfer__init(m);
+        cmd->call_transfer = m;
+        m->call_id = strtoull(q->params[0], NULL, 16);
+        char **const fields[] = {&m->agent, &m->extension, &m->queue, &m->flow, &m->number};
+        for (size_t i = 0; i < TARGETS; i++)
+            good &= (*fields[i] = mem_strdup(text_of(q, targets[i]))) != NULL;
+        good &= (m->leg = mem_strdup(text_of(q, "leg"))) != NULL;
+        const json_t *priority = json_object_get(q->json, "priority");
+        m->priority = priority ? 1 + (uint32_t)json_integer_value(priority) : 0;
+    }
+    if (good) {
+        api_command(q, cmd, on_done);
+        return;
+    }
+    if (m)
+        ev__command__free_unpacked(cmd, NULL);
+    else
+        free(cmd);
+    api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+}

@@ -1,0 +1,418 @@
+/* Calls that talk and go on elsewhere: one party leaves, the other is the caller from then on.
+ *
+ *   TALKING ─CallTransfer─► DIALLING ─answered─► TALKING
+ *      │                       │ in vain: who transferred is rung again (recall), then FAILED
+ *      └─► WAITING, MENU ...   as for any caller
+ *
+ * Where it goes is the matter of actions (core_action.c), whose ways those of a transfer are: there is no second queue, flow or telephone
+ * here. What is here is who leaves and what of him stays in the state. His leg goes out of it with his part in the call: his
+ * agent has wrap-up, or is free, by the same command. His dialog stays behind as `left`, for his telephone is told after the commit only,
+ * and by another node if the owner dies in between. Who stays keeps his leg, its id and its dialog; if he was called, he moves to the
+ * seat of the caller, and who called is not known to the rest of the program any more. The record tells of both: it says what the call was
+ * until its first transfer (CallBegan), and has a segment for each party. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core_int.h"
+
+#define TRANSFERS_MAX 20u /* of one call: each is an action, of which it may do more (core_action.c) */
+
+/* ---- segments */
+
+bool core_call_connected(const Ev__CallState *s)
+{
+    return s->connected_us || s->began;
+}
+
+static uint64_t joined_us(const Ev__CallState *s, const Ev__LegState *l)
+{
+    return l->joined_us ? l->joined_us : l->role == CORE_LEG_CALLER ? s->answered_us : s->connected_us;
+}
+
+static Ev__CallSegment *add_segment(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us)
+{
+    s->segments = core_grow(s->segments, (s->n_segments + 1) * sizeof *s->segments);
+    Ev__CallSegment *g = core_alloc(sizeof *g);
+    ev__call_segment__init(g);
+    g->role = l->role;
+    core_pbset(&g->number, l->number);
+    core_pbset(&g->agent, l->agent);
+    core_pbset(&g->queue, l->queue);
+    g->from_us = joined_us(s, l);
+    g->to_us = to_us;
+    return s->segments[s->n_segments++] = g;
+}
+
+struct stretch {
+    uint32_t role;
+    const char *number, *agent, *queue, *ended;
+    uint64_t from_us, to_us;
+};
+
+static void segment_json(struct sbuf *b, bool first, const struct stretch *g)
+{
+    sbuf_puts(b, first ? "{" : ",{");
+    sbuf_kv(b, "role", g->role == CORE_LEG_CALLER ? "caller" : "callee");
+    sbuf_kv(b, "number", g->number);
+    sbuf_kv(b, "agent", g->agent);
+    sbuf_kv(b, "queue", g->queue);
+    sbuf_kv_uint(b, "from_us", g->from_us);
+    sbuf_kv_uint(b, "to_us", g->to_us);
+    sbuf_kv(b, "ended", g->ended);
+    sbuf_puts(b, "}");
+}
+
+/* Whether it is this one's hanging-up that ends the call. */
+static bool hung_up(const Ev__CallState *s, const Ev__LegState *l, const char *by)
+{
+    bool agent = strcmp(by, "agent") == 0;
+    if (l->role == CORE_LEG_CALLER)
+        return strcmp(by, "caller") == 0 || (agent && s->we_call);
+    return strcmp(by, "callee") == 0 || (agent && !s->we_call);
+}
+
+void core_segments_json(struct sbuf *b, const struct core *c, const struct call *k, const char *by)
+{
+    const Ev__CallState *s = k->st;
+    sbuf_puts(b, "[");
+    for (size_t i = 0; i < s->n_segments; i++) {
+        const Ev__CallSegment *g = s->segments[i];
+        const struct stretch was = {g->role, g->number, g->agent, g->queue, "transfer", g->from_us, g->to_us};
+        segment_json(b, i == 0, &was);
+    }
+    bool first = s->n_segments == 0;
+    for (size_t i = 0; i < s->n_legs; i++) {
+        const Ev__LegState *l = s->legs[i];
+        const struct stretch is = {
+            l->role, l->number, l->agent, l->queue, hung_up(s, l, by) ? "hang_up" : "end", joined_us(s, l), c->now_us,
+        };
+        if (!is.from_us)
+            continue;
+        segment_json(b, first, &is);
+        first = false;
+    }
+    sbuf_puts(b, "]");
+}
+
+/* ---- who leaves */
+
+static bool at_telephone(const Ev__CallState *s, unsigned leg)
+{
+    return leg == 0 ? s->extension[0] != '\0' : !s->out_trunk[0];
+}
+
+static unsigned by_default(const Ev__CallState *s)
+{
+    const Ev__LegState *served = core_leg_served(s);
+    if (served && served->agent[0])
+        return served == s->legs[0] ? 0 : 1;
+    if (s->legs[0]->agent[0])
+        return 0;
+    return at_telephone(s, 1) || !at_telephone(s, 0) ? 1 : 0;
+}
+
+/* Of the two; 2: neither. */
+static unsigned who(const Ev__CallState *s, uint32_t leg_id, const char *name)
+{
+    if (!leg_id && !name[0])
+        return by_default(s);
+    for (unsigned i = 0; i < 2; i++) {
+        const Ev__LegState *l = s->legs[i];
+        if (leg_id ? l->id == leg_id
+                   : strcmp(name, i == 0 ? "caller" : "callee") == 0 || strcmp(name, l->agent) == 0 ||
+                         (at_telephone(s, i) && strcmp(name, l->number) == 0))
+            return i;
+    }
+    return 2;
+}
+
+/* ---- where to */
+
+struct target {
+    struct core_route route; /* holds the text */
+    Ev__Action action;
+    const char *field; /* of the command, for refusals */
+};
+
+static void aim(struct target *t, const char *type, const char *name, const char *field)
+{
+    ev__action__init(&t->action);
+    t->action.type = (char *)(uintptr_t)type;
+    t->action.target = (char *)(uintptr_t)name;
+    t->field = field;
+}
+
+/* As the telephone that leaves would dial it. */
+static int aim_dialled(struct core *c, const Ev__LegState *gone, const char *dialled, struct target *t)
+{
+    static const char *const types[] = {
+        [CORE_ROUTE_FLOW] = "flow",   [CORE_ROUTE_QUEUE] = "queue",     [CORE_ROUTE_EXTENSION] = "extension",
+        [CORE_ROUTE_AGENT] = "agent", [CORE_ROUTE_OUTSIDE] = "outside",
+    };
+    core_route(c, c->now_us, gone->number, dialled, &t->route);
+    if (t->route.kind == CORE_ROUTE_NONE)
+        return core_refuse(c, ERR_NOTFOUND, "dialled", "there is no number %.64s", dialled);
+    if (t->route.kind == CORE_ROUTE_APP)
+        return core_refuse(c, ERR_DENIED, "dialled", "nobody can be transferred to %.64s", dialled);
+    aim(t, types[t->route.kind], t->route.name, "dialled");
+    return 0;
+}
+
+static int aim_at(struct core *c, const Ev__CallTransfer *m, const Ev__LegState *gone, struct target *t)
+{
+    const struct {
+        const char *type, *name, *field;
+    } named[] = {{"agent", m->agent, "agent"},
+                 {"extension", m->extension, "extension"},
+                 {"queue", m->queue, "queue"},
+                 {"flow", m->flow, "flow"},
+                 {"outside", m->number, "number"}};
+    unsigned n = m->dialled[0] != '\0';
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        if (!named[i].name[0])
+            continue;
+        n++;
+        aim(t, named[i].type, named[i].name, named[i].field);
+    }
+    if (n != 1)
+        return core_refuse(c, ERR_INVAL, "", "where to: one of agent, extension, queue, flow, number");
+    return m->dialled[0] ? aim_dialled(c, gone, m->dialled, t) : 0;
+}
+
+static int check_telephone(struct core *c, const Ev__CallState *s, const struct target *t)
+{
+    const char *type = t->action.type, *name = t->action.target, *cause;
+    struct core_dial_to to = {"", "", "", "", "", 0};
+    if (strcmp(type, "agent") == 0)
+        to.agent = name;
+    else if (strcmp(type, "extension") == 0)
+        to.extension = name;
+    else
+        to.number = name;
+    if (to.number[0] && !config_is_outside(to.number))
+        return core_refuse(c, ERR_INVAL, t->field, "is no number that can be called outside");
+    for (unsigned i = 0; to.extension[0] && i < 2; i++) {
+        if (at_telephone(s, i) && strcmp(s->legs[i]->number, to.extension) == 0)
+            return core_refuse(c, ERR_BUSY, t->field, "telephone %.64s takes part in the call", to.extension);
+    }
+    uint32_t status;
+    int err = core_dial_check(c, &to, &status, &cause);
+    return err ? core_refuse(c, err, t->field, "%.64s cannot be called now: %s", name, cause) : 0;
+}
+
+static int check_target(struct core *c, const Ev__CallState *s, const struct target *t)
+{
+    const char *type = t->action.type, *name = t->action.target;
+    if (strcmp(type, "flow") == 0)
+        return core_flow(c, name) ? 0 : core_refuse(c, ERR_NOTFOUND, t->field, "there is no flow %.64s", name);
+    if (strcmp(type, "queue") != 0)
+        return check_telephone(c, s, t);
+    const Ev__Queue *cfg = core_queue_config(c, name);
+    if (!cfg)
+        return core_refuse(c, ERR_NOTFOUND, t->field, "there is no queue %.64s", name);
+    if (core_queue_full(c, name) && !cfg->full_action)
+        return core_refuse(c, ERR_BUSY, t->field, "queue %.64s is full", name);
+    return 0;
+}
+
+/* ---- leaving */
+
+/* The record is about the call as it began. */
+static void keep_began(const struct call *k)
+{
+    Ev__CallState *s = k->st;
+    if (s->began)
+        return;
+    Ev__CallBegan *b = s->began = core_alloc(sizeof *b);
+    ev__call_began__init(b);
+    core_pbset(&b->direction, core_cdr_direction(k));
+    core_pbset(&b->caller, s->caller);
+    core_pbset(&b->trunk, s->trunk[0] ? s->trunk : s->out_trunk);
+    core_pbset(&b->extension, s->extension);
+    core_pbset(&b->queue, s->queue[0] ? s->queue : s->left_queue);
+    core_pbset(&b->served_queue, s->served_queue);
+    core_pbset(&b->flow, s->flow);
+    b->menu_us = s->menu_us;
+    b->queued_us = s->queued_us;
+    b->offered_us = s->offered_us;
+    b->connected_us = s->connected_us;
+}
+
+/* What is said on his way out: who he was in the call, and the dialog by which he is told. */
+static void keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone)
+{
+    Ev__Dialog *d = gone->dialog;
+    if (s->left)
+        ev__leg_state__free_unpacked(s->left, NULL);
+    if (d) {
+        core_pbset(&d->local_sdp, "");
+        core_pbset(&d->remote_sdp, "");
+        core_pbset(&d->invite_text, "");
+    }
+    s->left = gone;
+    s->left_us = c->now_us;
+    core_pbset(&s->left_trunk, gone->role == CORE_LEG_CALLER ? s->trunk : s->out_trunk);
+}
+
+/* He was called, and is the caller now: his telephone is busy all the time. */
+static void take_seat(struct core *c, struct call *k, Ev__LegState *stays)
+{
+    Ev__CallState *s = k->st;
+    bool outside = core_outside(k);
+    struct ext *gone = k->caller;
+    k->caller = k->callee;
+    k->callee = NULL;
+    s->legs[0] = stays;
+    stays->role = CORE_LEG_CALLER;
+    core_pbset(&s->caller, stays->number);
+    core_pbset(&s->caller_name, "");
+    core_pbset(&s->trunk, outside ? s->out_trunk : "");
+    core_pbset(&s->extension, outside ? "" : stays->number);
+    if (gone)
+        core_call_leave(c, k, gone);
+}
+
+/* Nothing of the way that it has come leads on. */
+static void begin_anew(Ev__CallState *s, const Ev__LegState *stays)
+{
+    s->we_call = s->from_menu = s->from_queue = s->notices_done = false;
+    s->menu_us = s->queued_us = s->entered_us = s->offered_us = s->connected_us = 0;
+    s->held_us = stays->held ? s->held_us : 0;
+    s->fail_status = 0;
+    char **const texts[] = {&s->queue,      &s->left_queue, &s->served_queue, &s->out_trunk,
+                            &s->out_caller, &s->dedicated,  &s->app,          &s->fail_cause};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        core_pbset(texts[i], "");
+}
+
+static void leave(struct core *c, struct call *k, unsigned leg)
+{
+    Ev__CallState *s = k->st;
+    Ev__LegState *gone = s->legs[leg], *stays = s->legs[1 - leg];
+    core_estimate_ended(c, k, "");
+    if (gone == core_leg_served(s))
+        core_state_wrap_up(c, k);
+    add_segment(s, gone, c->now_us);
+    stays->joined_us = joined_us(s, stays);
+    keep_left(c, s, gone);
+    c->talking--;
+    s->n_legs = 1;
+    if (leg == 0)
+        take_seat(c, k, stays);
+    else
+        core_call_set_callee(c, k, NULL);
+    begin_anew(s, stays);
+    s->transfers++;
+    core_call_publish(k);
+}
+
+/* ---- in vain */
+
+void core_transfer_done(Ev__CallState *s)
+{
+    if (s->recall)
+        ev__call_recall__free_unpacked(s->recall, NULL);
+    s->recall = NULL;
+}
+
+static void keep_recall(struct core *c, Ev__CallState *s)
+{
+    core_transfer_done(s);
+    if (s->phase != CORE_CALL_DIALLING)
+        return;
+    Ev__CallRecall *r = s->recall = core_alloc(sizeof *r);
+    ev__call_recall__init(r);
+    if (s->left_trunk[0] || strcmp(core_parameter(c, "transfer_recall", "on"), "off") == 0)
+        return;
+    core_pbset(&r->extension, s->left->number);
+    core_pbset(&r->agent, s->left->agent);
+}
+
+/* The agent, if he is still at that telephone: then it rings only if he is free. */
+static struct core_dial_to transferor(const struct core *c, const Ev__CallRecall *r)
+{
+    const struct agent *a = r->agent[0] ? core_agent_obj(c, r->agent) : NULL;
+    bool there = a && a->ext && strcmp(a->extension, r->extension) == 0;
+    return (struct core_dial_to){
+        there ? r->agent : "", there ? "" : r->extension, "", "", "", 0,
+    };
+}
+
+bool core_transfer_in_vain(struct core *c, struct call *k, uint32_t status)
+{
+    Ev__CallRecall *r = k->st->recall;
+    if (!r)
+        return false;
+    const char *cause;
+    bool again = !r->rings && r->extension[0];
+    if (!r->rings)
+        r->status = status;
+    r->rings = true;
+    const struct core_dial_to to = transferor(c, r);
+    if (again && core_dial(c, k, &to, &status, &cause) == 0)
+        core_ev_call(c, "call.recalled", k);
+    else
+        core_call_fail(c, k, 480, "transfer_failed");
+    return true;
+}
+
+/* ---- the command */
+
+static struct call *talking(struct core *c, uint64_t id)
+{
+    struct call *k = core_call_obj(c, id);
+    c->ans->call_id = id;
+    if (!k)
+        (void)core_refuse(c, ERR_NOTFOUND, "call_id", "there is no such call");
+    else if (c->cmd->call_epoch && c->cmd->call_epoch != k->st->epoch)
+        (void)core_refuse(c, ERR_STALE, "call_epoch", "the call has changed hands: epoch %u", k->st->epoch);
+    else if (k->st->phase != CORE_CALL_TALKING || k->st->n_legs != 2)
+        (void)core_refuse(c, ERR_BADSTATE, "call_id", "the parties of the call are not talking");
+    else if (k->st->transfers >= TRANSFERS_MAX)
+        (void)core_refuse(c, ERR_TOOBIG, "call_id", "it has been transferred %u times", TRANSFERS_MAX);
+    else
+        return k;
+    return NULL;
+}
+
+static void tell(struct core *c, const struct call *k, const struct target *t)
+{
+    const Ev__LegState *left = k->st->left;
+    struct sbuf *b = core_ev_call_begin(c, "call.transferred", k);
+    sbuf_kv(b, "from", left->number);
+    if (left->agent[0])
+        sbuf_kv(b, "from_agent", left->agent);
+    sbuf_kv(b, "action", t->action.type);
+    sbuf_kv(b, "target", t->action.target);
+    core_ev_end(c);
+}
+
+int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
+{
+    struct call *k = talking(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    Ev__CallState *s = k->st;
+    unsigned leg = who(s, m->leg_id, m->leg);
+    if (leg > 1)
+        return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
+    if (m->priority > ACD_PRIORITY_MAX + 1)
+        return core_refuse(c, ERR_RANGE, "priority", "at most %u", ACD_PRIORITY_MAX);
+    struct target t = {.field = ""};
+    int err = aim_at(c, m, s->legs[leg], &t);
+    if (!err)
+        err = check_target(c, s, &t);
+    if (err)
+        return err;
+    keep_began(k);
+    leave(c, k, leg);
+    if (m->priority || t.route.kind == CORE_ROUTE_QUEUE)
+        s->priority = m->priority ? m->priority - 1 : t.route.priority;
+    if (core_action_do(c, k, &t.action, "transfer") != 0)
+        core_call_fail(c, k, 480, "transfer_failed"); /* what has been looked at is different once he has left */
+    keep_recall(c, s);
+    core_call_touch(c, k);
+    tell(c, k, &t);
+    return 0;
+}
