@@ -53,18 +53,6 @@ static char *summary(const json_t *data)
     return out;
 }
 
-static void print_csv(FILE *to, const char *cell, char end)
-{
-    /* Types, times, identifiers and subjects hold no quotes; a subject from outside still may. */
-    fputc('"', to);
-    for (; *cell; cell++) {
-        if (*cell == '"')
-            fputc('"', to);
-        fputc(*cell, to);
-    }
-    fprintf(to, "\"%c", end);
-}
-
 static void print_event(struct stream *s, const json_t *e, const char *text)
 {
     FILE *to = s->r->out.to;
@@ -74,10 +62,10 @@ static void print_event(struct stream *s, const json_t *e, const char *text)
     if (s->r->out.format == CLI_JSON) {
         fprintf(to, "%s\n", text);
     } else if (s->r->out.format == CLI_CSV) {
-        print_csv(to, id ? id : "", ',');
-        print_csv(to, at ? at : "", ',');
-        print_csv(to, type ? type : "", ',');
-        print_csv(to, subject ? subject : "", '\n');
+        cli_out_csv(to, id ? id : "", false);
+        cli_out_csv(to, at ? at : "", false);
+        cli_out_csv(to, type ? type : "", false);
+        cli_out_csv(to, subject ? subject : "", true);
     } else {
         char *when = cli_out_cell(e, "time", 4, "time", false), *more = summary(json_object_get(e, "data"));
         char line[512];
@@ -125,7 +113,7 @@ int cli_run_events(struct cli_run *r)
         }
     }
     if (r->out.format == CLI_CSV)
-        fputs("id,time,type,subject\n", r->out.to);
+        fputs("id,time,type,subject\r\n", r->out.to);
     int rc = cli_http_events(r->http, r->verb->path, cli_args_value(r->args, "since"), on_event, &s, &refusal, &info);
     if (rc && refusal.body)
         rc = cli_run_refused(r, &refusal, NULL);

@@ -204,21 +204,32 @@ static int table(const struct cli_out *o, const json_t *items, struct column *co
     return rc;
 }
 
-/* RFC 4180 */
-static void put_csv(const struct cli_out *o, const char *cell, bool last)
+/* What a spreadsheet would calculate: callers choose their names. Signed numbers (+8613800138000) are what they are. */
+static bool is_formula(const char *cell)
 {
-    if (strpbrk(cell, ",\"\r\n")) {
-        fputc('"', o->to);
-        for (; *cell; cell++) {
-            if (*cell == '"')
-                fputc('"', o->to);
-            fputc(*cell, o->to);
-        }
-        fputc('"', o->to);
-    } else {
-        fputs(cell, o->to);
+    if (*cell == '+' || *cell == '-')
+        return cell[1 + strspn(cell + 1, "0123456789.")] != '\0';
+    return *cell && strchr("=@\t\r", *cell);
+}
+
+void cli_out_csv(FILE *to, const char *cell, bool last)
+{
+    bool formula = is_formula(cell), quoted = strpbrk(cell, ",\"\r\n") != NULL;
+    fputs(quoted ? "\"" : "", to);
+    fputs(formula ? "'" : "", to);
+    while (*cell) {
+        const char *from = cell;
+        uint32_t c = next_char(&cell);
+        bool control = (c < 0x20 && !strchr("\t\r\n", (int)c)) || (c >= 0x7F && c < 0xA0);
+        if (c == '"')
+            fputc('"', to);
+        if (control)
+            fputs("\xEF\xBF\xBD", to);
+        else
+            fwrite(from, 1, (size_t)(cell - from), to);
     }
-    fputs(last ? "\r\n" : ",", o->to);
+    fputs(quoted ? "\"" : "", to);
+    fputs(last ? "\r\n" : ",", to);
 }
 
 static int csv(const struct cli_out *o, const json_t *items, const struct column *cols, unsigned n)
@@ -226,7 +237,7 @@ static int csv(const struct cli_out *o, const json_t *items, const struct column
     for (unsigned c = 0; c < n; c++) {
         char name[64];
         snprintf(name, sizeof name, "%.*s", (int)cols[c].path_len, cols[c].path);
-        put_csv(o, name, c + 1 == n);
+        cli_out_csv(o->to, name, c + 1 == n);
     }
     size_t i;
     json_t *item;
@@ -236,7 +247,7 @@ static int csv(const struct cli_out *o, const json_t *items, const struct column
             char *cell = cli_out_cell(item, cols[c].path, cols[c].path_len, cols[c].fmt, true);
             if (!cell)
                 return ERR_NOMEM;
-            put_csv(o, cell, c + 1 == n);
+            cli_out_csv(o->to, cell, c + 1 == n);
             free(cell);
         }
     }

@@ -37,6 +37,10 @@ ERR_CHECKED int cli_out_json(const struct cli_out *o, const json_t *value);
 /* The value at `path` in the given format (NULL: as it is), malloc'ed; NULL when out of memory. `raw`: as csv wants it. */
 char *cli_out_cell(const json_t *item, const char *path, size_t path_len, const char *format, bool raw);
 
+/* One cell (RFC 4180). A text that a spreadsheet would take for a formula gets a ' before it; control characters but tabs and ends of
+ * lines are shown as U+FFFD. */
+void cli_out_csv(FILE *to, const char *cell, bool last);
+
 /* Columns of a terminal that a text takes: wide East Asian characters count two, combining ones none. */
 size_t cli_out_width(const char *utf8);
 /* A copy without anything that a terminal would obey; malloc'ed. */

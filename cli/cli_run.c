@@ -195,7 +195,8 @@ char *cli_run_time(const char *s, bool ahead)
             if (!end)
                 end = strptime(clock_text, "%H:%M", &tm);
         }
-        if (!end || *end)
+        struct tm noon = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday, .tm_hour = 12};
+        if (!end || *end || timegm(&noon) == -1 || noon.tm_mday != tm.tm_mday) /* 30 February is refused there, not moved */
             return strdup(s);
         at = mktime(&tm);
     }
@@ -239,8 +240,8 @@ char *cli_run_target(struct cli_run *r, const char *path)
         if (ok && *path == '{') {
             size_t len = strcspn(path + 1, "}");
             const char *value = cli_args_named(r->args, path + 1, len);
-            /* "." and ".." would be taken for steps in the path. */
-            if (value && strspn(value, ".") == strlen(value)) {
+            /* "." and ".." would be taken for steps in the path, and what follows a '/' for another object. */
+            if (value && (strspn(value, ".") == strlen(value) || strchr(value, '/'))) {
                 fprintf(stderr, "ccctl: \"%s\" cannot be a name\n", value);
                 free(out);
                 return NULL;
@@ -271,8 +272,12 @@ char *cli_run_target(struct cli_run *r, const char *path)
 int cli_run_would(struct cli_run *r, const char *method, const char *target, const json_t *body)
 {
     json_t *shown = body ? json_deep_copy(body) : NULL;
-    if (json_object_get(shown, "password"))
-        json_object_set_new(shown, "password", json_string("(hidden)"));
+    for (unsigned i = 0; i < r->args->n_set; i++) {
+        const struct cli_option *o = r->args->set[i].option;
+        if ((o->type == CLI_SECRET || o->type == CLI_STDIN) && o->field && json_object_get(shown, o->field) &&
+            json_object_set_new(shown, o->field, json_string("(hidden)")) != 0)
+            (void)json_object_del(shown, o->field);
+    }
     fprintf(r->out.to, "would %s %s\n", method, target);
     int rc = shown ? cli_out_json(&r->out, shown) : 0;
     json_decref(shown);

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli_args.h"
 #include "cli/cli_out.h"
@@ -214,6 +215,95 @@ START_TEST(lists)
 }
 END_TEST
 
+/* Callers choose their names, and the file is opened by whoever counts their calls. */
+START_TEST(a_spreadsheet_calculates_nothing)
+{
+    static const char rows[] = "[{\"a\": \"=HYPERLINK(\\\"http://x\\\")\", \"b\": \"@SUM(A1)\"}, {\"a\": \"+1+cmd|x\", \"b\": \"-2+3\"},"
+                               " {\"a\": \"+8613800138000\", \"b\": \"-1.5\"}, {\"a\": \"-\", \"b\": \"\\u001b[2J\\u009bx\\u007f\"},"
+                               " {\"a\": \"\\tx\", \"b\": \"a=b\\nc\"}]";
+    ck_assert_str_eq(printed(CLI_CSV, rows, "A=a B=b"), "a,b\r\n\"'=HYPERLINK(\"\"http://x\"\")\",'@SUM(A1)\r\n'+1+cmd|x,'-2+3\r\n"
+                                                        "+8613800138000,-1.5\r\n-,\uFFFD[2J\uFFFDx\uFFFD\r\n'\tx,\"a=b\nc\"\r\n");
+}
+END_TEST
+
+static void begin(const char *line, struct cli_args *args, struct cli_run *r)
+{
+    struct err_info info;
+    ck_assert_msg(parse(line, args, &info) == 0, "%s", info.text);
+    *r = (struct cli_run){.args = args, .verb = args->verb, .out.to = stdout};
+}
+
+/* What --dry-run would send, on one line. */
+static char *would(const char *line)
+{
+    static char text[1024];
+    struct cli_args args;
+    struct cli_run r;
+    begin(line, &args, &r);
+    memset(text, 0, sizeof text);
+    r.out.to = fmemopen(text, sizeof text - 1, "w");
+    json_t *body = cli_run_body(&r);
+    ck_assert_ptr_nonnull(body);
+    ck_assert_int_eq(cli_run_would(&r, "PATCH", "/v1/x", body), 0);
+    fclose(r.out.to);
+    json_decref(body);
+    return text;
+}
+
+START_TEST(secrets_are_not_shown)
+{
+    char path[] = "/tmp/everline-secret-XXXXXX", line[128];
+    int fd = mkstemp(path);
+    ck_assert_int_eq(write(fd, "hush-hush\n", 10), 10);
+    close(fd);
+    static const char *const lines[] = {"secret set crm --value-file", "extension set 8001 --site a --password-file"};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        snprintf(line, sizeof line, "%s %s", lines[i], path);
+        const char *text = would(line);
+        ck_assert_msg(strstr(text, "(hidden)") && !strstr(text, "hush"), "%s", text);
+    }
+    unlink(path);
+}
+END_TEST
+
+START_TEST(names_stay_names)
+{
+    static const char *const bad[] = {"agent show ..", "queue delete a/../b", "token delete ../queues/service"};
+    struct cli_args args;
+    struct cli_run r;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        begin(bad[i], &args, &r);
+        ck_assert_msg(cli_run_target(&r, args.verb->path) == NULL, "%s", bad[i]);
+    }
+    begin("agent show a:b?c", &args, &r);
+    char *target = cli_run_target(&r, args.verb->path);
+    ck_assert_str_eq(target, "/v1/agents/a%3Ab%3Fc");
+    free(target);
+}
+END_TEST
+
+START_TEST(times)
+{
+    static const struct {
+        const char *text, *utc;
+    } t[] = {{"2026-03-01", "2026-03-01T00:00:00Z"},
+             {"2026-03-01T09:30", "2026-03-01T09:30:00Z"},
+             {"2026-03-01 09:30:15", "2026-03-01T09:30:15Z"},
+             {"2024-02-29", "2024-02-29T00:00:00Z"},
+             /* refused by the node, as they are */
+             {"2026-02-29", "2026-02-29"},
+             {"2026-04-31T10:00", "2026-04-31T10:00"},
+             {"tomorrow", "tomorrow"},
+             {"2026-03-01T09:30:00+08:00", "2026-03-01T09:30:00+08:00"}};
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        char *got = cli_run_time(t[i].text, false);
+        ck_assert_str_eq(got, t[i].utc);
+        free(got);
+    }
+    ck_assert_ptr_nonnull(strstr(would("flow test welcome --at 2026-10-01T09:30"), "\"2026-10-01T09:30:00Z\""));
+}
+END_TEST
+
 int main(void)
 {
     setenv("TZ", "UTC", 1);
@@ -228,6 +318,10 @@ int main(void)
     tcase_add_test(tc, widths);
     tcase_add_test(tc, cells);
     tcase_add_test(tc, lists);
+    tcase_add_test(tc, a_spreadsheet_calculates_nothing);
+    tcase_add_test(tc, secrets_are_not_shown);
+    tcase_add_test(tc, names_stay_names);
+    tcase_add_test(tc, times);
     Suite *s = suite_create("cli");
     suite_add_tcase(s, tc);
     return run_suite(s);
