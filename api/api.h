@@ -29,6 +29,7 @@ struct storage;
 #define API_SOUND_MAX (64u << 20)       /* bytes of a sound file that is uploaded: on disk, not in memory */
 #define API_SOUNDS_MAX (256u << 20)     /* bytes of all of them at once */
 #define API_BODIES_MAX (64u << 20)      /* bytes of all bodies held at once */
+#define API_ANSWERS_MAX (256u << 20)    /* bytes of all large answers that are being sent; one more gets 503 */
 #define API_CONNECTIONS_MAX 1024u       /* open connections */
 #define API_SOURCE_CONNECTIONS_MAX 256u /* of one source address */
 #define API_STREAMS_MAX 256u            /* event streams among them */
@@ -48,6 +49,7 @@ struct api_config {
     const char *realm;           /* of the SIP digests made from passwords */
     unsigned command_timeout_ms; /* 0: 5000 */
     unsigned idle_s;             /* 0: API_IDLE_S */
+    size_t answers_max;          /* 0: API_ANSWERS_MAX */
 };
 
 /* Cluster operations that are not commands. Arguments and results are JSON objects. */

@@ -26,6 +26,7 @@
 #define API_PARAM_MAX 129
 #define API_KEY_MAX 128 /* characters of an Idempotency-Key */
 #define API_TOKEN_MAX 256
+#define API_ANSWER_SMALL 65536u /* bytes of an answer that is always there for the asking: errors, single objects */
 #define API_RESERVE_MS 1000u /* how much longer than the node's own time-out a ticket is waited for */
 
 enum api_role { API_ROLE_NONE, API_ROLE_READ, API_ROLE_ADMIN };
@@ -73,6 +74,7 @@ struct api_request {
     char range[64]; /* "": none, or one too long to be one */
     char idem[API_KEY_MAX + 1];
     char actor[80]; /* "token:NAME" */
+    char token[65]; /* its SHA-256 in hexadecimal; "": that of the node file */
     enum api_role role;
     char *body;
     size_t body_len, body_cap, body_expected;
@@ -144,7 +146,7 @@ struct api_server {
     atomic_uint listening; /* n_streams, for the thread that tells of news: without streams nobody is woken */
     struct map sources;    /* address -> struct api_source */
     struct map peers;      /* connection -> struct peer */
-    size_t body_bytes, spool_bytes;
+    size_t body_bytes, spool_bytes, answer_bytes, answers_max;
     uint64_t seen_index; /* newest that streams know of */
     lws_sorted_usec_list_t beat, look;
     struct api_counters n;
@@ -172,6 +174,8 @@ void api_fail_code(struct api_request *q, int code, const char *field, const cha
 void api_fail_status(struct api_request *q, int status, const struct err_info *info);
 /* The problem that a result of the node stands for. */
 void api_fail_result(struct api_request *q, const struct api_result *r);
+/* The answer to a removal: 204, or the problem. */
+void api_on_removed(struct api_request *q, const struct api_result *r);
 int api_status_of(int code);
 const char *api_reason_of(int status);
 
@@ -197,6 +201,8 @@ bool api_replayed(struct api_request *q, struct api_posted *out);
 bool api_answered_before(struct api_request *q, api_resume_fn *done);
 
 /* ---- reading */
+/* The identifier that the path names; false and answered (404) when it is none. */
+bool api_path_id(struct api_request *q, uint64_t *id);
 /* The version of a row as the ETag of the answer. */
 void api_set_etag(struct api_request *q, const json_t *row);
 /* 0 and the rows, or answers the request and returns false. */
@@ -308,6 +314,8 @@ void api_sha256(const void *p, size_t len, uint8_t out[32]);
 void api_sha256_hex(const void *p, size_t len, char out[65]);
 /* ERR_DENIED: none or not known. Fills actor and role. */
 ERR_CHECKED int api_authenticate(struct api_request *q, const char *authorization);
+/* Whether the token that the request came with is gone; false also when that cannot be read now. */
+bool api_token_is_gone(struct api_request *q);
 
 /* ---- events.c */
 void api_streams_wake(struct api_server *s, uint64_t index);

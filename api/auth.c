@@ -64,6 +64,16 @@ int api_authenticate(struct api_request *q, const char *authorization)
     if (!s.found)
         return ERR_DENIED;
     snprintf(q->actor, sizeof q->actor, "token:%s", s.name);
+    memcpy(q->token, s.hex, sizeof q->token);
     q->role = s.role;
     return 0;
+}
+
+bool api_token_is_gone(struct api_request *q)
+{
+    struct search s = {.found = false};
+    if (!q->token[0])
+        return false;
+    memcpy(s.hex, q->token, sizeof s.hex);
+    return api_stored_all(q->s, "token", look, &s) == 0 && !s.found;
 }

@@ -111,21 +111,11 @@ void api_add_callback(struct api_request *q)
 
 /* ---- one that is not wanted any more */
 
-static void on_cancelled(struct api_request *q, const struct api_result *r)
-{
-    if (r->code)
-        api_fail_result(q, r);
-    else
-        api_reply_none(q, 204);
-}
-
 void api_cancel_callback(struct api_request *q)
 {
-    struct view_query vq = {.kind = "callback", .key = q->params[0]};
-    json_t *row = NULL;
-    if (!api_view(q, &vq, &row))
+    uint64_t id; /* whether it is there is for apply to say, which knows repetitions of what was done */
+    if (!api_path_id(q, &id))
         return;
-    json_decref(row);
     Ev__Command *cmd;
     Ev__CallBackSet *m = new_set(&cmd);
     if (!m) {
@@ -133,6 +123,6 @@ void api_cancel_callback(struct api_request *q)
         return;
     }
     m->cancel = true;
-    m->id = strtoull(q->params[0], NULL, 16);
-    api_command(q, cmd, on_cancelled);
+    m->id = id;
+    api_command(q, cmd, api_on_removed);
 }

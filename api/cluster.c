@@ -240,17 +240,9 @@ void api_add_node(struct api_request *q)
         api_operation(q, API_OP_NODE_ADD, json_pack("{s:s, s:s}", "name", values[0], "address", values[1]), on_added);
 }
 
-static void on_node_removed(struct api_request *q, const struct api_result *r)
-{
-    if (r->code)
-        api_fail_result(q, r);
-    else
-        api_reply_none(q, 204);
-}
-
 void api_remove_node(struct api_request *q)
 {
-    api_operation(q, API_OP_NODE_REMOVE, json_pack("{s:s}", "name", q->params[0]), on_node_removed);
+    api_operation(q, API_OP_NODE_REMOVE, json_pack("{s:s}", "name", q->params[0]), api_on_removed);
 }
 
 /* ---- planned moves */

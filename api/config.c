@@ -89,6 +89,21 @@ void api_object_send(struct api_request *q, Ev__ConfigObject *o, int err, const 
     api_command(q, cmd, resume);
 }
 
+/* Whether the object is there in the version that the request asks for: then a conflict is not about that. */
+static bool version_holds(struct api_request *q)
+{
+    const struct change *c = q->state;
+    uint64_t wanted, version;
+    bool any;
+    struct err_info ignored;
+    Ev__ConfigObject *o = NULL;
+    if (!q->if_match[0] || read_if_match(q, &wanted, &any, &ignored) ||
+        api_stored(q->s, c->kind->kind, q->params[0], &o, &version))
+        return false;
+    ev__config_object__free_unpacked(o, NULL);
+    return any || wanted == version;
+}
+
 /* Apply names fields by "set[0].", "remove[0]" or "queue/service."; clients know one object only. */
 static void fail_change(struct api_request *q, const struct api_result *r)
 {
@@ -104,7 +119,13 @@ static void fail_change(struct api_request *q, const struct api_result *r)
         field += n;
     struct api_result mine = *r;
     mine.field = field[0] == '.' ? field + 1 : field;
-    api_fail_result(q, &mine);
+    if (r->code != ERR_CONFLICT || !version_holds(q)) {
+        api_fail_result(q, &mine);
+        return;
+    }
+    struct err_info info; /* in use, for one: not a precondition that failed */
+    err_set(&info, r->code, mine.field, "%s", r->text && r->text[0] ? r->text : err_text(r->code));
+    api_fail_status(q, 409, &info);
 }
 
 /* {"changed": [{"action": "created", ...}]}: also what a repetition is told. */
@@ -141,6 +162,42 @@ static void on_changed(struct api_request *q, const struct api_result *r)
     if (created)
         snprintf(q->location, sizeof q->location, "/v1/%s/%s", c->kind->path, q->params[0]);
     api_reply(q, created ? 201 : 200, out);
+}
+
+/* Whether what was done then (core_answer.json) was done to this object, or nothing was. */
+static bool is_about(const struct api_request *q, const char *json_text)
+{
+    const struct change *c = q->state;
+    json_t *json = json_text ? json_loads(json_text, 0, NULL) : NULL, *change;
+    const json_t *changed = json_object_get(json, "changed");
+    bool flow = strcmp(c->kind->kind, "flow") == 0; /* whose draft goes when it is published, if nothing else changes */
+    bool found = json_array_size(changed) == 0;
+    size_t i;
+    json_array_foreach(changed, i, change)
+    {
+        const char *kind = json_string_value(json_object_get(change, "kind")),
+                   *name = json_string_value(json_object_get(change, "name"));
+        found |= kind && name && strcmp(name, q->params[0]) == 0 &&
+                 (strcmp(kind, c->kind->kind) == 0 || (flow && strcmp(kind, "flow_draft") == 0));
+    }
+    json_decref(json);
+    return found;
+}
+
+/* A change that is made from the present state is not made again for a repetition. */
+static bool answered_before(struct api_request *q)
+{
+    struct api_posted before;
+    if (!api_replayed(q, &before))
+        return false;
+    bool other = before.code == 0 && !is_about(q, before.json_text);
+    free(before.json_text);
+    if (!other)
+        return api_answered_before(q, on_changed);
+    struct err_info info;
+    err_set(&info, ERR_CONFLICT, "", "the idempotency key was used for another request");
+    api_fail_status(q, 409, &info);
+    return true;
 }
 
 static bool exists(void *ctx, const char *kind, const char *name)
@@ -254,7 +311,7 @@ void api_publish_flow(struct api_request *q)
 {
     uint64_t if_version;
     bool must_exist;
-    if (!begin(q, &if_version, &must_exist) || api_answered_before(q, on_changed))
+    if (!begin(q, &if_version, &must_exist) || answered_before(q))
         return;
     Ev__Command *cmd = api_draft_publish(q);
     if (cmd)
@@ -268,7 +325,7 @@ void api_patch_object(struct api_request *q)
     if (!begin(q, &if_version, &must_exist))
         return;
     const struct change *c = q->state;
-    if (api_answered_before(q, on_changed))
+    if (answered_before(q))
         return;
     Ev__ConfigObject *o = NULL;
     int err = api_stored(q->s, c->kind->kind, q->params[0], &o, &version);

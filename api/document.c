@@ -214,6 +214,36 @@ static bool is_plain(const char *s)
     return true;
 }
 
+/* Characters that JSON writes as they are and YAML takes for ends of lines, or not at all (YAML 1.1, sections 5.1 and 5.4). 0:
+ * not one of them. */
+static unsigned not_yaml(const unsigned char *p)
+{
+    if (p[0] == 0x7f)
+        return 0x7f;
+    if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+        return p[1];
+    unsigned c = (p[0] & 0xf0) == 0xe0 ? (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu) : 0;
+    return c == 0x2028 || c == 0x2029 || c == 0xfeff || c >= 0xfffe ? c : 0;
+}
+
+/* JSON of a text is YAML but for these. */
+static void put_json(struct text *t, const char *s)
+{
+    const char *from = s;
+    for (; *s; s++) {
+        unsigned c = not_yaml((const unsigned char *)s);
+        char escaped[8];
+        if (!c)
+            continue;
+        put(t, from, (size_t)(s - from));
+        snprintf(escaped, sizeof escaped, "\\u%04x", c);
+        puts_to(t, escaped);
+        s += c < 0x80 ? 0 : c < 0x800 ? 1 : 2;
+        from = s + 1;
+    }
+    puts_to(t, from);
+}
+
 static void put_scalar(struct text *t, const json_t *v)
 {
     if (json_is_string(v) && is_plain(json_string_value(v))) {
@@ -225,7 +255,7 @@ static void put_scalar(struct text *t, const json_t *v)
         t->failed = true;
         return;
     }
-    puts_to(t, s);
+    put_json(t, s);
     free(s);
 }
 

@@ -49,6 +49,10 @@ void api_streams_beat(struct api_server *s)
 {
     list_foreach(it, &s->streams) {
         struct api_stream *st = list_entry(it, struct api_stream, link);
+        if (api_token_is_gone(st->q)) { /* since the stream was opened: what it may see it saw with that token */
+            lws_set_timeout(st->q->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+            continue;
+        }
         st->beat = true;
         api_wake(st->q);
     }

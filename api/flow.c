@@ -277,7 +277,9 @@ static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
     }
     if (texts[3] && config_parse_time(texts[3], &w->at_us) != 0)
         return refuse(info, "time", "must be a time such as 2026-03-01T09:30:00Z");
-    const json_t *draft = json_object_get(body, "draft");
+    const json_t *draft = json_object_get(body, "draft"), *version = json_object_get(body, "version");
+    if (version && (!json_is_integer(version) || json_integer_value(version) < 1))
+        return refuse(info, "version", "must be the number of a version");
     if (draft && !json_is_boolean(draft))
         return refuse(info, "draft", "must be true or false");
     if (json_is_true(draft) && (json_object_get(body, "definition") || json_object_get(body, "version")))

@@ -10,6 +10,7 @@
 
 #include "api/server_int.h"
 #include "base/folder.h"
+#include "base/utf8.h"
 
 /* A header that lws knows by number. -1: too long. */
 static int copy_known(struct lws *wsi, enum lws_token_indexes h, char *out, size_t size)
@@ -59,7 +60,19 @@ static void give_id(struct api_request *q)
              (unsigned long long)++q->s->next_request);
 }
 
-static bool read_method(struct api_request *q)
+/* What no name holds: handlers may put parts of the path into JSON and logs. */
+static bool is_text(const char *s, size_t len)
+{
+    if (strlen(s) != len || !utf8_valid(s))
+        return false;
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            return false;
+    return true;
+}
+
+/* 0 or a status. */
+static int read_method(struct api_request *q, struct err_info *info)
 {
     char *uri = NULL;
     int len = 0;
@@ -87,11 +100,16 @@ static bool read_method(struct api_request *q)
         q->method = (enum api_method)0; /* OPTIONS and others: 405 */
         break;
     }
-    if (!uri || len <= 0 || (size_t)len >= sizeof q->path)
-        return false;
+    if (!uri || len <= 0 || (size_t)len >= sizeof q->path) {
+        err_set(info, ERR_TOOBIG, "", "the path is too long");
+        return 414;
+    }
     memcpy(q->path, uri, (size_t)len);
     q->path[len] = '\0';
-    return true;
+    if (is_text(q->path, (size_t)len))
+        return 0;
+    err_set(info, ERR_INVAL, "", "the path must be UTF-8 text without control characters");
+    return 400;
 }
 
 /* lws has taken the query string apart at '&' and undone its escapes. */
@@ -263,15 +281,13 @@ static bool make_room(struct api_request *q)
 
 void api_read_head(struct api_request *q, bool *body_follows)
 {
-    struct err_info info = {.code = 0};
+    struct err_info info = {.code = 0}, why = {.code = 0};
     unsigned allowed = 0;
     give_id(q);
-    bool ok = read_method(q);
-    int status = read_length(q, &info);
+    int bad_path = read_method(q, &why), status = read_length(q, &info);
     *body_follows = q->body_expected > 0;
-    if (!ok) {
-        err_set(&info, ERR_TOOBIG, "", "the path is too long");
-        api_fail_status(q, 414, &info);
+    if (bad_path) {
+        api_fail_status(q, bad_path, &why);
         return;
     }
     int err = api_route_find(q->method, q->path, &q->route, q->params, &allowed);

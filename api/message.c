@@ -65,6 +65,8 @@ static void reply_audio(struct api_request *q, char *data, size_t len)
         break;
     case API_RANGE_PART:
         memmove(data, data + from, count);
+        char *less = realloc(data, count);
+        data = less ? less : data;
         snprintf(q->content_range, sizeof q->content_range, "bytes %zu-%zu/%zu", from, from + count - 1, len);
         api_reply_text(q, 206, "audio/wav", data, count);
         break;
@@ -117,12 +119,7 @@ void api_message_audio(struct api_request *q)
     api_operation(q, API_OP_BLOB_FETCH, json_pack("{s:s}", "sha256", m->sha256), on_there);
 }
 
-/* ---- changing */
-
-static uint64_t id_of(const json_t *row)
-{
-    return strtoull(json_string_value(json_object_get(row, "message_id")), NULL, 16);
-}
+/* ---- changing: whether the message is there is for apply to say, which knows repetitions of what was done */
 
 static void on_marked(struct api_request *q, const struct api_result *r)
 {
@@ -131,14 +128,6 @@ static void on_marked(struct api_request *q, const struct api_result *r)
         api_fail_result(q, r);
     else if (find(q, &out))
         api_reply(q, 200, out);
-}
-
-static void on_deleted(struct api_request *q, const struct api_result *r)
-{
-    if (r->code)
-        api_fail_result(q, r);
-    else
-        api_reply_none(q, 204);
 }
 
 static void submit(struct api_request *q, Ev__Command *cmd, ProtobufCMessage *body, api_resume_fn *resume)
@@ -155,37 +144,35 @@ static void submit(struct api_request *q, Ev__Command *cmd, ProtobufCMessage *bo
 void api_patch_message(struct api_request *q)
 {
     const json_t *heard = json_object_get(q->json, "heard");
-    json_t *row = NULL;
+    uint64_t id;
     if (json_object_size(q->json) != 1 || !json_is_boolean(heard)) {
         api_fail_code(q, ERR_INVAL, "heard", "is the one thing that can be changed: true or false");
         return;
     }
-    if (!find(q, &row))
+    if (!api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_MESSAGE_SET);
     Ev__MessageSet *m = cmd ? malloc(sizeof *m) : NULL;
     if (m) {
         ev__message_set__init(m);
-        m->id = id_of(row);
+        m->id = id;
         m->heard = json_is_true(heard);
         cmd->message_set = m;
     }
-    json_decref(row);
     submit(q, cmd, m ? &m->base : NULL, on_marked);
 }
 
 void api_delete_message(struct api_request *q)
 {
-    json_t *row = NULL;
-    if (!find(q, &row))
+    uint64_t id;
+    if (!api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_MESSAGE_DELETE);
     Ev__MessageDelete *m = cmd ? malloc(sizeof *m) : NULL;
     if (m) {
         ev__message_delete__init(m);
-        m->id = id_of(row);
+        m->id = id;
         cmd->message_delete = m;
     }
-    json_decref(row);
-    submit(q, cmd, m ? &m->base : NULL, on_deleted);
+    submit(q, cmd, m ? &m->base : NULL, api_on_removed);
 }

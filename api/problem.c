@@ -155,3 +155,14 @@ void api_fail_result(struct api_request *q, const struct api_result *r)
 {
     api_fail_code(q, r->code, r->field, "%s", r->text && r->text[0] ? r->text : err_text(r->code));
 }
+
+void api_on_removed(struct api_request *q, const struct api_result *r)
+{
+    struct api_result said = *r;
+    if (r->code == ERR_NOTFOUND)
+        said.field = NULL; /* that of the command: what is not there stands in the path */
+    if (r->code)
+        api_fail_result(q, &said);
+    else
+        api_reply_none(q, 204);
+}

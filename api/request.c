@@ -35,6 +35,7 @@ void api_request_free(struct api_request *q)
         api_stream_free(q->stream);
     list_del(&q->link);
     q->s->body_bytes -= q->body_cap;
+    q->s->answer_bytes -= q->out_len > API_ANSWER_SMALL ? q->out_len : 0;
     if (q->spool >= 0) {
         q->s->spool_bytes -= q->body_expected;
         close(q->spool);
@@ -83,6 +84,14 @@ void api_reply_text(struct api_request *q, int status, const char *type, char *t
         free(text);
         return;
     }
+    if (len > API_ANSWER_SMALL && q->s->answer_bytes + len > q->s->answers_max) { /* clients that take their time */
+        free(text);
+        q->ranges = false;
+        q->content_range[0] = '\0';
+        api_fail_code(q, ERR_BUSY, NULL, "too many large answers are being sent");
+        return;
+    }
+    q->s->answer_bytes += len > API_ANSWER_SMALL ? len : 0;
     q->type = type;
     q->out = text;
     q->out_len = len;

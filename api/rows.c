@@ -90,6 +90,17 @@ void api_list_rows(struct api_request *q)
     json_decref(filter);
 }
 
+bool api_path_id(struct api_request *q, uint64_t *id)
+{
+    const char *text = q->params[0];
+    bool good = strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16;
+    if (good)
+        *id = strtoull(text, NULL, 16);
+    else
+        api_fail_code(q, ERR_NOTFOUND, NULL, "\"%.64s\" is no identifier: 16 hexadecimal digits, small letters", text);
+    return good;
+}
+
 void api_set_etag(struct api_request *q, const json_t *row)
 {
     json_int_t version = json_integer_value(json_object_get(row, "version"));

@@ -498,6 +498,7 @@ static int copy_config(struct api_server *s, const struct api_config *cfg)
     s->port = cfg->port;
     s->storage = cfg->storage;
     s->idle_s = cfg->idle_s ? cfg->idle_s : API_IDLE_S;
+    s->answers_max = cfg->answers_max ? cfg->answers_max : API_ANSWERS_MAX;
     s->timeout_ms = cfg->command_timeout_ms ? cfg->command_timeout_ms : 5000;
     if (cfg->admin_token) {
         api_sha256(cfg->admin_token, strlen(cfg->admin_token), s->admin_sha256);

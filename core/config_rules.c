@@ -355,6 +355,9 @@ int config_parse_time(const char *text, uint64_t *us)
         return ERR_INVAL;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
+    struct tm noon = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday, .tm_hour = 12};
+    if (timegm(&noon) < 0 || noon.tm_mday != tm.tm_mday) /* 30 February */
+        return ERR_INVAL;
     const char *p = text + n;
     uint64_t frac = 0, unit = 100000;
     if (*p == '.') {

@@ -13,6 +13,12 @@ uint64_t core_idem_hash(struct core *c)
         body = &c->cmd->config_apply->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_AGENT_SET)
         body = &c->cmd->agent_set->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_BACK_SET)
+        body = &c->cmd->call_back_set->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_MESSAGE_SET)
+        body = &c->cmd->message_set->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_MESSAGE_DELETE)
+        body = &c->cmd->message_delete->base;
     uint64_t h = 0xcbf29ce484222325ull ^ (uint64_t)c->cmd->body_case;
     if (!body)
         return h;

@@ -295,6 +295,8 @@ RIG void rig_certificate(const char *cert, const char *key)
 
 /* ---- life */
 
+RIG size_t rig_answers_max; /* of the server that is opened next */
+
 RIG void rig_open(struct rig *r, unsigned idle_s, unsigned timeout_ms)
 {
     const struct core_hooks hooks = {NULL, NULL};
@@ -313,7 +315,7 @@ RIG void rig_open(struct rig *r, unsigned idle_s, unsigned timeout_ms)
     list_init(&r->jobs);
     const struct api_config cfg = {.node = "n1", .listen_ip = "127.0.0.1", .cert_file = r->cert, .key_file = r->key,
                                    .admin_token = RIG_ADMIN, .spool = r->dir, .storage = r->st, .realm = "everline",
-                                   .command_timeout_ms = timeout_ms, .idle_s = idle_s};
+                                   .command_timeout_ms = timeout_ms, .idle_s = idle_s, .answers_max = rig_answers_max};
     const struct api_backend be = {.ctx = r, .submit = rig_submit, .call = rig_call, .metrics = rig_metrics, .ready = rig_ready,
                                    .prompt_exists = rig_prompt, .sound = rig_sound, .blob_there = rig_blob_there,
                                    .blob_read = rig_blob_read, .prompt_read = rig_prompt_read};

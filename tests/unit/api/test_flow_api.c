@@ -100,6 +100,9 @@ START_TEST(walks_that_are_refused)
         {"{\"http\":[]}", "http", 400},
         {"{\"http\":{\"a\":{\"status\":9}}}", "http", 400},
         {"{\"other\":1}", "other", 400},
+        {"{\"version\":\"3\"}", "version", 400},
+        {"{\"version\":0}", "version", 400},
+        {"{\"version\":-1}", "version", 400},
         {"{\"definition\":{\"languages\":[\"en\"],\"start\":\"x\",\"nodes\":{\"m\":{\"type\":\"hangup\"}}}}", "definition.start", 422},
     };
     put_flow("1", 201);
