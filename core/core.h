@@ -272,7 +272,8 @@ struct core_call {
     unsigned n_offers;       /* ring all: all of them, that one first; each by an offer of its own */
     const struct core_offer *offers;
     unsigned
-        n_called_off; /* talking: who else was rung when it was answered; a former owner may not have come to call them off */
+        n_called_off; /* talking, or we_call and its second party is dialled: who else was rung when it was answered; a former owner may
+                       * not have come to call them off */
     const struct core_offer *called_off;
     /* Who is rung or talks is outside: the trunk that leads there, and the number shown to him ("" none). "" a telephone of ours. */
     const char *out_trunk, *out_caller;

@@ -241,7 +241,7 @@ static int call_row(void *ctx, const struct storage_row *r)
     core_call_publish(k);
     if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_NOTICE ||
         (s->phase == CORE_CALL_NOTICE) != (s->notice != NULL) || (s->notice && s->notice->at >= s->notice->n_names) ||
-        (s->n_legs == 0 && !core_first_rings(k)) || s->n_rings >= CORE_RING_MAX) {
+        (s->n_legs == 0 && !core_first_rings(k)) || s->n_rings >= CORE_RING_MAX || s->n_called_off >= CORE_RING_MAX) {
         core_call_free(k);
         return ERR_CORRUPT;
     }

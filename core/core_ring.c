@@ -33,6 +33,18 @@ const char *core_ring_extension(const struct call *k, unsigned i)
 
 /* ---- what others see of it */
 
+static void publish(const struct core_call *p, Ev__Ring *const *rings, size_t n, struct core_offer *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = p->offer;
+        out[i].id = rings[i]->offer_id;
+        out[i].agent = rings[i]->agent;
+        out[i].extension = rings[i]->extension;
+        out[i].epoch = rings[i]->epoch;
+        out[i].former_epoch = rings[i]->former_epoch;
+    }
+}
+
 void core_ring_publish(struct call *k)
 {
     const Ev__CallState *s = k->st;
@@ -46,25 +58,18 @@ void core_ring_publish(struct call *k)
                                    .epoch = s->offer_epoch,
                                    .former_epoch = s->offer_former_epoch};
     p->n_offers = core_ring_count(k);
-    p->n_called_off = p->n_offers ? 0 : (unsigned)s->n_rings;
+    bool in_rings = !p->n_offers && s->n_rings; /* somebody has answered: those beside him */
+    p->n_called_off = (unsigned)(in_rings ? s->n_rings : s->n_called_off);
     p->offers = &p->offer;
     p->called_off = NULL;
-    if (!s->n_rings)
+    if (!s->n_rings && !s->n_called_off)
         return;
-    k->rung = core_grow(k->rung, (s->n_rings + 1) * sizeof *k->rung);
+    k->rung = core_grow(k->rung, (1 + s->n_rings + s->n_called_off) * sizeof *k->rung);
     k->rung[0] = p->offer;
-    for (size_t i = 0; i < s->n_rings; i++) {
-        const Ev__Ring *r = s->rings[i];
-        struct core_offer *o = &k->rung[i + 1];
-        *o = p->offer;
-        o->id = r->offer_id;
-        o->agent = r->agent;
-        o->extension = r->extension;
-        o->epoch = r->epoch;
-        o->former_epoch = r->former_epoch;
-    }
+    publish(p, s->rings, s->n_rings, k->rung + 1);
+    publish(p, s->called_off, s->n_called_off, k->rung + 1 + s->n_rings);
     p->offers = k->rung;
-    p->called_off = k->rung + 1;
+    p->called_off = k->rung + 1 + (in_rings ? 0 : s->n_rings);
 }
 
 void core_ring_kv(struct sbuf *b, const struct call *k)
@@ -97,11 +102,24 @@ static void forget_all(Ev__CallState *s)
         forget(s, (unsigned)s->n_rings - 1);
 }
 
+/* The next one is rung in another ring. Who lost in the one before is still to be called off, should its owner have died over it. */
+static void begin(Ev__CallState *s)
+{
+    if (!s->we_call || !s->n_legs || s->n_called_off) {
+        forget_all(s);
+        return;
+    }
+    s->called_off = s->rings;
+    s->n_called_off = s->n_rings;
+    s->rings = NULL;
+    s->n_rings = 0;
+}
+
 void core_ring_add(struct core *c, struct call *k, const char *agent, const char *extension)
 {
     Ev__CallState *s = k->st;
     if (!s->offer_id) {
-        forget_all(s);
+        begin(s);
         s->offer_id = ++c->offer_seq;
         s->offer_epoch = s->epoch;
         s->offer_former_epoch = 0;

@@ -67,6 +67,7 @@ struct call_ring {
     unsigned attempt;            /* which of `targets` */
     struct flow_target *targets; /* n_targets of them, malloc'ed */
     unsigned n_targets;
+    bool first;          /* of those who are rung before the number outside (we_call) */
     bool rung;           /* the phone of this attempt said 18x */
     bool again;          /* its INVITE may have been sent before, from the address that is ours now */
     bool answer_pending; /* OfferAnswered is in flight */

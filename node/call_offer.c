@@ -289,9 +289,9 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
     char cluster[33];
     if (!core_secrets(call_node(k)->core, nonce, key, cluster))
         return ERR_BADSTATE;
+    bool first = r->first || (s->we_call && !s->n_legs); /* he is shown whom he will be joined with */
     bool outside =
-        s->out_trunk[0] != '\0'; /* where nobody is told who it is that calls, but for the number meant for it */
-    bool first = s->we_call && !s->n_legs; /* he is shown whom he will be joined with */
+        s->out_trunk[0] && !first; /* where nobody is told who it is that calls, but for the number meant for it */
     const char *caller = outside ? s->out_caller : first ? s->called : s->caller;
     const char *name = outside ? "" : first ? call_first_shown(s, room->display) : s->caller_name;
     ident_dialog(key, k->id, r->offer_id, target->id | epoch << 8 | tries << 29, ids);
@@ -431,8 +431,8 @@ static void call_offer_find(struct call_ring *r)
     struct call *k = r->leg.call;
     struct flow_target found[CALL_TARGETS_MAX];
     const struct core_call *s = call_state(k);
-    size_t n = s && s->out_trunk[0] ? flow_trunk_target(call_node(k), s->out_trunk, r->extension, found)
-                                    : flow_targets(call_node(k), r->extension, found, CALL_TARGETS_MAX);
+    size_t n = s && s->out_trunk[0] && !r->first ? flow_trunk_target(call_node(k), s->out_trunk, r->extension, found)
+                                                 : flow_targets(call_node(k), r->extension, found, CALL_TARGETS_MAX);
     r->targets = n ? malloc(n * sizeof found[0]) : NULL;
     if (!r->targets && n)
         log_warn("call", "%s: out of memory: %s is not rung", k->text_id, r->extension);
@@ -532,11 +532,12 @@ static struct call_ring *call_winner(const struct call *k, const struct core_cal
  * have picked up meanwhile are hung up on (sip_restore.c, strays). */
 static void call_cancel_losers(struct call *k, const struct core_call *s)
 {
-    if (!k->adopted || node_time_us(call_node(k)) > s->connected_us + CALL_LOSERS_US)
+    uint64_t since = s->we_call ? s->answered_us : s->connected_us;
+    if (!k->adopted || node_time_us(call_node(k)) > since + CALL_LOSERS_US)
         return;
     for (unsigned i = 0; i < s->n_called_off; i++) {
         struct core_offer o = s->called_off[i];
-        struct call_ring r = {.offer_id = o.id, .leg.call = k};
+        struct call_ring r = {.offer_id = o.id, .leg.call = k, .first = s->we_call};
         snprintf(r.extension, sizeof r.extension, "%s", o.extension);
         if (!o.former_epoch)
             o.former_epoch = o.epoch;
@@ -597,6 +598,7 @@ static void call_dial_begin(struct call *k, const struct core_call *s)
     if (k->shown == CALL_SHOWN_DIAL)
         return;
     call_menu_leave(k);
+    call_cancel_losers(k, s);
     k->shown = CALL_SHOWN_DIAL;
     if (s->answered)
         call_play_ringback(&k->a);

@@ -229,6 +229,7 @@ class Call:
         self.cseq = random.randrange(1, 1000)
         self.changed = phone.changed
         self.status, self.answered, self.ended, self.by, self.reason = 0, False, False, "", ""
+        self.cancelled = None    # what cancel() was answered
         self.final = None        # the answer that refused it
         self.history = []        # statuses and requests, in order
         self.reinvites = []      # SDP of each re-INVITE that came
@@ -274,6 +275,21 @@ class Call:
     def refuse(self, status, reason="Refused"):
         self.phone._reply(self.request, status, reason, self)
         self._end("us", reason)
+
+    def cancel(self, deadline=30):
+        """Again and again, until that is answered (wait_cancelled); hangup() says it once."""
+        def send():
+            try:
+                self.cancelled = self.phone._transact(self.phone._cancel_of(self), self.invite_to, deadline).status
+            except AssertionError as e:
+                self.cancelled = str(e)
+            self._note("CANCEL answered %s" % self.cancelled)
+            if self.cancelled != 200:
+                self._end("us", "nobody knows of it any more")
+        threading.Thread(target=send, daemon=True).start()
+
+    def wait_cancelled(self, deadline=10):
+        return self._wait(lambda: self.cancelled is not None, deadline, "CANCEL answered")
 
     def hangup(self):
         if self.ended:
@@ -350,6 +366,7 @@ class SipPhone:
         self.aor = "sip:%s@%s" % (user, server)
         self.contact = "<sip:%s@%s:%d>" % (user, ip, self.port)
         self.payload_types, self.on_invite, self.tone, self.events = payload_types, on_invite, tone, events
+        self.loses_cancels = False  # on their way to it
         self.demands, self.nonces, self.refused, self.proven = None, set(), 0, []
         self.changed = threading.Condition(threading.RLock())
         self.calls = {}         # by Call-ID
@@ -555,9 +572,11 @@ class SipPhone:
         call.ack = (response.cseq[0], ack, self._next_hop(call))
         self._transmit(ack, call.ack[2])
 
+    def _cancel_of(self, call):
+        return self._base("CANCEL", call.remote_uri, call.branch, call.local, "<%s>" % call.remote_uri, call.call_id, call.cseq)
+
     def _cancel(self, call):
-        m = self._base("CANCEL", call.remote_uri, call.branch, call.local, "<%s>" % call.remote_uri, call.call_id, call.cseq)
-        self._transmit(m, call.invite_to)
+        self._transmit(self._cancel_of(call), call.invite_to)
 
     def _in_dialog(self, call, method, body="", deadline=5, kind="application/sdp", extra=()):
         call.cseq += 1
@@ -629,6 +648,8 @@ class SipPhone:
             self._reply(m, 200, "OK", call)
             call._note("BYE")
             call._end("them", "BYE")
+        elif m.method == "CANCEL" and self.loses_cancels:
+            return
         elif m.method == "CANCEL":
             self._reply(m, 200, "OK", call)
             if not call.answered and not call.ended:

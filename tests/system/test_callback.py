@@ -236,6 +236,35 @@ class CallBack(Takeover):
         self.records(1, taken_over=1, ended_by="agent")
         self.idle("1001")
 
+    def test_owner_dies_before_the_others_are_called_off(self):
+        """Ring all: one agent answers, the customer is called, and the owner dies before the other agent's telephone hears of it."""
+        self.cluster.must("queue", "set", "service", "--strategy", "ring_all")
+        self.addCleanup(self.cluster.must, "queue", "set", "service", "--strategy", "longest_idle")
+        self.asks()
+        self.lead(self.victim)
+        phones = [self.extension("800%d" % i, self.b, tone=AGENT_HZ, on_invite="ring") for i in (1, 2)]
+        for a in ("1001", "1002"):
+            self.addCleanup(self.logout, a)
+            self.cluster.must("agent", "login", a)
+        answers, other = (self.rung(p) for p in phones)
+        phones[1].loses_cancels = True
+        answers.answer()
+        self.carrier.wait_call()
+        self.carried_out(owner=self.victim.name, phase="dialling", agent="1001")
+        self.kill()
+        phones[1].loses_cancels = False
+        self.carried_out(epoch=2, phase="dialling")
+        other.wait_ended()
+        self.assertEqual((other.by, other.answered), ("them", False))
+        rings = self.last(self.carrier).answer()
+        self.talk(answers, rings)
+        self.idle("1002")
+        answers.hangup()
+        rings.wait_ended()
+        self.gone()
+        self.records(1, taken_over=1, agent="1001", ended_by="agent")
+        self.idle("1001")
+
     def test_scheduled(self):
         """By ccctl, for a time; cancelled, or carried out then; the last try says so."""
         self.cluster.must("callback", "add", "service", self.number, "--at", "1h", "--note", "by mail")

@@ -268,6 +268,19 @@ START_TEST(test_ring_all)
     ck_assert_int_eq(fx_phase(&f, id), CORE_CALL_DIALLING);
     ck_assert_int_eq(fx_state(&f, "1001") == CORE_AGENT_IDLE, strcmp(core_call(f.c, id)->legs[0].agent, "1002") == 0);
     ck_assert_uint_eq((fx_state(&f, "1001") == CORE_AGENT_IDLE) + (fx_state(&f, "1002") == CORE_AGENT_IDLE), 1);
+    /* whoever gets the call finds whose telephone may still ring, while the customer is called and when he has answered */
+    for (unsigned i = 0; i < 2; i++) {
+        k = core_call(f.c, id);
+        ck_assert_uint_eq(k->n_called_off, 1);
+        ck_assert_str_ne(k->called_off[0].agent, k->legs[0].agent);
+        ck_assert_uint_ne(k->called_off[0].id, k->offer.id);
+        ck_assert_uint_eq(k->n_offers, 1 - i);
+        if (i == 0) {
+            ck_assert_str_eq(k->offers[0].extension, "13800138000");
+            ck_assert_int_eq(fx_answer(&f, id, k->offer.id), 0);
+            fx_reopen(&f);
+        }
+    }
     ck_assert_int_eq(fx_end(&f, id, "agent"), 0);
     ck_assert_int_eq(fx_state(&f, "1001"), CORE_AGENT_IDLE);
     ck_assert_int_eq(fx_state(&f, "1002"), CORE_AGENT_IDLE);
