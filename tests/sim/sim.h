@@ -14,7 +14,11 @@
 #include "raft/lease_rule.h"
 
 #define SIM_NODES_MAX 5
-#define SIM_CALLS_MAX 64
+#define SIM_CALLS_MAX 192 /* with those that we begin, each ring in vain of a call back is one */
+#define SIM_ROWS_MAX 64
+#define SIM_MESSAGES_MAX 32
+#define SIM_TRIES 2u        /* of a call back */
+#define SIM_OUTSIDE 5550000 /* callers outside are this and 1, 2 ... */
 #define SIM_DIALOGS_MAX 512
 #define SIM_LOG_MAX 4096
 #define SIM_EXTS 6   /* telephones 8001.. */
@@ -42,6 +46,7 @@ struct sim_item {
     size_t len;
     int call; /* of a command about a call, and the epoch that its owner knew; else -1 */
     uint32_t epoch;
+    int message; /* that it ends, else -1 */
 };
 struct sim_entry {
     uint64_t term;
@@ -57,6 +62,7 @@ enum sim_what { /* what a proposal was for: chooses what is done with its answer
                 SIM_P_ADDRESS_GIVEN,
                 SIM_P_DRAIN,
                 SIM_P_CLIENT,
+                SIM_P_RECORD,
                 SIM_P_CALL_START,
                 SIM_P_CALL, /* CallMenu, CallQueue, CallDial, OfferFailed, CallAnswered */
                 SIM_P_ANSWERED,
@@ -139,6 +145,7 @@ struct sim_dialog {
     bool out;     /* the telephone called */
     bool refused; /* of D_OVER: how */
     int ext;      /* index of the telephone, -1: somebody outside */
+    unsigned who; /* outside: which number */
     int call;     /* call it turned out to be, -1 */
     int place;
     int trunk; /* 1 address, 2 re-INVITE, 0 none */
@@ -228,7 +235,8 @@ struct sim_node {
     struct sim_ocall calls[SIM_CALLS_MAX];
     uint8_t cdrs[SIM_CALLS_MAX];
     bool dirty[SIM_CALLS_MAX];
-    uint8_t let_go[SIM_CALLS_MAX]; /* 0, or given away with an address (its index + 1), 255: moved */
+    bool recording[SIM_MESSAGES_MAX]; /* that it is over is on its way */
+    uint8_t let_go[SIM_CALLS_MAX];    /* 0, or given away with an address (its index + 1), 255: moved */
     unsigned dirty_list[SIM_CALLS_MAX], n_dirty;
 };
 
@@ -236,6 +244,9 @@ struct sim_node {
 struct sim_call {
     uint64_t id;
     bool started;       /* CallStart was accepted */
+    bool we_call;       /* begun by apply: nobody started it */
+    bool legged;        /* of such a one: somebody has answered, so it has a record */
+    uint64_t row;       /* call back that it stands for or did */
     uint32_t act_epoch; /* highest epoch under which a node acted */
     int act_node;
     int caller; /* dialog */
@@ -247,6 +258,20 @@ struct sim_call {
     uint32_t offers, epoch;
     int owner;
     char queue[16];
+};
+
+/* What the world knows of a call back, after the last entry; and of a message. */
+struct sim_row {
+    uint64_t id, queued_us, front;
+    uint64_t returned; /* as of a call */
+    unsigned tries;
+    int call, last; /* that stands for it, -1 none; the last that did */
+    bool there;
+};
+struct sim_message {
+    uint64_t id;
+    int owner;
+    bool ended, kept; /* kept: acknowledged to whoever proposed it */
 };
 
 struct sim_client { /* an API client: one operation at a time, repeated under its key until it is answered */
@@ -275,6 +300,10 @@ struct sim {
     struct sim_call calls[SIM_CALLS_MAX];
     unsigned n_calls;
     uint64_t returned;
+    struct sim_row rows[SIM_ROWS_MAX];
+    unsigned n_rows;
+    struct sim_message messages[SIM_MESSAGES_MAX];
+    unsigned n_messages;
     struct sim_dialog dialogs[SIM_DIALOGS_MAX];
     unsigned n_dialogs;
     struct sim_client client;
@@ -282,7 +311,7 @@ struct sim {
     bool draining[SIM_NODES_MAX];
     uint64_t rest_at;
     struct {
-        uint64_t calls, takeovers, phases[8], downs, drains, leaders, restarts, stale;
+        uint64_t calls, takeovers, phases[8], downs, drains, leaders, restarts, stale, rows, messages;
     } count;
     char *arena;
     size_t arena_used, arena_cap;
@@ -344,6 +373,23 @@ void owner_forget_address(struct sim *s, struct sim_node *n, int ip);
 void owner_address_lost(struct sim *s, struct sim_node *n, int ip);
 void owner_address_ready(struct sim *s, struct sim_node *n);
 size_t owner_give_away(struct sim *s, struct sim_node *n);
+
+/* ---- sim_back.c: call backs */
+bool back_is_ours(uint64_t id); /* a call that apply began */
+/* Its index in the world's calls, where it is from now on. */
+unsigned back_know(struct sim *s, uint64_t id);
+struct sim_row *back_row(struct sim *s, uint64_t id); /* NULL: there never was one */
+void back_check(struct sim *s, const struct core *c);
+void back_check_rest(struct sim *s, const struct sim_node *n);
+
+/* ---- sim_message.c */
+/* false: as many as there may be have been left. */
+bool message_begin(struct sim *s, const struct sim_node *n, Ev__RecordBegin *m);
+void message_turn(struct sim *s, struct sim_node *n);
+void message_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, const struct core_answer *a);
+void message_check_item(struct sim *s, const struct sim_item *it, const struct core_answer *a);
+void message_check(struct sim *s, const struct core *c);
+void message_check_rest(struct sim *s, const struct sim_node *n);
 
 /* ---- sim_client.c */
 void client_turn(struct sim *s);

@@ -54,7 +54,7 @@ static void renew(struct sim *s, struct sim_node *n, struct sim_ocall *k, const 
 void ocall_carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
 {
     bool wait = false;
-    k->a = atoi(c->legs[0].dialog->call_id + 1);
+    k->a = c->n_legs ? atoi(c->legs[0].dialog->call_id + 1) : -1;
     k->b = -1;
     for (unsigned i = 0; i < c->n_legs; i++) {
         int d = atoi(c->legs[i].dialog->call_id + 1);
@@ -76,9 +76,9 @@ void ocall_carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, cons
             (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
         ocall_answer_caller(s, n, k);
         k->joined = true;
-        for (unsigned i = 0; i < c->n_called_off; i++)
-            ocall_call_off(s, n, k, &c->called_off[i], true);
     }
+    for (unsigned i = 0; i < c->n_called_off; i++)
+        ocall_call_off(s, n, k, &c->called_off[i], true);
     k->adopted_at = s->now;
     ocall_reconcile(s, n, k);
 }
@@ -94,8 +94,8 @@ void ocall_adopt(struct sim *s, struct sim_node *n, const struct core_call *c)
     k->used = k->started = true;
     k->id = c->id;
     k->epoch = c->epoch;
-    s->count.takeovers++;
-    s->count.phases[c->phase]++;
+    s->count.takeovers += c->epoch > 1 || !c->we_call;
+    s->count.phases[c->phase] += c->epoch > 1 || !c->we_call;
     ocall_carry_on(s, n, k, c);
 }
 
@@ -105,7 +105,7 @@ void owner_address_lost(struct sim *s, struct sim_node *n, int ip)
     for (unsigned i = 0; i < s->n_calls; i++) {
         struct sim_ocall *k = &n->calls[i];
         const struct core_call *c = k->used && k->started && !k->ending ? ocall_state(n, k) : NULL;
-        if (c && strcmp(c->owner, n->name) == 0 && s->dialogs[k->a].place == ip)
+        if (c && strcmp(c->owner, n->name) == 0 && k->a >= 0 && s->dialogs[k->a].place == ip)
             ocall_carry_on(s, n, k, c);
     }
 }
@@ -158,11 +158,12 @@ size_t owner_give_away(struct sim *s, struct sim_node *n)
         left++;
         if (!k->used || k->ending || ocall_pending(k))
             continue;
-        char ip[CORE_IP_MAX];
-        (void)snprintf(ip, sizeof ip, "%.*s", (int)strcspn(c->legs[0].dialog->local_address, ":"),
-                       c->legs[0].dialog->local_address);
+        char ip[CORE_IP_MAX] = "";
+        if (c->n_legs)
+            (void)snprintf(ip, sizeof ip, "%.*s", (int)strcspn(c->legs[0].dialog->local_address, ":"),
+                           c->legs[0].dialog->local_address);
         const struct core_address *a = core_address(n->c, ip);
-        bool goes = a && strcmp(a->holder, n->name) == 0 && by_address(n, c, 0);
+        bool goes = c->n_legs && a && strcmp(a->holder, n->name) == 0 && by_address(n, c, 0);
         if (goes)
             continue;
         Ev__Command cmd = EV__COMMAND__INIT;

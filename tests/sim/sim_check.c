@@ -52,6 +52,8 @@ void check_step(struct sim *s)
 
 void check_item(struct sim *s, const struct sim_item *it, const struct core_answer *a)
 {
+    if (it->message >= 0)
+        message_check_item(s, it, a);
     if (it->call < 0 || a->skipped)
         return;
     const struct sim_call *w = &s->calls[it->call];
@@ -74,16 +76,26 @@ static int node_index(const char *name)
 static int call_index(const struct sim *s, uint64_t id)
 {
     unsigned i = (unsigned)(id & 0xff) - 1;
+    for (unsigned k = 0; back_is_ours(id) && k < s->n_calls; k++)
+        i = s->calls[k].id == id ? k : i;
     return i < s->n_calls && s->calls[i].id == id ? (int)i : -1;
 }
 
-/* The calls that came back to the very front in this entry, in the order in which that happened. */
+/* Whoever came back to the very front in this entry, in the order in which that happened: calls, and call backs. */
 static void note_returned(struct sim *s, const struct core *c)
 {
     uint64_t after = 0;
     for (;;) {
-        const struct core_call *next = NULL;
-        uint64_t least = UINT64_MAX;
+        uint64_t *next = NULL, least = UINT64_MAX;
+        const struct map_slot *slot;
+        for (size_t it = 0; map_next(&c->callbacks, &it, &slot);) {
+            const Ev__CallState *st = ((const struct callback *)slot->value)->st->waits;
+            struct sim_row *r = back_row(s, slot->nkey);
+            if (r && st->front > r->front && st->front > after && st->front < least) {
+                least = st->front;
+                next = &r->returned;
+            }
+        }
         for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL)) != NULL;) {
             const Ev__CallState *st = list_entry(k, struct call, pub)->st;
             struct sim_call *w = &s->calls[call_index(s, k->id)];
@@ -96,24 +108,30 @@ static void note_returned(struct sim *s, const struct core *c)
                 sim_fail(s, "call %d came back, but not to the very front", call_index(s, k->id));
             if (returned && st->front > after && st->front < least) {
                 least = st->front;
-                next = k;
+                next = &w->returned;
             }
         }
         if (!next)
             return;
-        s->calls[call_index(s, next->id)].returned = ++s->returned;
+        *next = ++s->returned;
         after = least;
     }
 }
 
-static bool served_before(const struct sim *s, const struct core_call *x, const struct core_call *y)
+static uint64_t returned(struct sim *s, const struct core *c, uint64_t id)
 {
-    uint64_t rx = s->calls[call_index(s, x->id)].returned, ry = s->calls[call_index(s, y->id)].returned;
+    return core_call(c, id) ? s->calls[call_index(s, id)].returned : back_row(s, id)->returned;
+}
+
+static bool served_before(struct sim *s, const struct core *c, uint64_t a, uint64_t b)
+{
+    const Ev__CallState *x = core_waiter(c, a)->st, *y = core_waiter(c, b)->st;
+    uint64_t rx = returned(s, c, a), ry = returned(s, c, b);
     if (rx != ry)
         return rx > ry;
     if (x->priority != y->priority)
         return x->priority > y->priority;
-    return x->queued_us != y->queued_us ? x->queued_us < y->queued_us : x->id < y->id;
+    return x->queued_us != y->queued_us ? x->queued_us < y->queued_us : a < b;
 }
 
 static void check_queues(struct sim *s, const struct core *c)
@@ -124,9 +142,9 @@ static void check_queues(struct sim *s, const struct core *c)
     for (uint32_t q = 0; q < c->queue_keys; q++) {
         uint64_t id, last = 0;
         for (uint32_t i = 0; c->queue_by_key[q] && acd_waiting_at(c->acd, q, i, &id); i++) {
-            const struct core_call *y = core_call(c, id), *x = last ? core_call(c, last) : NULL;
-            if (x && !served_before(s, x, y))
-                sim_fail(s, "call %d lost its place in queue %s", call_index(s, y->id), y->queue);
+            if (last && !served_before(s, c, last, id))
+                sim_fail(s, "%s %d lost its place in queue %s", core_call(c, id) ? "call" : "the call back of call",
+                         call_index(s, id), c->queue_by_key[q]->name);
             last = id;
         }
     }
@@ -148,9 +166,25 @@ static void check_drain(struct sim *s, const struct core *c, const char *to, con
         sim_fail(s, "%s drains and is given %s", to, what);
 }
 
+/* Whoever calls again himself stands where his call back stood. */
+static void check_row_of(struct sim *s, const struct core *c, const struct core_call *k, struct sim_call *w)
+{
+    const Ev__CallState *st = list_entry(k, struct call, pub)->st;
+    const struct sim_row *r = st->callback ? back_row(s, st->callback) : NULL;
+    const Ev__CallBack *m = r ? core_callback(c, r->id) : NULL;
+    if (m && st->callback != w->row && !k->we_call && st->callback != k->id) {
+        w->returned = r->returned;
+        if (k->queued_us != r->queued_us || st->front != m->waits->front)
+            sim_fail(s, "call %d has not the place of its call back", call_index(s, k->id));
+    }
+    w->row = st->callback ? st->callback : w->row;
+    w->legged = w->legged || (k->we_call && k->n_legs);
+}
+
 static void check_call(struct sim *s, const struct core *c, const struct core_call *k)
 {
     struct sim_call *w = &s->calls[call_index(s, k->id)];
+    check_row_of(s, c, k, w);
     unsigned callees = 0;
     int owner = node_index(k->owner);
     if (w->seen && owner != w->owner)
@@ -183,7 +217,9 @@ static void check_agents(struct sim *s, const struct core *c)
             offers[atoi(k->offers[o].agent) - 1001]++;
             busy[atoi(k->offers[o].agent) - 1001]++;
         }
-        if (k->phase == CORE_CALL_TALKING && k->queue[0] && k->legs[1].agent[0])
+        if (k->we_call && k->n_legs)
+            busy[atoi(k->legs[0].agent) - 1001]++;
+        else if (k->phase == CORE_CALL_TALKING && k->queue[0] && k->legs[1].agent[0])
             busy[atoi(k->legs[1].agent) - 1001]++;
     }
     for (int i = 0; i < SIM_AGENTS; i++) {
@@ -224,8 +260,10 @@ void check_entry(struct sim *s, struct sim_node *n, uint64_t index, uint64_t has
     note_returned(s, c);
     for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL)) != NULL;)
         check_call(s, c, k);
+    back_check(s, c);
     check_queues(s, c);
     check_agents(s, c);
+    message_check(s, c);
     for (const struct core_address *a = NULL; (a = core_address_next(c, a)) != NULL;) {
         int i = address_index(a->ip), holder = node_index(a->holder), target = node_index(a->target);
         if (holder != s->holder[i])
@@ -253,6 +291,10 @@ static const char *restless(const struct sim *s, const struct sim_node *n)
         return "still has calls";
     if (counts.waiting)
         return "still has waiting callers";
+    if (map_count(&n->c->callbacks))
+        return "still has somebody to call back";
+    if (core_recording_next(n->c, NULL))
+        return "still records a message";
     for (unsigned i = 0; i < s->n_calls; i++)
         if (n->calls[i].used)
             return "still looks after a call";
@@ -286,8 +328,8 @@ static void check_node_at_rest(struct sim *s, struct sim_node *n)
     }
     for (unsigned i = 0; i < s->n_calls; i++) {
         const struct sim_call *w = &s->calls[i];
-        unsigned want = w->started || w->seen;
-        if (n->cdrs[i] != want && (n->cdrs[i] != 1 || w->started))
+        unsigned want = w->we_call ? w->legged : w->started || w->seen;
+        if (n->cdrs[i] != want && (n->cdrs[i] != 1 || w->started || w->legged))
             sim_fail(s, "%s has %u records of call %u", n->name, n->cdrs[i], i);
         if (n->cdrs[i] != s->nodes[0].cdrs[i])
             sim_fail(s, "%s and n1 have not the same records of call %u", n->name, i);
@@ -301,6 +343,8 @@ static void check_node_at_rest(struct sim *s, struct sim_node *n)
         if (!rests || !a->extension[0] || a->call_id)
             sim_fail(s, "at rest agent %s is %s (%s)", number, core_agent_state_name(a->state), a->reason);
     }
+    back_check_rest(s, n);
+    message_check_rest(s, n);
     for (unsigned i = 1; i <= s->client.acked; i++) {
         (void)snprintf(name, sizeof name, "p%u", i);
         if (!core_parameter(n->c, name, NULL))

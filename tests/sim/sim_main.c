@@ -21,7 +21,8 @@ struct options {
     bool sqlite;
 };
 struct totals {
-    uint64_t passed, failed, steps, applied, calls, takeovers, phases[8], downs, drains, leaders, restarts, stale;
+    uint64_t passed, failed, steps, applied, calls, takeovers, phases[8], downs, drains, leaders, restarts, stale, rows,
+        messages;
 };
 
 static void run_seed(uint64_t seed, unsigned nodes, bool verbose, char *arena, struct totals *t)
@@ -49,6 +50,8 @@ static void run_seed(uint64_t seed, unsigned nodes, bool verbose, char *arena, s
     t->leaders += s->count.leaders;
     t->restarts += s->count.restarts;
     t->stale += s->count.stale;
+    t->rows += s->count.rows;
+    t->messages += s->count.messages;
     for (unsigned i = 0; i < 8; i++)
         t->phases[i] += s->count.phases[i];
     if (!s->failed) {
@@ -180,7 +183,8 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < 7; i++)
         printf(" %llu %s%s", (unsigned long long)t.phases[i], core_call_phase_name((enum core_call_phase)i),
                i < 6 ? "," : ";");
-    printf(" %llu commands of former owners refused\n", (unsigned long long)t.stale);
+    printf(" %llu commands of former owners refused; %llu call backs, %llu messages\n", (unsigned long long)t.stale,
+           (unsigned long long)t.rows, (unsigned long long)t.messages);
     printf("%llu passed, %llu failed\n", (unsigned long long)t.passed, (unsigned long long)t.failed);
     free(arena);
     return err ? err : t.failed ? 1 : 0;

@@ -82,8 +82,7 @@ static struct sim_ring *ring_of(struct sim_ocall *k, uint64_t offer)
     return NULL;
 }
 
-/* Released, all but the one with this dialog. */
-static void drop_rings(struct sim *s, struct sim_node *n, struct sim_ocall *k, int but)
+void ocall_drop_rings(struct sim *s, struct sim_node *n, struct sim_ocall *k, int but)
 {
     for (unsigned i = 0; i < SIM_AGENTS; i++) {
         if (k->rings[i].offer && k->rings[i].b != but)
@@ -126,7 +125,7 @@ static void propose_end(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     propose(s, n, k, &cmd, SIM_P_END);
 }
 
-static void end(struct sim *s, struct sim_node *n, struct sim_ocall *k, const char *by, const char *cause)
+void ocall_end(struct sim *s, struct sim_node *n, struct sim_ocall *k, const char *by, const char *cause)
 {
     if (k->ending)
         return;
@@ -211,8 +210,12 @@ const struct core_call *ocall_state(struct sim_node *n, const struct sim_ocall *
 
 void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
+    if (k->a < 0)
+        return;
     if (s->dialogs[k->a].state == D_CALLING)
         (void)ocall_act(s, n, k, MSG_ANSWER, k->a, 0);
+    else if (s->dialogs[k->a].state == D_ANSWERED) /* a telephone that we have called first */
+        (void)ocall_act(s, n, k, MSG_ACK, k->a, 0);
 }
 
 void ocall_call_off(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_offer *o, bool all)
@@ -239,6 +242,10 @@ static int ring_dialog(struct sim *s, struct sim_node *n, struct sim_ocall *k, c
     struct sim_dialog *d = &s->dialogs[b];
     *d = (struct sim_dialog){
         .state = D_NONE, .ext = atoi(o->extension) - 8001, .call = (int)ocall_index(n, k), .offer = o->id};
+    if (d->ext >= SIM_EXTS) {
+        d->ext = -1;
+        d->who = (unsigned)(atoi(o->extension) - SIM_OUTSIDE);
+    }
     d->epoch = o->epoch;
     d->place = k->a >= 0 && s->dialogs[k->a].place < SIM_NODES_MAX && n->bound[s->dialogs[k->a].place]
                    ? s->dialogs[k->a].place
@@ -311,9 +318,9 @@ static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k, const s
     k->timer++;
     if (ocall_ring(k, callee_of(c)))
         k->b = callee_of(c);
-    drop_rings(s, n, k, k->b);
+    ocall_drop_rings(s, n, k, k->b);
     if (k->b < 0) {
-        end(s, n, k, "system", "lost");
+        ocall_end(s, n, k, "system", "lost");
         return;
     }
     (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
@@ -350,11 +357,17 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     if (k->ending || !k->started || k->waits)
         return;
     k->epoch = c->epoch;
+    if (!back_has_caller(s, n, k, c))
+        return;
     if (c->phase != CORE_CALL_OFFERED && c->phase != CORE_CALL_DIALLING && c->phase != CORE_CALL_TALKING)
-        drop_rings(s, n, k, -2);
+        ocall_drop_rings(s, n, k, -2);
     switch (c->phase) {
     case CORE_CALL_APP:
         ocall_answer_caller(s, n, k);
+        if (strcmp(c->app, "hangup") == 0)
+            ocall_end(s, n, k, "system", "callback");
+        else
+            keys_follow(s, n, k, c);
         break;
     case CORE_CALL_MENU:
         menu(s, n, k);
@@ -362,12 +375,15 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     case CORE_CALL_WAITING:
         ocall_answer_caller(s, n, k);
         k->timer++;
+        keys_follow(s, n, k, c);
         break;
     case CORE_CALL_OFFERED:
         ocall_answer_caller(s, n, k);
         ring(s, n, k, c);
         break;
     case CORE_CALL_DIALLING:
+        if (c->we_call)
+            ocall_answer_caller(s, n, k);
         ring(s, n, k, c);
         break;
     case CORE_CALL_TALKING:
@@ -376,7 +392,7 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     case CORE_CALL_NOTICE:
         break; /* nothing of this is configured here */
     case CORE_CALL_FAILED:
-        end(s, n, k, "system", "failed");
+        ocall_end(s, n, k, "system", "failed");
         break;
     }
 }
@@ -387,6 +403,8 @@ void owner_event(struct sim *s, struct sim_node *n, const struct core_event *ev)
 {
     if (ev->type != CORE_EV_CALL && ev->type != CORE_EV_CDR)
         return;
+    if (back_is_ours(ev->call_id))
+        (void)back_know(s, ev->call_id);
     struct sim_ocall *k = ocall_of(s, n, ev->call_id);
     if (!k) {
         sim_fail(s, "%s: an event of a call that nobody began", n->name);
@@ -437,6 +455,8 @@ static void menu_answered(struct sim *s, struct sim_node *n, struct sim_ocall *k
     k->menu_busy = false;
     if (c && c->phase == CORE_CALL_MENU && !k->ending && !k->waits && strcmp(c->owner, n->name) == 0)
         menu(s, n, k);
+    else if (c && c->phase == CORE_CALL_APP && !k->ending && !k->waits && strcmp(c->owner, n->name) == 0)
+        keys_follow(s, n, k, c); /* he was asked for a number that is no good */
 }
 
 /* a refused one: somebody else has the call, or the offer is over */
@@ -507,6 +527,9 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
     case SIM_P_CLIENT:
         client_answer(s, p, a);
         return;
+    case SIM_P_RECORD:
+        message_answer(s, n, p, a);
+        return;
     case SIM_P_MOVE:
         n->let_go[p->arg] = 0;
         return;
@@ -564,7 +587,7 @@ static void start(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     }
     struct sim_call *w = &s->calls[s->n_calls];
     struct sim_ocall *k = &n->calls[s->n_calls++];
-    char text[4][32], caller[8];
+    char text[4][32], caller[16];
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__CallStart cs = EV__CALL_START__INIT;
     Ev__Dialog dialog;
@@ -578,7 +601,7 @@ static void start(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     k->epoch = 1;
     k->a = (int)m->dialog;
     ocall_dialog(&dialog, s, n, k->a, text);
-    (void)snprintf(caller, sizeof caller, "%d", d->ext >= 0 ? 8001 + d->ext : 555);
+    (void)snprintf(caller, sizeof caller, "%d", d->ext >= 0 ? 8001 + d->ext : SIM_OUTSIDE + (int)d->who);
     cmd.body_case = EV__COMMAND__BODY_CALL_START;
     cmd.call_start = &cs;
     cs.call_id = w->id;
@@ -611,7 +634,7 @@ static void hung_up(struct sim *s, struct sim_node *n, const struct sim_msg *m)
             offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__REJECTED);
             continue;
         }
-        end(s, n, k, caller ? "caller" : "callee", "normal");
+        ocall_end(s, n, k, caller ? "caller" : "callee", "normal");
     }
     if (!found && known(s, n, m->dialog))
         return; /* its owner hears it, from here or from where it will be told to send to */
@@ -640,8 +663,8 @@ void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
         bool a = k->used && k->a == (int)m->dialog, b = k->used && k->b == (int)m->dialog;
         if (!a && !b && !r)
             continue;
-        if (m->type == MSG_ANSWERED && b) {
-            (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
+        if (m->type == MSG_ANSWERED && (a || b)) {
+            (void)ocall_act(s, n, k, MSG_ACK, (int)m->dialog, 0);
         } else if (m->type == MSG_ANSWERED && r) {
             offer_answered(s, n, k, r);
         } else if (m->type == MSG_REFUSED && r && !r->answer_pending) {
@@ -650,7 +673,7 @@ void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
         } else if (m->type == MSG_GONE && r) {
             offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__ERROR);
         } else if (m->type == MSG_GONE && !k->waits) {
-            end(s, n, k, a ? "caller" : "callee", "normal");
+            ocall_end(s, n, k, a ? "caller" : "callee", "normal");
         }
         return;
     }
@@ -662,50 +685,6 @@ void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
 }
 
 /* ---- timers */
-
-static void key_pressed(struct sim *s, struct sim_node *n, struct sim_ocall *k)
-{
-    Ev__Command cmd = EV__COMMAND__INIT;
-    Ev__CallMenu menu = EV__CALL_MENU__INIT;
-    Ev__CallQueue queue = EV__CALL_QUEUE__INIT;
-    Ev__CallDial dial = EV__CALL_DIAL__INIT;
-    char flow[] = "welcome", node[8], service[] = "service", vip[] = "vip", agent[] = "1001", ext[] = "8006";
-    switch (sim_below(s, 8)) {
-    case 0:
-    case 1:
-        (void)snprintf(node, sizeof node, "n%u", (unsigned)sim_below(s, 10));
-        cmd.body_case = EV__COMMAND__BODY_CALL_MENU;
-        cmd.call_menu = &menu;
-        menu.call_id = k->id;
-        menu.flow = flow;
-        menu.node = node;
-        break;
-    case 2:
-    case 3:
-    case 4:
-        cmd.body_case = EV__COMMAND__BODY_CALL_QUEUE;
-        cmd.call_queue = &queue;
-        queue.call_id = k->id;
-        queue.queue = sim_chance(s, 60) ? service : vip;
-        break;
-    case 5:
-    case 6:
-        cmd.body_case = EV__COMMAND__BODY_CALL_DIAL;
-        cmd.call_dial = &dial;
-        dial.call_id = k->id;
-        if (sim_chance(s, 50)) {
-            agent[3] = (char)('1' + sim_below(s, SIM_AGENTS));
-            dial.agent = agent;
-        } else {
-            dial.extension = ext;
-        }
-        break;
-    default:
-        end(s, n, k, "system", "flow_end");
-        return;
-    }
-    propose(s, n, k, &cmd, SIM_P_CALL);
-}
 
 void owner_timer(struct sim *s, struct sim_node *n, const struct sim_event *ev)
 {
@@ -720,7 +699,9 @@ void owner_timer(struct sim *s, struct sim_node *n, const struct sim_event *ev)
         return;
     }
     if (ev->type == EV_MENU && c->phase == CORE_CALL_MENU)
-        key_pressed(s, n, k);
+        keys_menu(s, n, k);
+    else if (ev->type == EV_MENU)
+        keys_queue(s, n, k, c);
     else if (ev->type == EV_RING_OVER && !ocall_pending(k))
         for (unsigned i = 0; i < SIM_AGENTS; i++)
             if (k->rings[i].offer && !k->rings[i].over)
@@ -745,12 +726,12 @@ static void watch_legs(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
     if (k->ending || k->waits || !k->started)
         return;
-    const struct sim_dialog *a = &s->dialogs[k->a], *b = k->b >= 0 ? &s->dialogs[k->b] : NULL;
-    if (a->state == D_OVER && s->now - a->over_at > MEDIA_TIMEOUT_US) {
-        end(s, n, k, "caller", "media_timeout");
+    const struct sim_dialog *a = k->a >= 0 ? &s->dialogs[k->a] : NULL, *b = k->b >= 0 ? &s->dialogs[k->b] : NULL;
+    if (a && a->state == D_OVER && s->now - a->over_at > MEDIA_TIMEOUT_US) {
+        ocall_end(s, n, k, "caller", "media_timeout");
     } else if (b && b->state == D_OVER && s->now - b->over_at > MEDIA_TIMEOUT_US && k->joined) {
-        end(s, n, k, "callee", "media_timeout");
-    } else if (a->state == D_CALLING && k->shown == SHOWN_TALK) {
+        ocall_end(s, n, k, "callee", "media_timeout");
+    } else if (a && a->state == D_CALLING && k->shown == SHOWN_TALK) {
         ocall_answer_caller(s, n, k);
     }
     if (!k->ending)

@@ -17,10 +17,23 @@ bool ocall_pending(const struct sim_ocall *k);
 /* text: what *d points into */
 void ocall_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, char text[4][32]);
 void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k);
+void ocall_end(struct sim *s, struct sim_node *n, struct sim_ocall *k, const char *by, const char *cause);
+/* Released, all but the one with this dialog. */
+void ocall_drop_rings(struct sim *s, struct sim_node *n, struct sim_ocall *k, int but);
 /* Releases what INVITEs of former epochs, or of all, may have left ringing for this offer. */
 void ocall_call_off(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_offer *o, bool all);
 /* What the committed phase asks for. */
 void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k);
+
+/* ---- sim_keys.c */
+void keys_menu(struct sim *s, struct sim_node *n, struct sim_ocall *k);
+/* Waiting, or asked for his number: a key comes, later. */
+void keys_follow(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c);
+void keys_queue(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c);
+
+/* ---- sim_back.c */
+/* The telephone that was rung first takes the caller's place. false: nothing more is to be done with the call now. */
+bool back_has_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c);
 
 /* ---- sim_adopt.c */
 /* From now on ours, whoever began it. */

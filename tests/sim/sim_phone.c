@@ -29,7 +29,7 @@ bool phone_busy(const struct sim *s, int ext)
 {
     for (unsigned i = 0; i < s->n_dialogs; i++) {
         const struct sim_dialog *d = &s->dialogs[i];
-        if (d->ext == ext && d->state != D_NONE && d->state != D_OVER)
+        if (ext >= 0 && d->ext == ext && d->state != D_NONE && d->state != D_OVER)
             return true;
     }
     return false;
@@ -59,6 +59,7 @@ static void invite(struct sim *s, const struct sim_dialog *like, unsigned attemp
     struct sim_dialog *d = &s->dialogs[i];
     *d = (struct sim_dialog){.state = D_CALLING, .out = true, .ext = like->ext, .call = -1, .trunk = like->trunk};
     memcpy(d->called, like->called, sizeof d->called);
+    d->who = like->who;
     d->began = like->began;
     d->attempt = attempt;
     d->place = (int)sim_below(s, s->n);
@@ -68,13 +69,14 @@ static void invite(struct sim *s, const struct sim_dialog *like, unsigned attemp
 
 void phone_new_call(struct sim *s)
 {
-    static const char *const outside[] = {"100", "100", "100", "200", "200", "230",
-                                          "230", "220", "210", "240", "300", "301"};
+    static const char *const outside[] = {"100", "100", "100", "200", "200", "230", "230", "220",
+                                          "210", "240", "250", "250", "250", "250", "300", "301"};
     static const char *const inside[] = {"8004", "8005", "8006", "1003", "200", "100"};
     struct sim_dialog like = {.ext = -1, .began = s->now};
     if (sim_chance(s, 75)) {
         like.trunk = (int)sim_between(s, 1, 2);
-        (void)snprintf(like.called, sizeof like.called, "%s", outside[sim_below(s, 12)]);
+        (void)snprintf(like.called, sizeof like.called, "%s", outside[sim_below(s, 16)]);
+        like.who = (unsigned)sim_between(s, 1, 9); /* the same one again, now and then */
     } else {
         like.ext = (int)sim_below(s, SIM_EXTS);
         (void)snprintf(like.called, sizeof like.called, "%s", inside[sim_below(s, 6)]);
@@ -122,7 +124,7 @@ void phone_timer(struct sim *s, unsigned i, uint32_t timer)
         d->state = D_ANSWERED;
         d->tries = 0;
         d->answered_at = s->now;
-        sim_say(s, "800%d answers, dialog %u", d->ext + 1, i);
+        sim_say(s, "%d answers, dialog %u", d->ext >= 0 ? 8001 + d->ext : SIM_OUTSIDE + (int)d->who, i);
         say(s, i, MSG_ANSWERED, 0);
         later(s, i, REPEAT_US, PLAN_REPEAT);
         break;
@@ -190,7 +192,8 @@ static void acknowledged(struct sim *s, unsigned i)
         return;
     d->state = D_UP;
     for (unsigned k = 0; k < s->n_dialogs; k++)
-        up += !s->dialogs[k].out && s->dialogs[k].state == D_UP && s->dialogs[k].call == d->call;
+        up += !s->dialogs[k].out && s->dialogs[k].state == D_UP && s->dialogs[k].call == d->call &&
+              (s->dialogs[k].ext < 0) == (d->ext < 0); /* we call one of ours and one outside */
     if (up > 1)
         sim_fail(s, "call %d is joined with two telephones", d->call);
     later(s, i, sim_between(s, 200, 6000) * SIM_MS, PLAN_HANG_UP);

@@ -91,7 +91,9 @@ void raft_propose(struct sim *s, struct sim_node *n, Ev__Command *cmd, enum sim_
     void *data = sim_alloc(s, len);
     (void)ev__command__pack(cmd, data);
     *p = (struct sim_prop){.what = what, .arg = arg, .arg2 = arg2};
-    p->item = (struct sim_item){n->i, (uint64_t)n->i + 1, n->incarnation, n->next_seq++, data, len, -1, 0};
+    p->item = (struct sim_item){n->i, (uint64_t)n->i + 1, n->incarnation, n->next_seq++, data, len, -1, 0, -1};
+    if (what == SIM_P_RECORD)
+        p->item.message = (int)arg;
     if (what >= SIM_P_CALL) {
         p->item.call = (int)arg;
         p->item.epoch = (uint32_t)arg2;

@@ -91,6 +91,35 @@ static unsigned queue(Ev__ConfigObject **set, unsigned n, const char *name, cons
     return n;
 }
 
+/* Callers may be called back: by key 2. */
+static unsigned queue_back(Ev__ConfigObject **set, unsigned n)
+{
+    n = queue(set, n, "back", "ring_all", 0, 2);
+    Ev__Queue *q = set[n - 1]->queue;
+    Ev__QueueKey *key = calloc(1, sizeof *key);
+    q->keys = calloc(1, sizeof *q->keys);
+    if (!key || !q->keys)
+        abort();
+    *key = (Ev__QueueKey)EV__QUEUE_KEY__INIT;
+    key->key = plain("2");
+    key->action = q->max_wait_action;
+    free(key->action->type);
+    free(key->action->target);
+    key->action->type = plain("callback");
+    key->action->target = plain("");
+    q->max_wait_action = NULL;
+    q->max_wait_s = 0;
+    q->keys[q->n_keys++] = key;
+    q->callback_tries = SIM_TRIES;
+    q->callback_interval_s = 1;
+    q->callback_ring_s = 2;
+    NEW(t, Trunk, TRUNK, TRUNK, trunk);
+    t->name = plain("outside");
+    t->contact = plain("sip:10.9.4.1:5060");
+    t->outbound = true;
+    return n;
+}
+
 static unsigned number(Ev__ConfigObject **set, unsigned n, const char *name, const char *kind, const char *to,
                        unsigned priority)
 {
@@ -119,6 +148,7 @@ static unsigned objects(Ev__ConfigObject **set)
     n = queue(set, n, "vip", "longest_idle", 1, 2);
     n = queue(set, n, "all", "ring_all", 1, 0);
     n = queue(set, n, "two", "ring_all", 0, 2);
+    n = queue_back(set, n);
     for (unsigned i = 0; i < 2; i++) {
         NEW(t, Trunk, TRUNK, TRUNK, trunk);
         t->name = plain(i ? "stays" : "moves");
@@ -140,6 +170,7 @@ static unsigned objects(Ev__ConfigObject **set)
     n = number(set, n, "210", "queue", "vip", 5);
     n = number(set, n, "230", "queue", "all", 0);
     n = number(set, n, "240", "queue", "two", 3);
+    n = number(set, n, "250", "queue", "back", 0);
     n = number(set, n, "300", "extension", "8005", 0);
     return number(set, n, "301", "agent", "1002", 0);
 }
@@ -182,7 +213,7 @@ void raft_begin(struct sim *s)
     e->term = 1;
     e->n = 1 + AGENTS_IN;
     for (unsigned i = 0; i < e->n; i++)
-        e->items[i] = (struct sim_item){-1, 99, 1, i + 1, setup[i], setup_len[i], -1, 0};
+        e->items[i] = (struct sim_item){-1, 99, 1, i + 1, setup[i], setup_len[i], -1, 0, -1};
     s->log[1] = e;
     s->committed = 1;
     s->terms[1] = 1;

@@ -7,7 +7,22 @@
 #include "storage/storage.h"
 #include "tests/sim/sim.h"
 
-enum { T_APPLIED, T_CLUSTER, T_IDEM, T_CONFIG, T_NODE, T_ADDRESS, T_REG, T_AGENT, T_CALL, T_CDR, T_QUEUE, T_CALLBACK, T_COUNT };
+enum {
+    T_APPLIED,
+    T_CLUSTER,
+    T_IDEM,
+    T_CONFIG,
+    T_NODE,
+    T_ADDRESS,
+    T_REG,
+    T_AGENT,
+    T_CALL,
+    T_CDR,
+    T_QUEUE,
+    T_CALLBACK,
+    T_MESSAGE,
+    T_COUNT
+};
 
 struct row {
     unsigned n;
@@ -157,6 +172,103 @@ static void note(struct storage *st, enum storage_sql sql, const struct storage_
     st->hash = h;
 }
 
+static int one_row(const struct storage_val *v, unsigned n, storage_row_fn *fn, void *ctx)
+{
+    struct row *r = copy(v, n);
+    const struct storage_row row = {r, 0};
+    int rc = fn(ctx, &row);
+    free(r);
+    return rc;
+}
+
+/* ---- messages: as they were begun, by that time, which no two have in common; then owner, whether kept and how long */
+
+enum {
+    M_STARTED,
+    M_ID,
+    M_BOX,
+    M_OWNER,
+    M_CALL,
+    M_CALLER,
+    M_CALLED,
+    M_QUEUE,
+    M_FLOW,
+    M_LEAD,
+    M_MAX,
+    M_KEPT,
+    M_LENGTH,
+    M_COLUMNS
+};
+
+static struct row *message_row(const struct table *t, const struct storage_val *id)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->rows[i]->v[M_ID].i == id->i)
+            return t->rows[i];
+    return NULL;
+}
+
+static int message_run(struct table *t, enum storage_sql sql, const struct storage_val *v, unsigned n)
+{
+    struct storage_val next[M_COLUMNS];
+    const struct row *old = sql == STORAGE_MESSAGE_PUT ? NULL : message_row(t, &v[0]);
+    if (old)
+        memcpy(next, old->v, sizeof next);
+    if (sql == STORAGE_MESSAGE_PUT) {
+        memcpy(next, v, n * sizeof *v);
+        next[M_KEPT] = next[M_LENGTH] = storage_int(0);
+    } else if (old && sql == STORAGE_MESSAGE_OWNER) {
+        next[M_OWNER] = v[1];
+    } else if (old && sql == STORAGE_MESSAGE_KEEP) {
+        next[M_OWNER] = storage_text("");
+        next[M_KEPT] = storage_int(1);
+        next[M_LENGTH] = v[3];
+    } else if (old) {
+        del(t, &old->v[M_STARTED], 1);
+        return 0;
+    } else {
+        return ERR_CORRUPT; /* core never asks for it */
+    }
+    struct row *copied = copy(next, M_COLUMNS); /* the old row may go first */
+    int err = put(t, copied->v, M_COLUMNS, 0, 1, sql != STORAGE_MESSAGE_PUT);
+    free(copied);
+    return err;
+}
+
+static int message_query(const struct table *t, enum storage_sql sql, const struct storage_val *v, storage_row_fn *fn,
+                         void *ctx)
+{
+    uint64_t in_box = 0;
+    const struct row *found = NULL;
+    if (sql == STORAGE_MESSAGE_GET)
+        found = message_row(t, &v[0]);
+    if (sql == STORAGE_MESSAGE_GET && !found)
+        return 0;
+    struct storage_val out[9] = {{0}};
+    for (size_t i = 0; i < t->n && sql != STORAGE_MESSAGE_GET; i++) {
+        const struct storage_val *m = t->rows[i]->v;
+        const struct storage_val pending[] = {m[M_STARTED], m[M_ID],   m[M_BOX], m[M_OWNER],
+                                              m[M_CALL],    m[M_LEAD], m[M_MAX]};
+        in_box += sql == STORAGE_MESSAGE_COUNT && same(&m[M_BOX], &v[0]);
+        if (sql == STORAGE_MESSAGE_OLDEST && m[M_KEPT].i)
+            return one_row(m, 1, fn, ctx);
+        int rc = sql == STORAGE_MESSAGE_PENDING && !m[M_KEPT].i ? one_row(pending, 7, fn, ctx) : 0;
+        if (rc)
+            return rc;
+    }
+    if (sql == STORAGE_MESSAGE_COUNT) {
+        out[0] = storage_int(in_box);
+        return one_row(out, 1, fn, ctx);
+    }
+    if (!found)
+        return 0;
+    static const unsigned get[] = {M_KEPT, M_BOX, M_CALLER, M_CALLED, M_CALL, M_QUEUE, M_STARTED, M_LENGTH};
+    for (unsigned i = 0; i < 8; i++)
+        out[i] = found->v[get[i]];
+    out[8] = storage_int(0);
+    return one_row(out, 9, fn, ctx);
+}
+
 /* ---- the contract */
 
 int storage_begin(struct storage *st)
@@ -239,6 +351,12 @@ void storage_run(struct storage *st, enum storage_sql sql, const struct storage_
     case STORAGE_CALLBACK_DEL:
         del(&t[T_CALLBACK], v, 1);
         break;
+    case STORAGE_MESSAGE_PUT:
+    case STORAGE_MESSAGE_OWNER:
+    case STORAGE_MESSAGE_KEEP:
+    case STORAGE_MESSAGE_DEL:
+        err = message_run(&t[T_MESSAGE], sql, v, n);
+        break;
     case STORAGE_CDR_PUT:
         err = put(&t[T_CDR], v, n, 1, 1, false);
         break;
@@ -317,7 +435,9 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
         return one(&t[T_CDR], v, 1, 0, fn, ctx);
     case STORAGE_MESSAGE_PENDING:
     case STORAGE_MESSAGE_OLDEST:
-        return 0; /* nobody leaves a message here */
+    case STORAGE_MESSAGE_GET:
+    case STORAGE_MESSAGE_COUNT:
+        return message_query(&t[T_MESSAGE], sql, v, fn, ctx);
     default:
         fatal("query", (int)sql);
     }

@@ -482,6 +482,7 @@ static void handle(struct sim *s, struct sim_event *ev)
         lease_turn(s, n);
         address_turn(s, n);
         owner_turn(s, n);
+        message_turn(s, n);
         break;
     }
     case EV_APPLY:
