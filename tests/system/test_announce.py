@@ -163,6 +163,28 @@ class Carried(Takeover):
         call.hangup()
         self.record(caller, ended_by="caller")
 
+    def test_agent_number(self):
+        """The node dies while it is said who answers: they are joined at once at the next one, and neither stays behind."""
+        configure(self, announce_agent=True, announce=[], welcome="")
+        phone = self.extension("8001", self.b, tone=AGENT_HZ)
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite(NUMBER).wait_answered()
+        self.call_of(caller, phase="waiting", owner=self.victim.name)
+        self.cluster.must("agent", "login", "1001")
+        self.addCleanup(self.logout, "1001")
+        there = phone.wait_call().wait_answered()
+        wait_prompt(call.rtp, "en", "agent_number_before")
+        self.kill_and_see(caller)
+        self.hear_each_other(call, there)
+        self.assertEqual(times_of(call, "agent_number_after"), [], "it died in the middle of it")
+        there.rtp.wait_samples(8000, after=there.rtp.mark())
+        self.one_source(call, there)
+        self.assertEqual(len(phone.incoming), 1)
+        call.hangup()
+        there.wait_ended()
+        self.record(caller, agent="1001", ended_by="caller", cause="normal")
+        self.idle("1001")
+
 
 if __name__ == "__main__":
     unittest.main()

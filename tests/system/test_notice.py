@@ -161,6 +161,47 @@ class Carried(Takeover):
         row = self.record(caller, ended_by="caller")
         self.assertEqual(row["notices"], [{"name": "water", "how": "heard"}])
 
+    def test_from_a_menu_and_in_short(self):
+        """A node of a flow tells it; later, of a mass outage, the short form to whoever calls again. The owner dies in the middle of both."""
+        configure(self)
+        self.cluster.must("notice", "set", "water", "--areas", "shanghai", "--prompt", "queue_no_agent")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/notices/water").status == 200, 10, "%s has the notice" % n.name)
+        caller = self.caller(self.victim)
+        call = caller.invite("10030").wait_answered()
+        wait_prompt(call.rtp, "en", "queue_position_before")
+        call.rtp.send_digits("2")
+        wait_prompt(call.rtp, "en", "queue_no_agent", deadline=20)
+        self.kill_and_see(caller)
+        wait_prompt(call.rtp, "en", "queue_position_before", deadline=30, after=call.rtp.mark())
+        self.assertEqual(len(times_of(call, "queue_no_agent")), 1)
+        call.hangup()
+        self.assertEqual(self.record(caller)["notices"], [{"name": "water", "how": "heard"}])
+        for n in (self.a, self.b):
+            s = stats(self, "water", n)
+            self.assertEqual((s["began"], s["heard"], s["menu"]), (1, 1, 1))
+        self.come_back()
+        self.cluster.must("notice", "set", "water", "--prompt", "notice_none", "--short-prompt", "queue_no_agent", "--automatic", "yes", "--mass", "yes")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/notices/water").json["mass"], 10, "%s has the mass outage" % n.name)
+        before = stats(self, "water")
+        call = caller.invite("10030").wait_answered()
+        wait_prompt(call.rtp, "en", "queue_no_agent")
+        self.kill_and_see(caller)
+        wait_prompt(call.rtp, "en", "notice_go_on", deadline=20, after=call.rtp.mark())
+        call.rtp.send_digits("1")
+        wait_prompt(call.rtp, "en", "queue_position_before", deadline=20, after=call.rtp.mark())
+        self.assertEqual(len(times_of(call, "queue_no_agent")), 1)
+        call.hangup()
+        def counted():
+            rows = [n.api("GET", "/v1/cdrs?caller=" + caller.user).json["items"] for n in (self.a, self.b)]
+            return rows[0] if len(rows[0]) == 2 and rows[0] == rows[1] else None
+        rows = wait_for(counted, 10, "two records")
+        self.assertEqual([(r["taken_over"], r["notices"][0]["how"]) for r in rows], [(1, "repeat"), (1, "heard")])
+        for n in (self.a, self.b):
+            s = stats(self, "water", n)
+            self.assertEqual([s[k] - before[k] for k in ("began", "heard", "repeats", "went_on")], [0, 0, 1, 1])
+
 
 if __name__ == "__main__":
     unittest.main()

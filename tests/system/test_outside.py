@@ -122,6 +122,60 @@ class ByReinvite(ByAddress):
             self.assertNotIn("pass word", n.log_text())
 
 
+class FromQueue(Outside):
+    """A queue's action leads outside, and the node dies while it is dialled."""
+
+    def leads(self, **rules):
+        names = ["--%s" % k.replace("_", "-") for k in rules]
+        self.cluster.must("queue", "set", "service", *(x for pair in zip(names, rules.values()) for x in pair))
+        self.addCleanup(self.cluster.must, "queue", "set", "service", "--max-wait", "0", "--max-wait-action", "", "--max-waiting", "0",
+                        "--full-action", "")
+        for n in self.cluster:
+            wait_for(lambda: str(n.api("GET", "/v1/queues/service").json).count(NUMBER) == 1, 10, "%s has the action" % n.name)
+        self.carrier.on_invite = "ring"
+
+    def dialled(self, caller):
+        there = self.carrier.wait_call()
+        self.assertIn("sip:%s@" % NUMBER, there.request.first)
+        self.call_of(caller, phase="dialling", owner=self.victim.name, out_trunk="carrier")
+        self.kill_and_see(caller)
+        self.call_of(caller, phase="dialling", out_trunk="carrier")
+        self.assertEqual(len(self.carrier.incoming), 1)  # the same INVITE once more
+        return there
+
+    def test_longest_wait(self):
+        """In vain: he waits as before, on his wait clock, and is not led there again."""
+        self.leads(max_wait="1", max_wait_action="outside:" + NUMBER)
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003").wait_answered()
+        before = self.call_of(caller)
+        there = self.dialled(caller)
+        there.refuse(486)
+        after = self.call_of(caller, phase="waiting", queue="service")
+        self.assertEqual(after["queued_at"], before["queued_at"])
+        self.music(call)
+        self.assertEqual(len(self.carrier.incoming), 1)
+        call.hangup()
+        self.record(caller, queue="service", ended_by="caller", answered_by="")
+
+    def test_full(self):
+        self.leads(max_waiting="1", full_action="outside:" + NUMBER)
+        first = self.caller(self.a)
+        waits = first.invite("10003").wait_answered()
+        self.call_of(first, phase="waiting")
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003")
+        there = self.dialled(caller)
+        there.answer()
+        call.wait_answered()
+        self.talk(call, there)
+        self.call_of(first, phase="waiting", position=1)
+        there.hangup()
+        call.wait_ended()
+        self.record(caller, answered_by=NUMBER, agent="", ended_by="callee", cause="normal")
+        waits.hangup()
+
+
 class WhatComesOfIt(Outside):
     """Nobody dies."""
 

@@ -361,6 +361,58 @@ class LetGo(Takeover):
         self.idle("1001")
 
 
+class HangsUpAsItDies(Takeover):
+    """The caller cancels, and the node dies with that on its way to the others: whether it still comes there or not, the call ends once,
+    and nobody is rung for it any more."""
+
+    def rings(self):
+        agent, caller = self.agent_phone(on_invite="ring"), self.extension("8003", self.victim)
+        call = caller.invite("1001")
+        there = self.rung(agent)
+        call.wait_status(180)
+        self.call_of(caller, phase="dialling", owner=self.victim.name)
+        for n in (self.a, self.b):
+            self.wait_state("1001", "ringing")
+        return caller, call, agent, there
+
+    def ends(self, caller, call, agent):
+        call.wait_cancelled(20)
+        call.wait_ended(40)
+        self.assertIn((call.cancelled, call.status >= 400), [(200, True), (481, False)])
+        self.idle("1001")
+        wait_for(lambda: all(c.ended for c in agent.incoming), 20, "nothing rings")
+        self.assertFalse(any(c.answered for c in agent.incoming))
+        def one():
+            rows = [n.api("GET", "/v1/cdrs?caller=" + caller.user).json["items"] for n in (self.a, self.b)]
+            return rows[0] if len(rows[0]) == 1 and rows[0] == rows[1] else None
+        (row,) = wait_for(one, 20, "one record")
+        self.assertIsNone(row["answered_at"])
+        self.assertEqual(self.a.api("GET", "/v1/calls?caller=" + caller.user).json["items"], [])
+        return row
+
+    def test_on_its_way(self):
+        """The others stand still while it happens, and find it when they go on."""
+        self.cancelled_as_it_dies()
+
+    def test_leader(self):
+        self.cluster.hand_over(self.victim)
+        self.cancelled_as_it_dies()
+
+    def cancelled_as_it_dies(self):
+        caller, call, agent, there = self.rings()
+        try:
+            for n in (self.a, self.b):
+                n.sigstop()
+            call.cancel()
+            there.wait_ended()  # the agent's telephone is called off at once
+            self.assertNotIn(487, call.history)
+            self.kill()
+        finally:
+            for n in (self.a, self.b):
+                n.sigcont()
+        self.ends(caller, call, agent)
+
+
 class StoodStill(Takeover):
     """A node that wakes up after its calls have gone to others finds timers that are overdue, and commands that were committed
     meanwhile: nothing of what they would send may leave."""

@@ -1,6 +1,7 @@
 """What becomes of callers who wait too long, although the node that they hang on dies meanwhile."""
 import unittest
 
+from callcase import wait_prompt
 from everline import wait_for
 from test_takeover import Takeover, TEST_HZ
 
@@ -37,6 +38,22 @@ class WaitsTooLong(Takeover):
         call.rtp.wait_samples(4000, after=call.rtp.mark())  # said again, from its beginning
         call.wait_ended(30)
         self.record(caller, queue="service", ended_by="system", cause="max_wait")
+
+    def test_nobody_logged_in(self):
+        """The owner dies before the time is over: it runs on from when he came, and what is done then is said to its end by the next one."""
+        self.cluster.must("queue", "set", "service", "--no-agents-wait", str(self.WAIT_S), "--no-agents-action", "hangup:queue_no_agent,goodbye")
+        self.addCleanup(self.cluster.must, "queue", "set", "service", "--no-agents-wait", "0", "--no-agents-action", "")
+        caller = self.caller(self.victim)
+        call = caller.invite("10003").wait_answered()
+        before = self.call_of(caller, phase="waiting")
+        after = self.kill_and_see(caller)
+        self.assertEqual(after["queued_at"], before["queued_at"])
+        self.call_of(caller, phase="app")
+        at = call.rtp.mark()
+        for key in ("queue_no_agent", "goodbye"):
+            wait_prompt(call.rtp, "zh", key, after=at)
+        call.wait_ended(20)
+        self.record(caller, queue="service", ended_by="system", cause="no_agents")
 
     def test_overflow_survives(self):
         self.cluster.apply({"queues": [{"name": "second", "members": [{"agent": "1001"}]}]})
