@@ -375,7 +375,7 @@ class HangsUpAsItDies(Takeover):
             self.wait_state("1001", "ringing")
         return caller, call, agent, there
 
-    def ends(self, caller, call, agent):
+    def ends(self, caller, call, agent, call_id):
         call.wait_cancelled(20)
         call.wait_ended(40)
         self.assertIn((call.cancelled, call.status >= 400), [(200, True), (481, False)])
@@ -383,12 +383,12 @@ class HangsUpAsItDies(Takeover):
         wait_for(lambda: all(c.ended for c in agent.incoming), 20, "nothing rings")
         self.assertFalse(any(c.answered for c in agent.incoming))
         def one():
-            rows = [n.api("GET", "/v1/cdrs?caller=" + caller.user).json["items"] for n in (self.a, self.b)]
-            return rows[0] if len(rows[0]) == 1 and rows[0] == rows[1] else None
-        (row,) = wait_for(one, 20, "one record")
-        self.assertIsNone(row["answered_at"])
+            rows = [n.api("GET", "/v1/cdrs/" + call_id) for n in (self.a, self.b)]
+            return rows[0].json if [r.status for r in rows] == [200, 200] and rows[0].json == rows[1].json else None
+        self.assertIsNone(wait_for(one, 20, "its record")["answered_at"])
+        rows = self.a.api("GET", "/v1/cdrs?caller=" + caller.user).json["items"]
+        self.assertEqual([r["call_id"] for r in rows].count(call_id), 1)
         self.assertEqual(self.a.api("GET", "/v1/calls?caller=" + caller.user).json["items"], [])
-        return row
 
     def test_on_its_way(self):
         """The others stand still while it happens, and find it when they go on."""
@@ -400,6 +400,7 @@ class HangsUpAsItDies(Takeover):
 
     def cancelled_as_it_dies(self):
         caller, call, agent, there = self.rings()
+        call_id = self.call_of(caller)["call_id"]
         try:
             for n in (self.a, self.b):
                 n.sigstop()
@@ -410,7 +411,7 @@ class HangsUpAsItDies(Takeover):
         finally:
             for n in (self.a, self.b):
                 n.sigcont()
-        self.ends(caller, call, agent)
+        self.ends(caller, call, agent, call_id)
 
 
 class StoodStill(Takeover):
