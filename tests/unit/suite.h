@@ -5,6 +5,9 @@
 #include <check.h>
 #include <stdlib.h>
 
+/* As ck_assert, for loops: Check writes a note for each assertion, also for one that holds. */
+#define must_hold(expr) ((expr) ? (void)0 : ck_abort_msg("%s", #expr))
+
 /* Runs the suite and frees it. */
 static inline int run_suite(Suite *s)
 {
