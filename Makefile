@@ -17,7 +17,7 @@ MODE ?= release
 JOBS ?= $(shell nproc)
 
 LIBS_OWN := base storage raft telephony core api
-PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets libcurl yaml-0.1 libcyaml spandsp
+PKGS := sofia-sip-ua raft libuv sqlite3 openssl jansson libprotobuf-c libwebsockets libcurl yaml-0.1 libcyaml spandsp opus
 PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS) check 2>/dev/null | sed 's/-I/-isystem /g')
 SOUND_PKGS := sndfile samplerate libebur128 # of the helper ccsound only
 SOUND_LIBS := $(shell pkg-config --libs $(SOUND_PKGS) 2>/dev/null)
