@@ -145,6 +145,50 @@ START_TEST(one_lost)
 }
 END_TEST
 
+/* The buffer ran empty at a packet that was lost: what was concealed while it was waited for is the gap's, no delay stays behind. */
+START_TEST(waited_for_in_vain)
+{
+    struct jitter *j = buffer(20, 200);
+    run(j, 0, 10);
+    ck_assert_int_eq(pull(j, 200), 9);
+    ck_assert_int_eq(pull(j, 220), MISSING);
+    ck_assert_int_eq(put(j, 11, 221), JITTER_KEPT);
+    ck_assert_int_eq(put(j, 12, 240), JITTER_KEPT);
+    ck_assert_int_eq(pull(j, 240), 11);
+    ck_assert_int_eq(pull(j, 260), 12);
+    ck_assert_uint_eq(stats_of(j).lost, 1);
+    ck_assert_uint_eq(stats_of(j).missing_ms, 20);
+    ck_assert_uint_eq(stats_of(j).delay_ms, 20);
+    jitter_free(j);
+}
+END_TEST
+
+/* One comes later than any before, while others are there: the delay rises at once, and the next one that is so late is in time. */
+START_TEST(later_than_any_before)
+{
+    struct jitter *j = buffer(20, 200);
+    run(j, 0, 10);
+    ck_assert_int_eq(pull(j, 200), 9);
+    static const int want[] = {MISSING, 11, MISSING, 12, MISSING, 13, 14};
+    for (unsigned n = 11; n < 18; n++) {
+        ck_assert_int_eq(put(j, n, n * 20), JITTER_KEPT);
+        if (n == 13)
+            ck_assert_int_eq(put(j, 10, 245), JITTER_LATE);
+        ck_assert_int_eq(pull(j, n * 20), want[n - 11]);
+    }
+    for (unsigned n = 18; n < 40; n++) {
+        if (n != 30)
+            ck_assert_int_eq(put(j, n, n * 20), JITTER_KEPT);
+        if (n == 32)
+            ck_assert_int_eq(put(j, 30, 640), JITTER_KEPT);
+        ck_assert_int_eq(pull(j, n * 20), (int)n - 3);
+    }
+    ck_assert_uint_eq(stats_of(j).lost, 1);
+    ck_assert_uint_eq(stats_of(j).target_ms, 45);
+    jitter_free(j);
+}
+END_TEST
+
 /* A buffer that ran empty waits: what came late is played, only later; and the delay is learnt. */
 START_TEST(late_is_not_lost)
 {
@@ -557,6 +601,8 @@ int main(void)
     tcase_add_test(t, in_step_over_wraps);
     tcase_add_test(t, order_and_duplicates);
     tcase_add_test(t, one_lost);
+    tcase_add_test(t, waited_for_in_vain);
+    tcase_add_test(t, later_than_any_before);
     tcase_add_test(t, late_is_not_lost);
     tcase_add_test(t, silence_that_is_not_sent);
     tcase_add_test(t, short_silence);
