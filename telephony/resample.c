@@ -36,7 +36,7 @@ void resample_free(struct resample *r)
 }
 
 /* The sample between at[PAIRS - 1] and at[PAIRS], and BLOCK - 1 more, in 1/32768, at half their size. */
-static void between(const int16_t *at, int32_t acc[BLOCK])
+static void between(const int16_t *restrict at, int32_t acc[restrict BLOCK])
 {
     for (unsigned k = 0; k < BLOCK; k++)
         acc[k] = 0;
