@@ -27,7 +27,7 @@
 #define API_KEY_MAX 128 /* characters of an Idempotency-Key */
 #define API_TOKEN_MAX 256
 #define API_ANSWER_SMALL 65536u /* bytes of an answer that is always there for the asking: errors, single objects */
-#define API_RESERVE_MS 1000u /* how much longer than the node's own time-out a ticket is waited for */
+#define API_RESERVE_MS 1000u    /* how much longer than the node's own time-out a ticket is waited for */
 
 enum api_role { API_ROLE_NONE, API_ROLE_READ, API_ROLE_ADMIN };
 enum api_method { API_GET = 1, API_POST = 2, API_PUT = 4, API_PATCH = 8, API_DELETE = 16 };

@@ -121,7 +121,8 @@ static const struct cli_option queue_fields[] = {
 };
 static const struct cli_option member_level[] = {NUMBER("level", "0-9", NULL, "level of the member"), END};
 static const struct cli_option call_filters[] = {
-    TEXT("phase", "PHASE", "phase", "only calls in this phase", "app menu waiting offered dialling talking failed notice"),
+    TEXT("phase", "PHASE", "phase", "only calls in this phase",
+         "app menu waiting offered dialling talking failed notice"),
     TEXT("owner", "NODE", "owner", "only calls of this node", "@node"),
     TEXT("queue", "NAME", "queue", "only calls of this queue", "@queue"),
     TEXT("agent", "NUMBER", "agent", "only calls of this agent", "@agent"),

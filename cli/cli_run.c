@@ -196,7 +196,8 @@ char *cli_run_time(const char *s, bool ahead)
                 end = strptime(clock_text, "%H:%M", &tm);
         }
         struct tm noon = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon, .tm_mday = tm.tm_mday, .tm_hour = 12};
-        if (!end || *end || timegm(&noon) == -1 || noon.tm_mday != tm.tm_mday) /* 30 February is refused there, not moved */
+        if (!end || *end || timegm(&noon) == -1 ||
+            noon.tm_mday != tm.tm_mday) /* 30 February is refused there, not moved */
             return strdup(s);
         at = mktime(&tm);
     }
