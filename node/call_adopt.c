@@ -579,13 +579,14 @@ static bool adopt_any_stands_on(const struct call *k, const char *ip)
     return adopt_stands_on(&k->a, ip) || adopt_stands_on(k->b, ip);
 }
 
+/* Needs no memory: a call that is not let go of would speak on with an address that is another node's. */
 static void adopt_forget_where(struct calls *cs, const char *ip)
 {
     const struct map_slot *slot;
     for (size_t it = 0; map_next(&cs->by_id, &it, &slot);) {
         struct call *k = slot->value;
         if (!ip || adopt_any_stands_on(k, ip))
-            call_let_go(k); /* takes just this one out of the table */
+            call_let_go(k); /* leaves the table, which a walk allows (base/map.h) */
     }
 }
 

@@ -130,12 +130,25 @@ int blobs_each(struct blobs *b, blobs_each_fn *fn, void *ctx)
     return rc;
 }
 
-void blobs_remove(struct blobs *b, const char *name)
+/* With the lock, so that what the file takes is counted once, whoever stores the same one meanwhile. Unless `any`, only one that is old still:
+ * it may have been stored once more since it was looked at. */
+static bool remove_blob(struct blobs *b, const char *name, bool any, uint64_t grace_s)
 {
     char path[BLOB_PATH_MAX];
     struct stat st;
-    if (path_of(b, name, path) == 0 && stat(path, &st) == 0 && unlink(path) == 0)
-        count(b, -(int64_t)st.st_size);
+    if (path_of(b, name, path))
+        return false;
+    pthread_mutex_lock(&b->lock);
+    bool removed = stat(path, &st) == 0 && (any || time(NULL) - st.st_mtime > (time_t)grace_s) && unlink(path) == 0;
+    if (removed)
+        b->bytes -= (uint64_t)st.st_size;
+    pthread_mutex_unlock(&b->lock);
+    return removed;
+}
+
+void blobs_remove(struct blobs *b, const char *name)
+{
+    (void)remove_blob(b, name, true, 0);
 }
 
 struct sweep {
@@ -146,27 +159,12 @@ struct sweep {
     unsigned removed;
 };
 
-/* Looks again with the lock: it may have been stored once more since. */
-static bool remove_old(struct blobs *b, const char *name, uint64_t grace_s)
-{
-    char path[BLOB_PATH_MAX];
-    struct stat st;
-    if (path_of(b, name, path))
-        return false;
-    pthread_mutex_lock(&b->lock);
-    bool removed = stat(path, &st) == 0 && time(NULL) - st.st_mtime > (time_t)grace_s && unlink(path) == 0;
-    if (removed)
-        b->bytes -= (uint64_t)st.st_size;
-    pthread_mutex_unlock(&b->lock);
-    return removed;
-}
-
 static int sweep_one(void *ctx, const char *name, uint64_t bytes, uint64_t age_s)
 {
     struct sweep *s = ctx;
     (void)bytes;
     if (age_s > s->grace_s && !s->keep(s->ctx, name))
-        s->removed += remove_old(s->b, name, s->grace_s);
+        s->removed += remove_blob(s->b, name, false, s->grace_s);
     return 0;
 }
 

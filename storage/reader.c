@@ -77,10 +77,8 @@ void storage_reader_close(struct storage_reader *r)
     (void)pthread_mutex_lock(&sh->lock);
     bool last = --sh->refs == 0;
     (void)pthread_mutex_unlock(&sh->lock);
-    if (last) {
-        (void)pthread_mutex_destroy(&sh->lock);
-        free(sh);
-    }
+    if (last)
+        storage_shared_free(sh);
     free(r);
 }
 

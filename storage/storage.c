@@ -328,6 +328,13 @@ static void write_clean_mark(const struct storage *st)
         (void)unlink(path);
 }
 
+void storage_shared_free(struct storage_shared *sh)
+{
+    (void)pthread_mutex_destroy(&sh->lock);
+    (void)pthread_mutex_destroy(&sh->writer);
+    free(sh);
+}
+
 void storage_close(struct storage *st)
 {
     if (!st)
@@ -352,11 +359,8 @@ void storage_close(struct storage *st)
     (void)pthread_mutex_lock(&sh->lock);
     bool last = --sh->refs == 0;
     (void)pthread_mutex_unlock(&sh->lock);
-    if (last) {
-        (void)pthread_mutex_destroy(&sh->lock);
-        (void)pthread_mutex_destroy(&sh->writer);
-        free(sh);
-    }
+    if (last)
+        storage_shared_free(sh);
     (void)pthread_mutex_destroy(&st->lock);
     (void)pthread_cond_destroy(&st->wake);
     free(st);

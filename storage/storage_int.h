@@ -66,6 +66,7 @@ struct storage {
     uint64_t applied;
     /* worker.c */
     pthread_t ckpt_thread;
+    sqlite3 *ckpt_db; /* the thread's alone while it runs */
     bool ckpt_running;
     unsigned ckpt_told; /* under shared->writer: log pages when the worker was last woken */
     pthread_mutex_t lock;
@@ -92,6 +93,7 @@ int storage_bind(sqlite3_stmt *s, const struct storage_val *vals, unsigned n);
 int storage_check(sqlite3 *db, bool thorough, struct err_info *info);
 int storage_open_db(struct storage *st, bool thorough, struct err_info *info);
 void storage_close_db(struct storage *st);
+void storage_shared_free(struct storage_shared *sh); /* by the last who holds it */
 int storage_fsync_path(const char *path, bool directory);
 int storage_unlink(const char *dir, const char *name);
 /* Finishes an installation that was interrupted after its image was complete. */

@@ -30,15 +30,9 @@ static void *ckpt_main(void *arg)
 {
     struct storage *st = arg;
     thread_ordinary();
-    sqlite3 *db = NULL;
-    struct err_info info = {0};
     if (st->replaced_fd >= 0)
         (void)close(st->replaced_fd); /* gives the room of a large file back: 80 ms for 200 MB */
     st->replaced_fd = -1;
-    if (storage_connect(st->shared->path, SQLITE_OPEN_READWRITE, &db, &info) != 0) {
-        log_error("storage", "no connection for checkpoints: %s", info.text);
-        return NULL;
-    }
     (void)pthread_mutex_lock(&st->lock);
     while (!st->ckpt_stop) {
         if (st->wal_pages < CKPT_PAGES) {
@@ -47,11 +41,10 @@ static void *ckpt_main(void *arg)
         }
         st->wal_pages = 0;
         (void)pthread_mutex_unlock(&st->lock);
-        checkpoint(st, db);
+        checkpoint(st, st->ckpt_db);
         (void)pthread_mutex_lock(&st->lock);
     }
     (void)pthread_mutex_unlock(&st->lock);
-    (void)sqlite3_close_v2(db);
     return NULL;
 }
 
@@ -75,13 +68,23 @@ static int wal_hook(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* Its connection is opened here: without one the log of pages would grow without end, and nobody be told. */
 int storage_worker_start(struct storage *st)
 {
+    struct err_info info = {0};
+    int err = storage_connect(st->shared->path, SQLITE_OPEN_READWRITE, &st->ckpt_db, &info);
+    if (err) {
+        log_error("storage", "no connection for checkpoints: %s", info.text);
+        return err;
+    }
     st->ckpt_stop = false;
     st->wal_pages = st->ckpt_told = 0;
     (void)sqlite3_wal_hook(st->db, wal_hook, st);
-    if (pthread_create(&st->ckpt_thread, NULL, ckpt_main, st) != 0)
+    if (pthread_create(&st->ckpt_thread, NULL, ckpt_main, st) != 0) {
+        (void)sqlite3_close_v2(st->ckpt_db);
+        st->ckpt_db = NULL;
         return ERR_NOMEM;
+    }
     st->ckpt_running = true;
     return 0;
 }
@@ -128,6 +131,8 @@ void storage_worker_stop(struct storage *st)
     (void)pthread_mutex_unlock(&st->lock);
     (void)pthread_join(st->ckpt_thread, NULL);
     st->ckpt_running = false;
+    (void)sqlite3_close_v2(st->ckpt_db);
+    st->ckpt_db = NULL;
 }
 
 int storage_pin(struct storage *st, sqlite3 **out, uint64_t *index)
@@ -232,6 +237,29 @@ static int write_image(struct job *j)
     return err;
 }
 
+/* One image, and so many digests, at a time. */
+static bool take_turn(struct storage *st, const struct job *j)
+{
+    (void)pthread_mutex_lock(&st->lock);
+    bool free_turn = j->kind == JOB_IMAGE ? !st->image_busy : st->digest_busy < STORAGE_DIGEST_JOBS_MAX;
+    if (free_turn && j->kind == JOB_IMAGE)
+        st->image_busy = true;
+    else if (free_turn)
+        st->digest_busy++;
+    (void)pthread_mutex_unlock(&st->lock);
+    return free_turn;
+}
+
+static void give_turn_back(struct storage *st, const struct job *j)
+{
+    (void)pthread_mutex_lock(&st->lock);
+    if (j->kind == JOB_IMAGE)
+        st->image_busy = false;
+    else
+        st->digest_busy--;
+    (void)pthread_mutex_unlock(&st->lock);
+}
+
 static void *job_main(void *arg)
 {
     struct job *j = arg;
@@ -242,12 +270,7 @@ static void *job_main(void *arg)
     if (j->kind == JOB_DIGEST && err)
         log_error("storage", "digest failed: %s", err_text(err));
     /* Free for the next one before the answer goes out: whoever gets it may ask again at once. */
-    (void)pthread_mutex_lock(&st->lock);
-    if (j->kind == JOB_IMAGE)
-        st->image_busy = false;
-    else
-        st->digest_busy--;
-    (void)pthread_mutex_unlock(&st->lock);
+    give_turn_back(st, j);
     if (j->kind == JOB_IMAGE)
         j->image_fn(j->arg, err, err ? NULL : &j->image);
     else
@@ -263,36 +286,25 @@ static int job_start(struct storage *st, struct job *j, uint64_t *index)
     reap(st, false);
     if (st->in_txn)
         return ERR_BADSTATE;
-    (void)pthread_mutex_lock(&st->lock);
-    bool busy = j->kind == JOB_IMAGE ? st->image_busy : st->digest_busy >= STORAGE_DIGEST_JOBS_MAX;
-    if (!busy && j->kind == JOB_IMAGE)
-        st->image_busy = true;
-    else if (!busy)
-        st->digest_busy++;
-    (void)pthread_mutex_unlock(&st->lock);
-    if (busy)
+    if (!take_turn(st, j))
         return ERR_BUSY;
     j->st = st;
     int err = storage_pin(st, &j->db, index);
+    if (err)
+        give_turn_back(st, j);
     return err;
 }
 
-/* The thread begins; on failure everything job_start took is given back. */
+/* The thread begins, unless job_start has failed; without a thread nothing is left of the job. */
 static int job_run(struct storage *st, struct job *j, int err)
 {
-    if (!err && pthread_create(&j->thread, NULL, job_main, j) != 0)
+    if (!err && pthread_create(&j->thread, NULL, job_main, j) != 0) {
         err = ERR_NOMEM;
+        give_turn_back(st, j);
+    }
     if (!err) {
         list_push_back(&st->jobs, &j->link);
         return 0;
-    }
-    if (err != ERR_BUSY && err != ERR_BADSTATE) {
-        (void)pthread_mutex_lock(&st->lock);
-        if (j->kind == JOB_IMAGE)
-            st->image_busy = false;
-        else
-            st->digest_busy--;
-        (void)pthread_mutex_unlock(&st->lock);
     }
     (void)sqlite3_close_v2(j->db);
     free(j);

@@ -382,6 +382,23 @@ START_TEST(test_one_image_at_a_time)
 }
 END_TEST
 
+/* What cannot begin is not under way: later ones are told what is wrong, not that it is busy, and begin once it is not. */
+START_TEST(test_what_cannot_begin_takes_no_turn)
+{
+    struct done d;
+    done_init(&d);
+    storage_set_grouping(f.st, true);
+    ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_int_eq(storage_begin(f.st), 0);
+    storage_rollback(f.st); /* takes the entry before it along: the storage gives nothing more */
+    for (unsigned i = 0; i <= STORAGE_DIGEST_JOBS_MAX; i++) {
+        ck_assert_int_eq(storage_image_begin(f.st, f.dir, on_image, &d), ERR_BADSTATE);
+        ck_assert_int_eq(storage_digest_begin(f.st, on_digest, &d), ERR_BADSTATE);
+    }
+    fx_reopen(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("storage");
@@ -402,6 +419,7 @@ int main(void)
     tcase_add_test(t, test_a_failed_group_ends_it_all);
     tcase_add_test(t, test_reader_outlives_the_storage);
     tcase_add_test(t, test_one_image_at_a_time);
+    tcase_add_test(t, test_what_cannot_begin_takes_no_turn);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
