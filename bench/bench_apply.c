@@ -1,6 +1,7 @@
 /* What applying costs: CPU microseconds for a command and for a whole queued call (CallStart, OfferAnswered, CallEnd), SQLite
  * included, each command an entry of its own, with a COMMIT of its own (the worst case) or shared as in a node, and in batches
- * as they come under load. */
+ * as they come under load; and what of it grows with the queue: with as many agents as one can have, and with as many who want to be called
+ * back as are kept. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "tests/folder.h"
 
 #define AGENTS 100u
+#define AGENTS_MANY 5000u
+#define CALLBACKS 20000u
 #define CALLS 4000u
 #define BATCH 32u
 #define GROUP 16u /* entries that share a COMMIT: a node at 50 queued calls a second */
@@ -90,25 +93,39 @@ static void config(struct bench *b, Ev__ConfigObject__ObjectCase kind, void *obj
     run(b, &m);
 }
 
-static void set_up(struct bench *b)
+/* Here all of the newest behaviour is on. */
+static void found(struct bench *b)
 {
     Ev__Command m = EV__COMMAND__INIT;
     Ev__NodeUp up = EV__NODE_UP__INIT;
     up.name = word("n1");
     up.node_id = up.incarnation = 1;
+    up.max_feature_level = CORE_FEATURE_LEVEL;
     m.body_case = EV__COMMAND__BODY_NODE_UP;
     m.node_up = &up;
     run(b, &m);
+    Ev__FeatureLevel level = EV__FEATURE_LEVEL__INIT;
+    level.level = CORE_FEATURE_LEVEL;
+    m.body_case = EV__COMMAND__BODY_FEATURE;
+    m.feature = &level;
+    run(b, &m);
+}
+
+static void set_up(struct bench *b, unsigned agents)
+{
+    found(b);
     Ev__Trunk t = EV__TRUNK__INIT;
     t.name = word("demo");
+    t.contact = word("sip:127.0.0.1:9100");
+    t.outbound = true;
     config(b, EV__CONFIG_OBJECT__OBJECT_TRUNK, &t);
-    static char numbers[AGENTS][2][16];
-    Ev__QueueMember members[AGENTS], *list[AGENTS];
-    for (unsigned i = 0; i < AGENTS; i++) {
+    static char numbers[AGENTS_MANY][2][16];
+    static Ev__QueueMember members[AGENTS_MANY], *list[AGENTS_MANY];
+    for (unsigned i = 0; i < agents; i++) {
         Ev__Extension x = EV__EXTENSION__INIT;
         Ev__Agent a = EV__AGENT__INIT;
-        (void)snprintf(numbers[i][0], 16, "8%03u", i);
-        (void)snprintf(numbers[i][1], 16, "1%03u", i);
+        (void)snprintf(numbers[i][0], 16, "8%04u", i);
+        (void)snprintf(numbers[i][1], 16, "1%04u", i);
         x.number = a.extension = numbers[i][0];
         x.contact = word("sip:127.0.0.1:9000");
         config(b, EV__CONFIG_OBJECT__OBJECT_EXTENSION, &x);
@@ -120,7 +137,7 @@ static void set_up(struct bench *b)
     }
     Ev__Queue q = EV__QUEUE__INIT;
     q.name = word("service");
-    q.n_members = AGENTS;
+    q.n_members = agents;
     q.members = list;
     config(b, EV__CONFIG_OBJECT__OBJECT_QUEUE, &q);
     Ev__AccessNumber n = EV__ACCESS_NUMBER__INIT;
@@ -131,7 +148,8 @@ static void set_up(struct bench *b)
     e.number = word("10001");
     e.app = word("echo");
     config(b, EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER, &e);
-    for (unsigned i = 0; i < AGENTS; i++) {
+    for (unsigned i = 0; i < agents; i++) {
+        Ev__Command m = EV__COMMAND__INIT;
         Ev__AgentSet s = EV__AGENT_SET__INIT;
         s.agent = numbers[i][1];
         m.body_case = EV__COMMAND__BODY_AGENT_SET;
@@ -247,13 +265,62 @@ static double echo_calls(struct bench *b, uint64_t first)
     return (cpu_us() - t0) / CALLS;
 }
 
+static void begin(struct bench *b)
+{
+    struct err_info info = {0};
+    *b = (struct bench){.dir = "/tmp/everline-bench-XXXXXX", .batch = 1, .now = 1700000000000000ull};
+    if (!mkdtemp(b->dir) || storage_open(b->dir, &b->st, &info) != 0 || core_open(b->st, NULL, &b->c, &info) != 0)
+        die(info.text);
+}
+
+static void finish(struct bench *b)
+{
+    core_close(b->c);
+    storage_close(b->st);
+    folder_remove(b->dir);
+}
+
+/* In a year: they wait for their time, and are looked through by nobody but whoever comes to their queue. */
+static void ask_call_backs(struct bench *b)
+{
+    for (unsigned i = 0; i < CALLBACKS; i++) {
+        char number[16];
+        Ev__Command m = EV__COMMAND__INIT;
+        Ev__CallBackSet s = EV__CALL_BACK_SET__INIT;
+        (void)snprintf(number, sizeof number, "139%08u", i);
+        s.queue = word("service");
+        s.number = number;
+        s.due_us = b->now + 300ull * 24 * 3600 * 1000000;
+        m.body_case = EV__COMMAND__BODY_CALL_BACK_SET;
+        m.call_back_set = &s;
+        run(b, &m);
+    }
+    flush(b);
+}
+
+/* Entries that share a COMMIT, as in a node. */
+static void large(double *agents, double *call_backs)
+{
+    struct bench b;
+    begin(&b);
+    storage_set_grouping(b.st, true);
+    b.batch = BATCH;
+    set_up(&b, AGENTS_MANY);
+    b.batch = 1;
+    b.group = GROUP;
+    *agents = queued_calls(&b, 1000000);
+    b.batch = BATCH;
+    ask_call_backs(&b);
+    b.batch = 1;
+    *call_backs = queued_calls(&b, 2000000);
+    finish(&b);
+}
+
 int main(void)
 {
-    struct bench b = {.dir = "/tmp/everline-bench-XXXXXX", .batch = 1, .now = 1700000000000000ull};
-    struct err_info info = {0};
-    if (!mkdtemp(b.dir) || storage_open(b.dir, &b.st, &info) != 0 || core_open(b.st, NULL, &b.c, &info) != 0)
-        die(info.text);
-    set_up(&b);
+    struct bench b;
+    begin(&b);
+    set_up(&b, AGENTS);
     double single = queued_calls(&b, 1000000), echo = echo_calls(&b, 2000000);
     storage_set_grouping(b.st, true);
     b.group = GROUP;
@@ -272,8 +339,12 @@ int main(void)
     printf("apply_echo_call_single: %.1f us CPU (ratio %.2f of a queued call)\n", echo, echo / single);
     printf("apply_echo_call_batched: %.1f us CPU (ratio %.2f of single)\n", echo_batched, echo_batched / echo);
     printf("apply_command_single: %.1f us CPU (ratio %.2f of a batched one)\n", single / 3, single / batched);
-    core_close(b.c);
-    storage_close(b.st);
-    folder_remove(b.dir);
+    finish(&b);
+    double agents, call_backs;
+    large(&agents, &call_backs);
+    printf("apply_queued_call_agents_%u: %.1f us CPU (ratio %.2f of grouped, which has %u agents)\n", AGENTS_MANY,
+           agents, agents / grouped, AGENTS);
+    printf("apply_queued_call_callbacks_%u: %.1f us CPU (ratio %.2f of the same without)\n", CALLBACKS, call_backs,
+           call_backs / agents);
     return 0;
 }

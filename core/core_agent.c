@@ -204,6 +204,7 @@ void core_agent_refresh(struct core *c, struct agent *a)
     const struct call *k = busy_call(a, &talks);
     if (!k && a->logout && a->ext)
         unseat(a);
+    core_team_working(a);
     enum core_agent_state s = CORE_AGENT_NOT_READY;
     if (!a->ext)
         s = CORE_AGENT_LOGGED_OUT;
@@ -349,6 +350,7 @@ void core_agent_logout(struct core *c, struct agent *a)
     char number[CORE_NAME_MAX];
     (void)strcpy(number, a->extension);
     a->logout = true;
+    core_team_working(a);
     a->pub.wrap_up_until_us = 0;
     bool talks;
     struct call *k = busy_call(a, &talks);

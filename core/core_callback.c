@@ -50,6 +50,17 @@ const char *core_callback_state(uint64_t call_id, uint64_t due_us)
 
 /* ---- rows */
 
+#define NUMBER_KEY_MAX (CORE_NAME_MAX + NUMBER_MAX)
+
+/* Under which a row is found by queue and number: whoever comes to a queue is looked for. */
+static const char *number_key(const char *queue, const char *number, char key[NUMBER_KEY_MAX])
+{
+    char form[NUMBER_MAX];
+    number_form(number, form);
+    (void)snprintf(key, NUMBER_KEY_MAX, "%.63s\n%s", queue, form);
+    return key;
+}
+
 static void touch(struct core *c, struct callback *cb)
 {
     if (list_empty(&cb->dirty))
@@ -89,6 +100,8 @@ static void tell(struct core *c, const struct callback *cb, const char *state, c
 
 static void drop(struct core *c, struct callback *cb)
 {
+    char key[NUMBER_KEY_MAX];
+    (void)map_del(&c->callback_numbers, number_key(cb->st->waits->queue, cb->st->number, key));
     (void)map_del_u64(&c->callbacks, cb->st->id);
     heap_remove(&c->callbacks_due, &cb->due);
     list_del(&cb->dirty);
@@ -104,16 +117,18 @@ static void forget(struct core *c, struct callback *cb, const char *why)
     drop(c, cb);
 }
 
-/* Takes m over. */
+/* Takes m over: the only one of its number in its queue. */
 static struct callback *keep(struct core *c, Ev__CallBack *m)
 {
+    char key[NUMBER_KEY_MAX];
     struct callback *cb = core_alloc(sizeof *cb);
     cb->st = m;
     cb->as.st = m->waits;
     list_init(&cb->dirty);
     list_init(&cb->as.dirty);
     list_init(&cb->as.ringing);
-    if (map_set_u64(&c->callbacks, m->id, cb) != 0)
+    if (map_set_u64(&c->callbacks, m->id, cb) != 0 ||
+        map_set(&c->callback_numbers, number_key(m->waits->queue, m->number, key), cb) != 0)
         core_oom();
     return cb;
 }
@@ -128,6 +143,7 @@ void core_callbacks_free(struct core *c)
         free(cb);
     }
     map_free(&c->callbacks);
+    map_free(&c->callback_numbers);
     free(c->callbacks_due.v);
 }
 
@@ -236,22 +252,11 @@ static struct callback *of_call(const struct core *c, const struct call *k)
     return cb && cb->st->call_id == k->st->call_id ? cb : NULL;
 }
 
-/* The row of this number in the queue: the smallest by id, should there be several. */
+/* The row of this number, in any form, in the queue: there is one at most. */
 static struct callback *of_number(const struct core *c, const char *queue, const char *number)
 {
-    char form[NUMBER_MAX], other[NUMBER_MAX];
-    struct callback *found = NULL;
-    const struct map_slot *slot;
-    number_form(number, form);
-    for (size_t it = 0; map_next(&c->callbacks, &it, &slot);) {
-        struct callback *cb = slot->value;
-        if (strcmp(cb->st->waits->queue, queue) != 0 || (found && cb->st->id > found->st->id))
-            continue;
-        number_form(cb->st->number, other);
-        if (strcmp(form, other) == 0)
-            found = cb;
-    }
-    return found;
+    char key[NUMBER_KEY_MAX];
+    return map_get(&c->callback_numbers, number_key(queue, number, key));
 }
 
 static int check_number(struct core *c, const Ev__Queue *q, const char *number)

@@ -158,6 +158,7 @@ static void link_queue(struct core *c, const struct cfg *o, const struct cfg *ol
     map_free(&keep);
     if (err)
         core_oom(); /* all other reasons were checked before */
+    core_teams_drop(c);
     core_wait_members(c, q);
     if (c->cmd) /* else from the tables: core_wait_load */
         core_wait_queue_changed(c, q);
@@ -192,6 +193,7 @@ static void uninstall(struct core *c, struct cfg *o)
         struct queue *q = map_del(&c->queues, o->name);
         if (acd_queue_del(c->acd, q->key) != 0)
             core_oom();
+        core_teams_drop(c);
         c->queue_by_key[q->key] = NULL;
         c->least_occupied -= q->rules.strategy == ACD_LEAST_OCCUPIED;
         c->ring_alls -= q->rules.strategy == ACD_RING_ALL;

@@ -1,4 +1,4 @@
-/* Estimated waits: what is counted, and who works for a queue. The reckoning itself: estimate.h. */
+/* Estimated waits: what is counted. Who works for a queue: core_team.c. The reckoning itself: estimate.h. */
 #include <string.h>
 
 #include "core/core_int.h"
@@ -46,34 +46,10 @@ void core_estimate_ended(struct core *c, const struct call *k, const char *by)
     w->busy_us += since(c, s->connected_us) + core_queue_config(c, queue)->wrap_up_s * 1000000ull;
 }
 
-/* A thousand for one who serves this queue alone; else the part of him that callers of this queue will have. */
-static uint64_t part_of(const struct core *c, const struct agent *a, const struct queue *q)
-{
-    uint32_t keys[ACD_QUEUES_PER_AGENT_MAX];
-    unsigned n = acd_queues_of(c->acd, a->key, keys);
-    uint64_t mine = acd_waiting(c->acd, q->key), all = 0;
-    mine = mine ? mine : 1;
-    for (unsigned i = 0; i < n; i++)
-        all += keys[i] == q->key ? mine : acd_waiting(c->acd, keys[i]);
-    return all ? 1000 * mine / all : 0;
-}
-
-static uint64_t at_work(const struct core *c, const struct queue *q)
-{
-    const Ev__Queue *cfg = core_queue_config(c, q->name);
-    uint64_t sum = 0;
-    for (size_t i = 0; i < cfg->n_members; i++) {
-        const struct agent *a = core_agent_obj(c, cfg->members[i]->agent);
-        if (a && a->ext && a->ready && !a->logout)
-            sum += part_of(c, a, q);
-    }
-    return sum;
-}
-
 const struct estimate *core_estimate(const struct core *c, struct queue *q)
 {
     if (q->estimated != c->serial + 1) {
-        q->estimate = estimate_of(&q->history, c->now_us, at_work(c, q));
+        q->estimate = estimate_of(&q->history, c->now_us, core_team_at_work(c, q));
         q->estimated = c->serial + 1;
     }
     return &q->estimate;

@@ -124,6 +124,8 @@ struct agent {
     struct list_node dirty;
     bool told;              /* CORE_EV_AGENT of this entry is out */
     Ev__AgentWork *work;    /* NULL: nothing yet, or feature level below 3 */
+    struct team *team;      /* core_team.c; NULL: in no queue, or not asked for */
+    bool works;             /* how he is counted in it */
     struct heap_item limit; /* of work->until_us; tie: key */
     const char *cause;      /* while his state is changed: why, for its event; NULL: somebody asked for it */
 };
@@ -142,6 +144,8 @@ struct queue {
     struct estimate estimate; /* as at `estimated`, which counts changes of the state (core.serial); 0: none yet */
     uint64_t estimated;
     uint32_t callbacks; /* of those who wait in it: rows of core_callback.c */
+    struct team **teams; /* that have it (core_team.c) */
+    unsigned n_teams;
 };
 
 struct call {
@@ -197,7 +201,8 @@ struct core {
 
     struct map cfg[CFG_KINDS];
     struct map agents, queues, exts, calls, nodes;
-    struct map callbacks; /* u64 -> struct callback */
+    struct map callbacks;        /* u64 -> struct callback */
+    struct map callback_numbers; /* queue and number -> struct callback */
     struct agent **agent_by_key;
     struct queue **queue_by_key;
     uint32_t agent_keys, queue_keys;
@@ -219,6 +224,8 @@ struct core {
     struct number_list black[2];  /* by enum core_call_direction; of Ev__BlacklistEntry */
     struct map vips;              /* queue, "" for the global one: struct number_list of Ev__VipEntry */
     struct map customers;         /* number -> struct agent whose customer has it */
+    struct map teams;             /* core_team.c: derived from the memberships, when asked for */
+    bool teams_made;
     struct lookup *lookup;        /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     struct notice_index *notices; /* core_notice.c: likewise */
     uint32_t talking, registrations;
@@ -607,6 +614,13 @@ void core_estimate_ended(struct core *c, const struct call *k, const char *by);
 const struct estimate *core_estimate(const struct core *c, struct queue *q);
 void core_estimate_save(const struct queue *q, Ev__QueueState *m);
 void core_estimate_load(struct queue *q, const Ev__QueueState *m);
+
+/* ---- core_team.c: how many work for a queue, in thousandths: ready or on a call; who has other queues as well counts in part */
+uint64_t core_team_at_work(const struct core *c, const struct queue *q);
+/* He is ready, logged in or about to log out, or no longer so. */
+void core_team_working(struct agent *a);
+/* Somebody has come to a queue or left it. */
+void core_teams_drop(struct core *c);
 
 /* ---- core_served.c: who served which caller last */
 /* The call's last_agent: who served its caller in this queue last, if the queue goes by that and it is not too long ago. */
