@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "core/acd.h"
 #include "core/action.h"
 #include "core/calendar.h"
@@ -384,18 +385,11 @@ int config_parse_time(const char *text, uint64_t *us)
 
 static bool printable_utf8(const char *s)
 {
-    const unsigned char *p = (const unsigned char *)s;
-    while (*p) {
-        if (*p < 0x20 ? *p != '\n' && *p != '\t' : *p == 0x7f)
+    for (size_t n; *s; s += n) {
+        unsigned char ch = (unsigned char)*s;
+        n = utf8_sequence(s);
+        if (n == 0 || ch == 0x7f || (ch < 0x20 && ch != '\n' && ch != '\t'))
             return false;
-        size_t n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
-        if (*p >= 0x80 && (*p < 0xc2 || *p > 0xf4))
-            return false;
-        for (size_t i = 1; i < n; i++) {
-            if ((p[i] & 0xc0) != 0x80)
-                return false;
-        }
-        p += n;
     }
     return true;
 }
@@ -436,12 +430,16 @@ static bool is_hex(const char *value, size_t n)
     return strlen(value) == n && strspn(value, "0123456789abcdef") == n;
 }
 
-static bool is_json_object(const char *value)
+/* Memory that is short must not look like a text that is wrong: apply would refuse here what other nodes take. */
+static int check_json_object(const char *value, const char *path, struct err_info *info)
 {
-    json_t *j = json_loads(value, JSON_REJECT_DUPLICATES, NULL);
-    bool ok = json_is_object(j);
+    json_error_t why = {.text = ""};
+    json_t *j = json_loads(value, JSON_REJECT_DUPLICATES, &why);
+    bool ok = json_is_object(j), short_of_memory = !j && !why.text[0]; /* jansson has a text for all else */
     json_decref(j);
-    return ok;
+    if (short_of_memory)
+        return ERR_NOMEM;
+    return ok ? 0 : err_set(info, ERR_INVAL, path, "must be a JSON object");
 }
 
 static int check_time_text(const struct config_rule *r, const char *value, const char *path, struct err_info *info)
@@ -565,7 +563,7 @@ int config_check_text(const struct config_rule *r, const char *value, const char
     case FORMAT_CHOICE:
         return one_of(r->choices, value) ? 0 : err_set(info, ERR_INVAL, path, "must be one of %s", r->choices);
     case FORMAT_JSON:
-        return is_json_object(value) ? 0 : err_set(info, ERR_INVAL, path, "must be a JSON object");
+        return check_json_object(value, path, info);
     case FORMAT_TIME: {
         uint64_t us;
         return config_parse_time(value, &us) == 0

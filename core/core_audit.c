@@ -21,7 +21,7 @@ void core_audit(struct core *c, const char *action, const char *object, const ch
     storage_run(c->st, STORAGE_AUDIT_PUT, v, 11);
 }
 
-static const char *action_of(const Ev__Command *m, char object[160])
+static const char *action_of(const struct core *c, const Ev__Command *m, char object[160])
 {
     object[0] = '\0';
     if (m->body_case == EV__COMMAND__BODY_CONFIG_APPLY)
@@ -32,6 +32,8 @@ static const char *action_of(const Ev__Command *m, char object[160])
             return "agent.login";
         if (m->agent_set->action == EV__AGENT_SET__ACTION__LOGOUT)
             return "agent.logout";
+        if (m->agent_set->extend_s && c->feature_level >= 4)
+            return "agent.wrap_up";
         return strcmp(m->agent_set->state, "ready") == 0 ? "agent.ready" : "agent.not_ready";
     }
     if (m->body_case == EV__COMMAND__BODY_NODE_FORGET) {
@@ -77,6 +79,24 @@ static const char *action_of(const Ev__Command *m, char object[160])
     return "command";
 }
 
+/* Which of the states of "not ready" it is, where and for how long. */
+static void asked_for(const Ev__AgentSet *m, struct sbuf *b)
+{
+    bool state = m->action == EV__AGENT_SET__ACTION__SET_STATE;
+    sbuf_puts(b, "{");
+    if (m->extension[0])
+        sbuf_kv(b, "extension", m->extension);
+    if (state && m->code[0])
+        sbuf_kv(b, "code", m->code);
+    else if (state)
+        sbuf_kv(b, "state", m->state);
+    if (m->reason[0])
+        sbuf_kv(b, "reason", m->reason);
+    if (m->extend_s)
+        sbuf_kv_uint(b, "extend_s", m->extend_s);
+    sbuf_puts(b, "}");
+}
+
 void core_audit_command(struct core *c)
 {
     const Ev__Command *m = c->cmd;
@@ -91,6 +111,10 @@ void core_audit_command(struct core *c)
         !c->ans->code)
         return;
     char object[160];
-    const char *action = action_of(m, object);
-    core_audit(c, action, object, NULL, NULL, c->ans->code);
+    const char *action = action_of(c, m, object);
+    struct sbuf after = {0};
+    if (m->body_case == EV__COMMAND__BODY_AGENT_SET && c->feature_level >= 4)
+        asked_for(m->agent_set, &after);
+    core_audit(c, action, object, NULL, after.len > 2 ? after.p : NULL, c->ans->code);
+    sbuf_free(&after);
 }

@@ -202,7 +202,7 @@ void core_call_acked(struct call *k, bool acked)
 
 /* ---- telephones that take part */
 
-static void part_add(struct ext *e, struct call *k)
+void core_call_part_add(struct call *k, struct ext *e)
 {
     if (e->n_calls == e->cap_calls) {
         e->cap_calls = e->cap_calls ? e->cap_calls * 2 : 2;
@@ -213,7 +213,7 @@ static void part_add(struct ext *e, struct call *k)
 
 void core_call_join(struct core *c, struct call *k, struct ext *e)
 {
-    part_add(e, k);
+    core_call_part_add(k, e);
     if (e->agent)
         core_agent_refresh(c, e->agent);
 }
@@ -282,13 +282,6 @@ struct call *core_call_of(struct core *c, uint64_t id)
 
 /* ---- CallStart */
 
-static int some_row(void *ctx, const struct storage_row *row)
-{
-    (void)ctx;
-    (void)row;
-    return 1;
-}
-
 static int check_start(struct core *c, const Ev__CallStart *m, struct core_route *r)
 {
     c->ans->call_id = m->call_id;
@@ -298,7 +291,7 @@ static int check_start(struct core *c, const Ev__CallStart *m, struct core_route
     if (!m->call_id)
         return core_refuse(c, ERR_INVAL, "call_id", "a call needs an id");
     const struct storage_val id = storage_int(m->call_id);
-    if (core_call_obj(c, m->call_id) || storage_query(c->st, STORAGE_CDR_HAS, &id, 1, some_row, NULL) == 1)
+    if (core_call_obj(c, m->call_id) || storage_query(c->st, STORAGE_CDR_HAS, &id, 1, core_row_some, NULL) == 1)
         return core_refuse(c, ERR_EXISTS, "call_id", "the id has been used");
     if ((m->trunk[0] != '\0') == (m->extension[0] != '\0'))
         return core_refuse(c, ERR_INVAL, "trunk", "a call comes from a trunk or from an extension");
@@ -476,8 +469,7 @@ int core_call_start(struct core *c, Ev__CallStart *m)
 
 /* ---- on the way */
 
-/* *slot gets *from, which is then empty: the command's free does not reach it. */
-static void take_dialog(Ev__Dialog **slot, Ev__Dialog **from)
+void core_dialog_take(Ev__Dialog **slot, Ev__Dialog **from)
 {
     if (!*from)
         return;
@@ -494,7 +486,7 @@ int core_call_answered(struct core *c, Ev__CallAnswered *m)
         return c->ans->code;
     if (k->st->answered || !k->st->n_legs)
         return core_refuse(c, ERR_STALE, "call_id", "the call was answered before");
-    take_dialog(&k->st->legs[0]->dialog, &m->dialog);
+    core_dialog_take(&k->st->legs[0]->dialog, &m->dialog);
     answered_now(c, k);
     return 0;
 }
@@ -633,7 +625,7 @@ int core_leg_update(struct core *c, Ev__LegUpdate *m)
     }
     if (!l)
         return core_refuse(c, ERR_NOTFOUND, "leg_id", "there is no such leg");
-    take_dialog(&l->dialog, &m->dialog);
+    core_dialog_take(&l->dialog, &m->dialog);
     l->held = m->held;
     held = held || m->held;
     k->st->held_us = !held ? 0 : k->st->held_us ? k->st->held_us : c->now_us;
@@ -684,6 +676,7 @@ void core_call_remove(struct core *c, struct call *k)
     heap_remove(&c->waits, &k->wait);
     (void)map_del_u64(&c->calls, s->call_id);
     c->sorted_ok = false;
+    core_flow_left(c, s);
     core_call_free(k);
 }
 

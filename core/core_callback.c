@@ -84,7 +84,7 @@ void core_callbacks_flush(struct core *c)
 static void tell(struct core *c, const struct callback *cb, const char *state, const char *cause)
 {
     char id[17];
-    (void)snprintf(id, sizeof id, "%016llx", (unsigned long long)cb->st->id);
+    core_id_text(cb->st->id, id);
     struct sbuf *b = core_ev_begin(c, "callback.state", "callback", id);
     sbuf_kv(b, "callback_id", id);
     sbuf_kv(b, "queue", cb->st->waits->queue);

@@ -136,9 +136,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
     sbuf_kv_uint(b, "sip_status", status);
     core_ev_end(c);
     char id[17];
-    for (int i = 0; i < 16; i++)
-        id[i] = "0123456789abcdef"[(s->call_id >> (60 - 4 * i)) & 15];
-    id[16] = '\0';
+    core_id_text(s->call_id, id);
     b = core_ev_begin(c, "cdr.written", "cdr", id);
     sbuf_kv(b, "record_id", id);
     core_ev_end(c);

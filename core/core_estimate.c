@@ -17,13 +17,19 @@ static uint64_t since(const struct core *c, uint64_t us)
     return us && c->now_us > us ? c->now_us - us : 0;
 }
 
+/* How long somebody held on who might have given up: nobody does in whose place a call back waited. */
+static uint64_t held_on(const struct core *c, const Ev__CallState *s)
+{
+    return s->we_call ? 0 : since(c, s->callback ? s->entered_us : s->queued_us);
+}
+
 void core_estimate_answered(struct core *c, const struct call *k)
 {
     const Ev__CallState *s = k->st;
     struct estimate_window *home = s->phase == CORE_CALL_OFFERED ? window(c, s->queue) : NULL;
     if (!home)
         return;
-    home->waited_us += since(c, s->queued_us);
+    home->waited_us += held_on(c, s);
     struct estimate_window *of = window(c, s->offer_queue);
     if (of)
         of->busy_us += since(c, s->offer_since_us);
@@ -38,8 +44,8 @@ void core_estimate_ended(struct core *c, const struct call *k, const char *by)
     if (!w)
         return;
     if (waited) {
-        w->left += strcmp(by, "caller") == 0;
-        w->waited_us += since(c, s->queued_us);
+        w->left += !s->we_call && strcmp(by, "caller") == 0;
+        w->waited_us += held_on(c, s);
         return;
     }
     w->served++;
@@ -84,14 +90,14 @@ void core_estimate_save(const struct queue *q, Ev__QueueState *m)
     }
 }
 
-void core_estimate_load(struct queue *q, const Ev__QueueState *m)
+void core_estimate_history(struct estimate_history *h, const Ev__QueueState *m)
 {
     for (size_t i = 0; i < m->n_windows; i++) {
         const Ev__QueueWindow *w = m->windows[i];
-        q->history.window[w->number % ESTIMATE_WINDOWS] = (struct estimate_window){.number = w->number,
-                                                                                   .served = w->served,
-                                                                                   .busy_us = w->busy_us,
-                                                                                   .left = w->left,
-                                                                                   .waited_us = w->waited_us};
+        h->window[w->number % ESTIMATE_WINDOWS] = (struct estimate_window){.number = w->number,
+                                                                           .served = w->served,
+                                                                           .busy_us = w->busy_us,
+                                                                           .left = w->left,
+                                                                           .waited_us = w->waited_us};
     }
 }

@@ -55,9 +55,7 @@ void core_ev_end(struct core *c)
 struct sbuf *core_ev_call_begin(struct core *c, const char *type, const struct call *k)
 {
     char id[17];
-    for (int i = 0; i < 16; i++)
-        id[i] = "0123456789abcdef"[(k->pub.id >> (60 - 4 * i)) & 15];
-    id[16] = '\0';
+    core_id_text(k->pub.id, id);
     const Ev__CallState *s = k->st;
     struct sbuf *b = core_ev_begin(c, type, "call", id);
     sbuf_kv(b, "call_id", id);

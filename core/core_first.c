@@ -11,13 +11,6 @@
 
 #include "core/core_int.h"
 
-static int some_row(void *ctx, const struct storage_row *row)
-{
-    (void)ctx;
-    (void)row;
-    return 1;
-}
-
 #define NO_NODE 0xfffu /* in the place of the bits of a node (node/ident.h): made by apply */
 
 uint64_t core_id_new(const struct core *c)
@@ -26,7 +19,7 @@ uint64_t core_id_new(const struct core *c)
     for (;; id += NO_NODE + 1) {
         const struct storage_val v = storage_int(id);
         if (!core_call_obj(c, id) && !core_callback_obj(c, id) &&
-            storage_query(c->st, STORAGE_CDR_HAS, &v, 1, some_row, NULL) != 1)
+            storage_query(c->st, STORAGE_CDR_HAS, &v, 1, core_row_some, NULL) != 1)
             return id;
     }
 }

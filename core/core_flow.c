@@ -156,6 +156,18 @@ void core_flow_keep(struct core *c, const struct cfg *o)
     free(old.v);
 }
 
+void core_flow_left(struct core *c, const Ev__CallState *s)
+{
+    char flow[CORE_NAME_MAX];
+    for (size_t i = 0; i < s->n_flows; i++) {
+        const Ev__FlowRef *f = s->flows[i];
+        if (!config_draft_of(f->name, flow) || in_use(c, f->name, f->version))
+            continue;
+        const struct storage_val gone[] = {storage_text(f->name), storage_int(f->version)};
+        storage_run(c->st, STORAGE_FLOW_VERSION_DEL, gone, 2); /* the present draft is not in the table */
+    }
+}
+
 uint64_t core_flow_version(const struct core *c, const char *name)
 {
     const char *box = voicemail_box(name);

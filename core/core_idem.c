@@ -80,12 +80,6 @@ void core_idem_keep(struct core *c, const char *key, uint64_t body_hash)
         core_idem_trim(c, false);
 }
 
-static int oldest(void *ctx, const struct storage_row *row)
-{
-    *(uint64_t *)ctx = storage_row_int(row, 0);
-    return 1;
-}
-
 void core_idem_trim(struct core *c, bool force)
 {
     if (!c->idem_oldest_us)
@@ -97,6 +91,6 @@ void core_idem_trim(struct core *c, bool force)
                                     storage_int(c->idem_seq > CORE_IDEM_KEPT ? c->idem_seq - CORE_IDEM_KEPT : 0)};
     storage_run(c->st, STORAGE_IDEM_TRIM, v, 2);
     c->idem_oldest_us = 0;
-    int rc = storage_query(c->st, STORAGE_IDEM_OLDEST, NULL, 0, oldest, &c->idem_oldest_us);
+    int rc = storage_query(c->st, STORAGE_IDEM_OLDEST, NULL, 0, core_row_number, &c->idem_oldest_us);
     (void)rc; /* an error sticks to the transaction */
 }

@@ -44,7 +44,11 @@ char *core_dup(const char *s);
 void core_oom(void) __attribute__((noreturn));
 /* Sets a string field of a protobuf message. */
 void core_pbset(char **field, const char *s);
-bool core_fits(const char *s, size_t max); /* 1 to max - 1 bytes */
+bool core_fits(const char *s, size_t max);    /* 1 to max - 1 bytes */
+void core_id_text(uint64_t id, char out[17]); /* 16 hexadecimal digits */
+/* For storage_query, which then says 1: the number in the first column into a uint64_t; merely that there is a row. */
+int core_row_number(void *ctx, const struct storage_row *row);
+int core_row_some(void *ctx, const struct storage_row *row);
 
 struct sbuf {
     char *p;
@@ -143,7 +147,7 @@ struct queue {
     struct estimate_history history;
     struct estimate estimate; /* as at `estimated`, which counts changes of the state (core.serial); 0: none yet */
     uint64_t estimated;
-    uint32_t callbacks; /* of those who wait in it: rows of core_callback.c */
+    uint32_t callbacks;  /* of those who wait in it: rows of core_callback.c */
     struct team **teams; /* that have it (core_team.c) */
     unsigned n_teams;
 };
@@ -221,10 +225,10 @@ struct core {
     bool joins;              /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
     bool relevel;            /* levels of agents have changed that queues may go by */
     struct acd *acd;
-    struct number_list black[2];  /* by enum core_call_direction; of Ev__BlacklistEntry */
-    struct map vips;              /* queue, "" for the global one: struct number_list of Ev__VipEntry */
-    struct map customers;         /* number -> struct agent whose customer has it */
-    struct map teams;             /* core_team.c: derived from the memberships, when asked for */
+    struct number_list black[2]; /* by enum core_call_direction; of Ev__BlacklistEntry */
+    struct map vips;             /* queue, "" for the global one: struct number_list of Ev__VipEntry */
+    struct map customers;        /* number -> struct agent whose customer has it */
+    struct map teams;            /* core_team.c: derived from the memberships, when asked for */
     bool teams_made;
     struct lookup *lookup;        /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     struct notice_index *notices; /* core_notice.c: likewise */
@@ -293,6 +297,8 @@ void core_flow_began(const struct core *c, Ev__CallState *s);
  * all that a call is in. */
 #define CORE_FLOW_VERSIONS_KEPT 20u
 void core_flow_keep(struct core *c, const struct cfg *o);
+/* The call is over, and no longer in the table: former drafts that it alone was in go. */
+void core_flow_left(struct core *c, const Ev__CallState *s);
 /* Whether a node of it leads to that flow. */
 bool core_flow_calls(const char *definition, const char *flow);
 /* The part of CallMenu that came with level 3. */
@@ -439,10 +445,13 @@ void core_call_publish(struct call *k);
 void core_call_free(struct call *k);
 /* The caller has acknowledged our 200: the text of his INVITE goes. */
 void core_call_acked(struct call *k, bool acked);
+/* *slot gets *from, which is then empty: the command's free does not reach it. Nothing happens without *from. */
+void core_dialog_take(Ev__Dialog **slot, Ev__Dialog **from);
 
 void core_call_lead(struct core *c, struct call *k);
 void core_call_set_caller(struct core *c, struct call *k, const char *extension);
 void core_call_set_callee(struct core *c, struct call *k, const char *extension);
+void core_call_part_add(struct call *k, struct ext *e); /* memory only */
 /* A telephone takes part in the call, or does so no longer; the agent there changes with it, and *e may be gone. */
 void core_call_join(struct core *c, struct call *k, struct ext *e);
 void core_call_leave(struct core *c, struct call *k, struct ext *e);
@@ -613,7 +622,8 @@ void core_estimate_answered(struct core *c, const struct call *k); /* before its
 void core_estimate_ended(struct core *c, const struct call *k, const char *by);
 const struct estimate *core_estimate(const struct core *c, struct queue *q);
 void core_estimate_save(const struct queue *q, Ev__QueueState *m);
-void core_estimate_load(struct queue *q, const Ev__QueueState *m);
+/* Any thread. */
+void core_estimate_history(struct estimate_history *h, const Ev__QueueState *m);
 
 /* ---- core_team.c: how many work for a queue, in thousandths: ready or on a call; who has other queues as well counts in part */
 uint64_t core_team_at_work(const struct core *c, const struct queue *q);

@@ -202,11 +202,7 @@ static int callback_row(void *ctx, const struct storage_row *r)
 static struct ext *take_part(struct core *c, struct call *k, const char *number)
 {
     struct ext *e = core_ext(c, number);
-    if (e->n_calls == e->cap_calls) {
-        e->cap_calls = e->cap_calls ? e->cap_calls * 2 : 2;
-        e->calls = core_grow(e->calls, e->cap_calls * sizeof(struct call *));
-    }
-    e->calls[e->n_calls++] = k;
+    core_call_part_add(k, e);
     return e;
 }
 
@@ -223,6 +219,17 @@ static int take_rings(struct core *c, struct call *k)
         return ERR_CORRUPT;
     core_ring_list(c, k);
     return 0;
+}
+
+/* Those it waits in, or comes back to when a ring was in vain. */
+static bool queues_are_there(const struct core *c, const Ev__CallState *s)
+{
+    if (s->phase != CORE_CALL_WAITING && s->phase != CORE_CALL_OFFERED && !s->from_queue)
+        return true;
+    for (size_t i = 0; i < s->n_overflow; i++)
+        if (!core_queue_obj(c, s->overflow[i]))
+            return false;
+    return core_queue_obj(c, s->from_queue ? s->left_queue : s->queue);
 }
 
 static int call_row(void *ctx, const struct storage_row *r)
@@ -249,17 +256,14 @@ static int call_row(void *ctx, const struct storage_row *r)
         core_oom();
     if (s->extension[0])
         k->caller = take_part(c, k, s->extension);
-    if (s->offer_id && take_rings(c, k) != 0)
+    if (!queues_are_there(c, s) || (s->offer_id && take_rings(c, k) != 0))
         return ERR_CORRUPT;
     if (!s->offer_id && s->phase == CORE_CALL_TALKING && !core_outside(k))
         k->callee = take_part(c, k, s->legs[s->n_legs - 1]->number);
     c->talking += s->phase == CORE_CALL_TALKING;
     if (s->phase != CORE_CALL_WAITING)
         return 0;
-    const struct queue *q = core_queue_obj(c, s->queue);
-    if (!q)
-        return ERR_CORRUPT;
-    return core_queue_wait(c, k, q) == 0 ? 0 : ERR_CORRUPT;
+    return core_queue_wait(c, k, core_queue_obj(c, s->queue)) == 0 ? 0 : ERR_CORRUPT;
 }
 
 int core_load(struct core *c, struct err_info *info)

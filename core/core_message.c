@@ -93,19 +93,6 @@ bool core_message_kept(const struct core *c, uint64_t id)
 
 /* ---- beginning */
 
-static int count_row(void *ctx, const struct storage_row *row)
-{
-    *(uint64_t *)ctx = storage_row_int(row, 0);
-    return 1;
-}
-
-static int some_row(void *ctx, const struct storage_row *row)
-{
-    (void)ctx;
-    (void)row;
-    return 1;
-}
-
 int core_message_check(struct core *c, const Ev__RecordBegin *m)
 {
     const struct storage_val id = storage_int(m->id), box = storage_text(m->box);
@@ -114,11 +101,13 @@ int core_message_check(struct core *c, const Ev__RecordBegin *m)
         return core_refuse(c, ERR_INVAL, "record.id", "a message needs an id");
     if (!core_fits(m->box, CORE_NAME_MAX))
         return core_refuse(c, ERR_INVAL, "record.box", "a box's name has 1 to %u bytes", CORE_NAME_MAX - 1);
-    if (m->max_s < 1 || m->max_s > MESSAGE_LONGEST_S || m->lead_ms > MESSAGE_LEAD_MAX_MS)
+    if (m->max_s < 1 || m->max_s > MESSAGE_LONGEST_S)
         return core_refuse(c, ERR_RANGE, "record.max_s", "1 to %u s", MESSAGE_LONGEST_S);
-    if (storage_query(c->st, STORAGE_MESSAGE_GET, &id, 1, some_row, NULL) == 1)
+    if (m->lead_ms > MESSAGE_LEAD_MAX_MS)
+        return core_refuse(c, ERR_RANGE, "record.lead_ms", "at most %u ms", MESSAGE_LEAD_MAX_MS);
+    if (storage_query(c->st, STORAGE_MESSAGE_GET, &id, 1, core_row_some, NULL) == 1)
         return core_refuse(c, ERR_EXISTS, "record.id", "the id has been used");
-    if (storage_query(c->st, STORAGE_MESSAGE_COUNT, &box, 1, count_row, &there) == 1 &&
+    if (storage_query(c->st, STORAGE_MESSAGE_COUNT, &box, 1, core_row_number, &there) == 1 &&
         there >= core_parameter_number(c, "message_box_max", 500))
         return core_refuse(c, ERR_NOSPACE, "record.box", "box %.63s holds %llu messages: no more are taken", m->box,
                            (unsigned long long)there);
@@ -218,7 +207,7 @@ static void message_free(struct message *m)
 static void message_event(struct core *c, const char *type, uint64_t id, const struct message *m, const char *why)
 {
     char text[17];
-    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)id);
+    core_id_text(id, text);
     struct sbuf *b = core_ev_begin(c, type, "message", text);
     sbuf_kv(b, "message_id", text);
     sbuf_kv(b, "box", m->box);
@@ -233,16 +222,10 @@ static void message_event(struct core *c, const char *type, uint64_t id, const s
     core_ev_end(c);
 }
 
-static int oldest_row(void *ctx, const struct storage_row *row)
-{
-    *(uint64_t *)ctx = storage_row_int(row, 0);
-    return 1;
-}
-
 static int find_oldest(struct core *c)
 {
     c->message_oldest_us = 0;
-    int err = storage_query(c->st, STORAGE_MESSAGE_OLDEST, NULL, 0, oldest_row, &c->message_oldest_us);
+    int err = storage_query(c->st, STORAGE_MESSAGE_OLDEST, NULL, 0, core_row_number, &c->message_oldest_us);
     return err < 0 ? err : 0;
 }
 

@@ -69,12 +69,6 @@ void core_notice_forget(struct core *c, const char *name)
     storage_run(c->st, STORAGE_NOTICE_STAT_DEL, &v, 1);
 }
 
-static int time_row(void *ctx, const struct storage_row *row)
-{
-    *(uint64_t *)ctx = storage_row_int(row, 0);
-    return 1;
-}
-
 static bool heard_before(struct core *c, const Ev__CallState *s, const Ev__Notice *n)
 {
     char form[NUMBER_MAX];
@@ -82,7 +76,7 @@ static bool heard_before(struct core *c, const Ev__CallState *s, const Ev__Notic
     if (!notice_number_known(s->caller, form))
         return false;
     const struct storage_val v[] = {storage_text(n->name), storage_text(form)};
-    return storage_query(c->st, STORAGE_NOTICE_HEARD_GET, v, 2, time_row, &at_us) == 1 &&
+    return storage_query(c->st, STORAGE_NOTICE_HEARD_GET, v, 2, core_row_number, &at_us) == 1 &&
            at_us + notice_repeat_us(n) > c->now_us;
 }
 

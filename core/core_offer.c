@@ -379,15 +379,6 @@ static struct call *offered(struct core *c, uint64_t call_id, uint64_t offer_id)
     return k;
 }
 
-static void take(Ev__Dialog **slot, Ev__Dialog **from)
-{
-    if (*from && *slot)
-        ev__dialog__free_unpacked(*slot, NULL);
-    if (*from)
-        *slot = *from;
-    *from = NULL;
-}
-
 int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
 {
     struct call *k = offered(c, m->call_id, m->offer_id);
@@ -413,8 +404,8 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     if (!s->we_call)
         core_pbset(&s->served_queue, strcmp(s->offer_queue, s->queue) != 0 ? s->offer_queue : "");
     core_ring_keep(c, k, i);
-    take(&l->dialog, &m->dialog);
-    take(&s->legs[0]->dialog, &m->caller_dialog);
+    core_dialog_take(&l->dialog, &m->dialog);
+    core_dialog_take(&s->legs[0]->dialog, &m->caller_dialog);
     core_call_acked(k, m->caller_acked);
     bool caller_now = !s->answered;
     if (caller_now) {

@@ -20,11 +20,14 @@ void core_path_moved(const struct core *c, Ev__CallState *s, const Ev__CallMenu 
     Ev__MenuStep *last = last_step(s);
     if (last && !last->left_us && strcmp(last->node, m->node) == 0)
         return; /* one more digit, or another try */
+    bool full = s->n_menu_path == PATH_STEPS_MAX;
+    if (full && last->left_us)
+        return; /* what leads on now led on from a node that is not told of */
     if (last && m->left_by[0])
         core_pbset(&last->by, m->left_by);
     if (last && !last->left_us)
         last->left_us = c->now_us;
-    if (s->n_menu_path == PATH_STEPS_MAX)
+    if (full)
         return;
     s->menu_path = core_grow(s->menu_path, (s->n_menu_path + 1) * sizeof *s->menu_path);
     Ev__MenuStep *step = core_alloc(sizeof *step);

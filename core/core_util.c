@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "core/core_int.h"
 
 void core_oom(void)
@@ -46,6 +47,26 @@ void core_pbset(char **field, const char *s)
     *field = copy;
 }
 
+int core_row_number(void *ctx, const struct storage_row *row)
+{
+    *(uint64_t *)ctx = storage_row_int(row, 0);
+    return 1;
+}
+
+int core_row_some(void *ctx, const struct storage_row *row)
+{
+    (void)ctx;
+    (void)row;
+    return 1;
+}
+
+void core_id_text(uint64_t id, char out[17])
+{
+    for (int i = 15; i >= 0; i--, id >>= 4)
+        out[i] = "0123456789abcdef"[id & 15];
+    out[16] = '\0';
+}
+
 bool core_fits(const char *s, size_t max)
 {
     size_t n = strnlen(s, max);
@@ -83,28 +104,9 @@ void sbuf_uint(struct sbuf *b, uint64_t v)
 
 void sbuf_hex64(struct sbuf *b, uint64_t v)
 {
-    char t[16];
-    for (int i = 15; i >= 0; i--, v >>= 4)
-        t[i] = "0123456789abcdef"[v & 15];
-    sbuf_add(b, t, sizeof t);
-}
-
-/* Length of the well-formed UTF-8 sequence at s, 0 if it is not one. Texts from SIP messages may hold anything. */
-static size_t utf8_len(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
+    char t[17];
+    core_id_text(v, t);
+    sbuf_add(b, t, sizeof t - 1);
 }
 
 void sbuf_str(struct sbuf *b, const char *s)
@@ -113,7 +115,7 @@ void sbuf_str(struct sbuf *b, const char *s)
     const char *from = s;
     while (*s) {
         unsigned char ch = (unsigned char)*s;
-        size_t n = utf8_len((const unsigned char *)s);
+        size_t n = utf8_sequence(s); /* texts from SIP messages may hold anything */
         if (n > 0 && ch >= 0x20 && ch != '"' && ch != '\\' && ch != 0x7f) {
             s += n;
             continue;

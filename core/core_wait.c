@@ -386,7 +386,7 @@ int core_wait_load_queue(struct core *c, const char *name, const void *body, siz
     if (!m)
         return ERR_CORRUPT;
     q->empty_since_us = m->empty_since_us;
-    core_estimate_load(q, m);
+    core_estimate_history(&q->history, m);
     ev__queue_state__free_unpacked(m, NULL);
     return 0;
 }

@@ -15,7 +15,8 @@ ERR_CHECKED int time_group_make(const Ev__TimeGroup *group, const Ev__HolidayLis
 void time_group_free(struct time_group *g); /* NULL is fine */
 void time_group_at(const struct time_group *g, uint64_t us, struct calendar_verdict *out);
 
-/* "open by the hours of friday, 08:30-12:00", "closed: 2026-10-01 is a holiday (National Day)"; cut to `size`. */
+/* "open by 08:30-12:00 of friday 2026-11-20", "closed: no hours of thursday 2026-10-01, a holiday (National Day) cover this time"; cut to
+ * `size`. */
 void time_group_why(const struct calendar_verdict *v, char *out, size_t size);
 /* "2026-10-01T09:30:00+08:00", the local time of the verdict. */
 #define TIME_GROUP_TEXT_MAX 40u

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "core/agent_state.h"
-#include "core/core.h"
+#include "core/core_int.h"
 #include "core/estimate.h"
 #include "core/notice.h"
 #include "core/view_int.h"
@@ -167,14 +167,7 @@ static int history_row(void *ctx, const struct storage_row *r)
     Ev__QueueState *m = ev__queue_state__unpack(NULL, len, body);
     if (!m)
         return ERR_CORRUPT;
-    for (size_t i = 0; i < m->n_windows; i++) {
-        const Ev__QueueWindow *w = m->windows[i];
-        h.window[w->number % ESTIMATE_WINDOWS] = (struct estimate_window){.number = w->number,
-                                                                          .served = w->served,
-                                                                          .busy_us = w->busy_us,
-                                                                          .left = w->left,
-                                                                          .waited_us = w->waited_us};
-    }
+    core_estimate_history(&h, m);
     *e = estimate_of(&h, clock_wall_now().us, m->agents_1000);
     ev__queue_state__free_unpacked(m, NULL);
     return 0;
@@ -215,7 +208,7 @@ static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
         bool waits = e[i].phase == CORE_CALL_WAITING;
         waiting += waits;
         own += waits && strcmp(e[i].queue, q->name) == 0;
-        if (!first || e[i].queued_us < first)
+        if (!e[i].callback && (!first || e[i].queued_us < first))
             first = e[i].queued_us;
         char id[17];
         view_id(e[i].id, id);

@@ -236,6 +236,11 @@ FX int fx_set(struct fx *f, const char *set)
     return fx_config(f, set, NULL, NULL, NULL);
 }
 
+FX void fx_must_set(struct fx *f, const char *set)
+{
+    ck_assert_msg(fx_set(f, set) == 0, "%s: %s", f->last.field, f->last.text);
+}
+
 FX int fx_register(struct fx *f, const char *ext, const char *uri, const char *call_id, uint32_t cseq, uint64_t expires_us)
 {
     Ev__RegisterBinding b = EV__REGISTER_BINDING__INIT, *list[1] = {&b};
@@ -404,6 +409,16 @@ FX void fx_digest(struct fx *f, char out[65])
     ck_assert_int_eq(storage_digest_now(f->st, &d), 0);
     for (int i = 0; i < 32; i++)
         (void)snprintf(out + 2 * i, 3, "%02x", d.sha256[i]);
+}
+
+/* All in memory comes from the tables, and what is read from them is written as it was. */
+FX void fx_same_after_restart(struct fx *f)
+{
+    char was[65], is[65];
+    fx_digest(f, was);
+    fx_reopen(f);
+    fx_digest(f, is);
+    ck_assert_str_eq(was, is);
 }
 
 FX json_t *fx_view(struct fx *f, const char *kind, const char *key, json_t *filter)

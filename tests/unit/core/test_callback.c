@@ -9,7 +9,7 @@ static struct fx f;
 
 static void set(const char *text)
 {
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 /* Queue service with agents 1001 and 1002. */
@@ -342,6 +342,9 @@ START_TEST(test_not_twice)
     ck_assert_int_eq(cancel(1), 0);
     ck_assert_int_eq(cancel(1), ERR_NOTFOUND);
     gone(1);
+    ck_assert_int_eq(add("13800138000", f.now + 200 * US), 0);
+    fx_reopen(&f);
+    ck_assert_int_eq(add("013800138000", 0), ERR_EXISTS);
 }
 END_TEST
 
@@ -447,8 +450,13 @@ END_TEST
 START_TEST(test_seen)
 {
     asked(1, "13800138000");
-    ck_assert_int_eq(fx_start(&f, 2, "13900139000", "10003", true), 0);
     json_t *q = fx_view(&f, "queue", "service", NULL);
+    ck_assert_int_eq(json_integer_value(json_object_get(q, "waiting")), 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(q, "longest_wait_ms")), 0); /* nobody holds the line */
+    json_decref(q);
+    ck_assert_int_eq(fx_start(&f, 2, "13900139000", "10003", true), 0);
+    q = fx_view(&f, "queue", "service", NULL);
+    ck_assert_int_gt(json_integer_value(json_object_get(q, "longest_wait_ms")), 0);
     json_t *e = json_object_get(q, "entries");
     ck_assert_uint_eq(json_array_size(e), 2);
     ck_assert(json_is_true(json_object_get(json_array_get(e, 0), "callback")));
@@ -468,6 +476,33 @@ START_TEST(test_seen)
     ck_assert_ptr_nonnull(strstr(text, "A call back to 13800138000 waits in queue service"));
     free(text);
     json_decref(why);
+}
+END_TEST
+
+/* Estimates go by how long callers hold on: an hour in which a call back waited says nothing of that. */
+START_TEST(test_no_caller_held_on)
+{
+    const struct queue *q = core_queue_obj(f.c, "service");
+    const struct estimate_window *w;
+    asked(1, "13800138000");
+    fx_later(&f, f.now + 200 * US);
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    uint64_t id = call_for(1)->id;
+    f.node = core_call(f.c, id)->owner;
+    ck_assert_int_eq(fx_answer(&f, id, core_call(f.c, id)->offer.id), 0);
+    w = estimate_at((struct estimate_history *)(uintptr_t)&q->history, f.now);
+    ck_assert_uint_eq(w->waited_us, 0);
+    ck_assert_uint_gt(w->busy_us, 0);
+    f.node = "n1";
+    asked(2, "13900139000");
+    fx_later(&f, f.now + 100 * US);
+    ck_assert_int_eq(fx_start(&f, 3, "13900139000", "10003", true), 0); /* in the place of his call back, for ten seconds */
+    f.now += 10 * US;
+    ck_assert_int_eq(fx_end(&f, 3, "caller"), 0);
+    w = estimate_at((struct estimate_history *)(uintptr_t)&q->history, f.now);
+    ck_assert_uint_eq(w->left, 1);
+    ck_assert_uint_le(w->waited_us, 11 * US);
+    ck_assert_uint_ge(w->waited_us, 10 * US);
 }
 END_TEST
 
@@ -597,6 +632,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, test_replaced);
     tcase_add_test(tc, test_takeover);
     tcase_add_test(tc, test_seen);
+    tcase_add_test(tc, test_no_caller_held_on);
     tcase_add_test(tc, test_level);
     tcase_add_loop_test(tc, test_order, 0, 10);
 }

@@ -8,17 +8,14 @@ static struct fx f;
 
 static void set(const char *text)
 {
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 static void setup(void)
 {
     fx_open(&f);
     fx_demo(&f, 4);
-    Ev__FeatureLevel m = EV__FEATURE_LEVEL__INIT;
-    m.level = 3;
-    FX_BODY(FEATURE, feature, m);
-    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    ck_assert_int_eq(fx_raise(&f, 3), 0);
     set("[{'kind':'queue','name':'service','members':[{'agent':'1001'},{'agent':'1002'}]},"
         "{'kind':'queue','name':'other','members':[{'agent':'1002'},{'agent':'1003'}]},"
         "{'kind':'access_number','number':'10005','queue':'other'}]");

@@ -20,7 +20,7 @@ static void teardown(void)
 
 static void set(const char *text)
 {
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 #define CRM                                                                          \
@@ -171,11 +171,7 @@ START_TEST(test_caller_is_raised)
     f.now += 1000000;
     ck_assert_int_eq(raise(2, "service", "lookup_error"), 0);
     order_is(2, 3, 1); /* both are VIPs: who came first goes first */
-    char before[65], after[65];
-    fx_digest(&f, before);
-    fx_reopen(&f);
-    fx_digest(&f, after);
-    ck_assert_str_eq(before, after);
+    fx_same_after_restart(&f);
     order_is(2, 3, 1);
     struct err_info info;
     ck_assert_int_eq(acd_check(f.c->acd, &info), 0);

@@ -23,7 +23,7 @@ static void teardown(void)
 
 static void set(const char *text)
 {
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 static void in_menu(uint64_t id)

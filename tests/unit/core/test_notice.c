@@ -20,7 +20,7 @@ static void down(void)
 
 static void set(const char *text)
 {
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 static void refused(const char *text, int code, const char *words)
@@ -371,15 +371,6 @@ static json_int_t stat_of(const char *notice, const char *what)
     return n;
 }
 
-static void same_after_restart(void)
-{
-    char was[65], is[65];
-    fx_digest(&f, was);
-    fx_reopen(&f);
-    fx_digest(&f, is);
-    ck_assert_str_eq(was, is);
-}
-
 START_TEST(test_heard_before_the_flow)
 {
     set("[" AREAS ",{'kind':'notice','name':'water','text_zh':'t','areas':['shanghai'],'automatic':true,'order':2},"
@@ -396,7 +387,7 @@ START_TEST(test_heard_before_the_flow)
     /* proposed once more by whoever took the call over: counted once */
     ck_assert_int_eq(becomes_of(1, 1, EV__CALL_NOTICE__WHAT__HEARD), ERR_STALE);
     ck_assert_int_eq(stat_of("gas", "heard"), 1);
-    same_after_restart();
+    fx_same_after_restart(&f);
     hears(1, "gas, water", 1);
     f.node = "n2";
     ck_assert_int_eq(becomes_of(1, 2, EV__CALL_NOTICE__WHAT__SKIPPED), ERR_STALE); /* not its owner */
@@ -428,7 +419,7 @@ START_TEST(test_heard_before_the_flow)
     hears(3, "", 0);
     calls(4, "02151234567", "10001"); /* an echo has no callers to tell */
     hears(4, "", 0);
-    same_after_restart();
+    fx_same_after_restart(&f);
 }
 END_TEST
 
@@ -495,7 +486,7 @@ START_TEST(test_from_a_menu)
     ck_assert_int_eq(becomes_of(1, 3, EV__CALL_NOTICE__WHAT__SKIPPED), 0);
     ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_MENU);
     ck_assert(core_call(f.c, 1)->notices_done);
-    same_after_restart();
+    fx_same_after_restart(&f);
     ck_assert(core_call(f.c, 1)->notices_done);
     ck_assert_int_eq(fx_menu(&f, 1, "next"), 0);
     ck_assert(!core_call(f.c, 1)->notices_done);
@@ -553,7 +544,7 @@ START_TEST(test_mass_outage)
     calls(2, "02151234567", "10003");
     hears(2, "water", 0);
     ck_assert(core_call(f.c, 2)->notice->repeat);
-    same_after_restart();
+    fx_same_after_restart(&f);
     ck_assert_int_eq(becomes_of(2, 1, EV__CALL_NOTICE__WHAT__SKIPPED), ERR_BADSTATE);
     ck_assert_int_eq(becomes_of(2, 1, EV__CALL_NOTICE__WHAT__GO_ON), 0);
     ck_assert_int_eq(fx_phase(&f, 2), CORE_CALL_WAITING);

@@ -14,7 +14,7 @@ static struct fx f;
 
 static void set(const char *text)
 {
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 static void carrier(const char *more)

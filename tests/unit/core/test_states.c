@@ -8,7 +8,7 @@ static struct fx f;
 
 static void set(const char *text)
 {
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 static void raise_to(uint32_t level)
@@ -492,6 +492,31 @@ START_TEST(test_nothing_of_it_before_its_level)
 }
 END_TEST
 
+static void last_audit_says(const char *action, const char *key, const char *value)
+{
+    json_t *list = fx_view(&f, "audit", NULL, NULL), *row = json_array_get(json_object_get(list, "items"), 0);
+    const char *is = json_string_value(json_object_get(json_object_get(row, "after"), key));
+    ck_assert_str_eq(json_string_value(json_object_get(row, "action")), action);
+    ck_assert_str_eq(is ? is : "", value);
+    json_decref(list);
+}
+
+/* All states but one are "not ready": the audit tells which it was. */
+START_TEST(test_audit_names_the_state)
+{
+    raise_to(4);
+    ck_assert_int_eq(choose("lunch", "meal", "", false, 0), 0);
+    last_audit_says("agent.not_ready", "state", "lunch");
+    last_audit_says("agent.not_ready", "reason", "meal");
+    ck_assert_int_eq(choose("", "", "61", false, 0), 0);
+    last_audit_says("agent.not_ready", "code", "61");
+    ck_assert_int_eq(choose("wrap_up", "", "", false, 30), ERR_BADSTATE);
+    last_audit_says("agent.wrap_up", "state", "wrap_up");
+    ck_assert_int_eq(fx_logout(&f, "1001"), 0);
+    last_audit_says("agent.logout", "state", "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core states of agents");
@@ -510,6 +535,7 @@ int main(void)
     tcase_add_test(t, test_wrap_up_of_direct_calls);
     tcase_add_test(t, test_wrap_up_is_extended);
     tcase_add_test(t, test_times);
+    tcase_add_test(t, test_audit_names_the_state);
     suite_add_tcase(s, t);
     TCase *before = tcase_create("before");
     tcase_add_checked_fixture(before, at_level_2, teardown);

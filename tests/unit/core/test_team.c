@@ -78,7 +78,7 @@ static void set_queue(unsigned q)
         any = true;
     }
     (void)snprintf(text + at, sizeof text - at, "]},{'kind':'access_number','number':'2000%u','queue':'q%u'}]", q, q);
-    ck_assert_msg(fx_set(&f, text) == 0, "%s: %s", f.last.field, f.last.text);
+    fx_must_set(&f, text);
 }
 
 /* Refused while somebody waits there: then it stays. */
