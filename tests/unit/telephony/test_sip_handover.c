@@ -373,6 +373,14 @@ START_TEST(no_ack_at_all)
 }
 END_TEST
 
+/* The next message that begins so; others are repetitions of what this peer has not answered. */
+static void comes_next(struct peer *p, const char *start)
+{
+    do
+        ck_assert_msg(peer_recv_ms(p, WAIT_MS), "nothing came, wanted %s", start);
+    while (strncmp(p->msg, start, strlen(start)) != 0);
+}
+
 /* The new owner may move the media at once: its re-INVITE follows the ACK, or a short while. */
 START_TEST(reinvite_before_the_ack)
 {
@@ -400,14 +408,13 @@ START_TEST(released_before_the_ack)
     call_comes(&r, "");
     take_over(&r, SIP_RESTORE_ANSWERED);
     ck_assert_int_eq(sip_leg_reinvite(r.leg, SDP_B), 0);
-    peer_expect(r.p, "SIP/2.0 200");
-    peer_expect(r.p, "INVITE sip:8001");
+    comes_next(r.p, "INVITE sip:8001");
     sip_leg_release(r.leg, 0, NULL);
     int cseq = atoi(peer_header(r.p, "CSeq"));
     peer_reply(r.p, 200, NULL, "", SDP_A);
-    peer_expect(r.p, "ACK ");
+    comes_next(r.p, "ACK ");
     ck_assert_int_eq(atoi(peer_header(r.p, "CSeq")), cseq);
-    peer_expect(r.p, "BYE ");
+    comes_next(r.p, "BYE ");
     peer_reply(r.p, 200, NULL, "", NULL);
     rig_close(&r);
 }
@@ -421,9 +428,7 @@ START_TEST(reinvite_before_the_200)
     call_comes(&r, "");
     take_over(&r, SIP_RESTORE_ANSWERED);
     ck_assert_int_eq(sip_leg_reinvite(r.leg, SDP_B), 0);
-    do
-        peer_recv_ms(r.p, WAIT_MS);
-    while (strncmp(r.p->msg, "INVITE ", 7) != 0);
+    comes_next(r.p, "INVITE ");
     peer_reply(r.p, 481, NULL, "", NULL);
     do
         peer_recv_ms(r.p, WAIT_MS);
@@ -431,9 +436,7 @@ START_TEST(reinvite_before_the_200)
     snprintf(r.p->to_tag, sizeof r.p->to_tag, "%s", r.s.local_tag);
     peer_request(r.p, "ACK", "", NULL);
     env_event(r.b, SIP_EV_ACKED);
-    do
-        peer_recv_ms(r.p, WAIT_MS);
-    while (strncmp(r.p->msg, "INVITE ", 7) != 0);
+    comes_next(r.p, "INVITE ");
     peer_reply(r.p, 200, NULL, "", SDP_A);
     peer_expect(r.p, "ACK ");
     env_event(r.b, SIP_EV_REANSWERED);
