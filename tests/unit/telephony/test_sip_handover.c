@@ -101,8 +101,8 @@ static void nothing_was_said(struct rig *r)
     ck_assert_ptr_null(peer_recv_ms(r->p, 0));
 }
 
-/* A call that comes, and is cancelled while its end is not in the state. */
-static void cancel_kept(struct rig *r, bool tcp)
+/* A call that comes, whose owners keep back what its hang-up is answered. */
+static void keeper_is_called(struct rig *r, bool tcp)
 {
     kept = NULL;
     rig_open(r, AF_INET, tcp);
@@ -110,6 +110,12 @@ static void cancel_kept(struct rig *r, bool tcp)
     call_comes(r, "");
     peer_expect(r->p, "SIP/2.0 100");
     r->p->to_tag[0] = '\0';
+}
+
+/* It is cancelled while its end is not in the state. */
+static void cancel_kept(struct rig *r, bool tcp)
+{
+    keeper_is_called(r, tcp);
     save(r->leg, SIP_RESTORE_RINGING, NULL, NULL, r->b, &r->s);
     peer_request(r->p, "CANCEL", "", NULL);
     ck_assert_int_eq(env_event(r->a, SIP_EV_FAILED)->status, 487);
@@ -168,12 +174,7 @@ END_TEST
 START_TEST(cancel_is_not_forgotten)
 {
     struct rig r;
-    rig_open(&r, AF_INET, false);
-    kept = NULL;
-    r.a->on_event = keep;
-    call_comes(&r, "");
-    peer_expect(r.p, "SIP/2.0 100");
-    r.p->to_tag[0] = '\0';
+    keeper_is_called(&r, false);
     save(r.leg, SIP_RESTORE_RINGING, NULL, NULL, r.a, &r.s);
     r.a->silent = true;
     if (_i)
@@ -220,11 +221,7 @@ END_TEST
 START_TEST(early_bye_is_not_forgotten)
 {
     struct rig r;
-    rig_open(&r, AF_INET, false);
-    kept = NULL;
-    r.a->on_event = keep;
-    call_comes(&r, "");
-    peer_expect(r.p, "SIP/2.0 100");
+    keeper_is_called(&r, false);
     ck_assert_int_eq(sip_leg_ring(r.leg, 180, NULL), 0);
     peer_expect(r.p, "SIP/2.0 180");
     save(r.leg, SIP_RESTORE_RINGING, NULL, NULL, r.a, &r.s);
