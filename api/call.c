@@ -1,4 +1,4 @@
-/* What is done with a live call: transfer. Reading calls: rows.c; ending them and why they wait: agent.c. */
+/* What is done with a live call: hold, mute, transfer. Reading calls: rows.c; ending them and why they wait: agent.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,4 +98,57 @@ void api_transfer_call(struct api_request *q)
     else
         free(cmd);
     api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+}
+
+/* ---- hold and mute */
+
+static void set_party(struct api_request *q, Ev__CallParty__Action action)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(q->json, key, value)
+    {
+        bool known = strcmp(key, "leg") == 0;
+        if (known && json_is_string(value))
+            continue;
+        api_fail_code(q, ERR_INVAL, key, "%s", known ? "must be text" : "unknown field");
+        return;
+    }
+    if (!call_is_there(q))
+        return;
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_PARTY);
+    Ev__CallParty *m = cmd ? malloc(sizeof *m) : NULL;
+    char *leg = m ? mem_strdup(text_of(q, "leg")) : NULL;
+    if (!leg) {
+        free(m);
+        free(cmd);
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    ev__call_party__init(m);
+    cmd->call_party = m;
+    m->call_id = strtoull(q->params[0], NULL, 16);
+    m->action = action;
+    m->leg = leg;
+    api_command(q, cmd, on_done);
+}
+
+void api_hold_call(struct api_request *q)
+{
+    set_party(q, EV__CALL_PARTY__ACTION__HOLD);
+}
+
+void api_resume_call(struct api_request *q)
+{
+    set_party(q, EV__CALL_PARTY__ACTION__RESUME);
+}
+
+void api_mute_call(struct api_request *q)
+{
+    set_party(q, EV__CALL_PARTY__ACTION__MUTE);
+}
+
+void api_unmute_call(struct api_request *q)
+{
+    set_party(q, EV__CALL_PARTY__ACTION__UNMUTE);
 }

@@ -144,6 +144,13 @@ static const struct cli_option transfer_fields[] = {
          "caller callee"),
     END,
 };
+static const struct cli_option party_fields[] = {
+    TEXT("leg", "PARTY", "leg",
+         "which party: caller, callee, an agent or an extension (default: the agent, or who is at one of our "
+         "telephones)",
+         "caller callee"),
+    END,
+};
 static const struct cli_option callback_filters[] = {
     TEXT("queue", "NAME", "queue", "only those of this queue", "@queue"),
     TEXT("number", "NUMBER", "number", "only this number", NULL),
@@ -308,6 +315,18 @@ const struct cli_verb cli_rows_agents[] = {
       .run = cli_run_show, .example = "call show 00f3a1b2c4d5e6f7"),
     V("call", "hangup", "end a call", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:hangup",
       .done = "call {CALL} is being ended", .run = cli_run_change, .example = "call hangup 00f3a1b2c4d5e6f7"),
+    V("call", "hold", "hold the other party, who hears music", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:hold", .options = party_fields, .done = "call {CALL} is on hold", .run = cli_run_change,
+      .example = "call hold 00f3a1b2c4d5e6f7\ncall hold 00f3a1b2c4d5e6f7 --leg caller"),
+    V("call", "resume", "both hear each other again", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:resume", .options = party_fields, .done = "call {CALL} is resumed",
+      .run = cli_run_change, .example = "call resume 00f3a1b2c4d5e6f7\ncall resume 00f3a1b2c4d5e6f7 --leg caller"),
+    V("call", "mute", "the other party hears nothing of this one", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:mute", .options = party_fields, .done = "call {CALL} is muted", .run = cli_run_change,
+      .example = "call mute 00f3a1b2c4d5e6f7\ncall mute 00f3a1b2c4d5e6f7 --leg caller"),
+    V("call", "unmute", "it is heard again", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:unmute",
+      .options = party_fields, .done = "call {CALL} is heard again", .run = cli_run_change,
+      .example = "call unmute 00f3a1b2c4d5e6f7\ncall unmute 00f3a1b2c4d5e6f7 --leg caller"),
     V("call", "transfer", "have a call that talks go on elsewhere, without the agent", .args = "CALL", .method = "POST",
       .path = "/v1/calls/{CALL}:transfer", .options = transfer_fields, .done = "call {CALL} is transferred",
       .run = cli_run_change,

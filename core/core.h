@@ -227,10 +227,11 @@ enum core_leg_role { CORE_LEG_CALLER, CORE_LEG_CALLEE };
 struct core_leg {
     uint64_t id; /* unique within the cluster: call id's and a number; 1 is the caller */
     enum core_leg_role role;
-    bool answered, held;
-    const char *number; /* caller's number, or the extension */
-    const char *agent;  /* "" if none */
-    uint64_t joined_us; /* when it was answered, if not at answered_us (caller) or connected_us of the call; else 0 */
+    bool answered, held; /* held: by its telephone, which holds the other one */
+    bool holds, muted;   /* the same by request; the other one hears nothing of it */
+    const char *number;  /* caller's number, or the extension */
+    const char *agent;   /* "" if none */
+    uint64_t joined_us;  /* when it was answered, if not at answered_us (caller) or connected_us of the call; else 0 */
     const Ev__Dialog *dialog;
 };
 struct core_offer {

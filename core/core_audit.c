@@ -72,6 +72,11 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_transfer->call_id);
         return "call.transfer";
     }
+    if (m->body_case == EV__COMMAND__BODY_CALL_PARTY) {
+        static const char *const actions[] = {"call.hold", "call.resume", "call.mute", "call.unmute"};
+        (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_party->call_id);
+        return (unsigned)m->call_party->action < 4 ? actions[m->call_party->action] : "command";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_END) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_end->call_id);
         return "call.end";

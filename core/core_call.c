@@ -116,6 +116,8 @@ void core_call_publish(struct call *k)
                                        .role = (enum core_leg_role)l->role,
                                        .answered = l->answered,
                                        .held = l->held,
+                                       .holds = l->holds,
+                                       .muted = l->muted,
                                        .number = l->number,
                                        .agent = l->agent,
                                        .joined_us = l->joined_us,
@@ -622,6 +624,7 @@ int core_leg_update(struct core *c, Ev__LegUpdate *m)
             l = k->st->legs[i];
         else
             held = held || k->st->legs[i]->held;
+        held = held || k->st->legs[i]->holds;
     }
     if (!l)
         return core_refuse(c, ERR_NOTFOUND, "leg_id", "there is no such leg");

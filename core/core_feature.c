@@ -134,6 +134,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_NOTICES:
     case EV__COMMAND__BODY_CALL_NOTICE:
     case EV__COMMAND__BODY_CALL_TRANSFER:
+    case EV__COMMAND__BODY_CALL_PARTY:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

@@ -498,6 +498,7 @@ int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_
 
 /* ---- core_transfer.c: calls that talk go on elsewhere */
 int core_call_transfer(struct core *c, const Ev__CallTransfer *m);
+int core_call_party(struct core *c, const Ev__CallParty *m);
 /* Whom it was transferred to was rung in vain: who did so is rung again, or the call has failed. False: it was not. */
 bool core_transfer_in_vain(struct core *c, struct call *k, uint32_t status);
 /* Somebody has answered. */

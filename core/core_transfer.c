@@ -1,4 +1,5 @@
-/* Calls that talk and go on elsewhere: one party leaves, the other is the caller from then on.
+/* What is done with calls that talk: hold and mute by request, and transfers, by which one party leaves and the other is the caller from
+ * then on.
  *
  *   TALKING ─CallTransfer─► DIALLING ─answered─► TALKING
  *      │                       │ in vain: who transferred is rung again (recall), then FAILED
@@ -274,10 +275,11 @@ static void take_seat(struct core *c, struct call *k, Ev__LegState *stays)
 }
 
 /* Nothing of the way that it has come leads on. */
-static void begin_anew(Ev__CallState *s, const Ev__LegState *stays)
+static void begin_anew(Ev__CallState *s, Ev__LegState *stays)
 {
     s->we_call = s->from_menu = s->from_queue = s->notices_done = false;
     s->menu_us = s->queued_us = s->entered_us = s->offered_us = s->connected_us = 0;
+    stays->holds = stays->muted = false; /* as to who has left */
     s->held_us = stays->held ? s->held_us : 0;
     s->fail_status = 0;
     char **const texts[] = {&s->queue,      &s->left_queue, &s->served_queue, &s->out_trunk,
@@ -369,8 +371,6 @@ static struct call *talking(struct core *c, uint64_t id)
         (void)core_refuse(c, ERR_STALE, "call_epoch", "the call has changed hands: epoch %u", k->st->epoch);
     else if (k->st->phase != CORE_CALL_TALKING || k->st->n_legs != 2)
         (void)core_refuse(c, ERR_BADSTATE, "call_id", "the parties of the call are not talking");
-    else if (k->st->transfers >= TRANSFERS_MAX)
-        (void)core_refuse(c, ERR_TOOBIG, "call_id", "it has been transferred %u times", TRANSFERS_MAX);
     else
         return k;
     return NULL;
@@ -394,6 +394,8 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
     if (!k)
         return c->ans->code;
     Ev__CallState *s = k->st;
+    if (s->transfers >= TRANSFERS_MAX)
+        return core_refuse(c, ERR_TOOBIG, "call_id", "it has been transferred %u times", TRANSFERS_MAX);
     unsigned leg = who(s, m->leg_id, m->leg);
     if (leg > 1)
         return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
@@ -414,5 +416,36 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
     keep_recall(c, s);
     core_call_touch(c, k);
     tell(c, k, &t);
+    return 0;
+}
+
+/* ---- hold and mute, by request */
+
+int core_call_party(struct core *c, const Ev__CallParty *m)
+{
+    static const char *const events[] = {"call.held", "call.resumed", "call.muted", "call.unmuted"};
+    struct call *k = talking(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    Ev__CallState *s = k->st;
+    unsigned i = who(s, 0, m->leg);
+    if (i > 1)
+        return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
+    if ((unsigned)m->action > EV__CALL_PARTY__ACTION__UNMUTE)
+        return core_refuse(c, ERR_UNSUPPORTED, "action", "unknown action");
+    bool on = m->action == EV__CALL_PARTY__ACTION__HOLD || m->action == EV__CALL_PARTY__ACTION__MUTE;
+    bool hold = m->action == EV__CALL_PARTY__ACTION__HOLD || m->action == EV__CALL_PARTY__ACTION__RESUME;
+    protobuf_c_boolean *is = hold ? &s->legs[i]->holds : &s->legs[i]->muted;
+    if (!!*is == on)
+        return 0; /* as asked */
+    *is = on;
+    bool held = false;
+    for (size_t n = 0; n < s->n_legs; n++)
+        held = held || s->legs[n]->held || s->legs[n]->holds;
+    s->held_us = !held ? 0 : s->held_us ? s->held_us : c->now_us;
+    core_call_touch(c, k);
+    struct sbuf *b = core_ev_call_begin(c, events[m->action], k);
+    sbuf_kv(b, "party", s->legs[i]->number);
+    core_ev_end(c);
     return 0;
 }

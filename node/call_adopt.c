@@ -214,6 +214,7 @@ static int adopt_leg_sound(struct call_leg *l, const struct core_call *s, const 
     l->local.version += ADOPT_VERSIONS * (s->epoch - 1);
     l->answered = leg->answered;
     l->held = leg->held;
+    call_leg_set_party(l, leg);
     if (leg->answered && !l->we_offered)
         call_leg_apply_media(l);
     return 0;
@@ -297,7 +298,7 @@ static void adopt_sound(struct call *k, const struct core_call *s)
     for (size_t i = 0; i < s->n_legs && rc == 0; i++)
         rc = adopt_leg_sound(adopt_leg_of(k, &s->legs[i]), s, &s->legs[i]);
     k->sound_lost = rc != 0;
-    if (rc == 0 && s->phase == CORE_CALL_TALKING && !k->a.held && !k->b->held)
+    if (rc == 0 && s->phase == CORE_CALL_TALKING && !call_leg_on_hold(k))
         call_bridge(k);
 }
 

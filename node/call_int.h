@@ -50,6 +50,7 @@ struct call_leg {
     bool answered;      /* the 200 was sent (caller) or acknowledged (callee) */
     bool acked;         /* caller: the ACK of that 200 has come */
     bool held;          /* the peer put us on hold */
+    bool holds, muted;  /* as the state says: by request */
     bool bound_here;    /* taken over with its SIP address ... */
     bool port_kept;     /* ... and the port of its media: the peer has nothing to be told */
     bool early;         /* callee: early media is being heard */
@@ -297,6 +298,12 @@ void call_leg_credentials(struct call_leg *l, const char *trunk);
 void call_leg_forget(struct call_leg *l);
 /* Proposes what another node would need to carry this leg on, as it stands now. */
 ERR_CHECKED int call_leg_commit(struct call_leg *l, bool held, call_done_fn *done);
+/* Holds and mutes by request, of a call that is being heard. */
+void call_leg_follow(struct call *k, const struct core_call *s);
+/* As the state says, for a stream that was just opened. */
+void call_leg_set_party(struct call_leg *l, const struct core_leg *leg);
+/* Whether one of the two holds the other. */
+bool call_leg_on_hold(const struct call *k);
 /* Bridge or music, as the holds of both say. */
 void call_leg_hold_changed(struct call_leg *l);
 void call_leg_close(struct call_leg *l, int reason_status, const char *reason);

@@ -90,7 +90,7 @@ void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
     }
     free(l->remote_sdp);
     l->remote_sdp = NULL;
-    l->moving = l->acked = l->answered = l->held = l->early = l->we_offered = false;
+    l->moving = l->acked = l->answered = l->held = l->holds = l->muted = l->early = l->we_offered = false;
     l->described = l->redescribed = l->line_known = l->unsure = l->unsure_known = false;
 }
 
@@ -335,23 +335,56 @@ void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
 
 /* ---- re-INVITE and UPDATE from the peer */
 
-/* Who is held hears music, unless he holds the other one himself; when no hold is left both hear each other again. */
+static bool holds(const struct call_leg *l)
+{
+    return l->held || l->holds;
+}
+
+bool call_leg_on_hold(const struct call *k)
+{
+    return holds(&k->a) || holds(k->b);
+}
+
+/* Who is held hears music, unless he holds the other one himself; when no hold is left both hear each other again. Who holds by his
+ * telephone is sent nothing; who does so by request has to be told to be silent. */
 void call_leg_hold_changed(struct call_leg *l)
 {
     struct call *k = l->call;
     if (k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b->media)
         return;
-    if (!k->a.held && !k->b->held) {
+    if (!call_leg_on_hold(k)) {
         if (!k->joining)
             call_bridge(k);
         return;
     }
     k->joining = false;
     media_unbridge(l->media);
-    if (!k->a.held)
-        call_play_music(&k->a);
-    else if (!k->b->held)
-        call_play_music(k->b);
+    struct call_leg *const both[] = {&k->a, k->b};
+    for (unsigned i = 0; i < 2; i++) {
+        if (!holds(both[i]))
+            call_play_music(both[i]);
+        else if (both[i]->holds)
+            media_stream_stop_play(both[i]->media);
+    }
+}
+
+void call_leg_set_party(struct call_leg *l, const struct core_leg *leg)
+{
+    if (l->muted != leg->muted && l->media)
+        media_stream_mute(l->media, leg->muted);
+    l->muted = leg->muted;
+    l->holds = leg->holds;
+}
+
+void call_leg_follow(struct call *k, const struct core_call *s)
+{
+    for (size_t i = 0; i < s->n_legs && !k->ending && !k->gone; i++) {
+        struct call_leg *l = s->legs[i].role == CORE_LEG_CALLER ? &k->a : k->b;
+        bool before = l->holds;
+        call_leg_set_party(l, &s->legs[i]);
+        if (before != l->holds)
+            call_leg_hold_changed(l);
+    }
 }
 
 uint64_t call_leg_id(const struct call_leg *l)

@@ -176,6 +176,7 @@ void call_transfer_follow(struct call *k, const struct core_call *s)
         callee_leaves(k);
     k->shown = CALL_SHOWN_NOTHING;
     k->left_told = true;
+    call_leg_follow(k, s); /* nothing of what was asked of him then holds */
     news(k, s);
 }
 

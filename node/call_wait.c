@@ -251,7 +251,7 @@ bool call_agent_announce(struct call *k)
     const Ev__Queue *q = s ? queue_of(k, s) : NULL;
     const struct core_leg *leg = s ? agent_leg(s) : NULL;
     const char *keys[SPEAK_KEYS_MAX];
-    if (!q || !q->announce_agent || !leg || k->a.held || k->b->held)
+    if (!q || !q->announce_agent || !leg || call_leg_on_hold(k))
         return false;
     int n = speak_queue_agent(language_of(k), leg->agent, keys, SPEAK_KEYS_MAX);
     if (n <= 0)

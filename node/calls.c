@@ -482,8 +482,11 @@ static void call_reconcile(struct call *k)
     case CORE_CALL_WAITING:
     case CORE_CALL_OFFERED:
     case CORE_CALL_DIALLING:
+        call_offer_follow(k, s);
+        break;
     case CORE_CALL_TALKING:
         call_offer_follow(k, s);
+        call_leg_follow(k, s);
         break;
     case CORE_CALL_NOTICE:
         call_notice_begin(k, s);

@@ -683,6 +683,11 @@ void media_stream_pause(struct media_stream *s, bool paused)
     send_switch(s, MEDIA_CMD_PAUSE, paused);
 }
 
+void media_stream_mute(struct media_stream *s, bool muted)
+{
+    send_switch(s, MEDIA_CMD_MUTE, muted);
+}
+
 int media_stream_play(struct media_stream *s, const struct media_item *items, unsigned n, uint32_t start_ms,
                       uint32_t *play_id)
 {

@@ -125,6 +125,10 @@ void media_stream_set_remote(struct media_stream *s, const struct media_remote *
 /* Hold: stop sending and stop dead detection; false resumes. What arrives is still taken. */
 void media_stream_pause(struct media_stream *s, bool paused);
 
+/* What arrives is silence, and no keys, to the other leg of its bridge, packet for packet, so that neither its numbers nor its life
+ * change by it; a recorder hears it as before. */
+void media_stream_mute(struct media_stream *s, bool muted);
+
 /* One thing after another: prompts, silences and tones. The list is copied, prompts are referenced. */
 struct media_item {
     enum { MEDIA_PROMPT, MEDIA_SILENCE, MEDIA_TONE, MEDIA_MUSIC } kind;

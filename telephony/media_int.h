@@ -60,6 +60,7 @@ enum media_cmd_type {
     MEDIA_CMD_MOVE, /* to `thread` */
     MEDIA_CMD_REMOTE,
     MEDIA_CMD_PAUSE,
+    MEDIA_CMD_MUTE,
     MEDIA_CMD_PLAY,
     MEDIA_CMD_STOP_PLAY,
     MEDIA_CMD_ECHO,
@@ -164,7 +165,7 @@ struct media_stream {
     /* Owner thread. */
     struct list_node tick_node;
     struct media_thread *t;
-    bool have_remote, paused, symmetric;
+    bool have_remote, paused, muted, symmetric;
     bool tx_on, rx_on; /* all conditions to send / take audio, computed when one changes */
     bool echo, dead, alive;
     struct sdp_session_params sdp;

@@ -363,6 +363,10 @@ static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const str
     if (audio && s->recorder)
         record(s, &p, kind, seen == RTP_SEEN_RESTART);
     struct media_stream *d = s->echo ? s : s->peer;
+    if (s->muted && kind == MEDIA_KIND_EVENT)
+        kind = MEDIA_KIND_CN; /* its number is left out */
+    else if (s->muted && audio)
+        memset(p.payload, kind == MEDIA_KIND_ULAW ? 0xff : 0xd5, p.len);
     if (d && !relay(d, &p, kind, seen == RTP_SEEN_RESTART))
         discard(s);
 }

@@ -241,6 +241,9 @@ static void run_command(struct media_thread *t, struct media_cmd *c)
         s->paused = c->u.on;
         media_stream_update_gates(s);
         break;
+    case MEDIA_CMD_MUTE:
+        s->muted = c->u.on;
+        break;
     case MEDIA_CMD_PLAY:
         media_playlist_free(s->play);
         s->play = c->u.play;

@@ -25,6 +25,13 @@ class Parties:
         for hz in not_hz:
             self.assertLess(tone_share(heard, hz), 0.05)
 
+    def silent(self, call, hz):
+        """It hears packets, and nothing in them."""
+        def quiet():
+            heard = call.rtp.wait_samples(4000, after=call.rtp.mark())[-4000:]
+            return rms(heard) < 20 and tone_share(heard, hz) < 0.5
+        wait_for(quiet, 5, "nothing is heard")
+
     def third(self, **options):
         return self.extension(THIRD, self.a, tone=THIRD_HZ, **options)
 
@@ -176,6 +183,32 @@ class Transfer(Parties, CallCase):
         r = self.record(call.phone.user)
         self.assertEqual((r["transfers"], r["segments"]), (0, []))
 
+    def test_held_and_muted_by_request(self):
+        """Beside what the telephone does: who is held hears music until neither holds him; who is muted hears all the same."""
+        call, other = self.talking()
+        call_id = self.live(call.phone.user)["call_id"]
+        self.cluster.must("call", "hold", call_id)  # the agent holds
+        self.hears_music(call, AGENT_HZ)
+        leg = next(x for x in self.live(call.phone.user)["legs"] if x["role"] == "callee")
+        self.assertTrue(leg["held"])
+        before = other.rtp.packets
+        self.hears_music(call, AGENT_HZ)  # two seconds
+        self.assertLessEqual(other.rtp.packets - before, 3)
+        self.assertEqual(other.reinvite("sendonly").status, 200)
+        self.cluster.must("call", "resume", call_id)
+        self.hears_music(call, AGENT_HZ)  # his telephone still does
+        self.assertEqual(other.reinvite("sendrecv").status, 200)
+        self.hear_each_other(call, other)
+        self.cluster.must("call", "mute", call_id, "--leg", "caller")
+        wait_for(lambda: self.live(call.phone.user)["legs"][0]["muted"], 5, "muted")
+        self.silent(other, CALLER_HZ)
+        self.hears(call, AGENT_HZ)
+        self.cluster.must("call", "unmute", call_id, "--leg", "caller")
+        self.hear_each_other(call, other)
+        call.hangup()
+        other.wait_ended()
+        self.assertEqual([q["rx_lost"] for q in self.record(call.phone.user)["quality"]], [0, 0])
+
     def test_baresip(self):
         """Another kind of telephone: baresip's /transfer."""
         number = str(next(self.agents))
@@ -275,3 +308,22 @@ class NodesDie(Parties, test_takeover.Takeover):
         call.hangup()
         back.wait_ended()
         self.record(caller, transfers=1)
+
+    def test_held_and_muted_by_request(self):
+        caller, call, _, there = self.connected()
+        call_id = self.call_of(caller)["call_id"]
+        for verb in ("hold", "mute"):
+            self.assertEqual(self.a.api("POST", "/v1/calls/%s:%s" % (call_id, verb), {}).status, 202)
+        self.hears_music(call, AGENT_HZ)
+        after = self.kill_and_see(caller)
+        self.assertEqual([(x["held"], x["muted"]) for x in after["legs"]], [(False, False), (True, True)])
+        self.hears_music(call, AGENT_HZ)
+        self.assertEqual(self.a.api("POST", "/v1/calls/%s:resume" % call_id, {}).status, 202)
+        self.hears(there, CALLER_HZ)
+        self.silent(call, AGENT_HZ)
+        self.assertEqual(self.a.api("POST", "/v1/calls/%s:unmute" % call_id, {}).status, 202)
+        self.hears(call, AGENT_HZ)
+        self.one_source(call, there)
+        call.hangup()
+        there.wait_ended()
+        self.record(caller, ended_by="caller")

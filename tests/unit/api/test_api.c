@@ -583,6 +583,10 @@ START_TEST(cluster_operations_go_to_the_node)
                                           "{\"agent\":\"1\",\"more\":1}"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:transfer", refused[i]), 422);
+    ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/0000000000000001:hold", NULL, "", 0), 404);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:mute", "{\"leg\":\"callee\"}"), 404);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:mute", "{\"leg\":7}"), 422);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:unmute", "{\"party\":\"x\"}"), 422);
 }
 END_TEST
 

@@ -493,6 +493,75 @@ START_TEST(test_held)
 }
 END_TEST
 
+static int party(uint64_t id, const char *leg, Ev__CallParty__Action action)
+{
+    Ev__CallParty m = EV__CALL_PARTY__INIT;
+    m.call_id = id;
+    m.leg = T(leg);
+    m.action = action;
+    FX_BODY(CALL_PARTY, call_party, m);
+    cmd.actor = T("token:admin");
+    int code = fx_run(&f, &cmd);
+    fx_reopen(&f);
+    return code;
+}
+
+static void phone_holds(uint64_t id, bool held)
+{
+    Ev__LegUpdate m = EV__LEG_UPDATE__INIT;
+    m.call_id = id;
+    m.leg_id = 1;
+    m.held = held;
+    FX_BODY(LEG_UPDATE, leg_update, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    fx_reopen(&f);
+}
+
+/* By request and by telephone: a call is on hold as long as anybody holds by either. */
+START_TEST(test_hold_and_mute)
+{
+    served(1);
+    ck_assert_int_eq(party(1, "", EV__CALL_PARTY__ACTION__HOLD), 0);
+    uint64_t since = core_call(f.c, 1)->held_us;
+    ck_assert_uint_ne(since, 0);
+    ck_assert(core_call(f.c, 1)->legs[1].holds && !core_call(f.c, 1)->legs[1].held && !core_call(f.c, 1)->legs[0].holds);
+    f.now += US;
+    ck_assert_int_eq(party(1, "1001", EV__CALL_PARTY__ACTION__HOLD), 0); /* once more: as it is */
+    phone_holds(1, true);
+    ck_assert_uint_eq(core_call(f.c, 1)->held_us, since);
+    ck_assert_int_eq(party(1, "callee", EV__CALL_PARTY__ACTION__RESUME), 0);
+    ck_assert_uint_eq(core_call(f.c, 1)->held_us, since); /* the caller's telephone still does */
+    phone_holds(1, false);
+    ck_assert_uint_eq(core_call(f.c, 1)->held_us, 0);
+    ck_assert_int_eq(party(1, "caller", EV__CALL_PARTY__ACTION__HOLD), 0);
+    phone_holds(1, true);
+    phone_holds(1, false);
+    ck_assert_uint_ne(core_call(f.c, 1)->held_us, 0);
+    ck_assert(core_call(f.c, 1)->legs[0].holds);
+    ck_assert_int_eq(party(1, "caller", EV__CALL_PARTY__ACTION__MUTE), 0);
+    ck_assert(core_call(f.c, 1)->legs[0].muted && !core_call(f.c, 1)->legs[1].muted);
+    to.queue = T("sales"); /* nothing of it holds against who comes next */
+    ck_assert_int_eq(transfer(1), 0);
+    const struct core_call *k = core_call(f.c, 1);
+    ck_assert(!k->legs[0].muted && !k->legs[0].holds && !k->held_us);
+    ck_assert_int_eq(party(1, "", EV__CALL_PARTY__ACTION__MUTE), ERR_BADSTATE);
+    ck_assert_int_eq(party(9, "", EV__CALL_PARTY__ACTION__MUTE), ERR_NOTFOUND);
+    json_t *audit = fx_view(&f, "audit", NULL, NULL);
+    const json_t *row = json_array_get(json_object_get(audit, "items"), 1);
+    ck_assert_str_eq(says(row, "action"), "call.mute");
+    json_decref(audit);
+}
+END_TEST
+
+START_TEST(test_party_unknown)
+{
+    served(1);
+    ck_assert_int_eq(party(1, "1002", EV__CALL_PARTY__ACTION__HOLD), ERR_NOTFOUND);
+    ck_assert_str_eq(f.last.field, "leg");
+    ck_assert_int_eq(party(1, "", (Ev__CallParty__Action)9), ERR_UNSUPPORTED);
+}
+END_TEST
+
 /* Its owner dies at each moment: the call has a new one, and all that it needs. */
 START_TEST(test_owner_dies)
 {
@@ -534,6 +603,8 @@ int main(void)
     tcase_add_test(t, test_no_end_of_it);
     tcase_add_test(t, test_told);
     tcase_add_test(t, test_held);
+    tcase_add_test(t, test_hold_and_mute);
+    tcase_add_test(t, test_party_unknown);
     tcase_add_test(t, test_owner_dies);
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -458,6 +458,35 @@ START_TEST(pause_and_directions)
 }
 END_TEST
 
+/* Packet for packet silence in the law of whoever hears it, no keys; its own hearing is as before. */
+START_TEST(muted)
+{
+    struct phone a, b;
+    rig_start(&rig, 1);
+    phones_bridged(&rig, &a, &b, SDP_PCMU, SDP_PCMA);
+    phone_talk(&a, 0, 0x10);
+    uint16_t seq = phone_hear(&rig, &b).seq;
+    media_stream_mute(a.s, true);
+    rig_settle(&rig);
+    phone_talk(&a, 0, 0x11);
+    struct heard h = phone_hear(&rig, &b);
+    ck_assert_uint_eq(h.payload[0], 0xd5);
+    ck_assert_uint_eq(h.payload[159], 0xd5);
+    ck_assert_uint_eq(h.seq, (uint16_t)(seq + 1));
+    phone_talk(&b, 8, 0x55);
+    ck_assert_uint_ne(phone_hear(&rig, &a).payload[0], 0xff);
+    media_stream_mute(a.s, false);
+    rig_settle(&rig);
+    phone_talk(&a, 0, 0x12);
+    h = phone_hear(&rig, &b);
+    ck_assert_uint_ne(h.payload[0], 0xd5);
+    ck_assert_uint_eq(h.seq, (uint16_t)(seq + 2));
+    phone_close(&a);
+    phone_close(&b);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(ipv6_works)
 {
     struct phone a, b;
@@ -541,6 +570,7 @@ int main(void)
     tcase_add_test(tc, moves_streams_between_threads);
     tcase_add_test(tc, commands_without_waiting_keep_their_order);
     tcase_add_test(tc, pause_and_directions);
+    tcase_add_test(tc, muted);
     tcase_add_test(tc, ipv6_works);
     tcase_add_test(tc, tells_dead_and_alive);
     tcase_add_test(tc, keeps_the_way_open);
