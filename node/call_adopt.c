@@ -460,7 +460,7 @@ void calls_address_ready(struct calls *cs, const char *ip)
 
 static void adopt_move_again(struct call *k, struct call_leg *l)
 {
-    if (!k->ending && !k->gone && l->sip)
+    if (!k->ending && !k->gone && l->sip && call_leg_id(l)) /* else it is another one's: he has left */
         call_leg_move_begin(l);
 }
 
@@ -485,7 +485,7 @@ static void adopt_move_later(struct call_leg *l)
 
 static void adopt_noted(struct call *k, struct call_leg *l, int status, const struct core_answer *a)
 {
-    if (k->ending || k->gone || !l->sip)
+    if (k->ending || k->gone || !l->sip || !call_leg_id(l))
         return;
     l->unsure_known = !status && !a->code;
     if (l->unsure_known) {

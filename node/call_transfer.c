@@ -161,6 +161,8 @@ void call_transfer_follow(struct call *k, const struct core_call *s)
         call_adopt_silence(k);
         return;
     }
+    if (call_yields(k))
+        return; /* nothing can be sent now: who has left is told when it is carried on */
     call_timer_stop(&k->talk_timer);
     call_hush(k);
     call_menu_leave(k);
