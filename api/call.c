@@ -54,26 +54,19 @@ static bool check_transfer(struct api_request *q)
 
 static void on_done(struct api_request *q, const struct api_result *r)
 {
+    struct api_result said = *r;
+    if (r->field && strcmp(r->field, "call_id") == 0)
+        said.field = NULL; /* of the command: here it stands in the path */
     if (r->code)
-        api_fail_result(q, r);
+        api_fail_result(q, &said);
     else
         api_reply(q, 202, json_pack("{s:s}", "call_id", q->params[0]));
 }
 
-/* Answers when there is no such call, as it is read here. */
-static bool call_is_there(struct api_request *q)
-{
-    struct view_query vq = {.kind = "call", .key = q->params[0]};
-    json_t *call = NULL;
-    if (!api_view(q, &vq, &call))
-        return false;
-    json_decref(call);
-    return true;
-}
-
 void api_transfer_call(struct api_request *q)
 {
-    if (!check_transfer(q) || !call_is_there(q))
+    uint64_t id; /* whether it is there is for apply to say, which knows repetitions of what was done */
+    if (!check_transfer(q) || !api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_TRANSFER);
     Ev__CallTransfer *m = cmd ? malloc(sizeof *m) : NULL;
@@ -81,7 +74,7 @@ void api_transfer_call(struct api_request *q)
     if (m) {
         ev__call_transfer__init(m);
         cmd->call_transfer = m;
-        m->call_id = strtoull(q->params[0], NULL, 16);
+        m->call_id = id;
         char **const fields[] = {&m->agent, &m->extension, &m->queue, &m->flow, &m->number};
         for (size_t i = 0; i < TARGETS; i++)
             good &= (*fields[i] = mem_strdup(text_of(q, targets[i]))) != NULL;

@@ -58,6 +58,23 @@ START_TEST(a_removal_is_answered_as_at_first)
 }
 END_TEST
 
+/* The call may have ended since. */
+START_TEST(a_transfer_is_answered_as_at_first)
+{
+    static const char body[] = "{\"queue\":\"service\"}", *h = JSON_TYPE "\nIdempotency-Key: on";
+    configure();
+    for (int i = 0; i < 2; i++) {
+        const struct answer *a = rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/0000000000000001:transfer", h, body, sizeof body - 1);
+        ck_status(a, 404);
+        ck_assert_str_eq(rig_text(a, "detail"), "there is no such call");
+        ck_assert_str_eq(rig_text(a, "field"), "");
+        ck_assert_str_eq(R.last_key, "on");
+    }
+    ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/0000000000000002:transfer", h, body, sizeof body - 1), 409);
+    ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/nothing:transfer", h, body, sizeof body - 1), 404);
+}
+END_TEST
+
 START_TEST(a_key_does_not_stand_for_two_changes)
 {
     const char *h = JSON_TYPE "\nIdempotency-Key: k";
@@ -142,6 +159,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_removal_is_answered_as_at_first);
+    tcase_add_test(t, a_transfer_is_answered_as_at_first);
     tcase_add_test(t, a_key_does_not_stand_for_two_changes);
     tcase_add_test(t, what_is_in_use_is_no_failed_precondition);
     tcase_add_test(t, paths_are_text);

@@ -123,8 +123,8 @@ START_TEST(yaml_that_is_written_is_read_back)
         "{}", "[]", "{\"a\": []}", "{\"a\": {\"b\": [1, [2, 3], {\"c\": null, \"d\": [{}]}]}, \"true\": true}",
         "{\"number\": \"0086\", \"s\": \"- x: y # z\", \"e\": \"\", \"u\": \"\\u4f60\\u597d\", \"n\": \"a\\nb\\t\\\"\", \"f\": 1.5, \"i\": -7}",
         /* what YAML takes for the end of a line, or not at all; the ends of such ranges; beside them what it takes */
-        "[\"\\u007f\", \"a\\u0080\\u0085\\u009f b\", \"\\u00a0\\u2027\\u2028\\u2029\\u202a\", \"\\ufeffBOM\\ufefe\", \"\\uffff\\ufffe\\ufffd\","
-        " \"\\ud83d\\ude00 \\u4f60 \\u00e9\"]",
+        "[\"\\u007f\", \"a\\u0080\\u0085\\u009f b\", \"\\u00a0\\u2027\\u2028\\u2029\\u202a\", \"\\ufeffBOM\\ufefe\", \"\\uffff\\ufffe\\ufffd\"]",
+        "[\"\\ud83d\\ude00 \\u4f60 \\u00e9\"]",
         "{\"a\\u2028b\": \"\\u2028\"}",
         "[\"yes\", \"no\", \"null\", \"~\", \"1e3\", \"0x1\", \"2026-01-01\", \"*a\", \"&b\", \"!c\", \"?\", \"-\"]",
     };
