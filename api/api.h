@@ -121,6 +121,10 @@ struct api_backend {
     bool (*blob_there)(void *ctx, const char *sha256);
     /* The bytes of a blob that is on this node's disk, checked; malloc'ed. ERR_NOTFOUND, ERR_CORRUPT ... */
     int (*blob_read)(void *ctx, const char *sha256, void **data, size_t *len);
+    /* Of a message or recording whose blob is on this node's disk: how many bytes its WAV file has, and some of them, malloc'ed; `id` is its own. All of
+     * them: held against the hash; each is authentic. ERR_DENIED: this node has no key for it; ERR_NOTFOUND, ERR_CORRUPT ... */
+    int (*sound_bytes)(void *ctx, const char *sha256, uint64_t *bytes);
+    int (*sound_read)(void *ctx, const char *sha256, uint64_t id, uint64_t from, size_t count, void **data);
     /* Likewise those of a prompt that is built in. */
     int (*prompt_read)(void *ctx, const char *language, const char *name, void **data, size_t *len);
 };

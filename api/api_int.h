@@ -223,7 +223,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 21u
+#define API_KINDS 22u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -335,8 +335,12 @@ api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_delete_p
 /* callback.c */
 api_handler_fn api_add_callback, api_cancel_callback;
 
+/* audio.c: listening to messages and recordings, whole or in ranges */
+api_handler_fn api_message_audio, api_recording_audio;
 /* message.c */
-api_handler_fn api_message_audio, api_patch_message, api_delete_message;
+api_handler_fn api_patch_message, api_delete_message;
+/* recording.c */
+api_handler_fn api_patch_recording, api_delete_recording, api_pause_recording, api_resume_recording;
 /* What a Range header asks for of so many bytes (RFC 9110, section 14); one range of bytes, anything else is the whole. */
 enum api_range { API_RANGE_WHOLE, API_RANGE_PART, API_RANGE_NONE };
 enum api_range api_range_read(const char *range, size_t size, size_t *from, size_t *count);

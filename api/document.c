@@ -105,7 +105,8 @@ static int check_top(const json_t *json, size_t *n, struct err_info *info)
         if (!known)
             return err_set(info, ERR_INVAL, key,
                            "unknown; known are parameters, secrets, lookups, extensions, agents, agent_states, "
-                           "agent_groups, queues, trunks, networks, prompts, areas, notices, access_numbers, flows, "
+                           "agent_groups, queues, trunks, networks, prompts, areas, notices, recording_rules, "
+                           "access_numbers, flows, "
                            "flow_drafts, holiday_lists, "
                            "time_groups, blacklist, vips, tokens");
         *n += json_array_size(value);

@@ -249,6 +249,14 @@ static int check_notice(const struct api_backend *be, const Ev__Notice *n, api_e
     return err;
 }
 
+static int check_recording_rule(const Ev__RecordingRule *r, api_exists_fn *exists, void *ctx, struct err_info *info)
+{
+    int err = need(exists, ctx, "queue", r->queue, "queue", info);
+    if (!err)
+        err = need(exists, ctx, "agent", r->agent, "agent", info);
+    return err ? err : need(exists, ctx, "access_number", r->access_number, "access_number", info);
+}
+
 int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
                          struct err_info *info)
 {
@@ -271,6 +279,8 @@ int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o
         return need(exists, ctx, "area", o->area->parent, "parent", info);
     case EV__CONFIG_OBJECT__OBJECT_NOTICE:
         return check_notice(be, o->notice, exists, ctx, info);
+    case EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE:
+        return check_recording_rule(o->recording_rule, exists, ctx, info);
     case EV__CONFIG_OBJECT__OBJECT_BLACKLIST:
         return 0;
     case EV__CONFIG_OBJECT__OBJECT_FLOW:

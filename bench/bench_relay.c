@@ -1,7 +1,8 @@
 /* What relaying a packet costs, beside the least that one can do: a thread with one socket a leg, epoll, recvmsg, a
  * rewritten 12 byte header, sendto. Both carry the same calls from a sender in a process of its own, in turns, so that what
  * else runs on the machine hits both. CPU is that of the relaying thread; latency is from the sender's clock to the kernel's
- * time stamp at the receiving socket. */
+ * time stamp at the receiving socket. A third time the same calls are recorded, both parties of each: what the process spends on that, to
+ * sealed chunks in a file, beside what it spends on relaying alone; copies at other nodes are not in it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <malloc.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/seal.h"
 #include "telephony/media_int.h" /* the threads, whose time is read */
 
 #define CALLS 100u
@@ -266,7 +268,86 @@ static void open_calls(struct media_engine *e, const uint16_t *phones, struct me
     }
 }
 
-static void run_ours(int link, const uint16_t *phones, struct tally *t, size_t *bytes)
+/* ---- recording, as node/recordings*.c does it: both parties in turn, a chunk of 250 ms sealed and written */
+#define CHUNK_SAMPLES 2000u
+
+struct tape {
+    struct recorder *rec[2];
+    size_t n[2];
+    uint64_t chunk;
+    uint8_t samples[2 * (CHUNK_SAMPLES + 65536u)];
+};
+struct writer {
+    struct tape tapes[CALLS];
+    struct seal_key key;
+    int fd;
+    uint64_t at, lost;
+    atomic_bool stop;
+};
+
+static void tape_take(struct writer *w, struct tape *t)
+{
+    uint8_t in[1600], sealed[2 * CHUNK_SAMPLES + SEAL_EXTRA_BYTES];
+    for (unsigned side = 0; side < 2; side++) {
+        for (size_t n; (n = recorder_take(t->rec[side], in, sizeof in)) > 0; t->n[side] += n)
+            for (size_t i = 0; i < n; i++)
+                t->samples[2 * (t->n[side] + i) + side] = in[i];
+    }
+    while (t->n[0] >= CHUNK_SAMPLES && t->n[1] >= CHUNK_SAMPLES) {
+        if (seal_close(&w->key, t->chunk++, t->samples, 2 * CHUNK_SAMPLES, sealed) != 0 ||
+            pwrite(w->fd, sealed, sizeof sealed, (off_t)w->at) != (ssize_t)sizeof sealed)
+            die("recording");
+        w->at += sizeof sealed;
+        for (unsigned side = 0; side < 2; side++)
+            t->n[side] -= CHUNK_SAMPLES;
+        memmove(t->samples, t->samples + 2 * CHUNK_SAMPLES, 2 * (t->n[0] > t->n[1] ? t->n[0] : t->n[1]));
+    }
+}
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+    const struct timespec tenth = {.tv_nsec = 100000000};
+    while (!atomic_load(&w->stop)) {
+        (void)nanosleep(&tenth, NULL);
+        for (unsigned k = 0; k < CALLS; k++)
+            tape_take(w, &w->tapes[k]);
+    }
+    return NULL;
+}
+
+static struct writer *writer_open(struct media_stream **s, pthread_t *id)
+{
+    struct writer *w = calloc(1, sizeof *w);
+    FILE *file = tmpfile();
+    if (!w || !file)
+        die("file");
+    w->fd = fileno(file);
+    for (unsigned k = 0; k < LEGS; k++) {
+        if (recorder_new(&(struct recorder_params){0}, &w->tapes[k / 2].rec[k % 2]) != 0 ||
+            media_stream_record(s[k], w->tapes[k / 2].rec[k % 2]) != 0)
+            die("recorder");
+    }
+    if (pthread_create(id, NULL, writer_main, w) != 0)
+        die("thread");
+    return w;
+}
+
+static uint64_t writer_close(struct writer *w, pthread_t id)
+{
+    uint64_t lost = 0;
+    atomic_store(&w->stop, true);
+    (void)pthread_join(id, NULL);
+    for (unsigned k = 0; k < LEGS; k++) {
+        lost += recorder_lost(w->tapes[k / 2].rec[k % 2]);
+        recorder_unref(w->tapes[k / 2].rec[k % 2]);
+    }
+    (void)close(w->fd);
+    free(w);
+    return lost;
+}
+
+static void run_ours(int link, const uint16_t *phones, struct tally *t, size_t *bytes, uint64_t *lost)
 {
     uv_loop_t loop;
     struct media_engine *e;
@@ -286,7 +367,14 @@ static void run_ours(int link, const uint16_t *phones, struct tally *t, size_t *
     *bytes = (mallinfo2().uordblks - before) / CALLS;
     if (pthread_getcpuclockid(e->threads[0].id, &cpu) != 0)
         die("thread");
-    add(t, link, ports, cpu);
+    if (lost) { /* recorded: all that this process does */
+        pthread_t id;
+        struct writer *w = writer_open(s, &id);
+        add(t, link, ports, CLOCK_PROCESS_CPUTIME_ID);
+        *lost += writer_close(w, id);
+    } else {
+        add(t, link, ports, cpu);
+    }
     for (unsigned k = 0; k < LEGS; k++)
         media_stream_close(s[k]);
     media_engine_stop(e);
@@ -308,7 +396,8 @@ static unsigned percentile(const struct tally *t, double q)
 
 int main(void)
 {
-    static struct tally bare, ours;
+    static struct tally bare, ours, recorded;
+    uint64_t lost = 0;
     uint16_t phones[LEGS];
     int link[2];
     size_t bytes = 0;
@@ -326,11 +415,12 @@ int main(void)
     read_all(link[0], phones, sizeof phones);
     for (unsigned k = 0; k < ROUNDS; k++) {
         run_bare(link[0], phones, &bare);
-        run_ours(link[0], phones, &ours, &bytes);
+        run_ours(link[0], phones, &ours, &bytes, NULL);
+        run_ours(link[0], phones, &recorded, &bytes, &lost);
     }
     (void)shutdown(link[0], SHUT_RDWR);
     (void)waitpid(child, NULL, 0);
-    if (bare.received == 0 || ours.received == 0) {
+    if (bare.received == 0 || ours.received == 0 || recorded.received == 0) {
         (void)fprintf(stderr, "bench_relay: nothing came through\n");
         return 1;
     }
@@ -340,6 +430,10 @@ int main(void)
     printf("relay_cpu_bare: %.0f ns/packet\n", a);
     printf("relay_cpu: %.0f ns/packet (ratio %.2f, at most 1.30)\n", b, b / a);
     printf("relay_core_per_100_calls: %.1f %% (at most 12)\n", core);
+    double taped = (double)recorded.cpu_ns / 1e9 / (ROUNDS * SECONDS) * 100.0 * 100.0 / CALLS;
+    printf("record_core_per_100_calls: %.1f %% (ratio %.2f, at most 1.50; at most 16)\n", taped, taped / core);
+    printf("record_lost: %llu samples, %llu packets\n", (unsigned long long)lost,
+           (unsigned long long)(recorded.sent - recorded.received));
     printf("relay_lost_bare: %llu of %llu packets\n", (unsigned long long)(bare.sent - bare.received),
            (unsigned long long)bare.sent);
     printf("relay_lost: %llu of %llu packets\n", (unsigned long long)(ours.sent - ours.received),

@@ -172,17 +172,18 @@ static int save(struct cli_run *r, const char *file)
     return rc;
 }
 
-/* ---- messages that callers have left */
+/* ---- messages that callers have left, recordings of calls */
 
 int cli_run_message_save(struct cli_run *r)
 {
     return save(r, r->args->args[1]);
 }
 
-int cli_run_message_heard(struct cli_run *r)
+/* One field that is true, or with the flag false. */
+static int patch_bool(struct cli_run *r, const char *field, const char *flag)
 {
     char *target = cli_run_target(r, r->verb->path);
-    json_t *body = json_pack("{s:b}", "heard", cli_args_value(r->args, "not") == NULL);
+    json_t *body = json_pack("{s:b}", field, !cli_args_given(r->args, flag));
     char *text = body ? json_dumps(body, 0) : NULL;
     int rc = CLI_EXIT_ERROR;
     if (target && text && r->dry_run) {
@@ -195,6 +196,16 @@ int cli_run_message_heard(struct cli_run *r)
     free(text);
     json_decref(body);
     return rc;
+}
+
+int cli_run_message_heard(struct cli_run *r)
+{
+    return patch_bool(r, "heard", "not");
+}
+
+int cli_run_recording_hold(struct cli_run *r)
+{
+    return patch_bool(r, "hold", "release");
 }
 
 int cli_run_prompt_download(struct cli_run *r)

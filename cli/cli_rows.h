@@ -42,11 +42,12 @@
 extern const struct cli_option cli_only_limit[];
 
 /* Each ends with a NULL noun. */
-extern const struct cli_verb cli_rows_cluster[]; /* the cluster, its nodes and their addresses */
-extern const struct cli_verb cli_rows_agents[];  /* agents, queues, calls and their records */
-extern const struct cli_verb cli_rows_lines[];   /* telephones, lines, numbers, hours and lists */
-extern const struct cli_verb cli_rows_notices[]; /* areas, and notices for their callers */
-extern const struct cli_verb cli_rows_menus[];   /* flows, prompts and what they ask business systems */
-extern const struct cli_verb cli_rows_system[];  /* the configuration as a whole, access to it, and ccctl itself */
+extern const struct cli_verb cli_rows_cluster[];    /* the cluster, its nodes and their addresses */
+extern const struct cli_verb cli_rows_agents[];     /* agents, queues, calls and their records */
+extern const struct cli_verb cli_rows_lines[];      /* telephones, lines, numbers, hours and lists */
+extern const struct cli_verb cli_rows_notices[];    /* areas, and notices for their callers */
+extern const struct cli_verb cli_rows_recordings[]; /* recordings of calls, and their rules */
+extern const struct cli_verb cli_rows_menus[];      /* flows, prompts and what they ask business systems */
+extern const struct cli_verb cli_rows_system[];     /* the configuration as a whole, access to it, and ccctl itself */
 
 #endif

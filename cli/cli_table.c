@@ -30,8 +30,8 @@ const struct cli_option cli_globals[] = {
 const struct cli_option cli_only_limit[] = {LIMIT, END};
 
 /* In the order in which help and completion show them. */
-static const struct cli_verb *const tables[] = {cli_rows_cluster, cli_rows_agents, cli_rows_lines,
-                                                cli_rows_notices, cli_rows_menus,  cli_rows_system};
+static const struct cli_verb *const tables[] = {cli_rows_cluster,    cli_rows_agents, cli_rows_lines, cli_rows_notices,
+                                                cli_rows_recordings, cli_rows_menus,  cli_rows_system};
 
 const struct cli_verb *cli_next_verb(const struct cli_verb *v)
 {
@@ -65,6 +65,8 @@ const char *cli_noun_summary(const char *noun)
         {"callback", "who is to be called back"},
         {"cdr", "records of ended calls"},
         {"message", "what callers have left in voicemail boxes"},
+        {"recording", "recordings of calls"},
+        {"recording-rule", "which calls are recorded"},
         {"extension", "telephones"},
         {"trunk", "lines to carriers and gateways"},
         {"network", "where telephones are, and how their calls go on when a node dies"},

@@ -42,6 +42,8 @@ static const struct {
     [CFG_LOOKUP] = {"lookup", &ev__lookup__descriptor, EV__CONFIG_OBJECT__OBJECT_LOOKUP},
     [CFG_AREA] = {"area", &ev__area__descriptor, EV__CONFIG_OBJECT__OBJECT_AREA},
     [CFG_NOTICE] = {"notice", &ev__notice__descriptor, EV__CONFIG_OBJECT__OBJECT_NOTICE},
+    [CFG_RECORDING_RULE] = {"recording_rule", &ev__recording_rule__descriptor,
+                            EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE},
 };
 
 enum cfg_kind config_kind(const char *name)

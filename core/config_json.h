@@ -35,6 +35,7 @@ enum cfg_kind {
     CFG_FLOW_DRAFT,
     CFG_AREA,
     CFG_NOTICE,
+    CFG_RECORDING_RULE,
     CFG_KINDS
 };
 

@@ -180,6 +180,14 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_message_set(c, cmd->message_set);
     case EV__COMMAND__BODY_MESSAGE_DELETE:
         return core_message_delete(c, cmd->message_delete);
+    case EV__COMMAND__BODY_RECORDING_SET:
+        return core_recording_set(c, cmd->recording_set);
+    case EV__COMMAND__BODY_RECORDING_DELETE:
+        return core_recording_delete(c, cmd->recording_delete);
+    case EV__COMMAND__BODY_RECORDING_PLAY:
+        return core_recording_play(c, cmd->recording_play);
+    case EV__COMMAND__BODY_RECORDING_PAUSE:
+        return core_recording_pause(c, cmd->recording_pause);
     case EV__COMMAND__BODY_CALL_END:
         return core_call_end(c, cmd->call_end);
     case EV__COMMAND__BODY_CALL_NOTICES:
@@ -205,6 +213,7 @@ static void timers(struct core *c)
     core_reg_expire(c);
     core_callbacks_due(c);
     core_messages_expire(c);
+    core_recordings_expire(c);
 }
 
 static int run_command(struct core *c, const struct core_item *it, struct core_answer *ans)

@@ -66,7 +66,8 @@ enum core_event_type {
     CORE_EV_CDR,          /* record of `call_id` written */
     CORE_EV_DIGEST,       /* compute the digest for request `name` now */
     CORE_EV_ADDRESS,      /* service address `name`: its holder or target changed, or it is gone */
-    CORE_EV_MESSAGE,      /* a message has begun, was kept (`name`: its blob), changed or is gone; call_id: its id */
+    CORE_EV_MESSAGE, /* a message, or the recording of a call, has begun, was kept (`name`: its blob), changed or is gone;
+                           * call_id: its id */
 };
 struct core_event {
     enum core_event_type type;
@@ -293,6 +294,8 @@ struct core_call {
     const char *left_trunk;   /* behind which he is; "" a telephone of ours */
     uint64_t left_us;
     const Ev__CallRecall *recall; /* while whom it was transferred to is being rung, or in vain who did so; else NULL */
+    uint64_t recorded_us;         /* since when the call itself is recorded, under its own id; 0: it is not */
+    bool recording_paused;
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* The leg of who serves the customer; NULL: nobody has answered. */
@@ -314,7 +317,8 @@ const char *core_callback_state(uint64_t call_id, uint64_t due_us);
 /* ---- messages that callers leave, as long as they are being recorded or brought to the disks */
 struct core_recording {
     uint64_t id, call_id;
-    const char *box;
+    bool of_call;      /* of both parties, id is the call's; else a message */
+    const char *box;   /* of a message */
     const char *owner; /* the node that has to end it: the call's while the call records it, a living one after that */
     uint64_t started_us; /* when its sound begins */
     uint32_t max_s;

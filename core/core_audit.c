@@ -77,6 +77,22 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_party->call_id);
         return (unsigned)m->call_party->action < 4 ? actions[m->call_party->action] : "command";
     }
+    if (m->body_case == EV__COMMAND__BODY_RECORDING_SET) {
+        (void)snprintf(object, 160, "recording/%016llx", (unsigned long long)m->recording_set->id);
+        return m->recording_set->hold ? "recording.hold" : "recording.release";
+    }
+    if (m->body_case == EV__COMMAND__BODY_RECORDING_DELETE) {
+        (void)snprintf(object, 160, "recording/%016llx", (unsigned long long)m->recording_delete->id);
+        return "recording.delete";
+    }
+    if (m->body_case == EV__COMMAND__BODY_RECORDING_PLAY) {
+        (void)snprintf(object, 160, "recording/%016llx", (unsigned long long)m->recording_play->id);
+        return "recording.play";
+    }
+    if (m->body_case == EV__COMMAND__BODY_RECORDING_PAUSE) {
+        (void)snprintf(object, 160, "recording/%016llx", (unsigned long long)m->recording_pause->call_id);
+        return m->recording_pause->on ? "recording.pause" : "recording.resume";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_END) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_end->call_id);
         return "call.end";

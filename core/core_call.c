@@ -139,6 +139,8 @@ void core_call_publish(struct call *k)
     p->left_trunk = s->left_trunk;
     p->left_us = s->left_us;
     p->recall = s->recall;
+    p->recorded_us = s->recorded_us;
+    p->recording_paused = s->recording_paused;
 }
 
 void core_call_touch(struct core *c, struct call *k)
@@ -655,7 +657,7 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
     core_cdr_write(c, k, by, cause, status, n_quality, quality);
     core_served_keep(c, k);
     core_callback_ended(c, k, cause);
-    core_message_call_over(c, k);
+    core_record_call_over(c, k);
     if (!k->told)
         core_tell(c, CORE_EV_CALL, s->call_id, "", "");
     k->told = true;

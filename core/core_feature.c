@@ -87,6 +87,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         return 3;
     case EV__CONFIG_OBJECT__OBJECT_AREA:
     case EV__CONFIG_OBJECT__OBJECT_NOTICE:
+    case EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE:
         return 4;
     default:
         return 1;
@@ -120,6 +121,10 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_RECORD_END:
     case EV__COMMAND__BODY_MESSAGE_SET:
     case EV__COMMAND__BODY_MESSAGE_DELETE:
+    case EV__COMMAND__BODY_RECORDING_SET:
+    case EV__COMMAND__BODY_RECORDING_DELETE:
+    case EV__COMMAND__BODY_RECORDING_PLAY:
+    case EV__COMMAND__BODY_RECORDING_PAUSE:
         return 4;
     case EV__COMMAND__BODY_CALL_MENU:
         if (cmd->call_menu->left_by[0] || cmd->call_menu->record)

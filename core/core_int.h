@@ -233,9 +233,12 @@ struct core {
     struct lookup *lookup;        /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     struct notice_index *notices; /* core_notice.c: likewise */
     uint32_t talking, registrations;
-    struct list_node recordings; /* struct recording, in the order in which they began */
-    uint64_t message_oldest_us;  /* of those that were kept; 0: none */
-    uint64_t serial;             /* grows with each command, and when an entry is done */
+    struct list_node recordings;  /* struct recording, in the order in which they began */
+    struct map recordings_by_id;  /* u64 -> struct recording */
+    uint64_t recording_oldest_us; /* of calls, kept and not on hold; 0: none */
+    uint64_t recording_bytes;     /* of calls, all that are kept */
+    uint64_t message_oldest_us;   /* of those that were kept; 0: none */
+    uint64_t serial;              /* grows with each command, and when an entry is done */
 
     /* the entry at hand */
     const Ev__Command *cmd;
@@ -666,23 +669,40 @@ void core_path_left(const struct core *c, Ev__CallState *s, const char *by); /* 
 /* [{"node","after_ms","ms","by"}], nothing when there are none; of one that ended in a node `by` is "end". */
 void core_path_json(struct sbuf *b, const Ev__CallState *s, uint64_t now_us);
 
+/* ---- core_record.c: what is being recorded, messages and calls alike */
+/* Text is copied. */
+struct core_recording *core_record_add(struct core *c, uint64_t id, const char *box, const char *owner);
+int core_record_end(struct core *c, const Ev__RecordEnd *m);
+void core_record_tell(struct core *c, uint64_t id, const char *what);
+/* The call's recordings go with it; the call is over, and who had it ends them. */
+void core_record_given(struct core *c, const struct call *k);
+void core_record_call_over(struct core *c, const struct call *k);
+/* What is left of the recordings of a node that is away; what nobody was there for. */
+void core_records_give(struct core *c, const char *from, const char *to);
+void core_records_come_back(struct core *c, const char *name);
+ERR_CHECKED int core_records_load(struct core *c);
+void core_records_free(struct core *c);
+
 /* ---- core_message.c: messages that callers leave */
-struct recording;
 int core_message_check(struct core *c, const Ev__RecordBegin *m);                  /* 0 or a refusal */
 void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m); /* NULL: nothing begins */
-int core_record_end(struct core *c, const Ev__RecordEnd *m);
+int core_message_end(struct core *c, const Ev__RecordEnd *m);                      /* what was checked */
 int core_message_set(struct core *c, const Ev__MessageSet *m);
 int core_message_delete(struct core *c, const Ev__MessageDelete *m);
-/* The call's recording goes with it; the call is over, and who had it ends its recording. */
-void core_message_given(struct core *c, const struct call *k);
-void core_message_call_over(struct core *c, const struct call *k);
-/* What is left of the recordings of a node that is away; what nobody was there for. */
-void core_messages_give(struct core *c, const char *from, const char *to);
-void core_messages_come_back(struct core *c, const char *name);
 /* Messages older than they are kept for go. */
 void core_messages_expire(struct core *c);
 ERR_CHECKED int core_messages_load(struct core *c);
-void core_messages_free(struct core *c);
+
+/* ---- core_recording.c: recordings of calls */
+/* Two parties begin to talk: the rules say whether it is recorded. */
+void core_recording_talks(struct core *c, struct call *k);
+int core_recording_end(struct core *c, const Ev__RecordEnd *m);
+int core_recording_set(struct core *c, const Ev__RecordingSet *m);
+int core_recording_delete(struct core *c, const Ev__RecordingDelete *m);
+int core_recording_play(struct core *c, const Ev__RecordingPlay *m);
+int core_recording_pause(struct core *c, const Ev__RecordingPause *m);
+void core_recordings_expire(struct core *c);
+ERR_CHECKED int core_recordings_load(struct core *c);
 
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */

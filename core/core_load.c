@@ -288,6 +288,7 @@ int core_load(struct core *c, struct err_info *info)
     list_init(&c->dirty_addresses);
     list_init(&c->dirty_callbacks);
     list_init(&c->recordings);
+    map_init(&c->recordings_by_id);
     int err = acd_new(&c->acd);
     if (err)
         return err_set(info, err, "", "no memory for the queue engine");
@@ -296,9 +297,9 @@ int core_load(struct core *c, struct err_info *info)
         if (err < 0)
             return err_set(info, err, "", "table %s does not fit the others or cannot be read", steps[i].table);
     }
-    err = core_messages_load(c);
+    err = core_records_load(c);
     if (err < 0)
-        return err_set(info, err, "", "table message cannot be read");
+        return err_set(info, err, "", "tables message and recording cannot be read");
     core_wait_load(c);
     struct acd_decision d;
     if (acd_decide(c->acd, &d))
@@ -338,7 +339,7 @@ void core_unload(struct core *c)
         core_node_free(slot->value);
     map_free(&c->nodes);
     core_addresses_free(c);
-    core_messages_free(c);
+    core_records_free(c);
     core_numbers_free(c);
     core_notice_changed(c, CFG_NOTICE);
     for (int i = 0; i < CFG_KINDS; i++) {

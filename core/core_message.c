@@ -17,67 +17,6 @@
 #define MESSAGE_LONGEST_S 3600u
 #define MESSAGE_LEAD_MAX_MS 5000u
 
-struct recording {
-    struct core_recording pub;
-    struct list_node link;
-    char box[CORE_NAME_MAX], owner[CORE_NAME_MAX];
-};
-
-/* ---- those that are being recorded */
-
-static struct recording *recording_obj(const struct core *c, uint64_t id)
-{
-    list_foreach(it, &c->recordings) {
-        struct recording *r = list_entry(it, struct recording, link);
-        if (r->pub.id == id)
-            return r;
-    }
-    return NULL;
-}
-
-const struct core_recording *core_recording(const struct core *c, uint64_t id)
-{
-    const struct recording *r = recording_obj(c, id);
-    return r ? &r->pub : NULL;
-}
-
-const struct core_recording *core_recording_next(const struct core *c, const struct core_recording *after)
-{
-    const struct list_node *at = after ? list_entry(after, struct recording, pub)->link.next : c->recordings.next;
-    return at == &c->recordings ? NULL : &list_entry(at, struct recording, link)->pub;
-}
-
-static struct recording *recording_add(struct core *c, uint64_t id, const char *box, const char *owner)
-{
-    struct recording *r = core_alloc(sizeof *r);
-    (void)snprintf(r->box, sizeof r->box, "%s", box);
-    (void)snprintf(r->owner, sizeof r->owner, "%s", owner);
-    r->pub.id = id;
-    r->pub.box = r->box;
-    r->pub.owner = r->owner;
-    list_push_back(&c->recordings, &r->link);
-    return r;
-}
-
-static void recording_drop(struct recording *r)
-{
-    list_del(&r->link);
-    free(r);
-}
-
-static void tell(struct core *c, uint64_t id, const char *what)
-{
-    core_tell(c, CORE_EV_MESSAGE, id, what, "");
-}
-
-static void recording_give(struct core *c, struct recording *r, const char *to)
-{
-    const struct storage_val v[] = {storage_int(r->pub.id), storage_text(to)};
-    (void)snprintf(r->owner, sizeof r->owner, "%s", to);
-    storage_run(c->st, STORAGE_MESSAGE_OWNER, v, 2);
-    tell(c, r->pub.id, "owner");
-}
-
 static int state_row(void *ctx, const struct storage_row *row)
 {
     *(bool *)ctx = storage_row_int(row, 0) == 1;
@@ -119,10 +58,10 @@ void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m
     Ev__CallState *s = k->st;
     if (!m)
         return;
-    struct recording *r = recording_add(c, m->id, m->box, s->owner);
-    r->pub.call_id = s->call_id;
-    r->pub.started_us = c->now_us + m->lead_ms * 1000ull;
-    r->pub.max_s = m->max_s;
+    struct core_recording *r = core_record_add(c, m->id, m->box, s->owner);
+    r->call_id = s->call_id;
+    r->started_us = c->now_us + m->lead_ms * 1000ull;
+    r->max_s = m->max_s;
     s->recording = m->id;
     const struct storage_val v[] = {storage_int(c->now_us),  storage_int(m->id),
                                     storage_text(m->box),    storage_text(s->owner),
@@ -131,41 +70,7 @@ void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m
                                     storage_text(s->flow),   storage_int(m->lead_ms),
                                     storage_int(m->max_s)};
     storage_run(c->st, STORAGE_MESSAGE_PUT, v, 11);
-    tell(c, m->id, "begun");
-}
-
-/* ---- whose it is */
-
-void core_message_given(struct core *c, const struct call *k)
-{
-    struct recording *r = k->st->recording ? recording_obj(c, k->st->recording) : NULL;
-    if (r)
-        recording_give(c, r, k->st->owner);
-}
-
-void core_message_call_over(struct core *c, const struct call *k)
-{
-    if (k->st->recording && recording_obj(c, k->st->recording))
-        tell(c, k->st->recording, "call_over");
-}
-
-void core_messages_give(struct core *c, const char *from, const char *to)
-{
-    list_foreach(it, &c->recordings) {
-        struct recording *r = list_entry(it, struct recording, link);
-        if (strcmp(r->owner, from) == 0)
-            recording_give(c, r, to);
-    }
-}
-
-void core_messages_come_back(struct core *c, const char *name)
-{
-    list_foreach(it, &c->recordings) {
-        struct recording *r = list_entry(it, struct recording, link);
-        const struct core_node *owner = core_node(c, r->owner);
-        if (!owner || !owner->up)
-            recording_give(c, r, name);
-    }
+    core_record_tell(c, m->id, "begun");
 }
 
 /* ---- the end, and afterwards */
@@ -233,24 +138,12 @@ static void message_remove(struct core *c, uint64_t id, const char *what)
 {
     const struct storage_val v = storage_int(id);
     storage_run(c->st, STORAGE_MESSAGE_DEL, &v, 1);
-    tell(c, id, what);
+    core_record_tell(c, id, what);
 }
 
-static bool is_sha256(const char *s)
+int core_message_end(struct core *c, const Ev__RecordEnd *m)
 {
-    return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
-}
-
-int core_record_end(struct core *c, const Ev__RecordEnd *m)
-{
-    struct recording *r = recording_obj(c, m->id);
     struct message now;
-    if (!r)
-        return core_refuse(c, ERR_NOTFOUND, "id", "this message is not being recorded");
-    if (strcmp(r->owner, c->cmd->node) != 0)
-        return core_refuse(c, ERR_STALE, "node", "the message is node %.63s's", r->owner);
-    if (m->sha256[0] && (!is_sha256(m->sha256) || !m->duration_ms || !m->bytes))
-        return core_refuse(c, ERR_INVAL, "sha256", "a sound has a hash and a length");
     if (!message_get(c, m->id, &now)) { /* the transaction fails: the query could not be made */
         message_free(&now);
         return core_refuse(c, ERR_NOTFOUND, "id", "this message is not being recorded");
@@ -268,7 +161,6 @@ int core_record_end(struct core *c, const Ev__RecordEnd *m)
         message_remove(c, m->id, "dropped");
         message_event(c, "message.dropped", m->id, &now, m->why);
     }
-    recording_drop(r);
     message_free(&now);
     return 0;
 }
@@ -291,7 +183,7 @@ int core_message_set(struct core *c, const Ev__MessageSet *m)
     const struct storage_val v[] = {storage_int(m->id), storage_int(m->heard ? 1u : 0u)};
     if (now.heard != m->heard) {
         storage_run(c->st, STORAGE_MESSAGE_HEARD, v, 2);
-        tell(c, m->id, "heard");
+        core_record_tell(c, m->id, "heard");
         message_event(c, m->heard ? "message.heard" : "message.unheard", m->id, &now, NULL);
     }
     message_free(&now);
@@ -347,10 +239,10 @@ static int pending_row(void *ctx, const struct storage_row *row)
     const char *box = storage_row_text(row, 2), *owner = storage_row_text(row, 3);
     if (!core_fits(box, CORE_NAME_MAX) || !core_fits(owner, CORE_NAME_MAX))
         return ERR_CORRUPT;
-    struct recording *r = recording_add(ctx, storage_row_int(row, 1), box, owner);
-    r->pub.call_id = storage_row_int(row, 4);
-    r->pub.started_us = storage_row_int(row, 0) + storage_row_int(row, 5) * 1000u;
-    r->pub.max_s = (uint32_t)storage_row_int(row, 6);
+    struct core_recording *r = core_record_add(ctx, storage_row_int(row, 1), box, owner);
+    r->call_id = storage_row_int(row, 4);
+    r->started_us = storage_row_int(row, 0) + storage_row_int(row, 5) * 1000u;
+    r->max_s = (uint32_t)storage_row_int(row, 6);
     return 0;
 }
 
@@ -358,12 +250,4 @@ int core_messages_load(struct core *c)
 {
     int err = storage_query(c->st, STORAGE_MESSAGE_PENDING, NULL, 0, pending_row, c);
     return err < 0 ? err : find_oldest(c);
-}
-
-void core_messages_free(struct core *c)
-{
-    if (!c->recordings.next)
-        return; /* never loaded */
-    list_foreach_safe(it, &c->recordings)
-        recording_drop(list_entry(it, struct recording, link));
 }

@@ -119,7 +119,7 @@ int core_node_up(struct core *c, const Ev__NodeUp *m)
     core_node_touch(c, n, came ? "node.up" : NULL);
     core_addresses_of(c, n->msg, other);
     core_calls_come_back(c, n->msg->name, other);
-    core_messages_come_back(c, n->msg->name);
+    core_records_come_back(c, n->msg->name);
     return 0;
 }
 

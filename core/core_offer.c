@@ -417,6 +417,7 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     s->from_menu = s->from_queue = false;
     core_transfer_done(s);
     c->talking++;
+    core_recording_talks(c, k);
     core_call_touch(c, k);
     if (a) {
         a->pub.answered++;

@@ -210,7 +210,7 @@ static void call_give(struct core *c, struct call *k, struct node *to)
             ring_anew(s, &s->rings[i]->epoch, &s->rings[i]->former_epoch);
     }
     core_call_touch(c, k);
-    core_message_given(c, k);
+    core_record_given(c, k);
     struct sbuf *b = core_ev_call_begin(c, "call.taken_over", k);
     sbuf_kv(b, "from", left);
     core_ev_end(c);
@@ -261,7 +261,7 @@ void core_take_over_from(struct core *c, const char *name)
     free(ids);
     struct node *heir = best(c, name, site, false);
     if (heir)
-        core_messages_give(c, name, heir->pub.name);
+        core_records_give(c, name, heir->pub.name);
 }
 
 /* ---- a node has come up */

@@ -37,6 +37,10 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};
     static const char *const event[] = {"type", "subject", NULL};
     static const char *const message[] = {"box", "queue", "caller", "called", "call_id", "heard", "from", "to", NULL};
+    static const char *const rule[] = {"name",          "queue",     "agent",  "agent_group",
+                                       "access_number", "direction", "exempt", NULL};
+    static const char *const recording[] = {"direction", "caller", "called",          "answered_by", "agent", "queue",
+                                            "rule",      "hold",   "min_duration_ms", "from",        "to",    NULL};
     static const char *const audit[] = {"actor", "origin", "node", "action", "object", "from", "to", NULL};
     static const struct view_kind kinds[] = {
         {"extension", view_list_config, extension, false},
@@ -53,6 +57,7 @@ static const struct view_kind *find_kind(const char *name)
         {"vip", view_list_config, vip, false},
         {"area", view_list_config, area, false},
         {"notice", view_list_config, notice, false},
+        {"recording_rule", view_list_config, rule, false},
         {"flow", view_list_config, by_name, false},
         {"flow_draft", view_list_config, by_name, false},
         {"prompt", view_list_config, by_name, false},
@@ -64,6 +69,7 @@ static const struct view_kind *find_kind(const char *name)
         {"callback", view_list_callbacks, callback, false},
         {"cdr", view_list_cdrs, cdr, true},
         {"message", view_list_messages, message, true},
+        {"recording", view_list_recordings, recording, true},
         {"node", view_list_nodes, node, false},
         {"address", view_list_addresses, address, false},
         {"event", view_list_events, event, false},

@@ -292,6 +292,8 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "offered_at", view_time(s->offered_us));
     view_set(v, o, "connected_at", view_time(s->connected_us));
     view_set(v, o, "taken_over_at", view_time(s->taken_over_us));
+    view_set(v, o, "recorded_at", view_time(s->recorded_us));
+    view_set(v, o, "recording_paused", json_boolean(s->recording_paused));
     view_set(v, o, "ringing", ringing_json(v, s));
     json_t *legs = json_array();
     for (size_t i = 0; i < s->n_legs; i++) {

@@ -53,6 +53,7 @@ int view_list_nodes(struct view *v);
 int view_list_addresses(struct view *v);
 int view_list_cdrs(struct view *v);
 int view_list_messages(struct view *v);
+int view_list_recordings(struct view *v);
 int view_list_events(struct view *v);
 int view_list_audit(struct view *v);
 

@@ -23,6 +23,7 @@
 #include "node/lease.h"
 #include "node/metrics.h"
 #include "node/nearest.h"
+#include "node/recordings.h"
 #include "node/replica.h"
 #include "node/sound.h"
 #include "storage/storage.h"
@@ -488,6 +489,16 @@ static int apiback_blob_read(void *ctx, const char *sha256, void **data, size_t 
     return blobs_get(blobnet_store(ctx), sha256, data, len);
 }
 
+static int apiback_sound_bytes(void *ctx, const char *sha256, uint64_t *bytes)
+{
+    return recordings_sound_bytes(ctx, sha256, bytes);
+}
+
+static int apiback_sound_read(void *ctx, const char *sha256, uint64_t id, uint64_t from, size_t count, void **data)
+{
+    return recordings_sound_read(ctx, sha256, id, from, count, data);
+}
+
 static int apiback_prompt_read(void *ctx, const char *language, const char *name, void **data, size_t *len)
 {
     const struct node *n = ctx;
@@ -566,6 +577,8 @@ int apiback_start(struct node *n, struct err_info *info)
         .sound = apiback_sound,
         .blob_there = apiback_blob_there,
         .blob_read = apiback_blob_read,
+        .sound_bytes = apiback_sound_bytes,
+        .sound_read = apiback_sound_read,
         .prompt_read = apiback_prompt_read,
     };
     char spool[FOLDER_PATH_MAX];

@@ -178,6 +178,13 @@ struct call {
         bool hung_up;           /* it has hung up meanwhile */
         struct sip_refer *news; /* what became of it is told to it; NULL: it is not */
     } refer;
+    /* call_tape.c: the call itself is recorded; channel 0 is the customer, 1 our side */
+    struct call_tape {
+        struct recording *job; /* NULL: it is not */
+        struct recorder *recorder[2];
+        struct media_stream *on[2]; /* whose they are, compared only */
+        bool refused;
+    } tape;
 
     /* call_vip.c */
     struct http_request *vip_request; /* is out */
@@ -424,6 +431,13 @@ void call_record_ended(struct call *k);           /* the recorder has, by itself
 /* The call has no part in it any more; what there is of the message is the state's owner's to end. */
 void call_record_stop(struct call *k);
 void call_record_hung_up(struct call *k);
+
+/* ---- call_tape.c: calls are recorded */
+/* After each change of the call: what is recorded of it is what should be. */
+void call_tape_follow(struct call *k, const struct core_call *s);
+/* The call has no part in it any more. */
+void call_tape_stop(struct call *k);
+void call_tape_hung_up(struct call *k);
 
 /* ---- call_app.c: echo, tone, feature codes */
 void call_app_begin(struct call *k, const struct core_call *s);

@@ -95,7 +95,7 @@ static void record_start(struct call *k)
         record_end(k);
         return;
     }
-    recording_feed(r->job, r->recorder);
+    recording_feed(r->job, 0, r->recorder);
 }
 
 /* The commit of this node's own CallMenu has begun it; else a former owner did, or it is over already. */

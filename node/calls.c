@@ -195,6 +195,7 @@ static void call_leave_table(struct call *k)
     call_http_stop(k);
     call_record_stop(k);
     call_transfer_stop(k);
+    call_tape_stop(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
     k->dirty = k->adopting = false;
@@ -320,6 +321,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
     call_gather_quality(k);
     call_record_hung_up(k);
     call_transfer_news(k, 487);
+    call_tape_hung_up(k);
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->busy_timer);
     call_timer_stop(&k->talk_timer);
@@ -496,6 +498,7 @@ static void call_reconcile(struct call *k)
                  call_status_for_caller(s->fail_status));
         break;
     }
+    call_tape_follow(k, s);
 }
 
 void calls_reconcile(struct calls *cs)

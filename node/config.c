@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/yaml.h"
+#include "storage/seal.h"
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_RTP_PORTS_LEAST = 10, CONFIG_MEDIA_THREADS_MAX = 64, CONFIG_TOKEN_LEAST = 16 };
 enum { CONFIG_SPEECH_WORD_MAX = 256 };
@@ -39,7 +40,7 @@ struct config_raw_log {
     bool json;
 };
 struct config_raw {
-    char *name, *site, *data, *prompts, *join, *admin_token_file, *address_hook;
+    char *name, *site, *data, *prompts, *join, *admin_token_file, *address_hook, *recording_key_file;
     char **service_addresses, **speech_command;
     unsigned service_addresses_count, speech_command_count;
     struct config_raw_listen listen;
@@ -94,6 +95,7 @@ static const cyaml_schema_field_t config_schema_top[] = {
     CONFIG_LIST("service_addresses", struct config_raw, service_addresses),
     CONFIG_LIST("speech_command", struct config_raw, speech_command),
     CONFIG_STRING("address_hook", struct config_raw, address_hook),
+    CONFIG_STRING("recording_key_file", struct config_raw, recording_key_file),
     CYAML_FIELD_UINT("media_threads", CYAML_FLAG_OPTIONAL, struct config_raw, media_threads),
     CYAML_FIELD_UINT("snapshot_entries", CYAML_FLAG_OPTIONAL, struct config_raw, snapshot_entries),
     CYAML_FIELD_UINT("detect_ms", CYAML_FLAG_OPTIONAL, struct config_raw, detect_ms),
@@ -416,6 +418,19 @@ static int config_tls(struct config_reader *r)
     return rc ? rc : config_file_ok(r, "tls.key", c->tls_key, true);
 }
 
+static int config_recording_key(struct config_reader *r)
+{
+    struct seal_keys *keys = NULL;
+    if (!r->raw->recording_key_file)
+        return 0;
+    int rc = config_path(r, "recording_key_file", r->raw->recording_key_file, &r->out->recording_key_file);
+    if (!rc)
+        rc = seal_keys_load(r->out->recording_key_file, &keys, r->info);
+    if (!rc)
+        seal_keys_free(keys); /* read again by whom it is for */
+    return rc;
+}
+
 static int config_token(struct config_reader *r)
 {
     char *path = NULL, *text;
@@ -604,6 +619,8 @@ static int config_validate(struct config_reader *r, json_t *tree)
         rc = config_log_level(r);
     if (!rc)
         rc = config_tls(r);
+    if (!rc)
+        rc = config_recording_key(r);
     return rc ? rc : config_token(r);
 }
 
@@ -681,6 +698,7 @@ void node_config_free(struct node_config *c)
     free(c->tls_cert);
     free(c->tls_key);
     free(c->address_hook);
+    free(c->recording_key_file);
     for (unsigned i = 0; i < c->n_speech; i++)
         free(c->speech_command[i]);
     explicit_bzero(c, sizeof *c);

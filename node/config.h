@@ -26,6 +26,8 @@
  *   detect_ms: 300                   optional; 300 to 10000: silence after which a node counts as gone; the same on all nodes
  *   join: "192.0.2.2:7400"             optional: peer address of a member of the cluster to join
  *   admin_token_file: admin.token      one line of 16 to 256 visible characters; not readable by others
+ *   recording_key_file: recording.key  optional: master keys of recordings (storage/seal.h), a line of 64 hexadecimal digits each, the first
+ *                                    for new ones; the same on all nodes; not readable by others. Without it nothing is recorded here
  *   log: {level: info, json: false}    optional; debug, info, notice, warn, error
  *   media_threads: 0                   optional; 0: one for each processor, at most 64
  *   snapshot_entries: 8192             optional; log entries between two snapshots, 256 to 1000000
@@ -63,7 +65,8 @@ struct node_config {
     char *tls_ca, *tls_cert, *tls_key;
     char service_ip[NODE_SERVICE_MAX][ADDR_IP_MAX]; /* each of them among sip */
     unsigned n_service;
-    char *address_hook; /* NULL: none */
+    char *address_hook;       /* NULL: none */
+    char *recording_key_file; /* NULL: none, and nothing is recorded */
     char *speech_command[NODE_SPEECH_MAX];
     unsigned n_speech; /* words of it; 0: the program that is built in */
     unsigned detect_ms;

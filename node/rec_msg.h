@@ -13,8 +13,8 @@
 
 #define REC_MSG_MAGIC 0xB2u
 #define REC_MSG_HEADER 34u
-#define REC_PIECE_MAX (48u * 1024u)   /* so little that a heartbeat behind it is not late */
-#define REC_BYTES_MAX (3600u * 8000u) /* of one recording */
+#define REC_PIECE_MAX (48u * 1024u) /* so little that a heartbeat behind it is not late */
+#define REC_BYTES_MAX (60u << 20)   /* of one recording: an hour of both parties, sealed */
 
 enum rec_msg_kind {
     REC_MSG_DATA = 1, /* keep this for me, from `offset` on; what you had behind `offset` from an older epoch is void */

@@ -19,7 +19,6 @@
 #include "node/recordings_int.h"
 #include "telephony/recorder.h"
 
-#define WRITE_BYTES 2000u        /* a quarter of a second is written at a time */
 #define AGAIN_US 1000000u        /* what could not be done is tried again */
 #define SCAN_TICKS 10u           /* what is ours in the state is looked for */
 #define GRACE_US 5000000u        /* in which the call that records is expected to come */
@@ -67,14 +66,10 @@ static void make_end(struct recording *r)
     tell_call(r, RECORDING_LOST);
     r->made_here = false;
     r->all->made--;
-    if (r->rec)
-        r->all->counts.lost_samples += recorder_lost(r->rec);
-    recorder_unref(r->rec);
-    r->rec = NULL;
+    r->all->counts.lost_samples += r->lost + rec_line_lost(&r->line);
+    r->lost = 0;
+    rec_line_close(&r->line);
     r->touched_us = clock_mono_now().us;
-    free(r->buf);
-    r->buf = NULL;
-    r->buf_len = 0;
     r->finishing = false;
     r->search = (struct rec_search){0};
 }
@@ -119,6 +114,9 @@ struct rec_work *rec_work_new(struct recording *r)
     memset(w, 0, offsetof(struct rec_work, data));
     w->r = r;
     w->work.data = w;
+    w->id = r->id;
+    w->keys = r->all->keys;
+    w->channels = r->line.channels;
     rec_path(r, w->path);
     return w;
 }
@@ -147,7 +145,7 @@ static void work_done(uv_work_t *work, int status)
     }
     if (r->gone || a->stopping) {
         r->writing = false;
-    } else if (w->kind == REC_WRITE) {
+    } else if (w->kind == REC_WRITE || w->kind == REC_STORE) {
         rec_write_done(w);
     } else if (w->kind == REC_READ) {
         rec_read_done(w);
@@ -236,6 +234,15 @@ static void commit(struct recording *r)
     m.bytes = kept ? (uint32_t)r->blob_bytes : 0;
     m.duration_ms = kept ? r->duration_ms : 0;
     m.why = (char *)(uintptr_t)(kept ? "" : r->why);
+    Ev__RecordGap gaps[REC_GAPS_MAX], *list[REC_GAPS_MAX];
+    for (size_t i = 0; kept && i < r->n_gaps; i++) {
+        ev__record_gap__init(&gaps[i]);
+        gaps[i].from_ms = r->gaps[i].from_ms;
+        gaps[i].to_ms = r->gaps[i].to_ms;
+        list[i] = &gaps[i];
+        m.n_gaps = i + 1;
+    }
+    m.gaps = list;
     struct rec_ask *k = ask_new(r);
     r->stage = REC_COMMITS;
     if (!k || node_propose(r->all->n, &cmd, 0, committed, k)) {
@@ -269,10 +276,21 @@ static void spread(struct recording *r)
 {
     struct rec_ask *k = ask_new(r);
     r->stage = REC_SPREADS;
-    if (!k || blobnet_spread(r->all->n, r->blob, r->blob_bytes, spread_done, k)) {
+    if (!k || blobnet_spread(r->all->n, r->blob, seal_bytes(r->blob_bytes, REC_BLOB_CHUNK), spread_done, k)) {
         free(k);
         again(r, REC_SPREAD_AGAIN);
     }
+}
+
+/* Begun with a key that this node lacks: it is left as it is, for a node that has it. */
+static void deny(struct recording *r)
+{
+    log_error("record",
+              "%016llx was begun with a key that is not in recording_key_file: it can neither go on nor be kept here",
+              (unsigned long long)r->id);
+    r->denied = true;
+    tell_call(r, RECORDING_FAILED);
+    make_end(r);
 }
 
 static void rec_built(struct rec_work *w)
@@ -282,6 +300,8 @@ static void rec_built(struct rec_work *w)
         return;
     if (w->rc == ERR_NOTFOUND) {
         conclude(r, RECORDING_EMPTY, "empty");
+    } else if (w->rc == ERR_DENIED) {
+        deny(r);
     } else if (w->rc) {
         log_warn("record", "%016llx cannot be kept: %s", (unsigned long long)r->id, err_text(w->rc));
         conclude(r, RECORDING_FAILED, w->rc == ERR_NOSPACE ? "no_space" : "failed");
@@ -289,6 +309,8 @@ static void rec_built(struct rec_work *w)
         memcpy(r->blob, w->blob, sizeof r->blob);
         r->blob_bytes = w->bytes;
         r->duration_ms = w->duration_ms;
+        memcpy(r->gaps, w->gaps, sizeof r->gaps);
+        r->n_gaps = w->n_gaps;
         blobnet_note(r->all->n, r->blob, true);
         spread(r);
     }
@@ -302,6 +324,7 @@ static void build(struct recording *r)
     w->kind = REC_BUILD;
     w->blobs = blobnet_store(r->all->n);
     w->min_ms = r->min_ms;
+    w->trims = r->trims;
     r->stage = REC_BUILDS;
     rec_begin(w);
 }
@@ -314,34 +337,32 @@ static bool ours(const struct recording *r)
     return s && strcmp(s->owner, r->all->n->cfg.name) == 0;
 }
 
-static void take_samples(struct recording *r)
+static void write_samples(struct recording *r, uint64_t now)
 {
-    size_t room = REC_BUFFER_BYTES - r->buf_len;
-    size_t n = r->rec ? recorder_take(r->rec, r->buf + r->buf_len, room) : 0;
-    for (size_t i = 0; i < n; i++)
-        r->buf[r->buf_len + i] ^= REC_MASK;
-    r->buf_len += n;
-}
-
-static void write_samples(struct recording *r)
-{
-    bool all = r->finishing || !r->rec || recorder_ended(r->rec) != RECORDER_RUNS;
-    struct rec_work *w = r->buf_len >= (all ? 1 : WRITE_BYTES) && !r->writing ? rec_work_new(r) : NULL;
+    size_t n = r->writing ? 0 : rec_line_ready(&r->line, now, r->finishing);
+    struct rec_work *w = n ? rec_work_new(r) : NULL;
     if (!w)
         return;
-    uint64_t room = r->max_bytes > r->at ? r->max_bytes - r->at : 0;
     w->kind = REC_WRITE;
-    w->offset = r->at;
-    w->len = r->buf_len < room ? r->buf_len : (size_t)room;
-    memcpy(w->data, r->buf, w->len);
-    r->at += w->len;
-    r->buf_len = 0;
-    if (w->len == 0) {
-        free(w);
-        return;
-    }
+    w->offset = r->line.place / REC_CHUNK_SAMPLES;
+    w->truncate = r->cuts;
+    w->cut = r->agreed;
+    w->len = n * r->line.channels;
+    memcpy(w->data, r->line.buf, w->len);
+    rec_line_written(&r->line, n);
+    r->cuts = false;
     r->writing = true;
     rec_begin(w);
+}
+
+/* What was found of it is known: this node's part begins behind it. */
+static void begin_line(struct recording *r, uint64_t now)
+{
+    uint64_t chunks = rec_file_chunks(r->len, r->line.channels);
+    r->agreed = chunks ? rec_file_at(chunks, r->line.channels) : 0;
+    r->len = r->agreed;
+    r->cuts = true;
+    rec_line_begin(&r->line, chunks * REC_CHUNK_SAMPLES, now);
 }
 
 void rec_step(struct recording *r)
@@ -359,16 +380,23 @@ void rec_step(struct recording *r)
         commit(r);
     if (r->stage != REC_RUNS)
         return;
-    take_samples(r);
+    rec_line_take(&r->line);
     if (rec_search_step(r, now))
         return;
+    if (!r->line.placed)
+        begin_line(r, now);
+    if (r->failed == ERR_DENIED) {
+        deny(r);
+        return;
+    }
     if (r->failed) {
         conclude(r, RECORDING_FAILED, r->failed == ERR_NOSPACE ? "no_space" : "failed");
         return;
     }
-    write_samples(r);
+    write_samples(r, now);
     rec_copies_step(r, now);
-    if (r->finishing && (!r->rec || recorder_over(r->rec)) && !r->buf_len && !r->writing)
+    r->finishing |= r->line.place >= r->line.max;
+    if (r->finishing && rec_line_over(&r->line) && !rec_line_ready(&r->line, now, true) && !r->writing)
         build(r);
 }
 
@@ -378,29 +406,29 @@ void rec_step(struct recording *r)
 static bool call_records(struct node *n, const struct core_recording *s)
 {
     const struct core_call *k = core_call(n->core, s->call_id);
-    return k && k->recording == s->id && k->phase == CORE_CALL_MENU && strcmp(k->owner, n->cfg.name) == 0;
+    bool records = s->of_call || (k && k->recording == s->id && k->phase == CORE_CALL_MENU);
+    return k && records && strcmp(k->owner, n->cfg.name) == 0;
 }
 
 static struct recording *make(struct node_recordings *a, const struct core_recording *s, bool fresh)
 {
-    struct recording *r = a->made < RECORDINGS_MAX ? rec_hold(a, s->id) : NULL;
-    if (!r || r->gone)
-        return NULL;
-    r->buf = malloc(REC_BUFFER_BYTES);
-    if (!r->buf)
+    struct recording *r = a->keys && a->made < RECORDINGS_MAX ? rec_hold(a, s->id) : NULL;
+    unsigned channels = s->of_call ? 2 : 1;
+    uint64_t most = rec_file_chunks(REC_BYTES_MAX, channels) * REC_CHUNK_SAMPLES,
+             max = s->max_s * 1000ull * REC_SAMPLES_A_MS;
+    if (!r || r->gone || r->denied || rec_line_open(&r->line, channels, max < most ? max : most))
         return NULL;
     r->made_here = true;
     a->made++;
     r->epoch = core_applied_index(a->n->core);
-    r->started_us = s->started_us;
-    r->max_bytes = s->max_s * 1000ull * REC_BYTES_A_MS;
-    r->max_bytes = r->max_bytes < REC_BYTES_MAX ? r->max_bytes : REC_BYTES_MAX;
+    r->trims = !s->of_call;
     r->min_ms = ORPHAN_MIN_MS;
     r->stage = REC_RUNS;
     r->failed = 0;
-    r->at = r->len;
     memset(r->copies, 0, sizeof r->copies);
     if (!fresh) {
+        uint64_t now = node_time_us(a->n);
+        rec_line_base(&r->line, (int64_t)clock_mono_now().us - ((int64_t)now - (int64_t)s->started_us));
         a->counts.adopted++;
         rec_search_begin(r);
     }
@@ -419,7 +447,7 @@ static void scan(struct node_recordings *a)
         const struct core_call *k = core_call(n->core, s->call_id);
         uint64_t since = k && k->taken_over_us > s->started_us ? k->taken_over_us : s->started_us;
         bool expected = now < since + GRACE_US || (r && r->made_here && mono < r->touched_us + GRACE_US);
-        if (call_records(n, s) && expected)
+        if (!a->keys || (call_records(n, s) && (s->of_call || expected)))
             continue;
         if (!r || !r->made_here)
             r = make(a, s, false);
@@ -489,33 +517,27 @@ int recording_attach(struct node *n, uint64_t id, bool fresh, recording_done_fn 
     if (!r || !r->made_here)
         r = make(a, s, fresh);
     if (!r)
-        return ERR_BUSY;
+        return a->keys ? ERR_BUSY : ERR_DENIED;
     r->done = done;
     r->ctx = ctx;
     *out = r;
     return 0;
 }
 
-static uint64_t now_at(const struct recording *r)
-{
-    uint64_t now = node_time_us(r->all->n);
-    uint64_t at = now > r->started_us ? (now - r->started_us) / 125u : 0;
-    at = at > r->len ? at : r->len;
-    return at < r->max_bytes ? at : r->max_bytes;
-}
-
 uint32_t recording_left_ms(const struct recording *r)
 {
-    uint64_t at = r->len || r->search.on ? now_at(r) : 0;
-    return (uint32_t)((r->max_bytes - at) / REC_BYTES_A_MS);
+    uint64_t at = rec_line_at(&r->line, clock_mono_now().us);
+    return at < r->line.max ? (uint32_t)((r->line.max - at) / REC_SAMPLES_A_MS) : 0;
 }
 
-void recording_feed(struct recording *r, struct recorder *rec)
+void recording_feed(struct recording *r, unsigned channel, struct recorder *rec)
 {
-    recorder_unref(r->rec);
-    r->rec = recorder_ref(rec);
-    if (!r->buf_len && !r->writing && (r->len || r->search.on))
-        r->at = now_at(r);
+    if (!r->made_here)
+        return;
+    rec_line_take(&r->line); /* what the one before has heard */
+    if (r->line.channel[channel].rec)
+        r->lost += recorder_lost(r->line.channel[channel].rec);
+    rec_line_feed(&r->line, channel, rec);
 }
 
 void recording_finish(struct recording *r, uint32_t min_ms)
@@ -568,7 +590,12 @@ int recordings_start(struct node *n, struct err_info *info)
     int rc = folder_make(a->dir);
     if (rc)
         return err_set(info, rc, "data", "folder %s cannot be made: %s", a->dir, err_text(rc));
-    rc = find_files(a, info);
+    if (n->cfg.recording_key_file)
+        rc = seal_keys_load(n->cfg.recording_key_file, &a->keys, info);
+    else
+        log_warn("record", "no recording_key_file: this node records no call and no message, and plays none");
+    if (!rc)
+        rc = find_files(a, info);
     if (!rc)
         uv_timer_start(&a->tick, on_tick, REC_TICK_MS, REC_TICK_MS);
     return rc;
@@ -591,7 +618,18 @@ void recordings_stop(struct node *n)
         free(slot->value);
     }
     map_free(&a->by_id);
+    seal_keys_free(a->keys);
     free(a);
+}
+
+int recordings_sound_bytes(struct node *n, const char *blob, uint64_t *bytes)
+{
+    return rec_sound_bytes(blobnet_store(n), n->recordings->keys, blob, bytes);
+}
+
+int recordings_sound_read(struct node *n, const char *blob, uint64_t id, uint64_t from, size_t count, void **data)
+{
+    return rec_sound_read(blobnet_store(n), n->recordings->keys, blob, id, from, count, data);
 }
 
 void recordings_get_counts(struct node *n, struct recordings_counts *out)

@@ -1,10 +1,11 @@
-/* Recordings while they are made: their samples on disk here and at others, and what becomes of them in the end.
+/* Recordings while they are made, messages of callers and calls alike: on disk here and at others, and what becomes of them in the end.
  *
- * What has been recorded lies in DATA/recordings/<id>.part, A-law XOR 0xD5, so that a hole in the file is silence. A quarter of a second
- * after it was heard it is written here, and sent to two other nodes (node/rec_msg.h), which hold the same file as far as they were
- * given it. Whoever gets the recording from the state goes on with the longest beginning that he finds at himself or another,
- * silence up to now, and what he hears from now on. At its end it becomes a WAV file (A-law), a blob (storage/blob.h) on the disks of a majority, and
- * a message of the state by RecordEnd.
+ * What has been recorded lies in DATA/recordings/<id>.part, a sealed file (storage/seal.h) of chunks of a quarter of a second; one that nobody
+ * wrote is silence, and a gap. Half a second after it was heard it is written here, and sent to two other nodes (node/rec_msg.h), which
+ * hold the same bytes as far as they were given them. Whoever gets the recording from the state goes on with the longest beginning that he finds at
+ * himself or another, a gap up to now, and what he hears from now on. At its end it becomes a WAV file (A-law; of a call both parties, each in a channel
+ * of its own), sealed with a key of its own, a blob (storage/blob.h) on the disks of a majority, and a row of the state by RecordEnd.
+ * Keys: recording_key_file of the node file. Without it nothing is begun here (ERR_DENIED), and what other nodes began is left to those that have it.
  *
  * A recording belongs to its owner in the state (core_recording): a call that records is attached to it; without one it is ended.
  * Disk in libuv's workers, all else on the core thread. Bounds: RECORDINGS_MAX that are made here, RECORDINGS_HELD_MAX files in all; over
@@ -38,19 +39,26 @@ ERR_CHECKED int recordings_start(struct node *n, struct err_info *info);
 void recordings_stop(struct node *n);
 void recordings_get_counts(struct node *n, struct recordings_counts *out);
 
+/* The sound of a message or a recording whose blob is on this node's disk: bytes of its WAV file, and some of them, malloc'ed. Any thread but the core's:
+ * they wait for the disk. The whole is held against its hash; parts are authentic, as each chunk is. Errors as storage/blob.h and storage/seal.h. */
+ERR_CHECKED int recordings_sound_bytes(struct node *n, const char *blob, uint64_t *bytes);
+ERR_CHECKED int recordings_sound_read(struct node *n, const char *blob, uint64_t id, uint64_t from, size_t count,
+                                      void **data);
+
 /* A message of a peer. False: not one of ours. */
 bool recordings_message(struct node *n, uint64_t peer, const void *data, size_t len);
 /* Core: the message has changed. */
 void recordings_changed(struct node *n, uint64_t id);
 
 /* ---- the call that records (node/call_record.c) */
-/* This node records it from now on. `fresh`: it has just begun, so there is nothing of it elsewhere. ERR_BUSY, ERR_NOMEM. */
+/* This node records it from now on. `fresh`: it has just begun, so there is nothing of it elsewhere. ERR_BUSY, ERR_DENIED, ERR_NOTFOUND. */
 ERR_CHECKED int recording_attach(struct node *n, uint64_t id, bool fresh, recording_done_fn *done, void *ctx,
                                  struct recording **out);
 /* How much of it there may still be. */
 uint32_t recording_left_ms(const struct recording *r);
-/* Samples come from here; a reference is taken. */
-void recording_feed(struct recording *r, struct recorder *rec);
+/* Samples of channel 0 (of a message the only one; of a call the customer) or 1 (our side) come from here; a reference is taken. NULL: silence from
+ * now on. */
+void recording_feed(struct recording *r, unsigned channel, struct recorder *rec);
 /* It ends when what its recorder holds is written. Less than min_ms is not kept. */
 void recording_finish(struct recording *r, uint32_t min_ms);
 /* The call has no part in it any more; done is not called. */

@@ -110,15 +110,17 @@ void rec_copies_step(struct recording *r, uint64_t now_us)
     }
 }
 
-static void copy_heard(struct recording *r, uint64_t peer, uint64_t held)
+/* What a node was given by an earlier owner is the same only as far as this one found it. */
+static void copy_heard(struct recording *r, uint64_t peer, uint64_t held, uint64_t epoch)
 {
+    uint64_t same = epoch == r->epoch ? r->len : r->agreed;
     for (unsigned i = 0; i < REC_COPIES; i++) {
         struct rec_copy *c = &r->copies[i];
         if (c->peer != peer)
             continue;
         c->known = true;
         c->waiting = false;
-        c->held = held < r->len ? held : r->len;
+        c->held = held < same ? held : same;
     }
 }
 
@@ -152,8 +154,8 @@ bool rec_search_step(struct recording *r, uint64_t now_us)
     if ((s->fetching && s->waiting && late) || !s->best_peer || r->len >= s->best) {
         s->on = false;
         log_info("record", "%016llx goes on behind %llu ms", (unsigned long long)r->id,
-                 (unsigned long long)(r->len / REC_BYTES_A_MS));
-        r->at = r->at > r->len ? r->at : r->len;
+                 (unsigned long long)rec_file_chunks(r->len, r->line.channels) *
+                     (REC_CHUNK_SAMPLES / REC_SAMPLES_A_MS));
         return false;
     }
     s->fetching = true;
@@ -179,7 +181,7 @@ static void write_for(struct recording *r, uint64_t peer, const struct rec_msg *
     struct rec_work *w = m->len <= sizeof w->data ? rec_work_new(r) : NULL;
     if (!w)
         return;
-    w->kind = REC_WRITE;
+    w->kind = REC_STORE;
     w->peer = peer;
     w->offset = m->offset;
     w->truncate = truncate;
@@ -192,7 +194,7 @@ static void write_for(struct recording *r, uint64_t peer, const struct rec_msg *
 void rec_write_done(struct rec_work *w)
 {
     struct recording *r = w->r;
-    uint64_t end = w->offset + w->len;
+    uint64_t end = w->end;
     r->writing = false;
     if (w->rc) {
         log_warn("record", "%016llx cannot be written: %s", (unsigned long long)r->id, err_text(w->rc));
@@ -200,7 +202,7 @@ void rec_write_done(struct rec_work *w)
             r->failed = w->rc;
         return;
     }
-    r->len = w->truncate || end > r->len ? end : r->len;
+    r->len = (w->kind == REC_STORE && w->truncate) || end > r->len ? end : r->len;
     if (w->peer)
         say(r, w->peer, REC_MSG_HELD, 0);
     if (r->search.fetching)
@@ -246,7 +248,7 @@ bool recordings_message(struct node *n, uint64_t peer, const void *data, size_t 
         if (r && r->made_here && r->search.on)
             search_heard(r, peer, m.total);
         else if (r && r->made_here)
-            copy_heard(r, peer, m.total);
+            copy_heard(r, peer, m.total, m.epoch);
         break;
     case REC_MSG_GET:
         if (r && !r->gone && m.offset < r->len)

@@ -1,4 +1,8 @@
-/* Shared by recordings.c (life), recordings_copy.c (others' copies) and recordings_file.c (disk, in workers). Core thread but for that. */
+/* Shared by recordings.c (life), recordings_line.c (samples of both parties in one line), recordings_copy.c (others' copies) and
+ * recordings_file.c (disk, in workers). Core thread but for that.
+ *
+ * The file, DATA/recordings/<id>.part, is a sealed one (storage/seal.h) of chunks of REC_CHUNK_MS: A-law, of two channels sample by sample in
+ * turn. A chunk that nobody wrote is a hole, silence, and a gap of the recording. */
 #ifndef NODE_RECORDINGS_INT_H
 #define NODE_RECORDINGS_INT_H
 
@@ -6,13 +10,57 @@
 #include "node/rec_msg.h"
 #include "node/recordings.h"
 #include "storage/blob.h"
+#include "storage/seal.h"
 
 #define REC_TICK_MS 100u
 #define REC_COPIES 2u
 #define REC_PEERS_MAX 64u
 #define REC_BUFFER_BYTES 65536u
-#define REC_BYTES_A_MS 8u
-#define REC_MASK 0xD5u
+#define REC_SAMPLES_A_MS 8u
+#define REC_CHANNELS_MAX 2u
+#define REC_CHUNK_SAMPLES 2000u /* of each channel */
+#define REC_LINE_SAMPLES 32000u /* of each channel: 4 s may wait for the disk */
+#define REC_GAPS_MAX 32u
+#define REC_BLOB_CHUNK 4000u /* bytes of the WAV file that are sealed together */
+
+/* ---- recordings_line.c: what is heard, in its place */
+struct rec_channel {
+    struct recorder *rec; /* NULL: nobody speaks */
+    bool placed;          /* `at` is where its next sample belongs */
+    uint64_t at;
+};
+/* Places are samples since the beginning of the recording, times are of the monotonic clock. */
+struct rec_line {
+    unsigned channels;
+    struct rec_channel channel[REC_CHANNELS_MAX];
+    bool based;
+    int64_t base_us; /* when place 0 was; may be before this machine began */
+    bool placed;
+    uint64_t place; /* of the first sample in buf: all before it is on its way to the disk, or was never there */
+    uint64_t max;   /* it ends there */
+    uint8_t *buf;   /* REC_LINE_SAMPLES of each channel, silence where nothing is known yet */
+};
+ERR_CHECKED int rec_line_open(struct rec_line *l, unsigned channels, uint64_t max);
+void rec_line_close(struct rec_line *l);
+/* What comes next in this channel; a reference is taken. NULL: silence. */
+void rec_line_feed(struct rec_line *l, unsigned channel, struct recorder *rec);
+/* Place 0 was then; without it, when the first sample comes. */
+void rec_line_base(struct rec_line *l, int64_t base_us);
+/* What comes before `from`, a beginning of a chunk, is there already. */
+void rec_line_begin(struct rec_line *l, uint64_t from, uint64_t now_us);
+uint64_t rec_line_at(const struct rec_line *l, uint64_t now_us);
+void rec_line_take(struct rec_line *l);
+/* Nothing more will come. */
+bool rec_line_over(const struct rec_line *l);
+/* How many samples of each channel, from the beginning of buf, are known: whole chunks; at the end what there is. */
+size_t rec_line_ready(const struct rec_line *l, uint64_t now_us, bool finishing);
+void rec_line_written(struct rec_line *l, size_t samples);
+/* Lost for want of room, up to now. */
+uint64_t rec_line_lost(const struct rec_line *l);
+
+struct rec_gap {
+    uint32_t from_ms, to_ms;
+};
 
 /* Another node that keeps a copy, as far as is known here. */
 struct rec_copy {
@@ -45,11 +93,12 @@ struct recording {
     /* made here */
     recording_done_fn *done;
     void *ctx;
-    struct recorder *rec;
-    uint64_t started_us, max_bytes;
-    uint8_t *buf; /* to be written at `at` */
-    size_t buf_len;
-    uint64_t at;
+    struct rec_line line;
+    bool trims;      /* silence at its end is not kept */
+    bool cuts;       /* nothing of this owner is in the file yet: what is behind `agreed` goes with the first piece */
+    uint64_t agreed; /* bytes from which on it is this owner's */
+    uint64_t lost;   /* of recorders before the present ones */
+    bool denied;     /* it was begun with a key that this node does not have */
     bool finishing;
     int failed; /* why it cannot be written */
     uint32_t min_ms;
@@ -60,12 +109,15 @@ struct recording {
     char blob[BLOB_NAME_MAX];
     uint64_t blob_bytes;
     uint32_t duration_ms;
+    struct rec_gap gaps[REC_GAPS_MAX];
+    size_t n_gaps;
     enum recording_outcome outcome;
     const char *why;
 };
 
 struct node_recordings {
     struct node *n;
+    struct seal_keys *keys; /* NULL: nothing is recorded here */
     char dir[FOLDER_PATH_MAX - 40];
     struct map by_id; /* u64 -> struct recording */
     unsigned made, working;
@@ -79,11 +131,17 @@ struct node_recordings {
 struct rec_work {
     struct recording *r;
     uv_work_t work;
-    enum { REC_WRITE, REC_READ, REC_BUILD, REC_REMOVE } kind;
+    /* REC_WRITE: samples of this node, to be sealed; REC_STORE: bytes of a peer, sealed by him */
+    enum { REC_WRITE, REC_STORE, REC_READ, REC_BUILD, REC_REMOVE } kind;
     char path[FOLDER_PATH_MAX];
-    struct blobs *blobs; /* REC_BUILD */
-    uint64_t offset;
-    bool truncate; /* REC_WRITE: nothing behind `offset` counts */
+    uint64_t id;
+    const struct seal_keys *keys; /* REC_WRITE, REC_BUILD */
+    struct blobs *blobs;          /* REC_BUILD */
+    unsigned channels;
+    bool trims;
+    uint64_t offset; /* REC_WRITE: the chunk */
+    bool truncate;   /* REC_STORE: nothing behind `offset` counts; REC_WRITE: behind `cut` */
+    uint64_t cut;
     uint64_t peer; /* to whom the answer goes; 0: none */
     enum rec_msg_kind answer;
     uint32_t min_ms;
@@ -91,7 +149,10 @@ struct rec_work {
     int rc;
     char blob[BLOB_NAME_MAX];
     uint64_t bytes;
+    uint64_t end; /* REC_WRITE, REC_STORE: of what was written */
     uint32_t duration_ms;
+    struct rec_gap gaps[REC_GAPS_MAX];
+    size_t n_gaps;
     size_t len;
     uint8_t head[REC_MSG_HEADER]; /* before the data, to be sent in one piece */
     uint8_t data[REC_BUFFER_BYTES];
@@ -111,7 +172,15 @@ void rec_search_begin(struct recording *r);
 bool rec_search_step(struct recording *r, uint64_t now_us);
 void rec_read_done(struct rec_work *w);
 void rec_write_done(struct rec_work *w);
+/* recordings_sound.c: any thread that may wait for the disk. keys NULL: there are none. */
+ERR_CHECKED int rec_sound_bytes(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t *bytes);
+ERR_CHECKED int rec_sound_read(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t id,
+                               uint64_t from, size_t count, void **data);
 /* recordings_file.c: worker threads */
 void rec_file_run(struct rec_work *w);
+/* Where chunk `chunk` begins in the file. */
+uint64_t rec_file_at(uint64_t chunk, unsigned channels);
+/* Whole chunks in so many bytes. */
+uint64_t rec_file_chunks(uint64_t bytes, unsigned channels);
 
 #endif

@@ -211,7 +211,9 @@ void uploaded_reconcile(struct node *n)
     for (size_t i = 0; map_next(&u->slots, &i, &it);)
         ((struct slot *)it->value)->want[0] = '\0';
     map_free(&u->wanted);
-    blobs_set_quota(blobnet_store(n), (uint64_t)core_parameter_number(n->core, "prompt_quota_mb", 1024) << 20);
+    blobs_set_quota(blobnet_store(n), ((uint64_t)core_parameter_number(n->core, "prompt_quota_mb", 1024) +
+                                       core_parameter_number(n->core, "recording_quota_mb", 20480))
+                                          << 20);
     core_prompts_each(n->core, want_prompt, u);
     blobnet_forget(n, &u->wanted);
     drop_slots(u);

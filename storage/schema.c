@@ -79,7 +79,14 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " menu INTEGER NOT NULL, repeats INTEGER NOT NULL, went_on INTEGER NOT NULL) WITHOUT ROWID;"
     /* who has heard which, the oldest first */
     "CREATE TABLE notice_heard(id INTEGER PRIMARY KEY, notice TEXT NOT NULL, number TEXT NOT NULL,"
-    " time_us INTEGER NOT NULL, UNIQUE(notice, number));",
+    " time_us INTEGER NOT NULL, UNIQUE(notice, number));"
+    /* recordings of calls, by the time of their beginning; id: of the call; state 0: being recorded, by `owner`, 1: kept */
+    "CREATE TABLE recording(started_us INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, state INTEGER NOT NULL,"
+    " owner TEXT NOT NULL, direction TEXT NOT NULL, caller TEXT NOT NULL, called TEXT NOT NULL, answered_by TEXT NOT "
+    "NULL,"
+    " agent TEXT NOT NULL, queue TEXT NOT NULL, rule TEXT NOT NULL, max_s INTEGER NOT NULL,"
+    " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, gaps TEXT NOT NULL, hold INTEGER NOT "
+    "NULL);",
 };
 
 const struct storage_table storage_tables[] = {
@@ -111,6 +118,11 @@ const struct storage_table storage_tables[] = {
     {"message",
      "started_us, id, box, state, owner, call_id, caller, called, queue, flow, lead_ms, max_s, duration_ms, blob, "
      "bytes, heard",
+     "started_us"},
+    {"recording",
+     "started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, rule, max_s, duration_ms, "
+     "blob, "
+     "bytes, gaps, hold",
      "started_us"},
     {"notice_stat", "name, since_us, last_us, began, heard, skipped, again, menu, repeats, went_on", "name"},
     {"notice_heard", "id, notice, number, time_us", "id"},
@@ -205,6 +217,25 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
                                 " WHERE state=0 ORDER BY started_us",
     [STORAGE_MESSAGE_OLDEST] = "SELECT started_us FROM message WHERE state=1 ORDER BY started_us LIMIT 1",
     [STORAGE_MESSAGE_EXPIRED] = "SELECT id FROM message WHERE state=1 AND started_us < ? ORDER BY started_us LIMIT 2",
+    [STORAGE_RECORDING_PUT] =
+        "INSERT INTO recording(started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, "
+        "rule,"
+        " max_s, duration_ms, blob, bytes, gaps, hold) VALUES(?,?,0,?,?,?,?,?,?,?,?,?,0,'',0,'',0)",
+    [STORAGE_RECORDING_OWNER] = "UPDATE recording SET owner=?2 WHERE id=?1",
+    [STORAGE_RECORDING_KEEP] =
+        "UPDATE recording SET state=1, owner='', blob=?2, bytes=?3, duration_ms=?4, gaps=?5 WHERE id=?1",
+    [STORAGE_RECORDING_HOLD] = "UPDATE recording SET hold=?2 WHERE id=?1",
+    [STORAGE_RECORDING_DEL] = "DELETE FROM recording WHERE id=?",
+    [STORAGE_RECORDING_GET] =
+        "SELECT state, hold, started_us, bytes, direction, caller, called, agent, queue, duration_ms"
+        " FROM recording WHERE id=?",
+    [STORAGE_RECORDING_PENDING] =
+        "SELECT started_us, id, owner, max_s FROM recording WHERE state=0 ORDER BY started_us",
+    [STORAGE_RECORDING_TOTAL] = "SELECT coalesce(sum(bytes), 0) FROM recording",
+    [STORAGE_RECORDING_OLDEST] =
+        "SELECT started_us FROM recording WHERE state=1 AND hold=0 ORDER BY started_us LIMIT 1",
+    [STORAGE_RECORDING_EXPIRED] =
+        "SELECT id FROM recording WHERE state=1 AND hold=0 AND started_us < ? ORDER BY started_us LIMIT 2",
     [STORAGE_NOTICE_COUNT] =
         "INSERT INTO notice_stat(name, since_us, last_us, began, heard, skipped, again, menu, repeats, went_on)"
         " VALUES(?,?,?,?,?,?,?,?,?,?) ON CONFLICT(name) DO UPDATE SET last_us=excluded.last_us,"

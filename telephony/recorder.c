@@ -17,8 +17,7 @@ struct recorder {
     struct recorder_params p;
 
     /* Media thread. Places are samples since the beginning. */
-    bool begun, mapped;
-    uint64_t begun_us;
+    bool mapped;
     int64_t head, top; /* before head all is out; nothing is known from top on */
     int64_t last_place;
     uint32_t last_ts;
@@ -32,6 +31,7 @@ struct recorder {
 
     /* Both. */
     atomic_int ended;
+    _Atomic uint64_t begun_us; /* 0: not yet */
     _Atomic uint64_t lost;
     atomic_uint taken, put; /* of the ring: free-running */
     uint8_t ring[RECORDER_RING_BYTES];
@@ -84,6 +84,11 @@ bool recorder_over(const struct recorder *r)
 {
     return recorder_ended(r) != RECORDER_RUNS &&
            atomic_load_explicit(&r->put, memory_order_acquire) == atomic_load_explicit(&r->taken, memory_order_relaxed);
+}
+
+uint64_t recorder_begun_us(const struct recorder *r)
+{
+    return atomic_load_explicit(&r->begun_us, memory_order_acquire);
 }
 
 uint64_t recorder_lost(const struct recorder *r)
@@ -151,11 +156,12 @@ static void advance(struct recorder *r, int64_t to)
 
 static int64_t clock_place(struct recorder *r, uint64_t now_us)
 {
-    if (!r->begun) {
-        r->begun = true;
-        r->begun_us = now_us;
+    uint64_t begun_us = recorder_begun_us(r);
+    if (!begun_us) {
+        begun_us = now_us;
+        atomic_store_explicit(&r->begun_us, now_us, memory_order_release);
     }
-    return now_us > r->begun_us ? (int64_t)((now_us - r->begun_us) / 125u) : 0; /* threads read their clocks apart */
+    return now_us > begun_us ? (int64_t)((now_us - begun_us) / 125u) : 0; /* threads read their clocks apart */
 }
 
 /* Where a packet belongs that nothing tells of: it ends now. */

@@ -5,7 +5,7 @@
  * Time. The line is as long as the time that has passed: packets have their place by their RTP time stamps, within a window of 200 ms in
  *   which they may come in any order; what is lost, came too late, or was never sent (mute, hold, silence suppression) is silence. A
  *   sender that begins anew (other SSRC, other time stamps, RFC 3550 section 8) goes on at the place where the clock is.
- * Threads: recorder_new, _ref, _unref, _ended, _over, _lost: any. recorder_take: one thread at a time, the reader. Those of the last
+ * Threads: recorder_new, _ref, _unref, _ended, _over, _begun_us, _lost: any. recorder_take: one thread at a time, the reader. Those of the last
  *   group: the media thread that it is attached to.
  * Memory: counted by references, atomically; about 70 kB each. The media side neither allocates nor waits.
  * Overflow: 8 s may wait for the reader (RECORDER_RING_BYTES). What does not fit is lost, counted (recorder_lost), and made up for by as
@@ -45,6 +45,8 @@ size_t recorder_take(struct recorder *r, uint8_t *out, size_t max);
 enum recorder_end recorder_ended(const struct recorder *r);
 /* Nothing more will come: it has ended and all was taken. */
 bool recorder_over(const struct recorder *r);
+/* Monotonic microseconds of its first sample; 0: it has not begun. */
+uint64_t recorder_begun_us(const struct recorder *r);
 /* Samples that did not fit. */
 uint64_t recorder_lost(const struct recorder *r);
 

@@ -218,11 +218,12 @@ class Node:
             "listen": {"sip": [self.sip], "https": "%s:%d" % (self.ip, HTTPS), "peer": "%s:%d" % (self.ip, PEER),
                        "rtp": {"ports": extra.pop("rtp_ports", "20000-29999")}},
             "tls": {"ca": "certs/ca/cert.pem", "cert": "certs/%s/cert.pem" % self.name, "key": "certs/%s/key.pem" % self.name},
-            "admin_token_file": "admin.token", "log": {"level": os.environ.get("LOG_LEVEL", "info"), "json": False},
+            "admin_token_file": "admin.token", "recording_key_file": "certs/recording.key", "log": {"level": os.environ.get("LOG_LEVEL", "info"), "json": False},
         }
         if join:
             conf["join"] = "%s:%d" % (join.ip, PEER)
         conf.update(extra)
+        conf = {k: v for k, v in conf.items() if v is not None}
         if any(a.startswith(self.ip + ":") for a in conf["listen"]["sip"]):
             conf.setdefault("service_addresses", [self.ip])
         with open(self.conf, "w") as f:

@@ -118,6 +118,10 @@ class Voicemail(CallCase):
             self.assertEqual(f.read(), whole)
         self.cluster.must("message", "heard", first["message_id"], node=2)
         wait_for(lambda: [m["message_id"] for m in self.messages(caller, heard="false")] == [second["message_id"]], 5, "one is new")
+        self.cluster.must("message", "heard", first["message_id"], "--not", node=2)
+        wait_for(lambda: len(self.messages(caller, heard="false")) == 2, 5, "both are new")
+        self.cluster.must("message", "heard", first["message_id"], node=2)
+        wait_for(lambda: len(self.messages(caller, self.c, heard="false")) == 1, 5, "one is new")
         self.assertIn(first["message_id"], self.cluster.must("message", "list", "--heard", "yes", "--box", "record", node=2).out)
         self.assertEqual(self.a.api("PATCH", path, {"box": "x"}, headers=MERGE).status, 422)
         self.cluster.must("message", "delete", first["message_id"], node=2)
@@ -126,7 +130,7 @@ class Voicemail(CallCase):
         self.assertEqual(self.a.api("GET", path + "/audio").status, 404)
         self.assertEqual(self.cluster.ccctl("message", "show", first["message_id"]).code, 3)
         actions = [r["action"] for r in self.a.api("GET", "/v1/audit?object=message/" + first["message_id"]).json["items"]]
-        self.assertEqual(actions, ["message.delete", "message.heard"])
+        self.assertEqual(actions, ["message.delete", "message.heard", "message.unheard", "message.heard"])
 
     def test_queue_without_agents(self):
         """An action leads to the queue's box; who hangs up has left his message as well."""

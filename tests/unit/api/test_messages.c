@@ -54,6 +54,24 @@ START_TEST(what_is_not_there)
 }
 END_TEST
 
+START_TEST(recordings_that_are_not_there)
+{
+    rig_open(&R, 0, 0);
+    ck_status(rig_get(&R, "/v1/recordings"), 200);
+    ck_status(rig_get(&R, "/v1/recordings?min_duration_ms=1000&direction=inbound&agent=1001&hold=true"), 200);
+    ck_status(rig_get(&R, "/v1/recordings?min_duration_ms=long"), 422);
+    ck_status(rig_get(&R, "/v1/recordings?hold=maybe"), 422);
+    ck_status(rig_get(&R, "/v1/recordings/00000000000000ab"), 404);
+    ck_status(rig_get(&R, "/v1/recordings/00000000000000ab/audio"), 404);
+    const char *merge = "Content-Type: application/merge-patch+json";
+    ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/recordings/00000000000000ab", merge, "{\"hold\":1}", 10), 422);
+    ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/recordings/xyz", merge, "{\"hold\":true}", 13), 404);
+    ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/recordings/xyz", NULL, NULL, 0), 404);
+    ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/xyz:pause-recording", NULL, NULL, 0), 404);
+    rig_close(&R);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("messages");
@@ -61,6 +79,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, ranges_of_bytes);
     tcase_add_test(t, what_is_not_there);
+    tcase_add_test(t, recordings_that_are_not_there);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -33,6 +33,8 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                  "longest_wait_ms": 0, "entries": []}),
     "agent-states": ("AgentStateConfig", "name", {"name_zh": "", "name_en": "", "code": "", "reasons": [], "reason_required": False, "limit_s": 0,
                                                   "then": "ready", "counts_as": "break", "built_in": False}),
+    "recording-rules": ("RecordingRule", "name", {"order": 0, "queue": "", "agent": "", "agent_group": "", "access_number": "",
+                                                  "direction": "any", "percent": 100, "exempt": False, "disabled": False}),
     "agent-groups": ("AgentGroup", "name", {"display_name": "", "min_busy_s": 0, "wrap_up_s": 0}),
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "username": "", "secret": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),

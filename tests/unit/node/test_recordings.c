@@ -17,6 +17,18 @@ static struct node n;
 static unsigned told;
 static enum recording_outcome outcome;
 
+static char *key_file(void)
+{
+    static char path[300];
+    snprintf(path, sizeof path, "%s/recording.key", f.dir);
+    FILE *k = fopen(path, "w");
+    ck_assert_ptr_nonnull(k);
+    ck_assert_int_ge(fputs("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n", k), 0);
+    ck_assert_int_eq(fclose(k), 0);
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    return path;
+}
+
 static void up(void)
 {
     struct err_info info = {0};
@@ -28,6 +40,7 @@ static void up(void)
     n.core = f.c;
     snprintf(n.cfg.name, sizeof n.cfg.name, "%s", f.node);
     n.cfg.data = f.dir;
+    n.cfg.recording_key_file = key_file();
     ck_assert_int_eq(uv_loop_init(&n.loop), 0);
     ck_assert_msg(recordings_start(&n, &info) == 0, "%s", info.text);
 }
@@ -39,6 +52,7 @@ static void down(void)
     ck_assert_int_eq(uv_loop_close(&n.loop), 0);
     snprintf(folder, sizeof folder, "%s/recordings", f.dir);
     folder_remove(folder);
+    (void)remove(n.cfg.recording_key_file);
     fx_close(&f);
 }
 

@@ -1,0 +1,87 @@
+/* Rows of recordings of calls, and of the rules that say which are made. */
+#include "cli/cli_rows.h"
+#include "cli/cli_run.h"
+
+#define WHO                                                                                    \
+    TEXT("queue", "NAME", "queue", "only calls that an agent took from this queue", "@queue"), \
+        TEXT("agent", "NUMBER", "agent", "only calls with this agent", "@agent")
+
+static const struct cli_option rule_filters[] = {
+    TEXT("queue", "NAME", "queue", "only rules of this queue", "@queue"),
+    TEXT("agent", "NUMBER", "agent", "only rules of this agent", "@agent"),
+    LIMIT,
+    END,
+};
+static const struct cli_option rule_fields[] = {
+    NUMBER("order", "N", "order", "the smallest is looked at first; the first rule that a call meets counts"),
+    WHO,
+    TEXT("agent-group", "NAME", "agent_group", "only calls with an agent of this group", NULL),
+    TEXT("access-number", "NUMBER", "access_number", "only calls to this number", "@access-number"),
+    TEXT("direction", "WORD", "direction", "any (default), inbound, outbound or internal",
+         "any inbound outbound internal"),
+    NUMBER("percent", "N", "percent", "how many of the calls that meet it are recorded (default 100)"),
+    BOOL("exempt", "exempt", "whether calls that meet it are not recorded"),
+    BOOL("disabled", "disabled", "whether it is switched off"),
+    END,
+};
+static const struct cli_option filters[] = {
+    WHO,
+    TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
+    TEXT("called", "NUMBER", "called", "only this number called", NULL),
+    TEXT("answered-by", "NUMBER", "answered_by", "only calls that this telephone or number answered", NULL),
+    TEXT("direction", "WORD", "direction", "inbound, outbound or internal", "inbound outbound internal"),
+    TEXT("rule", "NAME", "rule", "only those that this rule made", "@recording-rule"),
+    {"hold", 0, CLI_BOOL, "yes|no", "hold", "only those on hold, or the others", "yes no", false},
+    NUMBER("min-duration-ms", "MS", "min_duration_ms", "only those that are so long"),
+    TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
+    TEXT("to", "TIME", "to", "before this time", NULL),
+    LIMIT,
+    END,
+};
+static const struct cli_option hold_release[] = {{"release", 0, CLI_FLAG, NULL, NULL, "no longer", NULL, false}, END};
+
+#define RULE_COLUMNS                                                                                            \
+    "NAME=name ORDER=order DIRECTION=direction QUEUE=queue AGENT=agent GROUP=agent_group NUMBER=access_number " \
+    "PERCENT=percent EXEMPT=exempt/yes | DISABLED=disabled/yes VERSION=version UPDATED=updated_at/time"
+#define COLUMNS                                                                                               \
+    "RECORDING=recording_id STARTED=started_at/time LENGTH=duration_ms/ms DIRECTION=direction CALLER=caller " \
+    "CALLED=called AGENT=agent QUEUE=queue HOLD=hold/yes | ANSWERED-BY=answered_by RULE=rule BYTES=bytes "    \
+    "SHA256=sha256"
+
+const struct cli_verb cli_rows_recordings[] = {
+    V("recording-rule", "list", "which calls are recorded", .method = "GET", .path = "/v1/recording-rules",
+      .columns = RULE_COLUMNS, .options = rule_filters, .run = cli_run_list, .example = "recording-rule list"),
+    V("recording-rule", "show", "one rule", .args = "NAME", .method = "GET", .path = "/v1/recording-rules/{NAME}",
+      .run = cli_run_show, .example = "recording-rule show all"),
+    V("recording-rule", "set", "create a rule or change the given fields", .args = "NAME", .method = "PATCH",
+      .path = "/v1/recording-rules/{NAME}", .options = rule_fields, .done = "recording rule {NAME} set",
+      .run = cli_run_set,
+      .example = "recording-rule set all\nrecording-rule set service --queue service --percent 20 --order 10\n"
+                 "recording-rule set works-council --agent-group council --exempt yes --order 1"),
+    V("recording-rule", "delete", "remove a rule", .args = "NAME", .method = "DELETE",
+      .path = "/v1/recording-rules/{NAME}", .done = "recording rule {NAME} deleted", .run = cli_run_change,
+      .example = "recording-rule delete all"),
+
+    V("recording", "list", "recordings of calls, latest first", .method = "GET", .path = "/v1/recordings",
+      .columns = COLUMNS, .options = filters, .run = cli_run_list,
+      .example = "recording list\nrecording list --agent 1001 --from 2d --min-duration-ms 60000"),
+    V("recording", "show", "one recording", .args = "RECORDING", .method = "GET", .path = "/v1/recordings/{RECORDING}",
+      .run = cli_run_show, .example = "recording show 00f3a1b2c4d5e6f7"),
+    V("recording", "download", "its sound as a WAV file, the customer left, our side right; - for standard output",
+      .args = "RECORDING FILE", .method = "GET", .path = "/v1/recordings/{RECORDING}/audio",
+      .run = cli_run_message_save, .example = "recording download 00f3a1b2c4d5e6f7 call.wav"),
+    V("recording", "hold", "keep a recording whatever its age, or with --release no longer", .args = "RECORDING",
+      .method = "PATCH", .path = "/v1/recordings/{RECORDING}", .options = hold_release,
+      .done = "recording {RECORDING} changed", .run = cli_run_recording_hold,
+      .example = "recording hold 00f3a1b2c4d5e6f7\nrecording hold 00f3a1b2c4d5e6f7 --release"),
+    V("recording", "delete", "remove a recording for good", .args = "RECORDING", .method = "DELETE",
+      .path = "/v1/recordings/{RECORDING}", .done = "recording {RECORDING} deleted", .run = cli_run_change,
+      .example = "recording delete 00f3a1b2c4d5e6f7"),
+    V("recording", "pause", "record silence of a call from now on", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:pause-recording", .done = "call {CALL}: recording paused", .run = cli_run_change,
+      .example = "recording pause 00f3a1b2c4d5e6f7"),
+    V("recording", "resume", "record again what is said", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:resume-recording", .done = "call {CALL}: recording goes on", .run = cli_run_change,
+      .example = "recording resume 00f3a1b2c4d5e6f7"),
+    {.noun = NULL},
+};

@@ -1,0 +1,71 @@
+/* What was recorded, as it is listened to: blobs opened with the key of their header. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/recordings_int.h"
+
+static int header_of(struct blobs *b, const struct seal_keys *keys, const char *blob, uint8_t header[SEAL_HEADER_BYTES],
+                     uint64_t *bytes)
+{
+    size_t n = SEAL_HEADER_BYTES;
+    int rc = keys ? blobs_size(b, blob, bytes) : ERR_DENIED;
+    if (!rc)
+        rc = blobs_read(b, blob, 0, header, &n);
+    return rc ? rc : n == SEAL_HEADER_BYTES && seal_is(header, n) ? 0 : ERR_CORRUPT;
+}
+
+int rec_sound_bytes(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t *bytes)
+{
+    uint8_t header[SEAL_HEADER_BYTES];
+    uint64_t all;
+    int rc = header_of(b, keys, blob, header, &all);
+    if (!rc)
+        *bytes = seal_content(all, REC_BLOB_CHUNK);
+    return rc;
+}
+
+/* The part of one chunk that lies in from ... from + count. */
+static int chunk_read(struct blobs *b, const char *blob, const struct seal_key *key, uint64_t chunk, uint64_t from,
+                      size_t count, uint8_t *out)
+{
+    uint8_t sealed[REC_BLOB_CHUNK + SEAL_EXTRA_BYTES], plain[REC_BLOB_CHUNK];
+    size_t n = sizeof sealed;
+    uint64_t begin = chunk * REC_BLOB_CHUNK;
+    int rc = blobs_read(b, blob, SEAL_HEADER_BYTES + chunk * sizeof sealed, sealed, &n);
+    if (!rc)
+        rc = seal_open(key, chunk, sealed, n, plain);
+    if (rc)
+        return rc;
+    uint64_t first = from > begin ? from : begin, end = begin + n - SEAL_EXTRA_BYTES;
+    uint64_t last = from + count < end ? from + count : end;
+    if (last > first)
+        memcpy(out + (first - from), plain + (first - begin), (size_t)(last - first));
+    return 0;
+}
+
+int rec_sound_read(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t id, uint64_t from,
+                   size_t count, void **data)
+{
+    uint8_t header[SEAL_HEADER_BYTES], *out = NULL;
+    struct seal_key key;
+    uint64_t all = 0;
+    int rc = header_of(b, keys, blob, header, &all);
+    uint64_t content = rc ? 0 : seal_content(all, REC_BLOB_CHUNK);
+    if (!rc && (from > content || count > content - from))
+        rc = ERR_RANGE;
+    if (!rc && count == content)
+        rc = blobs_check(b, blob);
+    if (!rc)
+        rc = seal_find(keys, id, header, &key);
+    if (!rc) {
+        out = calloc(1, count + 1);
+        rc = out ? 0 : ERR_NOMEM;
+    }
+    for (uint64_t chunk = from / REC_BLOB_CHUNK; !rc && chunk * REC_BLOB_CHUNK < from + count; chunk++)
+        rc = chunk_read(b, blob, &key, chunk, from, count, out);
+    if (rc)
+        free(out);
+    else
+        *data = out;
+    return rc;
+}

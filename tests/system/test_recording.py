@@ -1,0 +1,233 @@
+"""Calls are recorded: who is heard in which channel, at which node it is listened to, and what is left of it when its node dies."""
+import os
+import struct
+import unittest
+
+from callcase import AGENT_HZ, CALLER_HZ, CallCase
+from everline import Events, elapse, tone_share, wait_for
+from sip_phone import DECODE, RATE
+
+OTHER_HZ = 1500
+
+
+def stereo(data):
+    """Left and right of a WAV file of A-law, its header held against its length."""
+    riff, size, wave, fmt, n, kind, channels, rate = struct.unpack("<4sI4s4sIHHI", data[:28])
+    assert (riff, wave, fmt, kind, channels, rate) == (b"RIFF", b"WAVE", b"fmt ", 6, 2, RATE), data[:58]
+    assert size == len(data) - 8
+    count = struct.unpack("<I", data[54:58])[0]
+    assert data[50:54] == b"data" and count == len(data) - 58
+    return [[DECODE[8][b] for b in data[58 + ch::2]] for ch in (0, 1)]
+
+
+def heard(samples, *tones):
+    """What is heard in each tenth of a second: one of the tones, 0 (silence) or None (anything else)."""
+    n, out = RATE // 10, []
+    for i in range(0, len(samples) - n + 1, n):
+        piece = samples[i:i + n]
+        quiet = sum(abs(s) for s in piece) < 200 * n
+        out.append(0 if quiet else next((hz for hz in tones if tone_share(piece, hz) > 0.8), None))
+    return out
+
+
+class Recording(CallCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.must("recording-rule", "set", "all", "--direction", "inbound")
+        for n in cls.cluster:
+            wait_for(lambda: n.api("GET", "/v1/recording-rules/all").status == 200, 10, "%s has the rule" % n.name)
+
+    def setUp(self):
+        self.victim = None
+        self.addCleanup(self.come_back)
+
+    def come_back(self):
+        if self.victim and not self.victim.alive():
+            self.victim.restart()
+            wait_for(lambda: all(a["holder"] == a["home"] and a["bound"] for a in self.a.api("GET", "/v1/addresses").json["items"]), 20,
+                     "addresses are at home")
+
+    def recording(self, caller, node=None, deadline=15):
+        def there():
+            rows = (node or self.a).api("GET", "/v1/recordings?caller=" + caller).json["items"]
+            self.assertLessEqual(len(rows), 1)
+            return rows and rows[0]
+        return wait_for(there, deadline, "the recording of %s" % caller)
+
+    def audio(self, row, node=None):
+        r = (node or self.a).api("GET", "/v1/recordings/%s/audio" % row["recording_id"])
+        self.assertEqual((r.status, r.headers["content-type"], len(r.body)), (200, "audio/wav", row["bytes"]), r)
+        left, right = stereo(r.body)
+        self.assertEqual(len(left) // 8, row["duration_ms"])
+        return r.body, left, right
+
+    def no_clear_text(self, whole):
+        """Neither the tone of the caller nor that of the agent lies on any disk as it was heard."""
+        piece = whole[4058:4122]
+        for n in self.cluster:
+            for folder, _, files in os.walk(n.data):
+                for name in files:
+                    with open(os.path.join(folder, name), "rb") as f:
+                        self.assertNotIn(piece, f.read(), name)
+
+    def test_both_sides_from_talk_to_end(self):
+        call, there = self.talking()
+        live = self.live(call.phone.user)
+        self.assertIsNotNone(live["recorded_at"])
+        elapse(1.0, "they talk")
+        # a hold: the caller hears music, the agent is not heard; the recording goes on
+        there.rtp.silence()
+        there.reinvite("sendonly")
+        wait_for(lambda: self.live(call.phone.user)["legs"][1]["held"], 5, "held")
+        elapse(1.0, "on hold")
+        there.reinvite("sendrecv")
+        there.rtp.send_tone(AGENT_HZ)
+        self.hear_each_other(call, there)
+        # paused: nothing is recorded of either, and again
+        self.cluster.must("recording", "pause", live["call_id"], node=2)
+        wait_for(lambda: self.live(call.phone.user)["recording_paused"], 5, "paused")
+        call.rtp.send_tone(OTHER_HZ)
+        elapse(1.2, "a card number")
+        call.rtp.send_tone(CALLER_HZ)
+        there.rtp.wait_tone(CALLER_HZ, after=there.rtp.mark())
+        self.cluster.must("recording", "resume", live["call_id"], node=1)
+        elapse(1.0, "they talk")
+        call.hangup()
+        there.wait_ended()
+        row = self.recording(call.phone.user)
+        record = self.record(call.phone.user)
+        self.assertEqual((row["recording_id"], row["agent"], row["queue"], row["direction"], row["rule"], row["gaps"], row["hold"]),
+                         (record["call_id"], self.agent_number, "service", "inbound", "all", [], False))
+        self.assertEqual(record["recording_id"], row["recording_id"])
+        self.assertAlmostEqual(row["duration_ms"], record["talk_ms"], delta=500)
+        whole, left, right = self.audio(row)
+        customer, agent = heard(left, CALLER_HZ, OTHER_HZ), heard(right, AGENT_HZ)
+        self.assertNotIn(OTHER_HZ, customer)
+        self.assertGreater(customer.count(CALLER_HZ), 25, customer)
+        self.assertGreater(customer.count(0), 8, customer)  # the pause
+        self.assertGreater(agent.count(AGENT_HZ), 15, agent)
+        self.assertGreater(agent.count(0), 15, agent)  # hold and pause
+        self.assertEqual((heard(left, AGENT_HZ).count(AGENT_HZ), heard(right, CALLER_HZ).count(CALLER_HZ)), (0, 0))
+        self.listened(row, whole)
+
+    def listened(self, row, whole):
+        """At each node, in ranges, by ccctl; held, deleted; all of it in the audit trail; on the disks nobody reads it."""
+        path = "/v1/recordings/" + row["recording_id"]
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", path).status == 200, 5, "%s has it" % n.name)
+            self.assertEqual(self.audio(row, n)[0], whole)
+        r = self.c.api("GET", path + "/audio", headers={"Range": "bytes=3990-8100"})
+        self.assertEqual((r.status, r.body, r.headers["content-range"]), (206, whole[3990:8101], "bytes 3990-8100/%d" % len(whole)))
+        self.assertEqual(self.c.api("GET", path + "/audio", headers={"Range": "bytes=%d-" % len(whole)}).status, 416)
+        copy = self.cluster.path("call.wav")
+        self.cluster.must("recording", "download", row["recording_id"], copy, node=1)
+        with open(copy, "rb") as f:
+            self.assertEqual(f.read(), whole)
+        self.no_clear_text(whole)
+        self.assertIn(row["recording_id"], self.cluster.must("recording", "list", "--agent", row["agent"], "--min-duration-ms", "1000", node=2).out)
+        self.cluster.must("recording", "hold", row["recording_id"], node=2)
+        self.assertNotEqual(self.cluster.ccctl("recording", "delete", row["recording_id"]).code, 0)
+        self.cluster.must("recording", "hold", row["recording_id"], "--release")
+        self.cluster.must("recording", "delete", row["recording_id"])
+        self.assertEqual(self.a.api("GET", path + "/audio").status, 404)
+        actions = [r["action"] for r in self.a.api("GET", "/v1/audit?object=recording/" + row["recording_id"]).json["items"]]
+        self.assertEqual(actions, ["recording.delete", "recording.release", "recording.delete", "recording.hold"] + 7 * ["recording.play"] +
+                         ["recording.resume", "recording.pause"])
+
+    def test_owner_dies(self):
+        """Killed in the middle: the same recording goes on at another node, at most 2 s of it are missing, and they are listed."""
+        self.victim = self.c
+        agent = self.extension("8020", self.b, tone=AGENT_HZ)
+        self.ready("1020")
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003").wait_answered()
+        there = agent.wait_call()
+        self.hear_each_other(call, there)
+        elapse(3.0, "they talk")
+        self.victim.kill9()
+        wait_for(lambda: (self.live(caller.user) or {}).get("owner") not in (None, self.victim.name), 10, "another node has the call")
+        call.rtp.send_tone(OTHER_HZ)
+        elapse(3.0, "they talk on")
+        call.hangup()
+        there.wait_ended()
+        row = self.recording(caller.user, self.b)
+        _, left, right = self.audio(row, self.b)
+        self.assertGreaterEqual(len(row["gaps"]), 1)
+        self.assertLess(sum(g["to_ms"] - g["from_ms"] for g in row["gaps"]), 2000, row)
+        customer, other = heard(left, CALLER_HZ, OTHER_HZ), heard(right, AGENT_HZ)
+        before = len(customer) - 1 - customer[::-1].index(CALLER_HZ)
+        after = customer.index(OTHER_HZ)
+        self.assertGreater(before, 15, customer)
+        self.assertLess(after - before, 20, customer)
+        self.assertGreater(customer.count(OTHER_HZ), 22, customer)
+        self.assertGreater(other.count(AGENT_HZ), 45, other)
+        for g in row["gaps"]:
+            self.assertEqual(set(customer[g["from_ms"] // 100 + 1:g["to_ms"] // 100 - 1]) - {0}, set(), (g, customer))
+        self.assertEqual(len([r for r in self.a.api("GET", "/v1/cdrs?caller=" + caller.user).json["items"] if r["recording_id"]]), 1)
+
+    def test_nothing_can_be_written(self):
+        """The call is as any other; what it would have been recorded to is told; and the next one is recorded."""
+        agent = self.extension("8019", self.b, tone=AGENT_HZ)
+        self.ready("1019")
+        folder = os.path.join(self.c.data, "recordings")
+        os.rename(folder, folder + ".away")
+        with Events(self.a) as events:
+            caller = self.caller(self.c, tone=CALLER_HZ)
+            call = caller.invite("10003").wait_answered()
+            there = agent.wait_call()
+            self.hear_each_other(call, there)
+            dropped = events.wait("everline.recording.dropped", deadline=15)
+            self.assertEqual(dropped["data"]["recording_id"], self.live(caller.user)["call_id"])
+            self.hear_each_other(call, there)
+            self.assertIsNone(self.live(caller.user)["recorded_at"])
+        os.rename(folder + ".away", folder)
+        call.hangup()
+        there.wait_ended()
+        self.assertIsNone(self.record(caller.user)["recording_id"])
+        self.wait_state("1019", "idle")
+        caller = self.caller(self.c, tone=CALLER_HZ)
+        call = caller.invite("10003").wait_answered()
+        self.hear_each_other(call, agent.wait_call(2))
+        call.hangup()
+        self.recording(caller.user)
+
+    def test_between_two_of_ours(self):
+        """The caller is left, by a rule of their own."""
+        self.cluster.must("recording-rule", "set", "internal", "--direction", "internal", "--order", "1")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/recording-rules/internal").status == 200, 10, "%s has the rule" % n.name)
+        first, second = self.extension("8017", self.a, tone=CALLER_HZ), self.extension("8018", self.b, tone=AGENT_HZ)
+        call = first.invite("8018").wait_answered()
+        there = second.wait_call()
+        self.hear_each_other(call, there)
+        elapse(1.0, "they talk")
+        call.hangup()
+        there.wait_ended()
+        row = self.recording("8017")
+        self.assertEqual((row["direction"], row["answered_by"], row["rule"]), ("internal", "8018", "internal"))
+        _, left, right = self.audio(row)
+        self.assertGreater(heard(left, CALLER_HZ).count(CALLER_HZ), 8)
+        self.assertGreater(heard(right, AGENT_HZ).count(AGENT_HZ), 8)
+
+
+class WithoutKey(CallCase):
+    conf = {"recording_key_file": None}
+
+    def test_nothing_is_recorded_in_clear(self):
+        self.cluster.must("recording-rule", "set", "all")
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/recording-rules/all").status == 200, 10, "%s has the rule" % n.name)
+            self.assertIn("no recording_key_file", n.log_text())
+        call, there = self.talking()
+        elapse(1.0, "they talk")
+        self.hear_each_other(call, there)
+        call.hangup()
+        there.wait_ended()
+        self.assertIsNone(self.record(call.phone.user)["recording_id"])
+        for n in self.cluster:
+            self.assertEqual(os.listdir(os.path.join(n.data, "recordings")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
