@@ -18,8 +18,7 @@
 #include "base/log.h"
 #include "node/call_int.h"
 
-#define CALL_TARGETS_MAX 8u /* contacts of an extension that are tried */
-
+#define CALL_TARGETS_MAX 8u      /* contacts of an extension that are tried */
 #define CALL_LOSERS_US 32000000u /* so long (64 * T1) a phone is called off anew */
 #define CALL_LET_GO_US 2000000u  /* so long (4 * T1) a phone may not know yet that its former ring is over */
 #define CALL_BUSY_MS 400u        /* between two tries meanwhile */
@@ -750,8 +749,8 @@ static void call_callee_failed(struct call_ring *r, const struct sip_event *ev)
 static void call_callee_ended(struct call_ring *r, const struct sip_event *ev)
 {
     struct call *k = r->leg.call;
-    if (r->answer_pending && k->shown != CALL_SHOWN_TALK)
-        return; /* the commit comes first; then the missing leg ends the call */
+    if ((r->answer_pending && k->shown != CALL_SHOWN_TALK) || call_transfer_awaited(&r->leg))
+        return; /* the commit comes first; then the missing leg ends the call, or its part in it */
     call_end(k, call_callee_is(k), ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
 }
 
@@ -778,8 +777,7 @@ void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         call_callee_failed(r, ev);
         break;
     case SIP_EV_ENDED:
-        if (!call_transfer_awaited(l))
-            call_callee_ended(r, ev);
+        call_callee_ended(r, ev);
         break;
     case SIP_EV_REFER:
         call_transfer_asked(l, ev);
