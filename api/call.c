@@ -107,7 +107,8 @@ static void set_party(struct api_request *q, Ev__CallParty__Action action)
         api_fail_code(q, ERR_INVAL, key, "%s", known ? "must be text" : "unknown field");
         return;
     }
-    if (!call_is_there(q))
+    uint64_t id;
+    if (!api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_PARTY);
     Ev__CallParty *m = cmd ? malloc(sizeof *m) : NULL;
@@ -120,7 +121,7 @@ static void set_party(struct api_request *q, Ev__CallParty__Action action)
     }
     ev__call_party__init(m);
     cmd->call_party = m;
-    m->call_id = strtoull(q->params[0], NULL, 16);
+    m->call_id = id;
     m->action = action;
     m->leg = leg;
     api_command(q, cmd, on_done);
