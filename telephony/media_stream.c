@@ -360,13 +360,13 @@ static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const str
         media_dtmf_on_event(s, &p, seen == RTP_SEEN_LATE);
     else if (audio && s->inband_on)
         media_dtmf_on_audio(s, &p, kind);
-    if (audio && s->recorder)
-        record(s, &p, kind, seen == RTP_SEEN_RESTART);
     struct media_stream *d = s->echo ? s : s->peer;
     if (s->muted && kind == MEDIA_KIND_EVENT)
         kind = MEDIA_KIND_CN; /* its number is left out */
     else if (s->muted && audio)
         memset(p.payload, kind == MEDIA_KIND_ULAW ? 0xff : 0xd5, p.len);
+    if (audio && s->recorder) /* what nobody is to hear is not recorded either */
+        record(s, &p, kind, seen == RTP_SEEN_RESTART);
     if (d && !relay(d, &p, kind, seen == RTP_SEEN_RESTART))
         discard(s);
 }

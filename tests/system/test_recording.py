@@ -193,7 +193,7 @@ class Recording(CallCase):
         self.recording(caller.user)
 
     def test_between_two_of_ours(self):
-        """The caller is left, by a rule of their own."""
+        """The caller is left, by a rule of their own; what a muted one says is not recorded."""
         self.cluster.must("recording-rule", "set", "internal", "--direction", "internal", "--order", "1")
         for n in self.cluster:
             wait_for(lambda: n.api("GET", "/v1/recording-rules/internal").status == 200, 10, "%s has the rule" % n.name)
@@ -202,12 +202,19 @@ class Recording(CallCase):
         there = second.wait_call()
         self.hear_each_other(call, there)
         elapse(1.0, "they talk")
+        self.cluster.must("call", "mute", self.live("8017")["call_id"], "--leg", "caller")
+        wait_for(lambda: self.live("8017")["legs"][0]["muted"], 5, "muted")
+        call.rtp.send_tone(OTHER_HZ)
+        elapse(1.0, "he asks a colleague")
         call.hangup()
         there.wait_ended()
         row = self.recording("8017")
         self.assertEqual((row["direction"], row["answered_by"], row["rule"]), ("internal", "8018", "internal"))
         _, left, right = self.audio(row)
-        self.assertGreater(heard(left, CALLER_HZ).count(CALLER_HZ), 8)
+        said = heard(left, CALLER_HZ, OTHER_HZ)
+        self.assertGreater(said.count(CALLER_HZ), 8, said)
+        self.assertNotIn(OTHER_HZ, said)
+        self.assertGreater(said.count(0), 6, said)
         self.assertGreater(heard(right, AGENT_HZ).count(AGENT_HZ), 8)
 
 
