@@ -192,6 +192,8 @@ void api_tickets_run(struct api_server *s);
 Ev__Command *api_command_new(Ev__Command__BodyCase body);
 /* A ConfigApply with room for so many objects to set and to remove, none of them there yet. NULL: out of memory. */
 Ev__Command *api_config_command(size_t set, size_t removed);
+/* Once all that is removed stands in it: which of the prompts are built in as well. ERR_NOMEM. */
+ERR_CHECKED int api_config_built_in(struct api_request *q, Ev__ConfigApply *a);
 /* One object, taken over, to the core; with `err` it is refused by `info` instead. if_version 0: whichever it has now. */
 void api_object_send(struct api_request *q, Ev__ConfigObject *o, int err, const struct err_info *info,
                      uint64_t if_version, bool create_only, api_resume_fn *resume);
@@ -330,7 +332,7 @@ void api_stream_free(struct api_stream *st);
 void api_wake(struct api_request *q);
 
 /* prompt.c */
-api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_delete_prompt, api_prompt_audio;
+api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_prompt_audio;
 
 /* callback.c */
 api_handler_fn api_add_callback, api_cancel_callback;

@@ -6,6 +6,7 @@
 #include "api/api_int.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "core/refs.h"
 
 /* ---- export */
 
@@ -224,20 +225,69 @@ static void at_object(struct err_info *info, const struct api_object *ob)
     info->field[sizeof info->field - 1] = '\0';
 }
 
-/* Objects that stay must not refer to ones that go. */
-static int check_staying(struct plan *p, struct err_info *info)
+struct user {
+    struct refs_users *users;
+    enum cfg_kind kind;
+    const char *name;
+};
+
+static int add_user(void *ctx, const struct ref *r)
 {
-    for (size_t i = 0; p->n_removed && i < API_KINDS; i++) {
-        const struct map_slot *slot;
-        for (size_t it = 0; !goes(p, i) && map_next(&p->present[i], &it, &slot);) {
-            const struct api_object *ob = slot->value;
-            struct err_info at = {.code = 0};
-            if (api_references_check(&p->q->s->be, ob->before, exists_after, p, &at))
-                return err_set(info, ERR_CONFLICT, "", "%s \"%.64s\" would refer to what is removed: %s: %s",
-                               ob->kind->kind, api_object_key(ob->before), at.field, at.text);
-        }
-    }
+    const struct user *u = ctx;
+    refs_users_add(u->users, u->kind, u->name, r);
     return 0;
+}
+
+static int add_users(struct refs_users *users, const Ev__ConfigObject *o)
+{
+    struct user u = {.users = users};
+    const ProtobufCMessage *m = config_object(o, &u.kind);
+    u.name = m ? config_key(u.kind, m) : "";
+    return m && refs_users_concerns(users, u.kind) ? refs_each(u.kind, m, add_user, &u) : 0;
+}
+
+static bool there_after(void *ctx, enum cfg_kind kind, const char *name)
+{
+    const struct plan *p = ctx;
+    const struct api_backend *be = &p->q->s->be;
+    return exists_after(ctx, config_kind_name(kind), name) ||
+           (kind == CFG_PROMPT && be->prompt_exists(be->ctx, "", name));
+}
+
+/* Whatever will be there: the document's objects, and what stays beside them. */
+static int find_users(struct plan *p, struct refs_users *users)
+{
+    int err = 0;
+    for (size_t i = 0; i < p->n_removed && !err; i++)
+        err = refs_users_goes(users, config_kind(p->removed[i]->kind->kind), api_object_key(p->removed[i]->before));
+    for (size_t i = 0; i < p->doc->n && !err; i++)
+        err = add_users(users, p->doc->objects[i].o);
+    for (size_t i = 0; i < API_KINDS && !err; i++) {
+        const struct map_slot *slot;
+        for (size_t it = 0; !goes(p, i) && !err && map_next(&p->present[i], &it, &slot);)
+            err = add_users(users, ((const struct api_object *)slot->value)->before);
+    }
+    return err;
+}
+
+/* What goes must not be named by what will be there. Apply looks again; this is what a dry run says. */
+static int check_removed(struct plan *p, struct err_info *info)
+{
+    const struct refs_after after = {there_after, p};
+    struct refs_users *users = NULL;
+    char text[REFS_TEXT_MAX];
+    int err = p->n_removed ? refs_users_new(&after, &users) : 0;
+    if (!err && users)
+        err = find_users(p, users);
+    if (err)
+        err_set(info, err, "", "out of memory");
+    for (size_t i = 0; i < p->n_removed && !err; i++) {
+        const struct api_object *ob = p->removed[i];
+        if (refs_users_of(users, config_kind(ob->kind->kind), api_object_key(ob->before), REFS_NAMED, text))
+            err = err_set(info, ERR_CONFLICT, "", "%s; nothing was applied", text);
+    }
+    refs_users_free(users);
+    return err;
 }
 
 static int check_references(struct plan *p, struct err_info *info)
@@ -250,7 +300,7 @@ static int check_references(struct plan *p, struct err_info *info)
             return err;
         }
     }
-    return check_staying(p, info);
+    return check_removed(p, info);
 }
 
 /* ---- saying what changes */
@@ -363,7 +413,7 @@ static Ev__Command *command_of(struct plan *p)
         bad = a->remove[a->n_remove] == NULL;
         a->n_remove += !bad;
     }
-    if (bad) {
+    if (bad || api_config_built_in(p->q, a)) {
         ev__command__free_unpacked(cmd, NULL);
         return NULL;
     }

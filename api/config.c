@@ -70,6 +70,24 @@ Ev__Command *api_config_command(size_t n_set, size_t n_remove)
     return cmd;
 }
 
+int api_config_built_in(struct api_request *q, Ev__ConfigApply *a)
+{
+    const struct api_backend *be = &q->s->be;
+    a->built_in = calloc(a->n_remove + 1, sizeof *a->built_in);
+    if (!a->built_in)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < a->n_remove; i++) {
+        const char *name = a->remove[i]->name;
+        if (strcmp(a->remove[i]->kind, "prompt") != 0 || !be->prompt_exists(be->ctx, "", name))
+            continue;
+        a->built_in[a->n_built_in] = strdup(name);
+        if (!a->built_in[a->n_built_in])
+            return ERR_NOMEM;
+        a->n_built_in++;
+    }
+    return 0;
+}
+
 void api_object_send(struct api_request *q, Ev__ConfigObject *o, int err, const struct err_info *info,
                      uint64_t if_version, bool create_only, api_resume_fn *resume)
 {
@@ -372,7 +390,7 @@ void api_delete_object(struct api_request *q)
         ref->name = strdup(q->params[0]);
         ref->if_version = if_version;
     }
-    if (!ref || !ref->kind || !ref->name) {
+    if (!ref || !ref->kind || !ref->name || api_config_built_in(q, cmd->config_apply)) {
         if (cmd)
             ev__command__free_unpacked(cmd, NULL);
         api_fail_code(q, ERR_NOMEM, NULL, "out of memory");

@@ -293,60 +293,6 @@ void api_rollback_prompt(struct api_request *q)
     store(q);
 }
 
-/* ---- removing */
-
-struct use {
-    struct api_request *q;
-    const char *name, *kind;
-    char *by;
-    size_t size;
-};
-
-static bool exists_without(void *ctx, const char *kind, const char *name)
-{
-    const struct use *u = ctx;
-    Ev__ConfigObject *o = NULL;
-    uint64_t version;
-    if (strcmp(kind, "prompt") == 0 && strcmp(name, u->name) == 0)
-        return false;
-    if (api_stored(u->q->s, kind, name, &o, &version) != 0)
-        return false;
-    ev__config_object__free_unpacked(o, NULL);
-    return true;
-}
-
-static int use_one(void *ctx, const char *name, uint64_t version, const Ev__ConfigObject *o)
-{
-    struct use *u = ctx;
-    struct err_info info = {.code = 0};
-    (void)version;
-    if (api_references_check(&u->q->s->be, o, exists_without, u, &info) == 0)
-        return 0;
-    snprintf(u->by, u->size, "%s \"%.64s\" uses it (%.100s)", u->kind, name, info.field);
-    return ERR_CONFLICT;
-}
-
-static int prompt_used(struct api_request *q, const char *name, char *by, size_t size)
-{
-    int err = 0;
-    for (size_t i = 0; !err && i < API_KINDS; i++) {
-        struct use u = {.q = q, .name = name, .kind = api_kinds[i].kind, .by = by, .size = size};
-        if (api_kinds[i].which != EV__CONFIG_OBJECT__OBJECT_PROMPT)
-            err = api_stored_all(q->s, api_kinds[i].kind, use_one, &u);
-    }
-    return err;
-}
-
-void api_delete_prompt(struct api_request *q)
-{
-    char by[256] = "";
-    int err = prompt_used(q, q->params[0], by, sizeof by);
-    if (err)
-        api_fail_code(q, err, NULL, "%s", err == ERR_CONFLICT ? by : err_text(err));
-    else
-        api_delete_object(q);
-}
-
 /* ---- listening */
 
 static void reply_sound(struct api_request *q, int err, void *data, size_t len)

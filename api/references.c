@@ -6,6 +6,7 @@
 #include "api/api_int.h"
 #include "core/config_json.h"
 #include "core/parameter.h"
+#include "core/refs.h"
 #include "telephony/ivr.h"
 
 struct flow_check {
@@ -119,53 +120,6 @@ static int check_flow(const struct api_backend *be, const Ev__Flow *flow, api_ex
     return c.err;
 }
 
-static int need(api_exists_fn *exists, void *ctx, const char *kind, const char *name, const char *field,
-                struct err_info *info)
-{
-    if (!name[0] || exists(ctx, kind, name))
-        return 0;
-    return err_set(info, ERR_INVAL, field, "there is no %s \"%s\"", kind, name);
-}
-
-/* Where callers are led to. */
-struct place {
-    const char *flow, *queue, *extension, *agent;
-};
-
-static int check_place(const struct place *p, const char *path, api_exists_fn *exists, void *ctx, struct err_info *info)
-{
-    const struct {
-        const char *kind, *name;
-    } t[] = {{"flow", p->flow}, {"queue", p->queue}, {"extension", p->extension}, {"agent", p->agent}};
-    int err = 0;
-    for (size_t i = 0; i < sizeof t / sizeof t[0] && !err; i++) {
-        char field[64], flow[64];
-        if (t[i].name == p->flow && config_draft_of(p->flow, flow) &&
-            (exists(ctx, "flow_draft", flow) || exists(ctx, "flow", flow)))
-            continue;
-        snprintf(field, sizeof field, "%s%s", path, t[i].kind);
-        err = need(exists, ctx, t[i].kind, t[i].name, field, info);
-    }
-    return err;
-}
-
-static int check_access_number(const Ev__AccessNumber *a, api_exists_fn *exists, void *ctx, struct err_info *info)
-{
-    const struct place own = {a->flow, a->queue, a->extension, a->agent};
-    int err = check_place(&own, "", exists, ctx, info);
-    for (size_t i = 0; i < a->n_schedule && !err; i++) {
-        const Ev__ScheduleEntry *e = a->schedule[i];
-        const struct place there = {e->flow, e->queue, e->extension, e->agent};
-        char path[40], field[64];
-        snprintf(path, sizeof path, "schedule[%zu].", i);
-        snprintf(field, sizeof field, "%stime_group", path);
-        err = need(exists, ctx, "time_group", e->time_group, field, info);
-        if (!err)
-            err = check_place(&there, path, exists, ctx, info);
-    }
-    return err;
-}
-
 /* A language is one when there is what callers are told in it. */
 static int check_parameter(const struct api_backend *be, const Ev__Parameter *p, struct err_info *info)
 {
@@ -191,105 +145,48 @@ static int check_prompt(const struct api_backend *be, const Ev__Prompt *p, struc
     return 0;
 }
 
-/* What its callers hear: uploaded or built in, in any language; or a word that is no prompt. */
-static int check_heard(const struct api_backend *be, const char *name, const char *word, const char *also,
-                       const char *field, api_exists_fn *exists, void *ctx, struct err_info *info)
+struct object_check {
+    const struct api_backend *be;
+    api_exists_fn *exists;
+    void *ctx;
+    struct err_info *info;
+};
+
+static bool there(void *ctx, enum cfg_kind kind, const char *name)
 {
-    if (!name[0] || strcmp(name, word) == 0 || strcmp(name, also) == 0 || exists(ctx, "prompt", name) ||
-        be->prompt_exists(be->ctx, "", name))
+    const struct object_check *c = ctx;
+    return c->exists(c->ctx, config_kind_name(kind), name);
+}
+
+static int check_named(void *ctx, const struct ref *r)
+{
+    struct object_check *c = ctx;
+    const struct refs_after after = {there, c};
+    if (r->kind == CFG_PROMPT ? there(c, r->kind, r->name) || c->be->prompt_exists(c->be->ctx, "", r->name)
+                              : r->loose || refs_there(&after, r))
         return 0;
-    return err_set(info, ERR_INVAL, field, "there is no prompt \"%s\"", name);
-}
-
-static int check_queue(const struct api_backend *be, const Ev__Queue *q, api_exists_fn *exists, void *ctx,
-                       struct err_info *info)
-{
-    char field[48];
-    int err = 0;
-    for (size_t i = 0; !err && i < q->n_members; i++) {
-        snprintf(field, sizeof field, "members[%zu].agent", i);
-        err = need(exists, ctx, "agent", q->members[i]->agent, field, info);
-    }
-    if (!err)
-        err = check_heard(be, q->music, "silence", "", "music", exists, ctx, info);
-    if (!err)
-        err = check_heard(be, q->welcome, "", "", "welcome", exists, ctx, info);
-    if (!err)
-        err = check_heard(be, q->voicemail_greeting, "", "", "voicemail_greeting", exists, ctx, info);
-    for (size_t i = 0; !err && i < q->n_announce; i++) {
-        snprintf(field, sizeof field, "announce[%zu]", i);
-        err = check_heard(be, q->announce[i], "position", "wait", field, exists, ctx, info);
-    }
-    return err ? err : need(exists, ctx, "lookup", q->vip_lookup, "vip_lookup", info);
-}
-
-static int check_lookup(const Ev__Lookup *l, api_exists_fn *exists, void *ctx, struct err_info *info)
-{
-    char field[48];
-    int err = 0;
-    for (size_t i = 0; !err && i < l->n_headers; i++) {
-        snprintf(field, sizeof field, "headers[%zu].secret", i);
-        err = need(exists, ctx, "secret", l->headers[i]->secret, field, info);
-    }
-    return err;
-}
-
-/* Areas are compared with each other when the change is applied: a document may have thousands. */
-static int check_notice(const struct api_backend *be, const Ev__Notice *n, api_exists_fn *exists, void *ctx,
-                        struct err_info *info)
-{
-    int err = check_heard(be, n->prompt, "", "", "prompt", exists, ctx, info);
-    if (!err)
-        err = check_heard(be, n->short_prompt, "", "", "short_prompt", exists, ctx, info);
-    for (size_t i = 0; !err && i < n->n_areas; i++) {
-        char field[48];
-        snprintf(field, sizeof field, "areas[%zu]", i);
-        err = need(exists, ctx, "area", n->areas[i], field, info);
-    }
-    return err;
-}
-
-static int check_recording_rule(const Ev__RecordingRule *r, api_exists_fn *exists, void *ctx, struct err_info *info)
-{
-    int err = need(exists, ctx, "queue", r->queue, "queue", info);
-    if (!err)
-        err = need(exists, ctx, "agent", r->agent, "agent", info);
-    return err ? err : need(exists, ctx, "access_number", r->access_number, "access_number", info);
+    return err_set(c->info, ERR_INVAL, r->path, "there is no %s \"%s\"", config_kind_name(r->kind), r->name);
 }
 
 int api_references_check(const struct api_backend *be, const Ev__ConfigObject *o, api_exists_fn *exists, void *ctx,
                          struct err_info *info)
 {
+    struct object_check c = {be, exists, ctx, info};
+    enum cfg_kind kind;
+    const ProtobufCMessage *m = config_object(o, &kind);
+    int err = 0;
     switch ((int)o->object_case) {
-    case EV__CONFIG_OBJECT__OBJECT_AGENT:
-        return need(exists, ctx, "extension", o->agent->extension, "extension", info);
-    case EV__CONFIG_OBJECT__OBJECT_QUEUE:
-        return check_queue(be, o->queue, exists, ctx, info);
-    case EV__CONFIG_OBJECT__OBJECT_LOOKUP:
-        return check_lookup(o->lookup, exists, ctx, info);
-    case EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER:
-        return check_access_number(o->access_number, exists, ctx, info);
-    case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
-        return need(exists, ctx, "holiday_list", o->time_group->holidays, "holidays", info);
-    case EV__CONFIG_OBJECT__OBJECT_VIP: {
-        char number[NUMBER_MAX];
-        return need(exists, ctx, "queue", config_vip_queue(o->vip->entry, number), "entry", info);
-    }
-    case EV__CONFIG_OBJECT__OBJECT_AREA:
-        return need(exists, ctx, "area", o->area->parent, "parent", info);
-    case EV__CONFIG_OBJECT__OBJECT_NOTICE:
-        return check_notice(be, o->notice, exists, ctx, info);
-    case EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE:
-        return check_recording_rule(o->recording_rule, exists, ctx, info);
-    case EV__CONFIG_OBJECT__OBJECT_BLACKLIST:
-        return 0;
-    case EV__CONFIG_OBJECT__OBJECT_FLOW:
+    case EV__CONFIG_OBJECT__OBJECT_FLOW: /* by the interpreter's own parser, which knows the languages as well */
         return check_flow(be, o->flow, exists, ctx, info);
+    case EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT: /* may be faulty */
+        return 0;
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:
         return check_prompt(be, o->prompt, info);
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
-        return check_parameter(be, o->parameter, info);
+        err = check_parameter(be, o->parameter, info);
+        break;
     default:
-        return 0;
+        break;
     }
+    return err || !m ? err : refs_each(kind, m, check_named, &c);
 }

@@ -82,7 +82,7 @@ const struct api_route api_routes[] = {
     LIST("/v1/prompts", "", "prompt"),
     {API_GET, "/v1/prompts/{name}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "prompt"},
     {API_PUT, "/v1/prompts/{name}", API_ROLE_ADMIN, API_BODY_SOUND, "language file", api_put_prompt, "prompt"},
-    {API_DELETE, "/v1/prompts/{name}", API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_prompt, "prompt"},
+    {API_DELETE, "/v1/prompts/{name}", API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_object, "prompt"},
     {API_POST, "/v1/prompts/{name}:say", API_ROLE_ADMIN, API_BODY_JSON, "", api_say_prompt, "prompt"},
     {API_POST, "/v1/prompts/{name}:rollback", API_ROLE_ADMIN, API_BODY_JSON, "", api_rollback_prompt, "prompt"},
     {API_GET, "/v1/prompts/{name}/audio", API_ROLE_READ, API_BODY_NONE, "language version consistent", api_prompt_audio,

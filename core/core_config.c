@@ -5,6 +5,7 @@
 
 #include "core/core_int.h"
 #include "core/parameter.h"
+#include "core/refs.h"
 
 struct cfg *core_cfg(const struct core *c, enum cfg_kind kind, const char *name)
 {
@@ -17,6 +18,7 @@ void core_cfg_free(struct cfg *o)
         return;
     if (o->msg)
         protobuf_c_message_free_unpacked(o->msg, NULL);
+    refs_free(o->refs);
     free(o->packed);
     free(o);
 }
@@ -504,12 +506,15 @@ static void carry_out(struct core *c, struct cfg_change *ch)
 
 int core_config_apply(struct core *c, const Ev__ConfigApply *m)
 {
-    struct cfg_change ch;
-    ch.c = c;
+    struct cfg_change ch = {.c = c};
+    map_init(&ch.built_in);
     for (int i = 0; i < CFG_KINDS; i++) {
         map_init(&ch.set[i]);
         map_init(&ch.remove[i]);
     }
+    for (size_t i = 0; i < m->n_built_in; i++)
+        if (map_set(&ch.built_in, m->built_in[i], &ch) != 0)
+            core_oom();
     int err = collect_set(c, m, &ch);
     if (!err)
         err = collect_remove(c, m, &ch);
@@ -524,5 +529,7 @@ int core_config_apply(struct core *c, const Ev__ConfigApply *m)
         map_free(&ch.set[i]);
         map_free(&ch.remove[i]);
     }
+    map_free(&ch.built_in);
+    refs_users_free(ch.users);
     return err;
 }

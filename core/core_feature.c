@@ -96,7 +96,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
 
 static uint32_t level_of(const Ev__ConfigApply *m)
 {
-    uint32_t level = 1;
+    uint32_t level = m->n_built_in ? 4 : 1;
     for (size_t i = 0; i < m->n_set; i++) {
         uint32_t takes = object_level(m->set[i]);
         level = takes > level ? takes : level;

@@ -207,21 +207,6 @@ int core_flow_definition(const struct core *c, const char *name, uint64_t *versi
     return 0;
 }
 
-bool core_flow_calls(const char *definition, const char *flow)
-{
-    json_t *tree = json_loads(definition, 0, NULL), *node;
-    const char *name;
-    bool calls = false;
-    json_object_foreach(json_object_get(tree, "nodes"), name, node)
-    {
-        const char *type = json_string_value(json_object_get(node, "type"));
-        const char *to = json_string_value(json_object_get(node, "flow"));
-        calls |= type && to && strcmp(type, "flow") == 0 && strcmp(to, flow) == 0;
-    }
-    json_decref(tree);
-    return calls;
-}
-
 /* ---- what programs before level 3 know of flows */
 
 /* {"text": ...}, for synthesis */

@@ -91,6 +91,7 @@ struct cfg {
     ProtobufCMessage *msg;
     uint8_t *packed;
     size_t packed_len;
+    struct refs *refs; /* of a flow or a draft, once somebody has asked (core_refs.c) */
 };
 
 struct binding {
@@ -302,8 +303,6 @@ void core_flow_began(const struct core *c, Ev__CallState *s);
 void core_flow_keep(struct core *c, const struct cfg *o);
 /* The call is over, and no longer in the table: former drafts that it alone was in go. */
 void core_flow_left(struct core *c, const Ev__CallState *s);
-/* Whether a node of it leads to that flow. */
-bool core_flow_calls(const char *definition, const char *flow);
 /* The part of CallMenu that came with level 3. */
 void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m);
 /* The level that a flow takes; 3 also when it is none, 4 when it records or tells notices. */
@@ -322,13 +321,15 @@ struct cfg_change {
     struct core *c;
     struct map set[CFG_KINDS];    /* name -> struct cfg, new state */
     struct map remove[CFG_KINDS]; /* name -> any */
+    struct map built_in;          /* names of prompts that there are anyhow */
+    struct refs_users *users;     /* who names what is removed; NULL: not asked yet */
 };
 const ProtobufCMessage *core_refs_get(const struct cfg_change *ch, enum cfg_kind kind, const char *name);
 /* 0 or a refusal (ERR_CONFLICT or ERR_INVAL). `path` is the prefix of field names. */
-int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path);
+int core_refs_check_set(struct cfg_change *ch, struct cfg *o, const char *path);
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o);
 int core_refs_check_limits(struct cfg_change *ch);
-/* core_notice.c: areas have parents and numbers of their own, notices have areas. */
+/* core_notice.c: how deep areas lie within each other, whose numbers are whose, and how many there may be. */
 int core_notice_check_change(struct cfg_change *ch);
 
 /* ---- core_lookup.c */

@@ -327,15 +327,10 @@ static const Ev__Area *area_after(const struct cfg_change *ch, const char *name)
 static int check_parents(struct cfg_change *ch, const Ev__Area *a)
 {
     unsigned depth = 1;
-    for (const Ev__Area *in = a; in->parent[0]; depth++) {
-        const Ev__Area *out = area_after(ch, in->parent);
-        if (!out)
-            return core_refuse(ch->c, ERR_CONFLICT, "area", "there is no area %.64s, which area %.64s is part of",
-                               in->parent, in->name);
+    for (const Ev__Area *in = a; in && in->parent[0]; in = area_after(ch, in->parent), depth++) {
         if (depth >= NOTICE_DEPTH_MAX)
             return core_refuse(ch->c, ERR_INVAL, "area", "area %.64s lies within more than %u areas, or within itself",
                                a->name, NOTICE_DEPTH_MAX - 1);
-        in = out;
     }
     return 0;
 }
@@ -370,31 +365,19 @@ static int check_areas(struct cfg_change *ch)
     return err;
 }
 
-static int check_notices(struct cfg_change *ch)
+static int check_count(struct cfg_change *ch)
 {
     struct after all;
-    int err = 0;
     gather(ch, CFG_NOTICE, &all);
-    if (all.n > NOTICES_MAX)
-        err = core_refuse(ch->c, ERR_TOOBIG, "notice", "there can be %u notices, not %zu", NOTICES_MAX, all.n);
-    for (size_t i = 0; i < all.n && !err; i++) {
-        const Ev__Notice *n = (const Ev__Notice *)(const void *)all.v[i]->msg;
-        for (size_t k = 0; k < n->n_areas && !err; k++) {
-            bool goes = map_get(&ch->remove[CFG_AREA], n->areas[k]) != NULL;
-            if (!area_after(ch, n->areas[k]))
-                err = core_refuse(ch->c, goes ? ERR_CONFLICT : ERR_INVAL, "notice",
-                                  "there is %s area %.64s, which notice %.64s names", goes ? "after this no" : "no",
-                                  n->areas[k], n->name);
-        }
-    }
     free(all.v);
-    return err;
+    return all.n > NOTICES_MAX ? core_refuse(ch->c, ERR_TOOBIG, "notice", "there can be %u notices, not %zu",
+                                             NOTICES_MAX, all.n)
+                               : 0;
 }
 
 int core_notice_check_change(struct cfg_change *ch)
 {
     bool areas = map_count(&ch->set[CFG_AREA]) || map_count(&ch->remove[CFG_AREA]);
-    bool notices = map_count(&ch->set[CFG_NOTICE]) || map_count(&ch->remove[CFG_NOTICE]);
     int err = areas ? check_areas(ch) : 0;
-    return !err && (areas || notices) ? check_notices(ch) : err;
+    return !err && map_count(&ch->set[CFG_NOTICE]) ? check_count(ch) : err;
 }

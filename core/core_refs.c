@@ -1,10 +1,11 @@
-/* References between configuration objects: everything that is named exists, and nothing that is named goes away. */
+/* References between configuration objects (core/refs.h): everything that is named exists, and nothing that is named goes away. And what
+ * several objects may not have in common. */
 #include <stdio.h>
 #include <string.h>
 
-#include "core/action.h"
 #include "core/agent_state.h"
 #include "core/core_int.h"
+#include "core/refs.h"
 
 const ProtobufCMessage *core_refs_get(const struct cfg_change *ch, enum cfg_kind kind, const char *name)
 {
@@ -14,63 +15,64 @@ const ProtobufCMessage *core_refs_get(const struct cfg_change *ch, enum cfg_kind
     return o ? o->msg : NULL;
 }
 
-static int missing(struct cfg_change *ch, const char *path, const char *field, enum cfg_kind kind, const char *name)
+static bool there_after(void *ctx, enum cfg_kind kind, const char *name)
 {
-    char where[192];
-    (void)snprintf(where, sizeof where, "%s.%s", path, field);
-    bool goes = map_get(&ch->remove[kind], name) != NULL;
-    return core_refuse(ch->c, goes ? ERR_CONFLICT : ERR_INVAL, where, "there is %s %s %.64s",
-                       goes ? "after this no" : "no", config_kind_name(kind), name);
+    const struct cfg_change *ch = ctx;
+    return core_refs_get(ch, kind, name) || (kind == CFG_PROMPT && map_get(&ch->built_in, name));
 }
 
-static int need(struct cfg_change *ch, const char *path, const char *field, enum cfg_kind kind, const char *name)
+static struct refs_after after(struct cfg_change *ch)
 {
-    return name[0] && !core_refs_get(ch, kind, name) ? missing(ch, path, field, kind, name) : 0;
+    return (struct refs_after){there_after, ch};
 }
 
-/* Whether a caller led there will find a flow: NAME@draft is the flow as well. */
-static bool flow_there(const struct cfg_change *ch, const char *flow)
+/* A flow is read once, for as long as it is configured. */
+static int each_reference(const struct core *c, struct cfg *o, ref_fn *fn, void *ctx)
 {
-    char name[CORE_NAME_MAX];
-    if (!config_draft_of(flow, name))
-        return core_refs_get(ch, CFG_FLOW, flow);
-    return core_refs_get(ch, CFG_FLOW_DRAFT, name) || core_refs_get(ch, CFG_FLOW, name);
-}
-
-static int need_flow(struct cfg_change *ch, const char *path, const char *flow)
-{
-    char name[CORE_NAME_MAX];
-    if (!flow[0] || flow_there(ch, flow))
-        return 0;
-    return missing(ch, path, "flow", CFG_FLOW, config_draft_of(flow, name) ? name : flow);
-}
-
-/* That one of them is named has been checked (config_check). */
-static int check_place(struct cfg_change *ch, const char *path, const char *flow, const char *queue,
-                       const char *extension, const char *agent)
-{
-    int err = need_flow(ch, path, flow);
-    if (!err)
-        err = need(ch, path, "queue", CFG_QUEUE, queue);
-    if (!err)
-        err = need(ch, path, "extension", CFG_EXTENSION, extension);
-    return err ? err : need(ch, path, "agent", CFG_AGENT, agent);
-}
-
-static int check_access(struct cfg_change *ch, const Ev__AccessNumber *m, const char *path)
-{
-    int err = check_place(ch, path, m->flow, m->queue, m->extension, m->agent);
-    if (!err)
-        err = need(ch, path, "dedicated_agent", CFG_AGENT, m->dedicated_agent);
-    for (size_t i = 0; i < m->n_schedule && !err; i++) {
-        const Ev__ScheduleEntry *e = m->schedule[i];
-        char entry[160];
-        (void)snprintf(entry, sizeof entry, "%s.schedule[%zu]", path, i);
-        err = need(ch, entry, "time_group", CFG_TIME_GROUP, e->time_group);
-        if (!err)
-            err = check_place(ch, entry, e->flow, e->queue, e->extension, e->agent);
-    }
+    int err = 0;
+    if (o->kind != CFG_FLOW && o->kind != CFG_FLOW_DRAFT)
+        err = refs_each(o->kind, o->msg, fn, ctx);
+    else if (c->feature_level >= 4 && !o->refs && refs_keep(o->kind, o->msg, &o->refs) != 0)
+        core_oom();
+    else if (c->feature_level >= 4)
+        err = refs_kept_each(o->refs, fn, ctx);
+    if (err == ERR_NOMEM)
+        core_oom();
     return err;
+}
+
+/* ---- what is set */
+
+struct set_check {
+    struct cfg_change *ch;
+    const char *path;
+    struct map seen;
+};
+
+static int missing(struct cfg_change *ch, const char *path, const struct ref *r)
+{
+    char where[192], flow[CORE_NAME_MAX];
+    const char *name = r->kind == CFG_FLOW && config_draft_of(r->name, flow) ? flow : r->name;
+    (void)snprintf(where, sizeof where, "%s.%s", path, r->path);
+    bool goes = map_get(&ch->remove[r->kind], name) != NULL;
+    return core_refuse(ch->c, goes ? ERR_CONFLICT : ERR_INVAL, where, "there is %s %s %.64s",
+                       goes ? "after this no" : "no", config_kind_name(r->kind), name);
+}
+
+static int check_reference(void *ctx, const struct ref *r)
+{
+    struct set_check *s = ctx;
+    struct cfg_change *ch = s->ch;
+    const struct refs_after there = after(ch);
+    if (r->loose || r->level > ch->c->feature_level)
+        return 0;
+    if (!refs_there(&there, r))
+        return missing(ch, s->path, r);
+    if (r->once && map_get(&s->seen, r->name))
+        return core_refuse(ch->c, ERR_INVAL, s->path, "%s %.64s is a member twice", config_kind_name(r->kind), r->name);
+    if (r->once && map_set(&s->seen, r->name, ch) != 0)
+        core_oom();
+    return 0;
 }
 
 /* No other state has the code, as far as the configuration says so itself. */
@@ -90,28 +92,6 @@ static int check_code(struct cfg_change *ch, const struct cfg *o, const char *pa
     char where[160];
     (void)snprintf(where, sizeof where, "%s.code", path);
     return other ? core_refuse(ch->c, ERR_CONFLICT, where, "code %s is that of state %.64s", code, other) : 0;
-}
-
-struct action_refs {
-    struct cfg_change *ch;
-    const char *path;
-    const struct cfg *named; /* whether this is what an action names */
-};
-
-static int check_action(void *ctx, const Ev__Action *a, const char *path)
-{
-    const struct action_refs *r = ctx;
-    enum cfg_kind kind = action_type(a->type)->refers;
-    char field[ERR_INFO_FIELD_MAX];
-    (void)snprintf(field, sizeof field, "%.100s.target", path);
-    return kind && !core_refs_get(r->ch, kind, a->target) ? missing(r->ch, r->path, field, kind, a->target) : 0;
-}
-
-static int names_by_action(void *ctx, const Ev__Action *a, const char *path)
-{
-    const struct cfg *o = ((const struct action_refs *)ctx)->named;
-    (void)path;
-    return action_type(a->type)->refers == o->kind && strcmp(a->target, o->name) == 0;
 }
 
 static bool has_customer(const Ev__Agent *a, const char *number)
@@ -160,73 +140,31 @@ static int check_customers(struct cfg_change *ch, const Ev__Agent *a, const char
     return err;
 }
 
-static int check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
+/* A telephone where somebody is logged in stays enabled. */
+static int check_disabled(struct cfg_change *ch, const struct cfg *o, const char *path)
 {
-    if (o->kind == CFG_AGENT) {
-        const Ev__Agent *a = (const Ev__Agent *)(const void *)o->msg;
-        if (!core_refs_get(ch, CFG_EXTENSION, a->extension))
-            return missing(ch, path, "extension", CFG_EXTENSION, a->extension);
-        return check_customers(ch, a, path);
-    } else if (o->kind == CFG_QUEUE) {
-        const Ev__Queue *q = (const Ev__Queue *)(const void *)o->msg;
-        struct map seen;
-        map_init(&seen);
-        int err = 0;
-        for (size_t i = 0; i < q->n_members && !err; i++) {
-            char field[48];
-            const char *name = q->members[i]->agent;
-            (void)snprintf(field, sizeof field, "members[%zu].agent", i);
-            if (!core_refs_get(ch, CFG_AGENT, name))
-                err = missing(ch, path, field, CFG_AGENT, name);
-            else if (map_get(&seen, name))
-                err = core_refuse(ch->c, ERR_INVAL, path, "agent %.64s is a member twice", name);
-            else if (map_set(&seen, name, ch) != 0)
-                core_oom();
-        }
-        map_free(&seen);
-        for (size_t i = 0; i < q->n_overflow && !err; i++) {
-            char field[48];
-            (void)snprintf(field, sizeof field, "overflow[%zu].queue", i);
-            err = need(ch, path, field, CFG_QUEUE, q->overflow[i]->queue);
-        }
-        if (!err)
-            err = need(ch, path, "callback_trunk", CFG_TRUNK, q->callback_trunk);
-        return err ? err : need(ch, path, "vip_lookup", CFG_LOOKUP, q->vip_lookup);
-    } else if (o->kind == CFG_LOOKUP) {
-        const Ev__Lookup *l = (const Ev__Lookup *)(const void *)o->msg;
-        int err = 0;
-        for (size_t i = 0; i < l->n_headers && !err; i++) {
-            char field[48];
-            (void)snprintf(field, sizeof field, "headers[%zu].secret", i);
-            err = need(ch, path, field, CFG_SECRET, l->headers[i]->secret);
-        }
-        return err;
-    } else if (o->kind == CFG_TRUNK) {
-        return need(ch, path, "secret", CFG_SECRET, ((const Ev__Trunk *)(const void *)o->msg)->secret);
-    } else if (o->kind == CFG_ACCESS_NUMBER) {
-        return check_access(ch, (const Ev__AccessNumber *)(const void *)o->msg, path);
-    } else if (o->kind == CFG_VIP) {
-        char number[NUMBER_MAX];
-        return need(ch, path, "entry", CFG_QUEUE, config_vip_queue(o->name, number));
-    } else if (o->kind == CFG_TIME_GROUP) {
-        const Ev__TimeGroup *t = (const Ev__TimeGroup *)(const void *)o->msg;
-        return need(ch, path, "holidays", CFG_HOLIDAY_LIST, t->holidays);
-    } else if (o->kind == CFG_AGENT_STATE) {
-        return check_code(ch, o, path);
-    } else if (o->kind == CFG_EXTENSION) {
-        const Ev__Extension *x = (const Ev__Extension *)(const void *)o->msg;
-        const struct ext *e = core_ext_find(ch->c, o->name);
-        if (x->disabled && e && e->agent)
-            return core_refuse(ch->c, ERR_CONFLICT, path, "agent %.64s is logged in there", e->agent->number);
-    }
-    return 0;
+    const struct ext *e = core_ext_find(ch->c, o->name);
+    return ((const Ev__Extension *)(const void *)o->msg)->disabled && e && e->agent
+               ? core_refuse(ch->c, ERR_CONFLICT, path, "agent %.64s is logged in there", e->agent->number)
+               : 0;
 }
 
-int core_refs_check_set(struct cfg_change *ch, const struct cfg *o, const char *path)
+int core_refs_check_set(struct cfg_change *ch, struct cfg *o, const char *path)
 {
-    int err = check_set(ch, o, path);
-    return err ? err : action_each(o->msg, check_action, &(struct action_refs){ch, path, NULL});
+    struct set_check s = {.ch = ch, .path = path};
+    map_init(&s.seen);
+    int err = each_reference(ch->c, o, check_reference, &s);
+    map_free(&s.seen);
+    if (!err && o->kind == CFG_AGENT)
+        err = check_customers(ch, (const Ev__Agent *)(const void *)o->msg, path);
+    else if (!err && o->kind == CFG_AGENT_STATE)
+        err = check_code(ch, o, path);
+    else if (!err && o->kind == CFG_EXTENSION)
+        err = check_disabled(ch, o, path);
+    return err;
 }
+
+/* ---- what is removed */
 
 static int in_use(struct cfg_change *ch, const struct cfg *o, const char *by_kind, const char *by)
 {
@@ -236,94 +174,47 @@ static int in_use(struct cfg_change *ch, const struct cfg *o, const char *by_kin
                        by_kind, by);
 }
 
-/* Whether callers led to `flow` will find none without this flow or draft. */
-static bool leads_to(const struct cfg_change *ch, const struct cfg *o, const char *flow)
+struct user {
+    struct cfg_change *ch;
+    const struct cfg *o;
+};
+
+static int add_user(void *ctx, const struct ref *r)
 {
-    char name[CORE_NAME_MAX];
-    if (!config_draft_of(flow, name))
-        return o->kind == CFG_FLOW && strcmp(flow, o->name) == 0;
-    return strcmp(name, o->name) == 0 && !flow_there(ch, flow);
+    const struct user *u = ctx;
+    if (r->level <= u->ch->c->feature_level)
+        refs_users_add(u->ch->users, u->o->kind, u->o->name, r);
+    return 0;
 }
 
-static bool is_place(const struct cfg_change *ch, const struct cfg *o, const char *flow, const char *queue,
-                     const char *extension, const char *agent)
+static void add_users(struct cfg_change *ch, struct cfg *o)
 {
-    if (o->kind == CFG_FLOW || o->kind == CFG_FLOW_DRAFT)
-        return leads_to(ch, o, flow);
-    const char *name = o->kind == CFG_QUEUE       ? queue
-                       : o->kind == CFG_EXTENSION ? extension
-                       : o->kind == CFG_AGENT     ? agent
-                                                  : "";
-    return strcmp(name, o->name) == 0;
+    struct user u = {ch, o};
+    if (each_reference(ch->c, o, add_user, &u) != 0)
+        core_oom(); /* the only way to fail */
 }
 
-/* Does `other`, as it will be, name the object? */
-static bool names(const struct cfg_change *ch, const struct cfg *o, enum cfg_kind other_kind,
-                  const ProtobufCMessage *other)
+/* Who names what goes, of all that will be there. Before feature level 4 an object that is new was only looked at as one that is set. */
+static void find_users(struct cfg_change *ch)
 {
-    if (other_kind == CFG_AGENT)
-        return o->kind == CFG_EXTENSION && strcmp(((const Ev__Agent *)(const void *)other)->extension, o->name) == 0;
-    if (other_kind == CFG_LOOKUP) {
-        const Ev__Lookup *l = (const Ev__Lookup *)(const void *)other;
-        for (size_t i = 0; o->kind == CFG_SECRET && i < l->n_headers; i++) {
-            if (strcmp(l->headers[i]->secret, o->name) == 0)
-                return true;
-        }
-        return false;
-    }
-    if (other_kind == CFG_TRUNK)
-        return o->kind == CFG_SECRET && strcmp(((const Ev__Trunk *)(const void *)other)->secret, o->name) == 0;
-    if (other_kind == CFG_QUEUE) {
-        const Ev__Queue *q = (const Ev__Queue *)(const void *)other;
-        if (o->kind == CFG_LOOKUP)
-            return strcmp(q->vip_lookup, o->name) == 0;
-        if (o->kind == CFG_TRUNK)
-            return strcmp(q->callback_trunk, o->name) == 0;
-        for (size_t i = 0; o->kind == CFG_AGENT && i < q->n_members; i++) {
-            if (strcmp(q->members[i]->agent, o->name) == 0)
-                return true;
-        }
-        for (size_t i = 0; o->kind == CFG_QUEUE && i < q->n_overflow; i++) {
-            if (strcmp(q->overflow[i]->queue, o->name) == 0)
-                return true;
-        }
-        return false;
-    }
-    if (other_kind == CFG_FLOW)
-        return o->kind == CFG_FLOW && ch->c->feature_level >= 4 &&
-               core_flow_calls(((const Ev__Flow *)(const void *)other)->definition, o->name);
-    char number[NUMBER_MAX];
-    if (other_kind == CFG_VIP)
-        return o->kind == CFG_QUEUE &&
-               strcmp(config_vip_queue(((const Ev__VipEntry *)(const void *)other)->entry, number), o->name) == 0;
-    if (other_kind == CFG_TIME_GROUP)
-        return o->kind == CFG_HOLIDAY_LIST &&
-               strcmp(((const Ev__TimeGroup *)(const void *)other)->holidays, o->name) == 0;
-    const Ev__AccessNumber *m = (const Ev__AccessNumber *)(const void *)other;
-    bool yes = is_place(ch, o, m->flow, m->queue, m->extension, m->agent) ||
-               (o->kind == CFG_AGENT && strcmp(m->dedicated_agent, o->name) == 0);
-    for (size_t i = 0; i < m->n_schedule && !yes; i++) {
-        const Ev__ScheduleEntry *e = m->schedule[i];
-        yes = is_place(ch, o, e->flow, e->queue, e->extension, e->agent) ||
-              (o->kind == CFG_TIME_GROUP && strcmp(e->time_group, o->name) == 0);
-    }
-    return yes;
-}
-
-/* The first by name, so that every node says the same. */
-static const char *user_in(struct cfg_change *ch, const struct cfg *o, enum cfg_kind kind)
-{
-    const char *first = NULL;
+    const struct refs_after there = after(ch);
     const struct map_slot *slot;
-    for (size_t it = 0; map_next(&ch->c->cfg[kind], &it, &slot);) {
-        const struct cfg *u = slot->value;
-        const ProtobufCMessage *after = core_refs_get(ch, kind, u->name);
-        if (!after || (first && strcmp(u->name, first) > 0))
+    if (refs_users_new(&there, &ch->users) != 0)
+        core_oom();
+    for (int kind = CFG_EXTENSION; kind < CFG_KINDS; kind++)
+        for (size_t it = 0; map_next(&ch->remove[kind], &it, &slot);)
+            if (refs_users_goes(ch->users, (enum cfg_kind)kind, slot->skey) != 0)
+                core_oom();
+    for (int kind = CFG_EXTENSION; kind < CFG_KINDS; kind++) {
+        if (!refs_users_concerns(ch->users, (enum cfg_kind)kind))
             continue;
-        if (names(ch, o, kind, after) || action_each(after, names_by_action, &(struct action_refs){.named = o}))
-            first = u->name;
+        for (size_t it = 0; map_next(&ch->c->cfg[kind], &it, &slot);)
+            if (!map_get(&ch->set[kind], slot->skey) && !map_get(&ch->remove[kind], slot->skey))
+                add_users(ch, slot->value);
+        for (size_t it = 0; map_next(&ch->set[kind], &it, &slot);)
+            if (ch->c->feature_level >= 4 || core_cfg(ch->c, (enum cfg_kind)kind, slot->skey))
+                add_users(ch, slot->value);
     }
-    return first;
 }
 
 static bool waits_in(const Ev__CallState *s, const char *queue)
@@ -365,21 +256,16 @@ static int check_live(struct cfg_change *ch, const struct cfg *o)
 
 int core_refs_check_remove(struct cfg_change *ch, const struct cfg *o)
 {
-    static const enum cfg_kind users[] = {CFG_AGENT,      CFG_QUEUE, CFG_LOOKUP, CFG_ACCESS_NUMBER,
-                                          CFG_TIME_GROUP, CFG_VIP,   CFG_TRUNK,  CFG_FLOW};
+    char where[128], text[REFS_TEXT_MAX];
     const char *agent;
     if (o->kind == CFG_AGENT_STATE && !agent_state_find_builtin(o->name) && core_state_in_use(ch->c, o->name, &agent))
         return in_use(ch, o, "agent", agent);
-    if (o->kind != CFG_EXTENSION && o->kind != CFG_AGENT && o->kind != CFG_QUEUE && o->kind != CFG_FLOW &&
-        o->kind != CFG_FLOW_DRAFT && o->kind != CFG_TIME_GROUP && o->kind != CFG_HOLIDAY_LIST &&
-        o->kind != CFG_SECRET && o->kind != CFG_LOOKUP && o->kind != CFG_TRUNK)
-        return 0;
-    for (unsigned i = 0; i < sizeof users / sizeof users[0]; i++) {
-        const char *by = user_in(ch, o, users[i]);
-        if (by)
-            return in_use(ch, o, config_kind_name(users[i]), by);
-    }
-    return check_live(ch, o);
+    if (!ch->users)
+        find_users(ch);
+    if (!refs_users_of(ch->users, o->kind, o->name, ch->c->feature_level >= 4 ? REFS_NAMED : 1, text))
+        return check_live(ch, o);
+    (void)snprintf(where, sizeof where, "%s/%s", config_kind_name(o->kind), o->name);
+    return core_refuse(ch->c, ERR_CONFLICT, where, "%s", text);
 }
 
 static int check_list_limit(struct cfg_change *ch, enum cfg_kind kind)

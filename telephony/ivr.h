@@ -45,7 +45,7 @@ struct ivr_flow *ivr_flow_ref(struct ivr_flow *f);
 void ivr_flow_unref(struct ivr_flow *f);
 const char *ivr_flow_name(const struct ivr_flow *f);
 /* Names that the flow refers to, so that the owner can check that they exist:
- * cb(ctx, "queue" | "agent" | "trunk" | "prompt" | "language" | "flow" | "time_group" | "secret", name, path). */
+ * cb(ctx, "queue" | "agent" | "trunk" | "prompt" | "language" | "flow" | "time_group" | "secret" | "area", name, path). */
 void ivr_flow_references(const struct ivr_flow *f,
                          void (*cb)(void *ctx, const char *kind, const char *name, const char *path), void *ctx);
 

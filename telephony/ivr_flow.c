@@ -533,6 +533,10 @@ static void ivr_refer_node(const struct ivr_refer *r)
         ivr_path(path, n, kind);
         r->cb(r->ctx, kind, n->target, path);
     }
+    if (n->area && !ivr_text_varies(n->area)) {
+        ivr_path(path, n, "area");
+        r->cb(r->ctx, "area", n->area, path);
+    }
     for (unsigned i = 0; i < n->n_cases; i++) {
         snprintf(where, sizeof where, "cases[%u].group", i);
         ivr_path(path, n, where);

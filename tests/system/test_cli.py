@@ -254,6 +254,13 @@ class Ccctl(unittest.TestCase):
         self.assertIn("queues[0].ring_time_s", r.err)
         bad = self.c._write("bad.yaml", "trunks: [{name: x, sourcse: []}]\n")
         self.assertIn("sourcse", self.fails(1, "config", "apply", "-f", bad).err)
+        # what others name stays, unless they go as well
+        new = self.c._write("new.yaml", "parameters: [{name: outbound_trunk, value: other}]\n")
+        self.ok("config", "apply", "-f", new)
+        self.assertIn("trunk other is in use by parameter outbound_trunk", self.fails(4, "trunk", "delete", "other").err)
+        self.assertIn("no trunk", self.fails(1, "parameter", "set", "outbound_trunk", "nowhere").err)
+        self.ok("parameter", "delete", "outbound_trunk")
+        self.assertIn("queue service is in use by access_number 10003, flow welcome", self.fails(4, "queue", "delete", "service").err)
         self.ok("trunk", "delete", "other")
         self.assertIn("parameters", self.json("config", "export"))
 
@@ -279,6 +286,8 @@ class Ccctl(unittest.TestCase):
         self.ok("agent", "set", "1005", "--group", "east")
         self.assertIn("300 s is the least", self.fails(4, "agent", "set-state", "1005", "ready").err)
         self.ok("agent", "set-state", "1005", "ready", "--force")
+        self.assertIn("in use by agent 1005", self.fails(4, "agent-group", "delete", "east").err)
+        self.ok("agent", "set", "1005", "--group", "")
         self.ok("agent-group", "delete", "east")
         self.ok("agent-state", "delete", "lunch")
         self.assertEqual([s["name"] for s in self.rows("agent-state")], ["away", "break", "busy", "not_ready", "ready"])

@@ -99,7 +99,7 @@ class Prompt(CallCase):
         # what a flow plays stays; what nothing plays goes
         p = c.ccctl("prompt", "delete", "promo", node=0)
         self.assertEqual(p.code, 4, p)
-        self.assertIn('flow "promo" uses it', p.err)
+        self.assertIn('in use by flow promo', p.err)
         c.must("prompt", "delete", "other", node=0)
 
         self.spoken()

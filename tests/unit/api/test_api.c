@@ -338,6 +338,21 @@ START_TEST(a_document_is_applied_as_a_whole)
     /* pruning touches the kinds that the document has */
     a = rig_apply_yaml(&R, "/v1/config:apply?prune=true", "agents: [{number: \"1001\", extension: \"8001\"}]\n");
     ck_status(a, 409); /* the queue still names the other */
+    ck_assert_ptr_nonnull(strstr(rig_text(a, "detail"), "agent 1002 is in use by queue service"));
+    const char *flow = "{\"definition\":{\"languages\":[\"en\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"queue\",\"queue\":\"spare\"}}}}";
+    ck_status(rig_send(&R, "PUT", "/v1/queues/spare", "{}"), 201);
+    ck_status(rig_send(&R, "PUT", "/v1/flows/f", flow), 201);
+    a = rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/queues/spare", NULL, NULL, 0);
+    ck_status(a, 409);
+    ck_assert_str_eq(rig_text(a, "detail"), "queue spare is in use by flow f");
+    const char *without = "queues: [{name: service, members: [{agent: \"1001\"},{agent: \"1002\"}]}]\n";
+    a = rig_apply_yaml(&R, "/v1/config:diff?prune=true", without); /* before it is tried */
+    ck_status(a, 409);
+    ck_assert_ptr_nonnull(strstr(rig_text(a, "detail"), "queue spare is in use by flow f"));
+    char both[256];
+    snprintf(both, sizeof both, "%sflows: []\n", without);
+    ck_status(rig_apply_yaml(&R, "/v1/config:apply?prune=true", both), 200);
+    ck_status(rig_get(&R, "/v1/queues/spare"), 404);
     a = rig_apply_yaml(&R, "/v1/config:apply?prune=true",
                        "agents: [{number: \"1001\", extension: \"8001\"}]\nqueues: [{name: service, members: [{agent: \"1001\"}]}]\n");
     ck_status(a, 200);

@@ -145,7 +145,7 @@ START_TEST(what_plays_it_keeps_it)
     ck_status(rig_send(&R, "PUT", "/v1/flows/f", flow), 201);
     const struct answer *a = rig_ask(&R, RIG_ADMIN, "DELETE", P, NULL, NULL, 0);
     ck_status(a, 409);
-    ck_assert_ptr_nonnull(strstr(rig_text(a, "detail"), "flow \"f\" uses it"));
+    ck_assert_ptr_nonnull(strstr(rig_text(a, "detail"), "prompt nothing is in use by flow f"));
     ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/flows/f", NULL, NULL, 0), 204);
     ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", P, NULL, NULL, 0), 204);
     ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", P, NULL, NULL, 0), 404);

@@ -289,7 +289,7 @@ START_TEST(test_rules_and_references)
     faulty("notice", "{\"name\":\"n\",\"text_en\":\"x\",\"areas\":[\"a\",\"a\"]}", "areas", "twice");
     faulty("area", "{\"name\":\"a\",\"numbers\":[\"(021) 5*\"]}", "numbers[0]", "must be written as 0215*");
     refused("[{'kind':'notice','name':'n','text_en':'x','areas':['nowhere']}]", ERR_INVAL, "no area nowhere");
-    refused("[{'kind':'area','name':'a','parent':'nowhere'}]", ERR_CONFLICT, "no area nowhere");
+    refused("[{'kind':'area','name':'a','parent':'nowhere'}]", ERR_INVAL, "no area nowhere");
     refused("[{'kind':'area','name':'a','parent':'b'},{'kind':'area','name':'b','parent':'a'}]", ERR_INVAL, "within itself");
     refused("[{'kind':'area','name':'a','numbers':['021*']},{'kind':'area','name':'b','numbers':['021*']}]", ERR_CONFLICT, "021* is of area a already, not of area b");
     set("[" AREAS ",{'kind':'notice','name':'n','text_en':'x','areas':['pudong']}]");

@@ -1,8 +1,10 @@
 /* etc/flow.schema.json against the parser, both ways: the same kinds of nodes with the same fields; what the parser takes the schema
- * takes, and what it refuses for one field the schema refuses. The judging is done by a validator of others (schema_check.py). */
+ * takes, and what it refuses for one field the schema refuses. The judging is done by a validator of others (schema_check.py). And what
+ * core/ says that a flow names (core/refs.h) against what the parser says. */
 #include <dirent.h>
 #include <unistd.h>
 
+#include "core/refs.h"
 #include "telephony/ivr_int.h"
 #include "tests/folder.h"
 #include "tests/unit/suite.h"
@@ -22,9 +24,9 @@ static const char *const samples[] = {
     "{'type':'set','set':{'x':'a ${caller}','y':{'expr':'1 + 1'}},'next':'z'}",
     "{'type':'branch','cases':[{'if':'1 < 2','next':'z'}],'else':'z'}",
     "{'type':'time','cases':[{'group':'office','next':'z'}],'else':'z'}",
-    "{'type':'http','method':'POST','url':'https://crm.example/a','headers':{'A':'b'},'body':{'c':['${caller}',1]},'timeout_s':3,"
+    "{'type':'http','method':'POST','url':'https://crm.example/a?k=$$${secret.key}','headers':{'A':'b ${secret.crm} ${secret.other}'},'body':{'c':['${caller}',1,'${secret.in-body}']},'timeout_s':3,"
     "'answer':{'x':'$.a.b'},'secret':false,'next':'z','on_error':'z'}",
-    "{'type':'queue','queue':'q','agent':'${caller}','priority':7,'skills':[{'skill':'english','level':2}],'data':{'x':'y'},'on_fail':'z'}",
+    "{'type':'queue','queue':'q','agent':'1002','priority':7,'skills':[{'skill':'english','level':2}],'data':{'x':'y'},'on_fail':'z'}",
     "{'type':'agent','agent':'1001','on_fail':'z'}",
     "{'type':'outside','number':'+4930123','trunk':'t','caller_id':'4930','ring_time_s':20,'on_fail':'z'}",
     "{'type':'record','prompts':['a'],'barge_in':true,'variable':'x','box':'b','max_s':9,'silence_s':4,'min_s':2,'terminator':'#',"
@@ -37,7 +39,7 @@ static const char *const samples[] = {
     "{'type':'parent'}",
     "{'type':'top'}",
     "{'type':'hangup','prompts':['a']}",
-    "{'type':'notices','area':'${caller}','next':'z','none':'m'}",
+    "{'type':'notices','area':'east','next':'z','none':'m'}",
 };
 
 static json_t *flow_around(const char *node)
@@ -120,6 +122,45 @@ static bool of_one_field(const struct err_info *why)
     return false;
 }
 
+/* ---- names */
+
+static void add_name(json_t *set, const char *kind, const char *name)
+{
+    char text[256];
+    /* what a node says without being told to is built in */
+    bool own = strcmp(kind, "prompt") == 0 && (strcmp(name, "voicemail_greeting") == 0 || strcmp(name, "voicemail_thanks") == 0);
+    snprintf(text, sizeof text, "%s %s", kind, name);
+    if (!own && strcmp(kind, "language") != 0)
+        ck_assert_int_eq(json_object_set_new(set, text, json_true()), 0);
+}
+
+static void parser_names(void *ctx, const char *kind, const char *name, const char *path)
+{
+    ck_assert_ptr_nonnull(path);
+    add_name(ctx, kind, name);
+}
+
+static int core_names(void *ctx, const struct ref *r)
+{
+    char node[80];
+    ck_assert_msg(sscanf(r->path, "definition.nodes.%79[^.].", node) == 1, "%s", r->path);
+    add_name(ctx, config_kind_name(r->kind), r->name);
+    return 0;
+}
+
+static void same_names(const struct ivr_flow *f, const char *text)
+{
+    json_t *a = json_object(), *b = json_object();
+    ivr_flow_references(f, parser_names, a);
+    ck_assert_int_eq(refs_flow_each(text, false, core_names, b), 0);
+    if (!json_equal(a, b)) {
+        char *x = json_dumps(a, JSON_SORT_KEYS), *y = json_dumps(b, JSON_SORT_KEYS);
+        ck_abort_msg("the parser says %s, core %s: %s", x, y, text);
+    }
+    json_decref(a);
+    json_decref(b);
+}
+
 static void judge(const json_t *flow)
 {
     struct err_info why = {.code = 0};
@@ -127,6 +168,8 @@ static void judge(const json_t *flow)
     char *text = json_dumps(flow, JSON_COMPACT);
     ck_assert_ptr_nonnull(text);
     int rc = ivr_flow_parse(text, strlen(text), &f, &why);
+    if (!rc)
+        same_names(f, text);
     if (!rc)
         rc = ivr_flow_check(f, text, strlen(text), &why);
     ivr_flow_unref(f);
