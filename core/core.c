@@ -172,6 +172,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_vip(c, cmd->call_vip);
     case EV__COMMAND__BODY_CALL_BACK_ASK:
         return core_callback_ask(c, cmd->call_back_ask);
+    case EV__COMMAND__BODY_CALL_BACK_NOTE:
+        return core_callback_note(c, cmd->call_back_note);
     case EV__COMMAND__BODY_CALL_BACK_SET:
         return core_callback_set(c, cmd->call_back_set);
     case EV__COMMAND__BODY_RECORD_END:

@@ -201,6 +201,9 @@ void core_route(const struct core *c, uint64_t at_us, const char *caller_extensi
 bool core_route_answers(enum core_route_kind kind);
 /* Whether the time group has hours at that time; false when there is none of that name. */
 bool core_time_group_open(const struct core *c, const char *name, uint64_t at_us);
+/* When the clock of the time group's zone shows this second (0 to 86399) of a day the next time; ERR_NOTFOUND: there is no such group. */
+ERR_CHECKED int core_time_group_next(const struct core *c, const char *name, int32_t second, uint64_t after_us,
+                                     uint64_t *us);
 
 /* ---- lists of callers. Numbers in any form (base/number.h); the answers live until the next command. */
 enum core_call_direction { CORE_CALL_IN, CORE_CALL_OUT };
@@ -264,6 +267,7 @@ struct core_call {
     const char *flow, *flow_node, *flow_state, *language;
     const Ev__CallNoticeState *notice; /* NOTICE: which, and how far; else NULL */
     bool notices_done;                 /* MENU: the node of the flow that told him notices has done so */
+    bool callback_noted;               /* MENU: the node that asks for a call back has put him on the list */
     const char *variables;             /* of the flow, a JSON object of texts; "" none */
     size_t n_flows;                    /* that it stands in, each called by the one before; none: not known (level 2) */
     Ev__FlowRef *const *flows;

@@ -97,6 +97,7 @@ void core_call_publish(struct call *k)
     p->language = s->language;
     p->notice = s->notice;
     p->notices_done = s->notices_done;
+    p->callback_noted = s->callback_noted;
     p->variables = s->variables;
     p->n_flows = s->n_flows;
     p->flows = s->flows;
@@ -518,7 +519,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     if (m->language[0])
         core_pbset(&s->language, m->language);
     s->fail_status = 0; /* the flow has gone on */
-    s->notices_done = false;
+    s->notices_done = s->callback_noted = false;
     core_pbset(&s->fail_cause, "");
     core_call_touch(c, k);
     core_ev_call(c, "call.menu", k);

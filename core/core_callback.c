@@ -1,6 +1,6 @@
 /* Who wants to be called back: a row for each, and how it follows what becomes of calls.
  *
- *            CallBackAsk (a caller), CallBackSet (a person)
+ *   CallBackAsk, CallBackNote (a caller), CallBackSet (a person)
  *                 │                │ due later
  *                 │            SCHEDULED ◄──────────── in vain, tries left ──────┐
  *                 │                │ due                                         │
@@ -326,6 +326,24 @@ static int declined(struct core *c, struct call *k)
     return 0;
 }
 
+/* The caller, who is on the line, is on the list of the queue from now on: 0, also when the number is on it already, or a refusal. *out:
+ * his row when it is a new one, in his place and standing for this call; else NULL. */
+static int take(struct core *c, struct call *k, const Ev__Queue *q, const char *number, struct callback **out)
+{
+    struct callback *cb = of_number(c, q->name, number), *had = of_call(c, k);
+    int err = cb ? 0 : check_number(c, q, number);
+    *out = NULL;
+    if (err || cb)
+        return err;
+    if (had)
+        forget(c, had, "replaced"); /* he stood for that one, and wants to be called elsewhere or by others */
+    cb = keep(c, row(c, k->st->call_id, q->name, number, "caller"));
+    take_place(cb->st->waits, k->st, c->now_us);
+    core_wait_own_done(&cb->as); /* whoever of the queue is free first calls him */
+    *out = cb;
+    return 0;
+}
+
 int core_callback_ask(struct core *c, const Ev__CallBackAsk *m)
 {
     struct call *k = core_call_of(c, m->call_id);
@@ -339,22 +357,65 @@ int core_callback_ask(struct core *c, const Ev__CallBackAsk *m)
     const Ev__Queue *q = core_queue_config(c, s->left_queue);
     if (!q)
         return core_refuse(c, ERR_NOTFOUND, "queue", "there is no queue %.64s any more", s->left_queue);
-    struct callback *cb = of_number(c, s->left_queue, m->number);
-    int err = cb ? 0 : check_number(c, q, m->number);
+    struct callback *cb;
+    int err = take(c, k, q, m->number, &cb);
     if (err)
         return err;
-    struct callback *had = of_call(c, k);
-    if (!cb && had)
-        forget(c, had, "replaced"); /* he stood for that one, and wants to be called elsewhere or by others */
-    if (!cb) {
-        cb = keep(c, row(c, s->call_id, s->left_queue, m->number, "caller"));
-        take_place(cb->st->waits, s, c->now_us);
-        core_wait_own_done(&cb->as); /* whoever of the queue is free first calls him */
-        calling(c, cb, k);           /* for as long as he is on the line */
-    }
+    if (cb)
+        calling(c, cb, k); /* for as long as he is on the line */
     core_pbset(&s->app, "hangup");
     core_pbset(&s->app_argument, "callback_noted");
     core_pbset(&s->fail_cause, "callback");
+    core_call_touch(c, k);
+    return 0;
+}
+
+/* ---- CallBackNote */
+
+/* He has not waited in this queue: what he is to it, and from when on he waits. */
+static void enter_elsewhere(struct core *c, struct callback *cb, const Ev__Queue *q)
+{
+    Ev__CallState *s = cb->st->waits;
+    s->tried = 0;
+    core_pbset(&s->last_agent, "");
+    core_pbset(&s->vip_said, "");
+    core_served_find(c, &cb->as, core_queue_obj(c, q->name));
+    core_vip_decide(c, s);
+}
+
+int core_callback_note(struct core *c, const Ev__CallBackNote *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    Ev__CallState *s = k->st;
+    if (s->phase != CORE_CALL_MENU)
+        return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
+    const Ev__Queue *q = core_queue_config(c, m->queue);
+    if (!q)
+        return core_refuse(c, ERR_NOTFOUND, "queue", "there is no queue %.64s", m->queue);
+    if (m->priority > ACD_PRIORITY_MAX)
+        return core_refuse(c, ERR_RANGE, "priority", "at most %u", ACD_PRIORITY_MAX);
+    if (m->due_us > c->now_us + CORE_CALLBACK_AHEAD_US)
+        return core_refuse(c, ERR_RANGE, "due_us", "at most a year ahead");
+    struct callback *cb;
+    int err = take(c, k, q, m->number, &cb);
+    if (err)
+        return err;
+    if (cb) {
+        Ev__CallState *waits = cb->st->waits;
+        if (strcmp(s->left_queue, q->name) != 0)
+            enter_elsewhere(c, cb, q);
+        if (m->has_priority)
+            waits->priority = m->priority;
+        if (m->due_us > c->now_us) {
+            waits->callback_due_us = m->due_us;
+            waits->queued_us = waits->front = 0; /* he waits from then on */
+        }
+        calling(c, cb, k);
+    }
+    s->callback_noted = true;
+    core_call_acked(k, m->caller_acked);
     core_call_touch(c, k);
     return 0;
 }
@@ -502,6 +563,8 @@ void core_callback_ended(struct core *c, struct call *k, const char *cause)
     bool last = last_try(c, cb);
     if (core_call_connected(k->st)) {
         forget(c, cb, "connected");
+    } else if (!k->st->we_call && m->waits->callback_due_us > c->now_us) {
+        schedule(c, cb, m->waits->callback_due_us, "");
     } else if (!k->st->we_call) {
         wait(c, cb);
     } else {

@@ -135,6 +135,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_VIP:
         return 3;
     case EV__COMMAND__BODY_CALL_BACK_ASK:
+    case EV__COMMAND__BODY_CALL_BACK_NOTE:
     case EV__COMMAND__BODY_CALL_BACK_SET:
     case EV__COMMAND__BODY_CALL_NOTICES:
     case EV__COMMAND__BODY_CALL_NOTICE:

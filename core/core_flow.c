@@ -226,7 +226,7 @@ static bool says_texts(const json_t *node, const char *field)
 static bool node_is_of_level_4(const json_t *node)
 {
     const char *type = json_string_value(json_object_get(node, "type"));
-    static const char *const types[] = {"record", "voicemail", "notices"};
+    static const char *const types[] = {"record", "voicemail", "notices", "callback"};
     bool newest = type && strcmp(type, "queue") == 0 && json_object_get(node, "agent");
     for (size_t i = 0; type && i < sizeof types / sizeof *types; i++)
         newest |= strcmp(type, types[i]) == 0;

@@ -517,6 +517,7 @@ struct callback *core_callback_obj(const struct core *c, uint64_t id);
 /* Whoever waits in the engine under this id, as a call: a caller or a call back. NULL: neither. */
 const struct call *core_waiter(const struct core *c, uint64_t id);
 int core_callback_ask(struct core *c, const Ev__CallBackAsk *m);
+int core_callback_note(struct core *c, const Ev__CallBackNote *m);
 int core_callback_set(struct core *c, const Ev__CallBackSet *m);
 /* The caller comes to the queue that his state names: if a call back waits for him there, its place is his. After queued_us is set. */
 void core_callback_place(struct core *c, struct call *k);

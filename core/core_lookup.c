@@ -315,6 +315,12 @@ bool core_time_group_open(const struct core *c, const char *name, uint64_t at_us
     return v.open;
 }
 
+int core_time_group_next(const struct core *c, const char *name, int32_t second, uint64_t after_us, uint64_t *us)
+{
+    const struct time_group *g = group_of(c, name);
+    return g ? time_group_next(g, second, after_us, us) : ERR_NOTFOUND;
+}
+
 static void lead(struct core_route *out, const char *flow, const char *queue, const char *app, const char *extension,
                  const char *agent, const char *outside)
 {

@@ -12,6 +12,7 @@ static const struct {
 } names[] = {
     {"queue", "queue", CFG_QUEUE},   {"queue", "agent", CFG_AGENT}, {"agent", "agent", CFG_AGENT},
     {"outside", "trunk", CFG_TRUNK}, {"flow", "flow", CFG_FLOW},    {"notices", "area", CFG_AREA},
+    {"callback", "queue", CFG_QUEUE}, {"callback", "group", CFG_TIME_GROUP},
 };
 
 /* Lists of what is said, in nodes of whatever type. */

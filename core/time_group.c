@@ -116,6 +116,19 @@ void time_group_at(const struct time_group *g, uint64_t us, struct calendar_verd
     calendar_group_at(&g->g, us, out);
 }
 
+int time_group_next(const struct time_group *g, int32_t second, uint64_t after_us, uint64_t *us)
+{
+    struct calendar_time now;
+    uint64_t at = 0;
+    calendar_local(&g->g.zone, after_us, &now);
+    int err = calendar_utc(&g->g.zone, now.day, second, false, &at);
+    if (!err && at <= after_us)
+        err = calendar_utc(&g->g.zone, now.day + 1, second, false, &at);
+    if (!err)
+        *us = at;
+    return err;
+}
+
 /* ---- words */
 
 static void date_text(int64_t day, char out[24])

@@ -14,6 +14,8 @@ struct time_group;
 ERR_CHECKED int time_group_make(const Ev__TimeGroup *group, const Ev__HolidayList *holidays, struct time_group **out);
 void time_group_free(struct time_group *g); /* NULL is fine */
 void time_group_at(const struct time_group *g, uint64_t us, struct calendar_verdict *out);
+/* The first time after `after_us` at which the clock of its zone shows this second (0 to 86399) of a day. ERR_INVAL: before 1970. */
+ERR_CHECKED int time_group_next(const struct time_group *g, int32_t second, uint64_t after_us, uint64_t *us);
 
 /* "open by 08:30-12:00 of friday 2026-11-20", "closed: no hours of thursday 2026-10-01, a holiday (National Day) cover this time"; cut to
  * `size`. */

@@ -144,6 +144,40 @@ static void call_menu_to_notices(struct call *k, const char *area)
     call_menu_leave_by(k, &cmd);
 }
 
+/* He is on the list, or is not: the flow goes on either way. */
+static void call_menu_noted(struct call *k, int status, const struct core_answer *a)
+{
+    if (k->ending || k->gone || !k->ivr_leaving)
+        return;
+    k->ivr_waiting = k->ivr_leaving = false;
+    int code = status ? status : a->code;
+    if (code)
+        log_info("call", "%s: no call back: %s", k->text_id, status ? err_text(status) : a->text);
+    call_menu_event(k, code ? IVR_EV_FAILED : IVR_EV_DONE, 0);
+    call_menu_next_key(k);
+}
+
+static void call_menu_to_callback(struct call *k, const char *queue, const struct ivr_callback *how)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallBackNote m = EV__CALL_BACK_NOTE__INIT;
+    struct node *n = call_node(k);
+    cmd.body_case = EV__COMMAND__BODY_CALL_BACK_NOTE;
+    cmd.call_back_note = &m;
+    m.call_id = k->id;
+    m.queue = (char *)(uintptr_t)queue;
+    m.number = (char *)(uintptr_t)how->number;
+    m.has_priority = how->has_priority;
+    m.priority = how->priority;
+    m.caller_acked = k->a.acked;
+    int rc = how->at_s < 0 ? 0 : core_time_group_next(n->core, how->group, how->at_s, node_time_us(n), &m.due_us);
+    k->ivr_waiting = k->ivr_leaving = true;
+    if (rc || call_propose(k, &cmd, call_menu_noted)) {
+        k->ivr_waiting = k->ivr_leaving = false;
+        call_menu_event(k, IVR_EV_FAILED, 0);
+    }
+}
+
 static void call_menu_dial(struct call *k, Ev__CallDial *d)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
@@ -227,6 +261,9 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
         break;
     case IVR_ACT_NOTICES:
         call_menu_to_notices(k, act->name);
+        break;
+    case IVR_ACT_CALLBACK:
+        call_menu_to_callback(k, act->name, act->callback);
         break;
     }
 }
@@ -472,7 +509,8 @@ void call_menu_begin(struct call *k, const struct core_call *s)
     if (restored) {
         uint64_t now = node_time_us(call_node(k)), since = s->menu_moved_us;
         k->play_from_ms = now > since ? (uint32_t)((now - since) / 1000u) : 0;
-        call_menu_event(k, s->notices_done ? IVR_EV_DONE : s->fail_status ? IVR_EV_FAILED : IVR_EV_RESTORED, 0);
+        bool done = s->notices_done || s->callback_noted;
+        call_menu_event(k, done ? IVR_EV_DONE : s->fail_status ? IVR_EV_FAILED : IVR_EV_RESTORED, 0);
         k->play_from_ms = 0;
         return;
     }

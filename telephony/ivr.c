@@ -7,7 +7,7 @@
  *           --TIMER--> as the digits so far say, or a failure
  *   BUSY (queue, agent, outside) --FAILED--> on_fail, or back to the menu, or ENDED
  *        (record, voicemail) --RECORDED--> ivr_record.c;  (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
- *        (notices) --DONE--> next, --FAILED--> none
+ *        (notices) --DONE--> next, --FAILED--> none;  (callback) --DONE--> next, --FAILED--> refused
  *
  * A step walks from node to node until one plays, waits, asks or ends; only that one is told to the caller. What happens when
  * a node is come to: ivr_enter.c. */
@@ -374,7 +374,7 @@ static int ivr_on_answer(struct ivr_steps *s, const struct ivr_event *ev)
         return ev->type == IVR_EV_HTTP ? ivr_http_answered(s, ev) : IVR_NONE;
     if (type == IVR_NODE_RECORD || type == IVR_NODE_VOICEMAIL)
         return ev->type == IVR_EV_RECORDED ? ivr_recorded(s, ev) : IVR_NONE;
-    if (type == IVR_NODE_NOTICES && ev->type == IVR_EV_DONE)
+    if ((type == IVR_NODE_NOTICES || type == IVR_NODE_CALLBACK) && ev->type == IVR_EV_DONE)
         return ivr_present(s->run)->next;
     return ev->type == IVR_EV_FAILED ? ivr_on_failed(s) : IVR_NONE;
 }
@@ -438,10 +438,10 @@ void ivr_run_left_by(const struct ivr_run *r, const struct ivr_event *ev, char o
         word = "played";
         break;
     case IVR_EV_FAILED:
-        word = "failed";
+        word = n->type == IVR_NODE_CALLBACK ? "refused" : "failed";
         break;
     case IVR_EV_DONE:
-        word = "heard";
+        word = n->type == IVR_NODE_CALLBACK ? "accepted" : "heard";
         break;
     case IVR_EV_TIME:
         group = ev->choice >= 0 ? ivr_run_time_group(r, (unsigned)ev->choice) : NULL;

@@ -66,7 +66,9 @@ enum ivr_event_type {
     IVR_EV_TIME,     /* answers IVR_ACT_TIME: `choice` */
     IVR_EV_HTTP,     /* answers IVR_ACT_HTTP: `status`, `body` */
     IVR_EV_RECORDED, /* answers IVR_ACT_RECORD: `status` as enum ivr_recorded, `body` the message's id */
-    IVR_EV_DONE,     /* answers IVR_ACT_NOTICES: they were heard (IVR_EV_FAILED: there are none) */
+    /* Answers IVR_ACT_NOTICES: they were heard (IVR_EV_FAILED: there are none); IVR_ACT_CALLBACK: he is on the list (IVR_EV_FAILED: he
+     * is not). */
+    IVR_EV_DONE,
 };
 enum ivr_recorded {
     IVR_RECORDED_KEPT,
@@ -108,6 +110,9 @@ enum ivr_action_type {
     IVR_ACT_RECORD,
     /* Tell the notices of the area `name` ("": the caller's), taking keys meanwhile; then IVR_EV_DONE, or IVR_EV_FAILED. */
     IVR_ACT_NOTICES,
+    /* Put the caller on the list of those whom queue `name` calls back, as `callback` says; then IVR_EV_DONE, or IVR_EV_FAILED. After a
+     * takeover it is given again: the owner knows when it has been done. */
+    IVR_ACT_CALLBACK,
 };
 #define IVR_KEY_ANY '?' /* ivr_record.terminator */
 /* Valid as long as the action. */
@@ -146,6 +151,14 @@ struct ivr_outside {
     const char *caller_id; /* the number to show; "": as configured */
     unsigned ring_time_s;  /* 0: as for telephones */
 };
+/* Valid as long as the action. */
+struct ivr_callback {
+    const char *number; /* whatever the flow's variables made of it */
+    bool has_priority;  /* else as the caller's */
+    unsigned priority;  /* 0 to 1000 */
+    int at_s;           /* not before this second of a day, when it comes next in the zone of time group `group`; -1: as soon as can be */
+    const char *group;  /* NULL with -1 */
+};
 struct ivr_action {
     enum ivr_action_type type;
     const char *name;
@@ -154,6 +167,7 @@ struct ivr_action {
     const struct ivr_queue_need *need; /* of IVR_ACT_QUEUE; NULL: nothing */
     const struct ivr_outside *outside; /* of IVR_ACT_OUTSIDE */
     const struct ivr_record *record;   /* of IVR_ACT_RECORD */
+    const struct ivr_callback *callback; /* of IVR_ACT_CALLBACK */
     unsigned n_prompts;
     struct ivr_prompt_ref prompts[IVR_PROMPTS_MAX];
 };

@@ -529,7 +529,9 @@ static void ivr_refer_node(const struct ivr_refer *r)
     }
     ivr_refer_prompts(n, "thanks", &n->record.thanks, r->cb, r->ctx);
     if (n->target && !ivr_text_varies(n->target)) {
-        const char *kind = n->type == IVR_NODE_OUTSIDE ? "trunk" : ivr_kind_of(n)->name; /* queue, agent, flow */
+        const char *kind = n->type == IVR_NODE_OUTSIDE    ? "trunk"
+                           : n->type == IVR_NODE_CALLBACK ? "queue"
+                                                          : ivr_kind_of(n)->name; /* queue, agent, flow */
         ivr_path(path, n, kind);
         r->cb(r->ctx, kind, n->target, path);
     }
@@ -542,6 +544,10 @@ static void ivr_refer_node(const struct ivr_refer *r)
         ivr_path(path, n, where);
         if (n->cases[i].group)
             r->cb(r->ctx, "time_group", n->cases[i].group, path);
+    }
+    if (n->callback.group) {
+        ivr_path(path, n, "group");
+        r->cb(r->ctx, "time_group", n->callback.group, path);
     }
     ivr_node_reads(n, ivr_refer_secret, (void *)(uintptr_t)r);
 }

@@ -42,6 +42,7 @@ enum ivr_node_type {
     IVR_NODE_TOP,
     IVR_NODE_HANGUP,
     IVR_NODE_NOTICES,
+    IVR_NODE_CALLBACK,
     IVR_NODE_TYPES
 };
 
@@ -108,11 +109,12 @@ struct ivr_node {
     enum ivr_node_type type;
     struct ivr_prompt_list prompts, invalid, timeout;
     const char *target;             /* queue, agent (template), flow, trunk (or NULL) */
-    const char *number, *caller_id; /* outside; templates, the second may be NULL */
+    const char *number, *caller_id; /* outside, callback; templates, the second may be NULL */
     const char *area;               /* notices; a template, or NULL: the variable of that name */
     unsigned ring_time_s;           /* outside; 0: as for telephones */
     int next,
-        on_fail;  /* node or IVR_NONE; branch, time: next is "else"; on_fail is "on_error" of http, "none" of notices */
+        on_fail;  /* node or IVR_NONE; branch, time: next is "else"; on_fail is "on_error" of http, "none" of notices,
+                     * "refused" of callback */
     int language; /* index or IVR_TOGGLE */
     uint32_t timeout_ms, digit_timeout_ms;
     unsigned retries;
@@ -140,8 +142,11 @@ struct ivr_node {
         struct ivr_prompt_list thanks;
         struct ivr_record how;
     } record;
-    bool needs; /* queue: `need` says something */
-    struct ivr_queue_need need;
+    struct {
+        const char *at, *group; /* at: template; both or neither */
+    } callback;
+    bool needs;                 /* queue: `need` says something */
+    struct ivr_queue_need need; /* callback: its priority */
 };
 
 struct ivr_flow {
@@ -196,6 +201,11 @@ ERR_CHECKED int ivr_parse_expr(struct ivr_parser *p, struct ivr_node *n, const c
 ERR_CHECKED int ivr_parse_variable(struct ivr_parser *p, struct ivr_node *n, const char *field, const char *name);
 ERR_CHECKED int ivr_parse_prompts(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field,
                                   struct ivr_prompt_list *out);
+/* The name of something to go to. */
+ERR_CHECKED int ivr_parse_target_name(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field);
+/* A number for outside: digits, a "+" before them or not, or a text with variables. */
+ERR_CHECKED int ivr_parse_number(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field,
+                                 const char **out);
 /* Whether both lists, played in one go, fit in each of the flow's languages. */
 ERR_CHECKED int ivr_check_sounds(struct ivr_parser *p, struct ivr_node *n, const char *field,
                                  const struct ivr_prompt_list *a, const struct ivr_prompt_list *b);
@@ -234,6 +244,7 @@ struct ivr_run {
     char need_agent[IVR_VALUE_MAX];
     struct ivr_outside outside;
     struct ivr_record record;
+    struct ivr_callback callback;
     char caller_id[IVR_VALUE_MAX];
     struct speak_value spoken[IVR_PROMPTS_MAX];
     char spoken_text[IVR_PROMPTS_MAX][SPEAK_TEXT_MAX + 1];
@@ -309,6 +320,10 @@ void ivr_ask_record(struct ivr_steps *s, const struct ivr_node *n);
 int ivr_record_played(struct ivr_steps *s);
 int ivr_recorded(struct ivr_steps *s, const struct ivr_event *ev);
 void ivr_ask_notices(struct ivr_steps *s, const struct ivr_node *n);
+/* ---- ivr_callback.c */
+int ivr_parse_callback(struct ivr_parser *p, struct ivr_node *n, json_t *o);
+int ivr_enter_callback(struct ivr_steps *s, const struct ivr_node *n);
+void ivr_ask_callback(struct ivr_steps *s, const struct ivr_node *n);
 /* ---- ivr_http.c */
 int ivr_http_answered(struct ivr_steps *s, const struct ivr_event *ev);
 

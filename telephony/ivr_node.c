@@ -176,7 +176,7 @@ static int ivr_parse_cases(struct ivr_parser *p, struct ivr_node *n, json_t *o)
     return ivr_parse_needed_link(p, n, o, "else", &n->next);
 }
 
-static int ivr_parse_target_name(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field)
+int ivr_parse_target_name(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field)
 {
     n->target = json_string_value(json_object_get(o, field));
     return ivr_name_ok(n->target) ? 0 : ivr_refuse(p, n, field, "must name the %s to go to", field);
@@ -237,8 +237,7 @@ static int ivr_parse_agent(struct ivr_parser *p, struct ivr_node *n, json_t *o)
     return ivr_parse_who(p, n, o, &n->target);
 }
 
-/* A number for outside: digits, a "+" before them or not, or a text with variables. */
-static int ivr_parse_number(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field, const char **out)
+int ivr_parse_number(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field, const char **out)
 {
     int rc = ivr_parse_text(p, n, field, json_object_get(o, field), false, out);
     const char *digits = rc ? "" : *out + (**out == '+');
@@ -472,6 +471,8 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
     [IVR_NODE_HANGUP] = {"hangup", " type prompts ", IVR_PLAIN | IVR_CAN_PLAY | IVR_ENDS, NULL, ivr_enter_hangup, NULL},
     [IVR_NODE_NOTICES] = {"notices", " type area next none ", IVR_HURRIES | IVR_CAN_ASK, ivr_parse_notices,
                           ivr_enter_ask, ivr_ask_notices},
+    [IVR_NODE_CALLBACK] = {"callback", " type queue number priority at group next refused ", IVR_HURRIES | IVR_CAN_ASK,
+                           ivr_parse_callback, ivr_enter_callback, ivr_ask_callback},
 };
 
 static int ivr_parse_type(struct ivr_parser *p, struct ivr_node *n, json_t *o)

@@ -100,6 +100,7 @@ void ivr_node_reads(const struct ivr_node *n, void (*cb)(void *ctx, const char *
     ivr_reads_text(&r, n->area, "area");
     ivr_reads_text(&r, n->caller_id, "caller_id");
     ivr_reads_text(&r, n->record.box, "box");
+    ivr_reads_text(&r, n->callback.at, "at");
     if (n->type == IVR_NODE_AGENT)
         ivr_reads_text(&r, n->target, "agent");
     ivr_reads_text(&r, n->need.agent, "agent");

@@ -163,6 +163,25 @@ static void trial_notices(struct trial *w, const char *area, struct ivr_event *e
     snprintf(w->event, sizeof w->event, n ? "%u heard: %.1900s" : "there are none", n, names);
 }
 
+/* Whoever can be called is put on the list: what is on the blacklist, and whether the list is full, is not looked at. */
+static void trial_callback(struct trial *w, const struct ivr_action *a, struct ivr_event *ev)
+{
+    const struct ivr_callback *cb = a->callback;
+    const char *digits = cb->number + (cb->number[0] == '+');
+    size_t n = strspn(digits, "0123456789");
+    bool taken = n > 0 && n <= IVR_OUTSIDE_MAX && !digits[n];
+    char more[96] = "";
+    size_t at = 0;
+    if (cb->has_priority)
+        at = (size_t)snprintf(more, sizeof more, ", priority %u", cb->priority);
+    if (cb->at_s >= 0)
+        snprintf(more + at, sizeof more - at, ", at %02d:%02d by %.64s", cb->at_s / 3600, cb->at_s / 60 % 60,
+                 cb->group);
+    trial_row(w, "to be called back by queue %s at %s%s", a->name, cb->number[0] ? cb->number : "no number", more);
+    *ev = (struct ivr_event){.type = taken ? IVR_EV_DONE : IVR_EV_FAILED};
+    snprintf(w->event, sizeof w->event, taken ? "accepted" : "refused");
+}
+
 /* The flow waits for a key: false when there are no more. */
 static bool trial_press(struct trial *w, uint32_t ms, struct ivr_event *ev)
 {
@@ -243,6 +262,10 @@ static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n
             break;
         case IVR_ACT_NOTICES:
             trial_notices(w, a[i].name, ev);
+            more = true;
+            break;
+        case IVR_ACT_CALLBACK:
+            trial_callback(w, &a[i], ev);
             more = true;
             break;
         case IVR_ACT_MOVED:

@@ -265,6 +265,58 @@ class CallBack(Takeover):
         self.records(1, taken_over=1, agent="1001", ended_by="agent")
         self.idle("1001")
 
+    def flow(self, **node):
+        """Number 10040: key 1 asks for the call back, then the node says which way it went."""
+        nodes = {"ask": {"type": "menu", "prompts": ["main_menu"], "keys": {"1": "note"}, "timeout_s": 60},
+                 "note": {"type": "callback", "queue": "service", "next": "noted", "refused": "not", **node},
+                 "noted": {"type": "menu", "prompts": ["callback_noted"], "keys": {"2": "ask"}, "timeout_s": 60},
+                 "not": {"type": "menu", "prompts": ["callback_wrong"], "keys": {"2": "ask"}, "timeout_s": 60}}
+        for path, body in (("flows/calls-back", {"definition": {"languages": ["en"], "start": "ask", "nodes": nodes}}),
+                           ("access-numbers/10040", {"flow": "calls-back"})):
+            self.assertIn(self.a.api("PUT", "/v1/" + path, body).status, (200, 201))
+        wait_for(lambda: all(n.api("GET", "/v1/access-numbers/10040").status == 200 and
+                             n.api("GET", "/v1/flows/calls-back").json["definition"]["nodes"] == nodes for n in self.cluster.alive()), 10,
+                 "the flow is everywhere")
+
+    def in_flow(self):
+        customer = self.customer()
+        call = customer.invite("10040").wait_answered()
+        self.call_of(customer, phase="menu", flow_node="ask")
+        call.rtp.send_digits("1")
+        return customer, call
+
+    def test_owner_dies_at_a_node_of_a_flow(self):
+        """One row, whatever of the node has been committed; then one for a time of day; and a number that may not be called."""
+        self.flow()
+        customer, call = self.in_flow()
+        self.row(state="calling")
+        self.kill_and_see(customer)
+        self.call_of(customer, phase="menu", flow_node="noted")
+        self.assertEqual(len(self.a.api("GET", "/v1/callbacks").json["items"]), 1)
+        call.hangup()
+        row = self.row(state="waiting", tries=0, asked_by="caller")
+        record = self.record(customer)
+        self.assertEqual([(s["node"], s["by"]) for s in record["menu"]], [("ask", "1"), ("note", "accepted"), ("noted", "end")])
+        self.cluster.must("callback", "cancel", row["callback_id"])
+        self.gone()
+        self.come_back()
+        self.number = str(next(self.customers))
+        self.cluster.must("time-group", "set", "anywhere", "--zone", "Asia/Shanghai")
+        self.flow(number="+" + self.number, priority=7, at="0000", group="anywhere")
+        self.assertIn("time_group anywhere is in use by flow calls-back", self.cluster.ccctl("time-group", "delete", "anywhere").err)
+        customer, call = self.in_flow()
+        self.call_of(customer, phase="menu", flow_node="noted")
+        call.hangup()
+        (row,) = wait_for(lambda: self.a.api("GET", "/v1/callbacks?state=scheduled").json["items"], 10, "a row for midnight there")
+        self.assertEqual((row["number"], row["priority"], row["due_at"][10:19]), ("+" + self.number, 7, "T16:00:00"), row)
+        self.cluster.must("callback", "cancel", row["callback_id"])
+        self.cluster.must("blacklist", "add", self.number, "--direction", "out")
+        self.addCleanup(self.cluster.ccctl, "blacklist", "remove", self.number)
+        customer, call = self.in_flow()
+        self.call_of(customer, phase="menu", flow_node="not")
+        call.hangup()
+        self.gone()
+
     def test_scheduled(self):
         """By ccctl, for a time; cancelled, or carried out then; the last try says so."""
         self.cluster.must("callback", "add", "service", self.number, "--at", "1h", "--note", "by mail")

@@ -506,6 +506,130 @@ START_TEST(test_no_caller_held_on)
 }
 END_TEST
 
+/* ---- from a menu */
+
+static int note(uint64_t id, const char *queue, const char *number, uint64_t due_us, int priority)
+{
+    Ev__CallBackNote m = EV__CALL_BACK_NOTE__INIT;
+    m.call_id = id;
+    m.queue = (char *)(uintptr_t)queue;
+    m.number = (char *)(uintptr_t)number;
+    m.due_us = due_us;
+    m.has_priority = priority >= 0;
+    m.priority = (uint32_t)(priority > 0 ? priority : 0);
+    FX_BODY(CALL_BACK_NOTE, call_back_note, m);
+    ck_assert_uint_eq(core_feature_of(&cmd), 4);
+    return fx_run(&f, &cmd);
+}
+
+static size_t rows(void)
+{
+    json_t *list = fx_view(&f, "callback", NULL, NULL);
+    size_t n = json_array_size(json_object_get(list, "items"));
+    json_decref(list);
+    return n;
+}
+
+/* He stays in his menu. Whoever takes the call over and asks again finds that it has been done, in the state and by the number. */
+START_TEST(test_noted_in_a_menu)
+{
+    ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
+    ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
+    row(1, "calling", 0);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_MENU);
+    ck_assert(core_call(f.c, 1)->callback_noted);
+    ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
+    ck_assert_uint_eq(rows(), 1);
+    ck_assert_int_eq(fx_menu(&f, 1, "done"), 0);
+    ck_assert(!core_call(f.c, 1)->callback_noted);
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+    row(1, "waiting", 0);
+    ck_assert_uint_eq(rows(), 1);
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_str_eq(call_for(1)->called, "13800138000");
+}
+END_TEST
+
+START_TEST(test_noted_for_a_time)
+{
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
+    uint64_t due = f.now + 600 * US;
+    ck_assert_int_eq(note(1, "service", "13800138001", due, 9), 0);
+    row(1, "calling", 0);
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+    row(1, "scheduled", 0);
+    ck_assert_uint_eq(core_callback(f.c, 1)->due_us, due);
+    fx_later(&f, due + US);
+    const struct core_call *k = call_for(1);
+    ck_assert_str_eq(k->called, "13800138001");
+    ck_assert_uint_eq(k->priority, 9);
+    ck_assert_uint_ge(core_callback(f.c, 1)->waits->queued_us, due);
+    /* the time is over before he hangs up: it is his turn then */
+    ck_assert_int_eq(fx_start(&f, 2, "13800138002", "10000", true), 0);
+    ck_assert_int_eq(note(2, "service", "13800138002", f.now + 5 * US, -1), 0);
+    f.now += 60 * US;
+    ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
+    row(2, "waiting", 0);
+}
+END_TEST
+
+START_TEST(test_not_noted)
+{
+    set("[{'kind':'blacklist','number':'13800138009','direction':'out'},{'kind':'queue','name':'small'}]");
+    ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
+    ck_assert_int_eq(note(1, "service", "anonymous", 0, -1), ERR_INVAL);
+    ck_assert_int_eq(note(1, "service", "", 0, -1), ERR_INVAL);
+    ck_assert_int_eq(note(1, "service", "13800138009", 0, -1), ERR_DENIED);
+    ck_assert_int_eq(note(1, "none", "13800138000", 0, -1), ERR_NOTFOUND);
+    ck_assert_int_eq(note(1, "service", "13800138000", 0, 5000), ERR_RANGE);
+    ck_assert_int_eq(note(1, "service", "13800138000", f.now + 400ull * 24 * 3600 * US, -1), ERR_RANGE);
+    ck_assert(!core_call(f.c, 1)->callback_noted);
+    ck_assert_uint_eq(rows(), 0);
+    ck_assert_int_eq(note(7, "service", "13800138000", 0, -1), ERR_NOTFOUND);
+    ck_assert_int_eq(fx_start(&f, 2, "13800138000", "10003", true), 0);
+    ck_assert_int_eq(note(2, "service", "13800138000", 0, -1), ERR_BADSTATE);
+    set("[{'kind':'trunk','name':'carrier','contact':'sip:192.0.2.9:5060','outbound':false}]");
+    ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), ERR_BADSTATE);
+    set("[{'kind':'trunk','name':'carrier','contact':'sip:192.0.2.9:5060','outbound':true}]");
+    /* one of the call at a time: the later one holds */
+    ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
+    ck_assert_int_eq(note(1, "small", "13800138001", 0, -1), 0);
+    row(1, "calling", 0);
+    ck_assert_str_eq(core_callback(f.c, 1)->waits->queue, "small");
+    ck_assert_uint_eq(rows(), 1);
+}
+END_TEST
+
+/* He goes on in the flow, into the queue, and talks: nobody has to call him. */
+START_TEST(test_noted_and_served)
+{
+    ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
+    ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
+    ck_assert_int_eq(fx_queue(&f, 1, "service"), 0);
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_int_eq(fx_answer(&f, 1, core_call(f.c, 1)->offer.id), 0);
+    ck_assert_int_eq(fx_end(&f, 1, "agent"), 0);
+    gone(1);
+}
+END_TEST
+
+/* Out of the queue by an action, into a flow that asks for a call back there: his wait clock goes on. */
+START_TEST(test_noted_keeps_his_place)
+{
+    service(",'max_wait_s':30,'max_wait_action':{'type':'flow','target':'welcome'}");
+    ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10003", true), 0);
+    uint64_t since = core_call_obj(f.c, 1)->st->queued_us;
+    f.now += 31 * US;
+    ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_MENU);
+    ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+    row(1, "waiting", 0);
+    ck_assert_uint_eq(core_callback(f.c, 1)->waits->queued_us, since);
+}
+END_TEST
+
 /* Below level 4 the log does what it did. */
 START_TEST(test_level)
 {
@@ -633,6 +757,11 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, test_takeover);
     tcase_add_test(tc, test_seen);
     tcase_add_test(tc, test_no_caller_held_on);
+    tcase_add_test(tc, test_noted_in_a_menu);
+    tcase_add_test(tc, test_noted_for_a_time);
+    tcase_add_test(tc, test_not_noted);
+    tcase_add_test(tc, test_noted_and_served);
+    tcase_add_test(tc, test_noted_keeps_his_place);
     tcase_add_test(tc, test_level);
     tcase_add_loop_test(tc, test_order, 0, 10);
 }

@@ -300,6 +300,7 @@ static bool some_callback(const struct core *c, const struct core_call *k, Ev__C
 {
     static Ev__CallBackAsk ask;
     static Ev__CallBackSet set;
+    static Ev__CallBackNote noted;
     static Ev__CallQueue choose;
     static char number[32];
     if (core_feature_level(c) < 4 || rnd(8))
@@ -311,6 +312,16 @@ static bool some_callback(const struct core *c, const struct core_call *k, Ev__C
         choose.choice = (char *)(uintptr_t) "2";
         m->body_case = EV__COMMAND__BODY_CALL_QUEUE;
         m->call_queue = &choose;
+    } else if (k && k->phase == CORE_CALL_MENU) {
+        ev__call_back_note__init(&noted);
+        noted.call_id = k->id;
+        noted.queue = (char *)(uintptr_t)(rnd(2) ? "service" : "small");
+        noted.number = number;
+        noted.has_priority = rnd(2);
+        noted.priority = rnd(9);
+        noted.due_us = rnd(2) ? c->now_us + rnd(30) * US : 0;
+        m->body_case = EV__COMMAND__BODY_CALL_BACK_NOTE;
+        m->call_back_note = &noted;
     } else if (k && strcmp(k->app, "callback") == 0) {
         ev__call_back_ask__init(&ask);
         ask.call_id = k->id;

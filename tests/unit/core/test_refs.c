@@ -82,6 +82,8 @@ static const struct line {
     {FLOW("flow/side", "'type':'flow','flow':'side','next':'n'", "flow"), false},
     {FLOW("area/east", "'type':'notices','area':'east','next':'n'", "area"), false},
     {FLOW("time_group/hours", "'type':'time','cases':[{'group':'hours','next':'n'}],'else':'n'", "cases[0].group"), false},
+    {FLOW("queue/spare", "'type':'callback','queue':'spare'", "queue"), false},
+    {FLOW("time_group/hours", "'type':'callback','at':'18:30','group':'hours'", "group"), false},
     {FLOW("secret/key", "'type':'http','url':'https://a/','headers':{'A':'b${secret.key}'}", "headers.A"), false},
     {FLOW("secret/key", "'type':'http','url':'https://a/?${secret.key}'", "url"), false},
     {FLOW("secret/key", "'type':'http','url':'https://a/','body':{'a':[{'b':'${secret.key}'}]}", "body"), false},

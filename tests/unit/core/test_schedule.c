@@ -54,6 +54,20 @@ START_TEST(test_first_open_group_counts)
 }
 END_TEST
 
+/* A time of day in the zone of a group, the next time that it comes. */
+START_TEST(test_next_time_of_day)
+{
+    uint64_t at = 0;
+    ck_assert_int_eq(core_time_group_next(f.c, "office", 18 * 3600 + 1800, MONDAY_9, &at), 0);
+    ck_assert_uint_eq(at, MONDAY_9 + 9 * HOUR + HOUR / 2);
+    ck_assert_int_eq(core_time_group_next(f.c, "office", 9 * 3600, MONDAY_9, &at), 0); /* now is not later */
+    ck_assert_uint_eq(at, MONDAY_9 + DAY);
+    ck_assert_int_eq(core_time_group_next(f.c, "office", 0, MONDAY_9, &at), 0);
+    ck_assert_uint_eq(at, MONDAY_9 + 15 * HOUR);
+    ck_assert_int_eq(core_time_group_next(f.c, "nobody", 0, MONDAY_9, &at), ERR_NOTFOUND);
+}
+END_TEST
+
 START_TEST(test_apply_goes_by_the_replicated_clock)
 {
     f.now = MONDAY_9 - DAY + US;
@@ -230,6 +244,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, up, down);
     tcase_add_test(t, test_first_open_group_counts);
+    tcase_add_test(t, test_next_time_of_day);
     tcase_add_test(t, test_apply_goes_by_the_replicated_clock);
     tcase_add_test(t, test_changes_count_at_once);
     tcase_add_test(t, test_references);

@@ -165,6 +165,11 @@ RIG_FN void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
         case IVR_ACT_NOTICES:
             snprintf(out + at, size - at, "%snotices %s", gap, a[i].name[0] ? a[i].name : "-");
             break;
+        case IVR_ACT_CALLBACK:
+            snprintf(out + at, size - at, "%scallback %s by %s, %d, %d %s", gap, a[i].callback->number, a[i].name,
+                     a[i].callback->has_priority ? (int)a[i].callback->priority : -1, a[i].callback->at_s,
+                     a[i].callback->group ? a[i].callback->group : "-");
+            break;
         }
     }
 }

@@ -211,6 +211,54 @@ START_TEST(notices)
 }
 END_TEST
 
+START_TEST(call_backs)
+{
+    struct ivr_flow *f = flow_with("'a':{'type':'callback','queue':'s','next':'b','refused':'no'},"
+                                   "'b':{'type':'set','set':{'x':'1830','y':'49301'},'next':'c'},"
+                                   "'c':{'type':'callback','queue':'s','number':'+${y}','priority':7,'at':'${x}','group':'office','next':'d','refused':'no'},"
+                                   "'d':{'type':'set','set':{'x':'24:00'},'next':'e'},"
+                                   "'e':{'type':'callback','queue':'s','at':'${x}','group':'office','next':'no','refused':'q'},"
+                                   "'q':{'type':'queue','queue':'q'},'no':{'type':'hangup','prompts':['closed']}");
+    struct ivr_run *r = run_of(f, NULL);
+    told(f, &r, "start", "at a; callback 13800138000 by s, -1, -1 -");
+    told(f, &r, "time 1", "");
+    told(f, &r, "key 1", "");
+    told(f, &r, "restored", "callback 13800138000 by s, -1, -1 -");
+    told(f, &r, "done", "at c; callback +49301 by s, 7, 66600 office");
+    told(f, &r, "done", "at q; queue q"); /* 24:00 is no time of day: not even asked */
+    ivr_run_free(r);
+    r = run_of(f, NULL);
+    expect(r, "start", "at a; callback 13800138000 by s, -1, -1 -");
+    expect(r, "failed", "at no; play! closed");
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+    static const struct {
+        const char *fields, *field;
+    } wrong[] = {{"'queue':'s','next':'z'", "refused"},
+                 {"'queue':'s','refused':'z'", "next"},
+                 {"'next':'z','refused':'z'", "queue"},
+                 {"'queue':'s','next':'z','refused':'z','number':'me'", "number"},
+                 {"'queue':'s','next':'z','refused':'z','priority':1001", "priority"},
+                 {"'queue':'s','next':'z','refused':'z','at':'18:30'", "group"},
+                 {"'queue':'s','next':'z','refused':'z','group':'office'", "at"},
+                 {"'queue':'s','next':'z','refused':'z','group':'office','at':'18.30'", "at"},
+                 {"'queue':'s','next':'z','refused':'z','group':'office','at':'2360'", "at"},
+                 {"'queue':'s','next':'z','refused':'z','on_fail':'z'", "on_fail"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[512], field[64];
+        struct err_info why = {.code = 0};
+        struct ivr_flow *none = NULL;
+        snprintf(text, sizeof text, "{'name':'f','languages':['en'],'start':'a','nodes':{'a':{'type':'callback',%s},'z':{'type':'hangup'}}}",
+                 wrong[i].fields);
+        for (char *p = text; *p; p++)
+            *p = *p == '\'' ? '"' : *p;
+        snprintf(field, sizeof field, "nodes.a.%s", wrong[i].field);
+        ck_assert_int_eq(ivr_flow_parse(text, strlen(text), &none, &why), ERR_INVAL);
+        ck_assert_msg(strcmp(why.field, field) == 0, "%s: %s: %s", text, why.field, why.text);
+    }
+}
+END_TEST
+
 #define CRM                                                                                               \
     "'a':{'type':'set','set':{'who':'a\\\"b&c/d é','n':'7'},'next':'h'},"                                \
     "'h':{'type':'http','method':'POST','url':'https://crm.example/c/${who}?n=${n}&k=${secret.url_key}'," \
@@ -654,6 +702,7 @@ int main(void)
     tcase_add_test(t, secrets_stay_secret);
     tcase_add_test(t, time_groups);
     tcase_add_test(t, notices);
+    tcase_add_test(t, call_backs);
     tcase_add_test(t, requests);
     tcase_add_test(t, answers_that_are_none);
     tcase_add_test(t, queues_with_needs);

@@ -40,6 +40,7 @@ static const char *const samples[] = {
     "{'type':'top'}",
     "{'type':'hangup','prompts':['a']}",
     "{'type':'notices','area':'east','next':'z','none':'m'}",
+    "{'type':'callback','queue':'q','number':'+4930123','priority':3,'at':'18:30','group':'office','next':'z','refused':'m'}",
 };
 
 static json_t *flow_around(const char *node)
