@@ -327,8 +327,9 @@ static int declined(struct core *c, struct call *k)
 }
 
 /* The caller, who is on the line, is on the list of the queue from now on: 0, also when the number is on it already, or a refusal. *out:
- * his row when it is a new one, in his place and standing for this call; else NULL. */
-static int take(struct core *c, struct call *k, const Ev__Queue *q, const char *number, struct callback **out)
+ * his row, under this id, when it is a new one, in his place; else NULL. */
+static int take(struct core *c, struct call *k, const Ev__Queue *q, const char *number, uint64_t id,
+                struct callback **out)
 {
     struct callback *cb = of_number(c, q->name, number), *had = of_call(c, k);
     int err = cb ? 0 : check_number(c, q, number);
@@ -337,7 +338,7 @@ static int take(struct core *c, struct call *k, const Ev__Queue *q, const char *
         return err;
     if (had)
         forget(c, had, "replaced"); /* he stood for that one, and wants to be called elsewhere or by others */
-    cb = keep(c, row(c, k->st->call_id, q->name, number, "caller"));
+    cb = keep(c, row(c, id, q->name, number, "caller"));
     take_place(cb->st->waits, k->st, c->now_us);
     core_wait_own_done(&cb->as); /* whoever of the queue is free first calls him */
     *out = cb;
@@ -358,7 +359,7 @@ int core_callback_ask(struct core *c, const Ev__CallBackAsk *m)
     if (!q)
         return core_refuse(c, ERR_NOTFOUND, "queue", "there is no queue %.64s any more", s->left_queue);
     struct callback *cb;
-    int err = take(c, k, q, m->number, &cb);
+    int err = take(c, k, q, m->number, s->call_id, &cb);
     if (err)
         return err;
     if (cb)
@@ -399,7 +400,7 @@ int core_callback_note(struct core *c, const Ev__CallBackNote *m)
     if (m->due_us > c->now_us + CORE_CALLBACK_AHEAD_US)
         return core_refuse(c, ERR_RANGE, "due_us", "at most a year ahead");
     struct callback *cb;
-    int err = take(c, k, q, m->number, &cb);
+    int err = take(c, k, q, m->number, core_id_new(c), &cb); /* the call may wait in a queue yet, under its own */
     if (err)
         return err;
     if (cb) {

@@ -370,9 +370,9 @@ static int check_count(struct cfg_change *ch)
     struct after all;
     gather(ch, CFG_NOTICE, &all);
     free(all.v);
-    return all.n > NOTICES_MAX ? core_refuse(ch->c, ERR_TOOBIG, "notice", "there can be %u notices, not %zu",
-                                             NOTICES_MAX, all.n)
-                               : 0;
+    return all.n > NOTICES_MAX
+               ? core_refuse(ch->c, ERR_TOOBIG, "notice", "there can be %u notices, not %zu", NOTICES_MAX, all.n)
+               : 0;
 }
 
 int core_notice_check_change(struct cfg_change *ch)

@@ -17,8 +17,9 @@ struct ref {
     const char *name; /* never ""; of a flow also NAME@draft: the draft, or while there is none the flow */
     const char *path; /* "members[3].agent", "definition.nodes.main.queue" */
     uint32_t level;   /* of behaviour (core_feature.c) that apply must have to look at it */
-    bool loose;       /* may name what is not there: prompts that are built in, groups without settings of their own, drafts */
-    bool once;        /* no two of the object name the same */
+    bool
+        loose; /* may name what is not there: prompts that are built in, groups without settings of their own, drafts */
+    bool once; /* no two of the object name the same */
 };
 /* Valid as long as the call. Not 0: it ends, and that is returned. */
 typedef int ref_fn(void *ctx, const struct ref *r);

@@ -10,8 +10,9 @@ static const struct {
     const char *type, *field;
     enum cfg_kind kind;
 } names[] = {
-    {"queue", "queue", CFG_QUEUE},   {"queue", "agent", CFG_AGENT}, {"agent", "agent", CFG_AGENT},
-    {"outside", "trunk", CFG_TRUNK}, {"flow", "flow", CFG_FLOW},    {"notices", "area", CFG_AREA},
+    {"queue", "queue", CFG_QUEUE},    {"queue", "agent", CFG_AGENT},
+    {"agent", "agent", CFG_AGENT},    {"outside", "trunk", CFG_TRUNK},
+    {"flow", "flow", CFG_FLOW},       {"notices", "area", CFG_AREA},
     {"callback", "queue", CFG_QUEUE}, {"callback", "group", CFG_TIME_GROUP},
 };
 
@@ -34,11 +35,9 @@ static int tell(const struct flow_walk *w, enum cfg_kind kind, const char *name,
     if (!name || !name[0] || strlen(name) >= 64 || strchr(name, '$'))
         return 0;
     (void)snprintf(path, sizeof path, "definition.nodes.%.64s.%.40s", w->node, field);
-    return w->fn(w->ctx, &(struct ref){.kind = kind,
-                                       .name = name,
-                                       .path = path,
-                                       .level = 4,
-                                       .loose = w->draft || kind == CFG_PROMPT});
+    return w->fn(
+        w->ctx,
+        &(struct ref){.kind = kind, .name = name, .path = path, .level = 4, .loose = w->draft || kind == CFG_PROMPT});
 }
 
 static int tell_named(const struct flow_walk *w, const char *type, const json_t *node)
@@ -46,8 +45,7 @@ static int tell_named(const struct flow_walk *w, const char *type, const json_t 
     int err = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0] && !err; i++)
         if (strcmp(type, names[i].type) == 0)
-            err =
-                tell(w, names[i].kind, json_string_value(json_object_get(node, names[i].field)), names[i].field);
+            err = tell(w, names[i].kind, json_string_value(json_object_get(node, names[i].field)), names[i].field);
     return err;
 }
 

@@ -156,17 +156,17 @@ struct ivr_callback {
     const char *number; /* whatever the flow's variables made of it */
     bool has_priority;  /* else as the caller's */
     unsigned priority;  /* 0 to 1000 */
-    int at_s;           /* not before this second of a day, when it comes next in the zone of time group `group`; -1: as soon as can be */
-    const char *group;  /* NULL with -1 */
+    int at_s; /* not before this second of a day, when it comes next in the zone of time group `group`; -1: as soon as can be */
+    const char *group; /* NULL with -1 */
 };
 struct ivr_action {
     enum ivr_action_type type;
     const char *name;
     uint32_t ms;
     bool barge_in;
-    const struct ivr_queue_need *need; /* of IVR_ACT_QUEUE; NULL: nothing */
-    const struct ivr_outside *outside; /* of IVR_ACT_OUTSIDE */
-    const struct ivr_record *record;   /* of IVR_ACT_RECORD */
+    const struct ivr_queue_need *need;   /* of IVR_ACT_QUEUE; NULL: nothing */
+    const struct ivr_outside *outside;   /* of IVR_ACT_OUTSIDE */
+    const struct ivr_record *record;     /* of IVR_ACT_RECORD */
     const struct ivr_callback *callback; /* of IVR_ACT_CALLBACK */
     unsigned n_prompts;
     struct ivr_prompt_ref prompts[IVR_PROMPTS_MAX];

@@ -535,7 +535,7 @@ static void ivr_refer_node(const struct ivr_refer *r)
         ivr_path(path, n, kind);
         r->cb(r->ctx, kind, n->target, path);
     }
-    if (n->area && !ivr_text_varies(n->area)) {
+    if (n->area && n->area[0] && !ivr_text_varies(n->area)) {
         ivr_path(path, n, "area");
         r->cb(r->ctx, "area", n->area, path);
     }

@@ -339,6 +339,7 @@ START_TEST(a_document_is_applied_as_a_whole)
     a = rig_apply_yaml(&R, "/v1/config:apply?prune=true", "agents: [{number: \"1001\", extension: \"8001\"}]\n");
     ck_status(a, 409); /* the queue still names the other */
     ck_assert_ptr_nonnull(strstr(rig_text(a, "detail"), "agent 1002 is in use by queue service"));
+    rig_newest(&R);
     const char *flow = "{\"definition\":{\"languages\":[\"en\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"queue\",\"queue\":\"spare\"}}}}";
     ck_status(rig_send(&R, "PUT", "/v1/queues/spare", "{}"), 201);
     ck_status(rig_send(&R, "PUT", "/v1/flows/f", flow), 201);

@@ -140,6 +140,7 @@ END_TEST
 
 START_TEST(what_plays_it_keeps_it)
 {
+    rig_newest(&R);
     ck_status(put(ZH, "a sound"), 201);
     const char *flow = "{\"definition\":{\"languages\":[\"zh\"],\"start\":\"a\",\"nodes\":{\"a\":{\"type\":\"hangup\",\"prompts\":[\"nothing\"]}}}}";
     ck_status(rig_send(&R, "PUT", "/v1/flows/f", flow), 201);

@@ -530,12 +530,22 @@ static size_t rows(void)
     return n;
 }
 
+/* The row that the call stands for. */
+static uint64_t row_of(uint64_t call)
+{
+    uint64_t id = core_call_obj(f.c, call)->st->callback;
+    ck_assert_uint_ne(id, 0);
+    ck_assert_uint_ne(id, call); /* both may wait */
+    return id;
+}
+
 /* He stays in his menu. Whoever takes the call over and asks again finds that it has been done, in the state and by the number. */
 START_TEST(test_noted_in_a_menu)
 {
     ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
     ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
-    row(1, "calling", 0);
+    uint64_t id = row_of(1);
+    row(id, "calling", 0);
     ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_MENU);
     ck_assert(core_call(f.c, 1)->callback_noted);
     ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
@@ -543,10 +553,10 @@ START_TEST(test_noted_in_a_menu)
     ck_assert_int_eq(fx_menu(&f, 1, "done"), 0);
     ck_assert(!core_call(f.c, 1)->callback_noted);
     ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
-    row(1, "waiting", 0);
+    row(id, "waiting", 0);
     ck_assert_uint_eq(rows(), 1);
     ck_assert_int_eq(fx_login(&f, "1001"), 0);
-    ck_assert_str_eq(call_for(1)->called, "13800138000");
+    ck_assert_str_eq(call_for(id)->called, "13800138000");
 }
 END_TEST
 
@@ -556,21 +566,23 @@ START_TEST(test_noted_for_a_time)
     ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
     uint64_t due = f.now + 600 * US;
     ck_assert_int_eq(note(1, "service", "13800138001", due, 9), 0);
-    row(1, "calling", 0);
+    uint64_t id = row_of(1);
+    row(id, "calling", 0);
     ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
-    row(1, "scheduled", 0);
-    ck_assert_uint_eq(core_callback(f.c, 1)->due_us, due);
+    row(id, "scheduled", 0);
+    ck_assert_uint_eq(core_callback(f.c, id)->due_us, due);
     fx_later(&f, due + US);
-    const struct core_call *k = call_for(1);
+    const struct core_call *k = call_for(id);
     ck_assert_str_eq(k->called, "13800138001");
     ck_assert_uint_eq(k->priority, 9);
-    ck_assert_uint_ge(core_callback(f.c, 1)->waits->queued_us, due);
+    ck_assert_uint_ge(core_callback(f.c, id)->waits->queued_us, due);
     /* the time is over before he hangs up: it is his turn then */
     ck_assert_int_eq(fx_start(&f, 2, "13800138002", "10000", true), 0);
     ck_assert_int_eq(note(2, "service", "13800138002", f.now + 5 * US, -1), 0);
+    id = row_of(2);
     f.now += 60 * US;
     ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
-    row(2, "waiting", 0);
+    row(id, "waiting", 0);
 }
 END_TEST
 
@@ -595,8 +607,8 @@ START_TEST(test_not_noted)
     /* one of the call at a time: the later one holds */
     ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
     ck_assert_int_eq(note(1, "small", "13800138001", 0, -1), 0);
-    row(1, "calling", 0);
-    ck_assert_str_eq(core_callback(f.c, 1)->waits->queue, "small");
+    row(row_of(1), "calling", 0);
+    ck_assert_str_eq(core_callback(f.c, row_of(1))->waits->queue, "small");
     ck_assert_uint_eq(rows(), 1);
 }
 END_TEST
@@ -606,11 +618,23 @@ START_TEST(test_noted_and_served)
 {
     ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
     ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
+    uint64_t id = row_of(1);
     ck_assert_int_eq(fx_queue(&f, 1, "service"), 0);
+    row(id, "calling", 0);
+    ck_assert_uint_eq(acd_waiting_all(f.c->acd), 1);
     ck_assert_int_eq(fx_login(&f, "1001"), 0);
     ck_assert_int_eq(fx_answer(&f, 1, core_call(f.c, 1)->offer.id), 0);
     ck_assert_int_eq(fx_end(&f, 1, "agent"), 0);
-    gone(1);
+    gone(id);
+    /* who hangs up in the queue is called */
+    ck_assert_int_eq(fx_not_ready(&f, "1001"), 0);
+    ck_assert_int_eq(fx_start(&f, 2, "13800138000", "10000", true), 0);
+    ck_assert_int_eq(note(2, "service", "13800138000", 0, -1), 0);
+    id = row_of(2);
+    ck_assert_int_eq(fx_queue(&f, 2, "service"), 0);
+    ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
+    row(id, "waiting", 0);
+    ck_assert_uint_eq(acd_waiting_all(f.c->acd), 1);
 }
 END_TEST
 
@@ -624,9 +648,10 @@ START_TEST(test_noted_keeps_his_place)
     ck_assert_int_eq(fx_tick(&f), 0);
     ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_MENU);
     ck_assert_int_eq(note(1, "service", "13800138000", 0, -1), 0);
+    uint64_t id = row_of(1);
     ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
-    row(1, "waiting", 0);
-    ck_assert_uint_eq(core_callback(f.c, 1)->waits->queued_us, since);
+    row(id, "waiting", 0);
+    ck_assert_uint_eq(core_callback(f.c, id)->waits->queued_us, since);
 }
 END_TEST
 

@@ -7,6 +7,10 @@
 
 static struct fx f;
 
+#define SOUND                                                                                    \
+    "'sounds':[{'language':'en','current':1,'versions':[{'version':1,'bytes':4,'duration_ms':1," \
+    "'sha256':'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'}]}]"
+
 /* What there is to be named, in an order in which it can be removed. */
 static const char targets[] =
     "[{'kind':'secret','name':'key','value':'x'},{'kind':'lookup','name':'crm','url':'https://crm.example/'},"
@@ -15,8 +19,7 @@ static const char targets[] =
     "{'kind':'agent','number':'1101','extension':'8102'},{'kind':'agent_group','name':'team'},{'kind':'queue','name':'spare'},"
     "{'kind':'flow','name':'side','definition':{'nodes':{}}},{'kind':'area','name':'east'},"
     "{'kind':'access_number','number':'77','app':'echo'},"
-    "{'kind':'prompt','name':'tune','sounds':[{'language':'en','current':1,'versions':[{'version':1,'bytes':4,'duration_ms':1,"
-    "'sha256':'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'}]}]}]";
+    "{'kind':'prompt','name':'tune'," SOUND "}]";
 
 #define NODE(fields) "'definition':{'name':'u','start':'n','nodes':{'n':{" fields "}}}"
 #define QUEUE "queue", "u", "'name':'u',"
@@ -370,10 +373,10 @@ END_TEST
 START_TEST(test_words_are_no_names)
 {
     set(targets);
-    set("[{'kind':'prompt','name':'silence','sounds':[]},{'kind':'prompt','name':'position','sounds':[]},"
+    set("[{'kind':'prompt','name':'silence'," SOUND "},{'kind':'prompt','name':'position'," SOUND "},"
         "{'kind':'queue','name':'u','music':'silence','announce':['position'],'announce_first_s':3}]");
     ck_assert_int_eq(apply(NULL, "['prompt/silence','prompt/position']", NULL), 0);
-    set("[{'kind':'prompt','name':'silence','sounds':[]},{'kind':'queue','name':'u','welcome':'silence'}]");
+    set("[{'kind':'prompt','name':'silence'," SOUND "},{'kind':'queue','name':'u','welcome':'silence'}]");
     ck_assert_int_eq(apply(NULL, "['prompt/silence']", NULL), ERR_CONFLICT);
 }
 END_TEST

@@ -120,6 +120,26 @@ START_TEST(a_walk_ends)
 }
 END_TEST
 
+START_TEST(called_back)
+{
+    static const char *const wanted[] = {"to be called back by queue s at 13800138000, priority 7, at 18:30 by office", "accepted",
+                                         "to be called back by queue s at no number", "refused", "hangs up"};
+    struct ivr_flow *f = flow_with("'a':{'type':'callback','queue':'s','priority':7,'at':'1830','group':'office','next':'b','refused':'z'},"
+                                   "'b':{'type':'callback','queue':'s','number':'${x}','next':'a','refused':'z'},'z':{'type':'hangup'}");
+    struct ivr_trial t = {.setup = setup_of(f, NULL)};
+    json_t *walk = ivr_trial_run(&t);
+    char *steps = json_dumps(json_object_get(walk, "steps"), JSON_COMPACT);
+    const char *at = steps;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        at = strstr(at, wanted[i]);
+        ck_assert_msg(at != NULL, "no %s in %s", wanted[i], steps);
+    }
+    free(steps);
+    json_decref(walk);
+    ivr_flow_unref(f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ivr trial");
@@ -127,6 +147,7 @@ int main(void)
     tcase_add_test(t, a_whole_walk);
     tcase_add_test(t, other_ends);
     tcase_add_test(t, a_walk_ends);
+    tcase_add_test(t, called_back);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
