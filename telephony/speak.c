@@ -5,7 +5,7 @@
 
 #include "telephony/speak_int.h"
 
-#define SPEAK_WHOLE_DIGITS 12u
+#define SPEAK_WHOLE_DIGITS 13u
 #define SPEAK_DECIMALS 6u
 #define SPEAK_YEAR_FIRST 1900u
 #define SPEAK_YEAR_LAST 2199u
@@ -75,10 +75,12 @@ static int speak_parse_number(const char *text, unsigned decimals, struct speak_
     size_t n = strspn(at, "0123456789");
     if (n == 0 || (n > 1 && *at == '0'))
         return speak_bad_number(info, text, decimals);
-    if (n > SPEAK_WHOLE_DIGITS)
-        return err_set(info, ERR_RANGE, "", "a number has at most %u digits before the point", SPEAK_WHOLE_DIGITS);
-    for (; n; n--, at++)
-        v->whole = v->whole * 10 + (unsigned)(*at - '0');
+    for (size_t i = 0; i < n && i < SPEAK_WHOLE_DIGITS; i++)
+        v->whole = v->whole * 10 + (unsigned)(at[i] - '0');
+    if (n > SPEAK_WHOLE_DIGITS || v->whole > SPEAK_WHOLE_MAX)
+        return err_set(info, ERR_RANGE, "", "a number is at most %llu before the point",
+                       (unsigned long long)SPEAK_WHOLE_MAX);
+    at += n;
     if (*at == '.' && decimals) {
         v->decimals = (unsigned)strspn(++at, "0123456789");
         if (v->decimals == 0 || v->decimals > decimals || !speak_take(&at, v->decimals, &v->fraction))

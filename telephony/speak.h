@@ -4,8 +4,8 @@
  * prompts to play, in order. A value that was parsed can always be spoken. Grammar: speak_zh.c, speak_en.c.
  *
  * Forms of text, and bounds:
- *   number    "1234", "-12.50"    -10^12 to 10^12, both not included; up to 6 decimals, all of which are spoken
- *   ordinal   "22"                1 to 10^12-1
+ *   number    "1234", "-12.50"    -10^12 to 10^12; up to 6 decimals, all of which are spoken
+ *   ordinal   "22"                1 to 10^12
  *   digits    "95598"             1 to 32 of 0-9 * #, one by one
  *   money     "1234.5", "-0.05"   yuan, with none, one or two decimals, as far as numbers go
  *   date      "2026-11-22"        years 1900 to 2199; "11-22" is a day of any year
@@ -21,6 +21,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+
+#define SPEAK_WHOLE_MAX UINT64_C(1000000000000) /* before the point */
 
 enum speak_kind {
     SPEAK_NUMBER,

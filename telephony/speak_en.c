@@ -31,6 +31,7 @@ static const struct {
     uint64_t size;
     struct en_word word;
 } en_groups[] = {
+    {SPEAK_WHOLE_MAX, {"num_1000000000000", "ord_1000000000000"}},
     {1000000000, {"num_1000000000", "ord_1000000000"}},
     {1000000, {"num_1000000", "ord_1000000"}},
     {1000, {"num_1000", "ord_1000"}},

@@ -56,6 +56,10 @@ static void zh_number(struct speak_out *o, uint64_t value, bool liang)
     bool gap = false;
     if (value == 0)
         speak_say(o, "num_0");
+    if (value == SPEAK_WHOLE_MAX) { /* ten thousand yi: more than a group holds */
+        zh_group(o, from, 1, false, "num_10000", liang);
+        speak_say(o, groups[0].unit);
+    }
     for (unsigned i = 0; i < sizeof groups / sizeof *groups; i++) {
         unsigned group = (unsigned)(value / groups[i].size % 10000);
         if (group)

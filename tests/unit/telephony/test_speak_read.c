@@ -541,7 +541,7 @@ static void note(json_t *seen, const struct spoken *s)
 /* Every key that the grammar of a language has: all its rules are met by these. */
 static json_t *said_in(const char *language)
 {
-    static const uint64_t round[] = {10000, 1000000, 100000000, 1000000000};
+    static const uint64_t round[] = {10000, 1000000, 100000000, 1000000000, 1000000000000};
     const unsigned n_round = sizeof round / sizeof *round;
     json_t *seen = json_object();
     char text[32];
