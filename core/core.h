@@ -333,6 +333,9 @@ const struct core_recording *core_recording(const struct core *c, uint64_t id);
 const struct core_recording *core_recording_next(const struct core *c, const struct core_recording *after);
 /* Whether it was kept, and is still there. */
 bool core_message_kept(const struct core *c, uint64_t id);
+/* The name of its blob; ERR_NOTFOUND: it is not kept. */
+#define CORE_SHA256_MAX 65u /* bytes, with the NUL */
+ERR_CHECKED int core_message_blob(const struct core *c, uint64_t id, char out[CORE_SHA256_MAX]);
 
 /* ---- nodes */
 struct core_node {

@@ -506,7 +506,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
         return core_refuse(c, ERR_BADSTATE, "call_id", "the call is not in a menu");
     if (c->feature_level >= 4 && m->need && m->need->has_priority && m->need->priority > ACD_PRIORITY_MAX)
         return core_refuse(c, ERR_RANGE, "need.priority", "at most %u", ACD_PRIORITY_MAX);
-    if (m->record && core_message_check(c, m->record))
+    if (core_message_check(c, k, m))
         return c->ans->code;
     core_pbset(&s->flow, m->flow);
     core_pbset(&s->flow_node, m->node);
@@ -514,6 +514,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_call_acked(k, m->caller_acked);
     core_flow_moved(s, m);
     core_path_moved(c, s, m);
+    core_message_drop(c, k, m->drop_message);
     core_message_begin(c, k, m->record);
     s->menu_moved_us = c->now_us;
     if (m->language[0])

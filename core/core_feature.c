@@ -127,7 +127,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_RECORDING_PAUSE:
         return 4;
     case EV__COMMAND__BODY_CALL_MENU:
-        if (cmd->call_menu->left_by[0] || cmd->call_menu->record)
+        if (cmd->call_menu->left_by[0] || cmd->call_menu->record || cmd->call_menu->drop_message)
             return 4;
         return cmd->call_menu->has_variables || cmd->call_menu->n_flows || cmd->call_menu->need ? 3 : 1;
     case EV__COMMAND__BODY_CALL_DIAL:

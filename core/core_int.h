@@ -686,7 +686,9 @@ ERR_CHECKED int core_records_load(struct core *c);
 void core_records_free(struct core *c);
 
 /* ---- core_message.c: messages that callers leave */
-int core_message_check(struct core *c, const Ev__RecordBegin *m);                  /* 0 or a refusal */
+/* What the caller does not want any more and what begins to be recorded: 0 or a refusal. */
+int core_message_check(struct core *c, const struct call *k, const Ev__CallMenu *m);
+void core_message_drop(struct core *c, struct call *k, uint64_t id);               /* 0: none */
 void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m); /* NULL: nothing begins */
 int core_message_end(struct core *c, const Ev__RecordEnd *m);                      /* what was checked */
 int core_message_set(struct core *c, const Ev__MessageSet *m);

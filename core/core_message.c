@@ -2,6 +2,7 @@
  *
  *   CallMenu.record ─► being recorded, by the call's owner ─RecordEnd with a blob─► kept ─MessageDelete, age─► gone
  *                                                          ─RecordEnd without────────────────────────────► gone
+ * A caller who reviews his message may drop it (CallMenu.drop_message), and begin another in the same commit.
  *
  * Beginning and end are commands, and nothing between them: what has been said meanwhile lies at the owner and, a second later, at others
  * (node/recordings.h), so that whoever gets the call goes on with the same message. A message outlives its call: the owner of the call
@@ -30,9 +31,44 @@ bool core_message_kept(const struct core *c, uint64_t id)
     return storage_query(c->st, STORAGE_MESSAGE_GET, &v, 1, state_row, &kept) == 1 && kept;
 }
 
+static int blob_row(void *ctx, const struct storage_row *row)
+{
+    (void)snprintf(ctx, CORE_SHA256_MAX, "%s", storage_row_text(row, 9));
+    return 1;
+}
+
+int core_message_blob(const struct core *c, uint64_t id, char out[CORE_SHA256_MAX])
+{
+    const struct storage_val v = storage_int(id);
+    char name[CORE_SHA256_MAX] = "";
+    if (storage_query(c->st, STORAGE_MESSAGE_GET, &v, 1, blob_row, name) != 1 || !name[0])
+        return ERR_NOTFOUND;
+    memcpy(out, name, sizeof name);
+    return 0;
+}
+
 /* ---- beginning */
 
-int core_message_check(struct core *c, const Ev__RecordBegin *m)
+struct in_box {
+    const char *box;
+    bool there;
+};
+
+static int box_row(void *ctx, const struct storage_row *row)
+{
+    struct in_box *b = ctx;
+    b->there = strcmp(storage_row_text(row, 1), b->box) == 0;
+    return 1;
+}
+
+static bool in_box(const struct core *c, uint64_t id, const char *box)
+{
+    const struct storage_val v = storage_int(id);
+    struct in_box b = {box, false};
+    return id && storage_query(c->st, STORAGE_MESSAGE_GET, &v, 1, box_row, &b) == 1 && b.there;
+}
+
+static int check_begin(struct core *c, const Ev__RecordBegin *m, uint64_t drops)
 {
     const struct storage_val id = storage_int(m->id), box = storage_text(m->box);
     uint64_t there = 0;
@@ -47,10 +83,17 @@ int core_message_check(struct core *c, const Ev__RecordBegin *m)
     if (storage_query(c->st, STORAGE_MESSAGE_GET, &id, 1, core_row_some, NULL) == 1)
         return core_refuse(c, ERR_EXISTS, "record.id", "the id has been used");
     if (storage_query(c->st, STORAGE_MESSAGE_COUNT, &box, 1, core_row_number, &there) == 1 &&
-        there >= core_parameter_number(c, "message_box_max", 500))
+        there - in_box(c, drops, m->box) >= core_parameter_number(c, "message_box_max", 500))
         return core_refuse(c, ERR_NOSPACE, "record.box", "box %.63s holds %llu messages: no more are taken", m->box,
                            (unsigned long long)there);
     return 0;
+}
+
+int core_message_check(struct core *c, const struct call *k, const Ev__CallMenu *m)
+{
+    if (m->drop_message && m->drop_message != k->st->recording)
+        return core_refuse(c, ERR_INVAL, "drop_message", "the call has not recorded this message last");
+    return m->record ? check_begin(c, m->record, m->drop_message) : 0;
 }
 
 void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m)
@@ -199,6 +242,20 @@ int core_message_delete(struct core *c, const Ev__MessageDelete *m)
     message_event(c, "message.deleted", m->id, &now, NULL);
     message_free(&now);
     return 0;
+}
+
+/* One that somebody has deleted meanwhile is gone already; one that is still being recorded stays. */
+void core_message_drop(struct core *c, struct call *k, uint64_t id)
+{
+    struct message now;
+    bool there = id && message_get(c, id, &now);
+    if (there && now.state == 1) {
+        message_remove(c, id, "deleted");
+        message_event(c, "message.deleted", id, &now, "caller");
+        k->st->recording = 0;
+    }
+    if (there)
+        message_free(&now);
 }
 
 /* ---- age */

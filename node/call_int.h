@@ -186,6 +186,12 @@ struct call {
         bool refused;
     } tape;
 
+    /* call_review.c: he listens to it */
+    struct call_review {
+        struct uploaded_sound *sound; /* is on its way; else NULL */
+        uv_timer_t *timer;
+    } review;
+
     /* call_vip.c */
     struct http_request *vip_request; /* is out */
     char *vip_key;                    /* under which its answer is remembered */
@@ -359,6 +365,8 @@ void call_play_music(struct call_leg *l);
 /* A short tone for who has answered, and is not joined yet. */
 void call_play_attention(struct call_leg *l);
 void call_play_ringback(struct call_leg *l);
+/* The caller of the function keeps his reference. */
+void call_play_prompt(struct call_leg *l, struct prompt *p, uint32_t *play_id);
 void call_play_tone(struct call_leg *l, unsigned hz, int dbm0, unsigned ms, uint32_t *play_id);
 /* One of the three. */
 struct call_word {
@@ -431,6 +439,10 @@ void call_record_ended(struct call *k);           /* the recorder has, by itself
 /* The call has no part in it any more; what there is of the message is the state's owner's to end. */
 void call_record_stop(struct call *k);
 void call_record_hung_up(struct call *k);
+
+/* ---- call_review.c: the message that the flow's node has recorded last */
+void call_review_play(struct call *k); /* the flow is told IVR_EV_PLAYED, whatever becomes of it */
+void call_review_stop(struct call *k);
 
 /* ---- call_tape.c: calls are recorded */
 /* After each change of the call: what is recorded of it is what should be. */

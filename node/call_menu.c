@@ -259,6 +259,11 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
     case IVR_ACT_RECORD:
         call_record_ask(k, act);
         break;
+    case IVR_ACT_REPLAY:
+        call_review_play(k);
+        break;
+    case IVR_ACT_DISCARD:
+        break; /* in the commit that came before */
     case IVR_ACT_NOTICES:
         call_menu_to_notices(k, act->name);
         break;
@@ -379,6 +384,8 @@ static int call_menu_fill(struct call *k, Ev__CallMenu *m, struct call_menu_room
             call_menu_fill_need(m, room, actions[i].need);
         if (actions[i].type == IVR_ACT_RECORD)
             call_record_fill(k, &actions[i], m, &room->record);
+        if (actions[i].type == IVR_ACT_DISCARD)
+            m->drop_message = s ? s->recording : 0;
     }
     return 0;
 }
@@ -431,7 +438,7 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev)
     unsigned n = ivr_step(k->ivr, ev, actions);
     bool moved = false;
     for (unsigned i = 0; i < n; i++)
-        moved |= actions[i].type == IVR_ACT_MOVED;
+        moved |= actions[i].type == IVR_ACT_MOVED || actions[i].type == IVR_ACT_DISCARD;
     if (moved)
         call_hush(k);
     if (moved) {
@@ -526,6 +533,7 @@ void call_menu_leave(struct call *k)
 {
     call_http_stop(k);
     call_record_stop(k);
+    call_review_stop(k);
     call_timer_stop(&k->ivr_timer);
     call_timer_stop(&k->wait_timer);
     k->play_id = 0;

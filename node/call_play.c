@@ -166,6 +166,12 @@ void call_play_tone(struct call_leg *l, unsigned hz, int dbm0, unsigned ms, uint
     call_play_items(l, &tone, 1, play_id);
 }
 
+void call_play_prompt(struct call_leg *l, struct prompt *p, uint32_t *play_id)
+{
+    struct media_item item = {.kind = MEDIA_PROMPT, .prompt = prompt_ref(p)};
+    call_play_items(l, &item, 1, play_id);
+}
+
 void call_play_ringback(struct call_leg *l)
 {
     struct media_item tone = {.kind = MEDIA_TONE,

@@ -21,6 +21,7 @@ struct call_saying {
 void call_hush(struct call *k)
 {
     struct call_saying *s = k->saying;
+    call_review_stop(k);
     if (!s)
         return;
     k->saying = NULL;

@@ -196,6 +196,7 @@ static void call_leave_table(struct call *k)
     call_record_stop(k);
     call_transfer_stop(k);
     call_tape_stop(k);
+    call_review_stop(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
     k->dirty = k->adopting = false;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "core/view.h"
 #include "node/blobnet.h"
+#include "node/recordings.h"
 #include "node/spoken.h"
 #include "storage/storage.h"
 #include "telephony/prompt.h"
@@ -229,6 +230,97 @@ size_t uploaded_lacking(struct node *n)
         lacking += strcmp(s->want, s->loaded) != 0;
     }
     return lacking;
+}
+
+/* ---- messages that are played to who has left them */
+
+struct uploaded_sound {
+    struct node *n;
+    uint64_t id;
+    char name[BLOB_NAME_MAX];
+    void (*done)(void *ctx, struct prompt *p); /* NULL: nobody wants it any more */
+    void *ctx;
+    uv_work_t work;
+    struct prompt *prompt;
+};
+
+static void sound_give(struct uploaded_sound *s)
+{
+    if (s->done)
+        s->done(s->ctx, s->prompt);
+    prompt_unref(s->prompt);
+    free(s);
+}
+
+static void sound_run(uv_work_t *work)
+{
+    struct uploaded_sound *s = work->data;
+    struct err_info info = {0};
+    void *data = NULL;
+    uint64_t len = 0;
+    int rc = recordings_sound_bytes(s->n, s->name, &len);
+    if (!rc)
+        rc = recordings_sound_read(s->n, s->name, s->id, 0, (size_t)len, &data);
+    if (!rc)
+        rc = prompt_parse_wav(data, (size_t)len, &s->prompt, &info);
+    if (rc)
+        log_warn("blob", "%.16s cannot be played: %s", s->name, info.text[0] ? info.text : err_text(rc));
+    free(data);
+}
+
+static void sound_read(uv_work_t *work, int status)
+{
+    struct uploaded_sound *s = work->data;
+    (void)status;
+    s->n->uploaded->working--; /* it waits for us before it goes */
+    sound_give(s);
+}
+
+static void sound_load(struct uploaded_sound *s)
+{
+    s->work.data = s;
+    s->n->uploaded->working++;
+    (void)uv_queue_work(&s->n->loop, &s->work, sound_run, sound_read);
+}
+
+static void sound_fetched(void *ctx, int status)
+{
+    struct uploaded_sound *s = ctx;
+    if (status || !s->done || !s->n->uploaded || s->n->uploaded->stopping)
+        sound_give(s);
+    else
+        sound_load(s);
+}
+
+int uploaded_sound(struct node *n, uint64_t id, const char *sha256, void (*done)(void *ctx, struct prompt *p),
+                   void *ctx, struct uploaded_sound **out)
+{
+    if (!n->uploaded || n->uploaded->stopping || !blob_name_ok(sha256))
+        return ERR_NOTFOUND;
+    struct uploaded_sound *s = calloc(1, sizeof *s);
+    if (!s)
+        return ERR_NOMEM;
+    s->n = n;
+    s->id = id;
+    s->done = done;
+    s->ctx = ctx;
+    snprintf(s->name, sizeof s->name, "%s", sha256);
+    int rc = 0;
+    if (blobnet_has(n, s->name))
+        sound_load(s);
+    else
+        rc = blobnet_fetch(n, s->name, true, sound_fetched, s);
+    if (rc) {
+        free(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void uploaded_sound_cancel(struct uploaded_sound *s)
+{
+    s->done = NULL;
 }
 
 /* ---- looking after the files */

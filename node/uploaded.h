@@ -15,6 +15,14 @@ void uploaded_changed(struct node *n);
 /* A message of a caller was kept: this node gets its sound as well. Those of messages that are gone are swept like any other. */
 void uploaded_message(struct node *n, const char *sha256);
 void uploaded_reconcile(struct node *n);
+/* The sound of message `id`, for who has left it: read, or fetched and read, opened with its key, and given to done, which is not called
+ * before this returns. p NULL: it cannot be had; else it goes when done returns, unless a reference is taken. */
+struct prompt;
+struct uploaded_sound;
+ERR_CHECKED int uploaded_sound(struct node *n, uint64_t id, const char *sha256,
+                               void (*done)(void *ctx, struct prompt *p), void *ctx, struct uploaded_sound **out);
+/* done is not called any more. */
+void uploaded_sound_cancel(struct uploaded_sound *s);
 /* Prompts whose sound is not in memory yet. */
 size_t uploaded_lacking(struct node *n);
 

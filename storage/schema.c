@@ -210,7 +210,7 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_MESSAGE_KEEP] = "UPDATE message SET state=1, owner='', blob=?2, bytes=?3, duration_ms=?4 WHERE id=?1",
     [STORAGE_MESSAGE_HEARD] = "UPDATE message SET heard=?2 WHERE id=?1",
     [STORAGE_MESSAGE_DEL] = "DELETE FROM message WHERE id=?",
-    [STORAGE_MESSAGE_GET] = "SELECT state, box, caller, called, call_id, queue, started_us, duration_ms, heard"
+    [STORAGE_MESSAGE_GET] = "SELECT state, box, caller, called, call_id, queue, started_us, duration_ms, heard, blob"
                             " FROM message WHERE id=?",
     [STORAGE_MESSAGE_COUNT] = "SELECT count(*) FROM message WHERE box=?",
     [STORAGE_MESSAGE_PENDING] = "SELECT started_us, id, box, owner, call_id, lead_ms, max_s FROM message"

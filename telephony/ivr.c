@@ -6,7 +6,7 @@
  *   WAITING --KEY--> a menu's target, or more digits, or a failure (PLAYING again, or on_fail)
  *           --TIMER--> as the digits so far say, or a failure
  *   BUSY (queue, agent, outside) --FAILED--> on_fail, or back to the menu, or ENDED
- *        (record, voicemail) --RECORDED--> ivr_record.c;  (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
+ *        (record, voicemail; also as PLAYING and WAITING) --RECORDED--> ivr_record.c;  (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
  *        (notices) --DONE--> next, --FAILED--> none;  (callback) --DONE--> next, --FAILED--> refused
  *
  * A step walks from node to node until one plays, waits, asks or ends; only that one is told to the caller. What happens when
@@ -126,7 +126,7 @@ void ivr_play(struct ivr_steps *s, const struct ivr_prompt_list *first)
     }
     struct ivr_action *a = ivr_act(s, IVR_ACT_PLAY, n->name);
     r->n_speech = 0;
-    a->barge_in = n->barge_in && n->type != IVR_NODE_HANGUP;
+    a->barge_in = (n->barge_in && n->type != IVR_NODE_HANGUP) || ivr_record_reviews(r);
     unsigned room = MEDIA_ITEMS_MAX - ivr_fixed_sounds(r, first) - ivr_fixed_sounds(r, list);
     ivr_append(r, a, first, &room);
     ivr_append(r, a, list, &room);
@@ -264,6 +264,8 @@ static int ivr_on_timer(struct ivr_steps *s)
 {
     const struct ivr_node *n = ivr_present(s->run);
     bool longer;
+    if (ivr_records(n))
+        return ivr_record_silent(s);
     if (!s->run->digits[0])
         return ivr_input_failed(s, &n->timeout);
     if (n->type == IVR_NODE_COLLECT)
@@ -298,7 +300,7 @@ static int ivr_on_key(struct ivr_steps *s, char key)
     if (!key || !strchr("0123456789*#", key) || n->type == IVR_NODE_HANGUP)
         return IVR_NONE;
     if (r->phase == IVR_PLAYING) {
-        if (!n->barge_in)
+        if (!n->barge_in && !ivr_record_reviews(r))
             return IVR_NONE;
         ivr_act(s, IVR_ACT_STOP, NULL);
     } else {
@@ -307,7 +309,7 @@ static int ivr_on_key(struct ivr_steps *s, char key)
     if (traits & IVR_CAN_WAIT)
         return ivr_take_key(s, key);
     if (ivr_records(n))
-        return ivr_record_played(s);
+        return ivr_record_key(s, key);
     s->key = key;
     return n->next == IVR_NONE ? ivr_back_or_end(s) : n->next;
 }
@@ -350,7 +352,10 @@ static void ivr_on_restored(struct ivr_steps *s)
     case IVR_IDLE:
         break;
     case IVR_PLAYING:
-        ivr_play(s, NULL);
+        if (ivr_records(n))
+            ivr_record_again(s);
+        else
+            ivr_play(s, NULL);
         break;
     case IVR_WAITING:
         ivr_act_timer(s, r->digits[0] ? n->digit_timeout_ms : n->timeout_ms);
@@ -426,7 +431,7 @@ void ivr_run_left_by(const struct ivr_run *r, const struct ivr_event *ev, char o
     char key[2] = {ev->digit, '\0'};
     switch (ev->type) {
     case IVR_EV_KEY:
-        word = n->type == IVR_NODE_COLLECT ? "digits" : "skipped";
+        word = n->type == IVR_NODE_COLLECT ? "digits" : ivr_record_left_by(r, ev->digit);
         break;
     case IVR_EV_TIMER:
         key[0] = '\0';

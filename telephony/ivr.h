@@ -108,6 +108,9 @@ enum ivr_action_type {
     /* Record what the caller says into box `name`, as `record` says, and tell when that is kept. After a takeover it is given again: the
      * owner knows that it goes on with the same message. The caller may leave meanwhile. */
     IVR_ACT_RECORD,
+    IVR_ACT_REPLAY, /* play the message that the node has recorded last; then IVR_EV_PLAYED, also when it cannot be had */
+    /* That message is not wanted any more: it goes in the commit of the position, or by itself when there is none. */
+    IVR_ACT_DISCARD,
     /* Tell the notices of the area `name` ("": the caller's), taking keys meanwhile; then IVR_EV_DONE, or IVR_EV_FAILED. */
     IVR_ACT_NOTICES,
     /* Put the caller on the list of those whom queue `name` calls back, as `callback` says; then IVR_EV_DONE, or IVR_EV_FAILED. After a

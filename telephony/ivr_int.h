@@ -141,6 +141,7 @@ struct ivr_node {
         const char *variable, *box; /* box: template; variable NULL with voicemail */
         struct ivr_prompt_list thanks;
         struct ivr_record how;
+        bool review;
     } record;
     struct {
         const char *at, *group; /* at: template; both or neither */
@@ -318,6 +319,12 @@ int ivr_parse_voicemail(struct ivr_parser *p, struct ivr_node *n, json_t *o);
 int ivr_enter_record(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_record(struct ivr_steps *s, const struct ivr_node *n);
 int ivr_record_played(struct ivr_steps *s);
+/* Whether the caller is being asked, or has asked, what becomes of his message. */
+bool ivr_record_reviews(const struct ivr_run *r);
+int ivr_record_key(struct ivr_steps *s, char key);
+int ivr_record_silent(struct ivr_steps *s); /* the time for a key is over */
+void ivr_record_again(struct ivr_steps *s); /* what it says, after a takeover */
+const char *ivr_record_left_by(const struct ivr_run *r, char key);
 int ivr_recorded(struct ivr_steps *s, const struct ivr_event *ev);
 void ivr_ask_notices(struct ivr_steps *s, const struct ivr_node *n);
 /* ---- ivr_callback.c */

@@ -165,7 +165,7 @@ static bool ivr_state_ok(const struct ivr_run *r)
     case IVR_PLAYING:
         return (traits & IVR_CAN_PLAY) && (n->type != IVR_NODE_HANGUP || n->prompts.n);
     case IVR_WAITING:
-        return input;
+        return input || ivr_records(n);
     case IVR_BUSY:
         return (traits & IVR_CAN_ASK) != 0;
     case IVR_ENDED:

@@ -260,6 +260,14 @@ static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n
             trial_record(w, &a[i], ev);
             more = true;
             break;
+        case IVR_ACT_REPLAY:
+            trial_row(w, "plays what was recorded");
+            *ev = (struct ivr_event){.type = IVR_EV_PLAYED};
+            more = true;
+            break;
+        case IVR_ACT_DISCARD:
+            trial_row(w, "discards what was recorded");
+            break;
         case IVR_ACT_NOTICES:
             trial_notices(w, a[i].name, ev);
             more = true;

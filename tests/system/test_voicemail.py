@@ -38,8 +38,12 @@ class Voicemail(CallCase):
             "said": {"type": "branch", "cases": [{"if": "note == ''", "next": "bye"}], "else": "again"},
             "again": {"type": "voicemail", "box": "night", "prompts": ["voicemail_greeting"], "max_s": 2, "next": "bye"},
             "bye": {"type": "hangup"}}}
+        reviewed = {"name": "reviewed", "languages": ["en"], "start": "leave", "nodes": {
+            "leave": {"type": "voicemail", "box": "reviewed", "review": True}}}
         queues = [{"name": "night", "strategy": "longest_idle", "no_agents_action": {"type": "voicemail"}, "voicemail_greeting": "queue_no_agent"}]
-        cls.cluster.apply({"flows": [flow], "queues": queues, "access_numbers": [{"number": "10040", "flow": "notes"}, {"number": "10041", "queue": "night"}]})
+        cls.cluster.apply({"flows": [flow, reviewed], "queues": queues,
+                           "access_numbers": [{"number": "10042", "flow": "reviewed"}, {"number": "10040", "flow": "notes"},
+                                              {"number": "10041", "queue": "night"}]})
         for n in cls.cluster:
             wait_for(lambda: n.api("GET", "/v1/access-numbers/10041").status == 200, 10, "%s has the numbers" % n.name)
 
@@ -58,7 +62,7 @@ class Voicemail(CallCase):
         return (node or self.a).api("GET", "/v1/messages?caller=%s%s" % (caller.user, query)).json["items"]
 
     def message(self, caller, count=1, node=None, deadline=10):
-        rows = wait_for(lambda: len(self.messages(caller, node)) == count and self.messages(caller, node), deadline, "%d messages of %s" % (count, caller.user))
+        rows = wait_for(lambda: len(self.messages(caller, node)) == count and (self.messages(caller, node) or [None]), deadline, "%d messages of %s" % (count, caller.user))
         return rows[0]
 
     def audio(self, row, node=None):
@@ -131,6 +135,51 @@ class Voicemail(CallCase):
         self.assertEqual(self.cluster.ccctl("message", "show", first["message_id"]).code, 3)
         actions = [r["action"] for r in self.a.api("GET", "/v1/audit?object=message/" + first["message_id"]).json["items"]]
         self.assertEqual(actions, ["message.delete", "message.heard", "message.unheard", "message.heard"])
+
+    def left(self, call, hz):
+        """From the tone on he says something, and presses #; then he is told his choice."""
+        call.rtp.wait_tone(1000, seconds=0.2, deadline=20, after=call.rtp.mark())
+        call.rtp.send_tone(hz)
+        elapse(1.5, "what he has to say")
+        call.rtp.send_digits("#")
+        call.rtp.silence()
+        wait_prompt(call.rtp, "en", "review_menu", after=call.rtp.mark())
+
+    def test_reviewed_while_the_node_dies(self):
+        """Listened to, while the node dies; at the next one recorded again, and kept; then one that is discarded."""
+        self.victim = self.c
+        caller = self.caller(self.c)
+        call = caller.invite("10042").wait_answered()
+        call.rtp.send_digits("1")
+        self.left(call, FIRST_HZ)
+        first = self.message(caller)
+        call.rtp.send_digits("1")
+        call.rtp.wait_tone(FIRST_HZ, seconds=0.3, deadline=10, after=call.rtp.mark())
+        self.c.kill9()
+        wait_for(lambda: (self.live(caller.user) or {}).get("epoch") == 2, 10, "another node has the call")
+        call.rtp.wait_tone(FIRST_HZ, seconds=0.5, deadline=15, after=call.rtp.mark())
+        wait_prompt(call.rtp, "en", "review_menu", after=call.rtp.mark())
+        call.rtp.send_digits("3")
+        self.left(call, SECOND_HZ)
+        self.assertNotEqual(self.message(caller)["message_id"], first["message_id"])
+        call.rtp.send_digits("2")
+        wait_prompt(call.rtp, "en", "voicemail_thanks", after=call.rtp.mark())
+        call.wait_ended(20)
+        kept = self.message(caller)
+        begins, ends = tone_from_to(self.audio(kept)[1], SECOND_HZ)
+        self.assertGreater(ends - begins, 1.0)
+        self.assertEqual([m["message_id"] for m in self.messages(caller, self.b)], [kept["message_id"]])
+        self.assertEqual(self.a.api("GET", "/v1/messages/" + first["message_id"]).status, 404)
+
+        other = self.caller(self.a)
+        call = other.invite("10042").wait_answered()
+        call.rtp.send_digits("1")
+        self.left(call, FIRST_HZ)
+        self.message(other)
+        call.rtp.send_digits("*")
+        wait_prompt(call.rtp, "en", "review_discarded", after=call.rtp.mark())
+        call.wait_ended(20)
+        self.message(other, 0)
 
     def test_queue_without_agents(self):
         """An action leads to the queue's box; who hangs up has left his message as well."""

@@ -253,6 +253,57 @@ START_TEST(test_old_ones_go)
 }
 END_TEST
 
+static int drop(uint64_t call, uint64_t id, uint64_t next, const char *box)
+{
+    Ev__CallMenu m = EV__CALL_MENU__INIT;
+    Ev__RecordBegin r = EV__RECORD_BEGIN__INIT;
+    m.call_id = call;
+    m.flow = (char *)(uintptr_t) "welcome";
+    m.node = (char *)(uintptr_t) "leave";
+    m.drop_message = id;
+    m.record = next ? &r : NULL;
+    r.id = next;
+    r.box = (char *)(uintptr_t)box;
+    r.max_s = 60;
+    FX_BODY(CALL_MENU, call_menu, m);
+    ck_assert_uint_eq(core_feature_of(&cmd), 4);
+    return fx_run(&f, &cmd);
+}
+
+/* The caller does not want what he has recorded: gone in the commit of his next step, in which another may begin. */
+START_TEST(test_reviewed)
+{
+    char sha[CORE_SHA256_MAX];
+    set("[{'kind':'parameter','name':'message_box_max','value':'1'}]");
+    in_menu(7);
+    ck_assert_int_eq(begin(7, 71, "service"), 0);
+    ck_assert_int_eq(core_message_blob(f.c, 71, sha), ERR_NOTFOUND);
+    ck_assert_int_eq(end_by("n1", 71, SHA, ""), 0);
+    ck_assert_int_eq(core_message_blob(f.c, 71, sha), 0);
+    ck_assert_str_eq(sha, SHA);
+    ck_assert_int_eq(begin(7, 72, "service"), ERR_NOSPACE);
+    ck_assert_int_eq(drop(7, 70, 72, "service"), ERR_INVAL);
+    ck_assert_uint_eq(listed(NULL, NULL), 1);
+    ck_assert_int_eq(drop(7, 71, 72, "service"), 0); /* its room is the next one's */
+    fx_reopen(&f);
+    ck_assert_uint_eq(listed(NULL, NULL), 0);
+    ck_assert_int_eq(core_message_blob(f.c, 71, sha), ERR_NOTFOUND);
+    ck_assert_uint_eq(core_call(f.c, 7)->recording, 72);
+    view_says("event", "everline.message.deleted");
+    ck_assert_int_eq(end_by("n1", 72, SHA, ""), 0);
+    ck_assert_int_eq(drop(7, 72, 0, ""), 0);
+    ck_assert_uint_eq(core_call(f.c, 7)->recording, 0);
+    ck_assert_uint_eq(listed(NULL, NULL), 0);
+    /* somebody was faster */
+    ck_assert_int_eq(begin(7, 73, "service"), 0);
+    ck_assert_int_eq(drop(7, 73, 0, ""), 0); /* not kept yet: it stays */
+    ck_assert_int_eq(end_by("n1", 73, SHA, ""), 0);
+    ck_assert_int_eq(delete(73), 0);
+    ck_assert_int_eq(drop(7, 73, 74, "service"), 0);
+    ck_assert_uint_eq(core_call(f.c, 7)->recording, 74);
+}
+END_TEST
+
 START_TEST(test_actions_lead_to_boxes)
 {
     set("[{'kind':'queue','name':'service','max_wait_s':60,'max_wait_action':{'type':'voicemail'},"
@@ -323,6 +374,7 @@ int main(void)
     tcase_add_test(t, test_owners);
     tcase_add_test(t, test_marked_and_deleted);
     tcase_add_test(t, test_old_ones_go);
+    tcase_add_test(t, test_reviewed);
     tcase_add_test(t, test_actions_lead_to_boxes);
     tcase_add_test(t, test_levels);
     suite_add_tcase(s, t);

@@ -162,6 +162,12 @@ RIG_FN void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
                      a[i].record->max_s, a[i].record->silence_s, a[i].record->min_s,
                      a[i].record->terminator ? a[i].record->terminator : '-', a[i].record->beep ? ", tone" : "");
             break;
+        case IVR_ACT_REPLAY:
+            snprintf(out + at, size - at, "%sreplay", gap);
+            break;
+        case IVR_ACT_DISCARD:
+            snprintf(out + at, size - at, "%sdiscard", gap);
+            break;
         case IVR_ACT_NOTICES:
             snprintf(out + at, size - at, "%snotices %s", gap, a[i].name[0] ? a[i].name : "-");
             break;

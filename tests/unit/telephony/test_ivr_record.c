@@ -83,6 +83,117 @@ START_TEST(voicemail)
 }
 END_TEST
 
+#define RECORDS "at a; record into service, 0 s, silence 10, least 1, end #, tone"
+
+/* Listened to, recorded again, kept; discarded; and nothing pressed. Each step goes on elsewhere. */
+START_TEST(reviewed)
+{
+    struct ivr_flow *f = flow_with("'a':{'type':'voicemail','box':'service','review':true,'barge_in':false}");
+    struct ivr_run *r = run_of(f, NULL);
+    told(f, &r, "start", "at a; play! voicemail_greeting");
+    told(f, &r, "played", RECORDS);
+    told(f, &r, "recorded 0 00000000000000ab", "at a; play review_menu");
+    told(f, &r, "restored", "at a; play review_menu");
+    told(f, &r, "key 1", "stop; at a; replay");
+    told(f, &r, "restored", "at a; replay");
+    told(f, &r, "played", "at a; play review_menu");
+    told(f, &r, "played", "timer 6000");
+    told(f, &r, "restored", "timer 6000");
+    told(f, &r, "key 1", "timer 0; at a; replay");
+    told(f, &r, "key 3", "stop; discard; " RECORDS);
+    told(f, &r, "restored", &RECORDS[6]); /* without "at a; " */
+    told(f, &r, "key 1", "");
+    told(f, &r, "recorded 0 00000000000000ac", "at a; play review_menu");
+    told(f, &r, "key 7", "stop; at a; play review_menu"); /* no choice */
+    told(f, &r, "key 2", "stop; at a; play! voicemail_thanks"); /* as the node says of its own */
+    told(f, &r, "played", "hangup");
+    ivr_run_free(r);
+
+    r = run_of(f, NULL);
+    told(f, &r, "start", "at a; play! voicemail_greeting");
+    told(f, &r, "played", RECORDS);
+    told(f, &r, "recorded 0 00000000000000ab", "at a; play review_menu");
+    told(f, &r, "key *", "stop; discard; at a; play! review_discarded");
+    told(f, &r, "restored", "at a; play! review_discarded");
+    told(f, &r, "played", "hangup");
+    ivr_run_free(r);
+
+    r = run_of(f, NULL);
+    told(f, &r, "start", "at a; play! voicemail_greeting");
+    told(f, &r, "played", RECORDS);
+    told(f, &r, "recorded 0 00000000000000ab", "at a; play review_menu");
+    told(f, &r, "played", "timer 6000");
+    told(f, &r, "timer", "at a; play review_menu");
+    told(f, &r, "played", "timer 6000");
+    told(f, &r, "timer", "at a; play review_menu");
+    told(f, &r, "played", "timer 6000");
+    told(f, &r, "timer", "at a; play! voicemail_thanks"); /* who says nothing keeps it */
+    ivr_run_free(r);
+
+    r = run_of(f, NULL);
+    told(f, &r, "start", "at a; play! voicemail_greeting");
+    told(f, &r, "played", RECORDS);
+    expect(r, "recorded 1", "hangup"); /* nothing to review */
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+}
+END_TEST
+
+START_TEST(reviewed_into_a_variable)
+{
+    struct ivr_flow *f = flow_with("'a':{'type':'record','variable':'note','box':'service','review':true,'next':'b','on_fail':'c'}" ENDS);
+    struct ivr_run *r = run_of(f, NULL);
+    told(f, &r, "start", RECORDS);
+    told(f, &r, "recorded 0 00000000000000ab", "at a; play review_menu");
+    ck_assert_str_eq(ivr_run_variable(r, "note", NULL), "00000000000000ab");
+    told(f, &r, "key #", "stop; at b; play! ");
+    ivr_run_free(r);
+    r = run_of(f, NULL);
+    told(f, &r, "start", RECORDS);
+    told(f, &r, "recorded 0 00000000000000ab", "at a; play review_menu");
+    told(f, &r, "key *", "stop; discard; at c; play! sorry");
+    ck_assert_str_eq(ivr_run_variable(r, "note", NULL), "");
+    ivr_run_free(r);
+    static const struct {
+        char key;
+        const char *word;
+    } ways[] = {{'1', ""}, {'2', "kept"}, {'#', "kept"}, {'3', ""}, {'*', "discarded"}};
+    r = run_of(f, NULL);
+    told(f, &r, "start", RECORDS);
+    told(f, &r, "recorded 0 00000000000000ab", "at a; play review_menu");
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        char word[IVR_LEFT_BY_MAX];
+        ivr_run_left_by(r, &(struct ivr_event){.type = IVR_EV_KEY, .digit = ways[i].key}, word);
+        ck_assert_str_eq(word, ways[i].word);
+    }
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+}
+END_TEST
+
+/* Keys "1" and "*" of who walks it without a call. */
+START_TEST(reviewed_on_trial)
+{
+    static const char *const keys[] = {"1", "3", "*"};
+    static const char *const rows[] = {"plays review_menu", "plays what was recorded", "plays review_menu", "discards what was recorded",
+                                       "records into box service after a tone", "plays review_menu", "discards what was recorded",
+                                       "plays review_discarded", "hangs up"};
+    struct ivr_flow *f = flow_with("'a':{'type':'voicemail','box':'service','review':true}");
+    struct ivr_trial t = {.setup = setup_of(f, NULL), .keys = keys, .n_keys = 3};
+    json_t *out = ivr_trial_run(&t);
+    char *steps = json_dumps(json_object_get(out, "steps"), JSON_COMPACT);
+    const char *at = steps;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        at = strstr(at, rows[i]);
+        ck_assert_msg(at != NULL, "no %s in %s", rows[i], steps);
+        at++;
+    }
+    free(steps);
+    json_decref(out);
+    ivr_flow_unref(f);
+}
+END_TEST
+
 static void refused(const char *node, const char *field)
 {
     char json[1024];
@@ -105,6 +216,7 @@ START_TEST(what_is_refused)
     refused("'type':'record','variable':'note','next':'b','silence_s':61", "nodes.a.silence_s");
     refused("'type':'record','variable':'note','next':'b','terminator':'12'", "nodes.a.terminator");
     refused("'type':'record','variable':'note','next':'b','thanks':['x']", "nodes.a.thanks");
+    refused("'type':'record','variable':'note','next':'b','review':1", "nodes.a.review");
     refused("'type':'voicemail','next':'b'", "nodes.a.box");
     refused("'type':'voicemail','next':'b','box':'a b'", "nodes.a.box");
     refused("'type':'voicemail','next':'b','box':'${'", "nodes.a.box");
@@ -130,9 +242,19 @@ START_TEST(states_that_cannot_be)
     bad_state(f, "b", 2);
     bad_state(f, "p", 3);
     bad_state(f, "w", 0);
+    bad_state(f, "p", 4);
+    bad_state(f, "w", 4);
     ivr_flow_unref(f);
     f = flow_with("'a':{'type':'record','variable':'note','prompts':['ask'],'next':'b'},'b':{'type':'hangup'}");
     bad_state(f, "p", 1);
+    ivr_flow_unref(f);
+    f = flow_with("'a':{'type':'record','variable':'note','review':true,'next':'b'},'b':{'type':'hangup'}");
+    bad_state(f, "p", 0);
+    bad_state(f, "p", 1);
+    bad_state(f, "p", 3);
+    bad_state(f, "w", 7);
+    bad_state(f, "b", 4);
+    bad_state(f, "p", 8);
     ivr_flow_unref(f);
 }
 END_TEST
@@ -164,6 +286,9 @@ int main(void)
     TCase *t = tcase_create("record");
     tcase_add_test(t, a_message);
     tcase_add_test(t, voicemail);
+    tcase_add_test(t, reviewed);
+    tcase_add_test(t, reviewed_into_a_variable);
+    tcase_add_test(t, reviewed_on_trial);
     tcase_add_test(t, what_is_refused);
     tcase_add_test(t, states_that_cannot_be);
     tcase_add_test(t, checked_and_tried);

@@ -30,8 +30,8 @@ static const char *const samples[] = {
     "{'type':'agent','agent':'1001','on_fail':'z'}",
     "{'type':'outside','number':'+4930123','trunk':'t','caller_id':'4930','ring_time_s':20,'on_fail':'z'}",
     "{'type':'record','prompts':['a'],'barge_in':true,'variable':'x','box':'b','max_s':9,'silence_s':4,'min_s':2,'terminator':'#',"
-    "'beep':true,'next':'z','on_fail':'z'}",
-    "{'type':'voicemail','prompts':['a'],'barge_in':true,'box':'b','max_s':9,'silence_s':4,'min_s':2,'terminator':'any','beep':true,"
+    "'beep':true,'review':true,'next':'z','on_fail':'z'}",
+    "{'type':'voicemail','prompts':['a'],'barge_in':true,'box':'b','max_s':9,'silence_s':4,'min_s':2,'terminator':'any','beep':true,'review':false,"
     "'thanks':['a'],'next':'z','on_fail':'z'}",
     "{'type':'flow','flow':'other','next':'z','on_fail':'z'}",
     "{'type':'return'}",
