@@ -91,6 +91,7 @@ static const struct cli_option queue_fields[] = {
     NUMBER("announce-every", "SECONDS", "announce_every_s", "and how long after that again; 0: once only"),
     NUMBER("announce-position-max", "N", "announce_position_max", "a place behind this one is not told; 0: each is"),
     BOOL("announce-agent", "announce_agent", "the caller hears the number of the agent who answers"),
+    BOOL("notices", "notices", "callers who wait hear, before an announcement, each notice that is for them once"),
     NUMBER("max-waiting", "N", "max_waiting", "callers that may wait; 0: no limit"),
     TEXT("vip-lookup", "NAME", "vip_lookup", "look-up that says whether a caller is a VIP; \"\" for none", "@lookup"),
     ACTION("full-action", "full_action",

@@ -68,6 +68,7 @@ static const struct config_rule rules[] = {
     {"QueueKey", "key", FORMAT_TEXT, .required = true, .max = 1},
     {"QueueKey", "action", FORMAT_OBJECT, .max = 1},
     {"Queue", "announce_agent", FORMAT_BOOL, .max = 1},
+    {"Queue", "notices", FORMAT_BOOL, .max = 1},
     {"Queue", "announce_position_max", FORMAT_UINT, .max = 1000000},
     {"Queue", "members", FORMAT_LIST, .max = 5000},
     {"Queue", "max_waiting", FORMAT_UINT, .max = 1000000},

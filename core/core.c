@@ -194,6 +194,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_end(c, cmd->call_end);
     case EV__COMMAND__BODY_CALL_NOTICES:
         return core_call_notices(c, cmd->call_notices);
+    case EV__COMMAND__BODY_CALL_WAIT_NOTICE:
+        return core_call_wait_notice(c, cmd->call_wait_notice);
     case EV__COMMAND__BODY_CALL_NOTICE:
         return core_call_notice(c, cmd->call_notice);
     case EV__COMMAND__BODY_CALL_TRANSFER:

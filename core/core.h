@@ -122,6 +122,8 @@ uint64_t core_flow_version(const struct core *c, const char *name);
 ERR_CHECKED int core_flow_definition(const struct core *c, const char *name, uint64_t *version, char **out);
 /* Likewise a notice (core/notice.h). */
 const Ev__Notice *core_notice_config(const struct core *c, const char *name);
+/* What a caller who waits is to be told next (Queue.notices), by the time of the latest command; NULL: nothing. */
+const Ev__Notice *core_wait_notice_next(const struct core *c, uint64_t call_id);
 void core_notices_each(const struct core *c, void (*fn)(void *ctx, const Ev__Notice *n), void *ctx);
 const Ev__Lookup *core_lookup_config(const struct core *c, const char *name);
 /* NULL: there is none. Not for logs, views or error texts. */
@@ -267,6 +269,7 @@ struct core_call {
     const char *flow, *flow_node, *flow_state, *language;
     const Ev__CallNoticeState *notice; /* NOTICE: which, and how far; else NULL */
     bool notices_done;                 /* MENU: the node of the flow that told him notices has done so */
+    const char *wait_notice;           /* that he is told while he waits; "" none */
     bool callback_noted;               /* MENU: the node that asks for a call back has put him on the list */
     const char *variables;             /* of the flow, a JSON object of texts; "" none */
     size_t n_flows;                    /* that it stands in, each called by the one before; none: not known (level 2) */

@@ -97,6 +97,7 @@ void core_call_publish(struct call *k)
     p->language = s->language;
     p->notice = s->notice;
     p->notices_done = s->notices_done;
+    p->wait_notice = s->wait_notice;
     p->callback_noted = s->callback_noted;
     p->variables = s->variables;
     p->n_flows = s->n_flows;

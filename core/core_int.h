@@ -353,6 +353,7 @@ void core_notice_forget(struct core *c, const char *name);
 bool core_notice_begin(struct core *c, struct call *k);
 int core_call_notices(struct core *c, const Ev__CallNotices *m);
 int core_call_notice(struct core *c, const Ev__CallNotice *m);
+int core_call_wait_notice(struct core *c, const Ev__CallWaitNotice *m);
 /* [{"name": ..., "how": ...}] of what the caller has been told. */
 void core_notices_json(struct sbuf *b, const Ev__CallState *s);
 

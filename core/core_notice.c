@@ -2,6 +2,7 @@
  *
  *   CallStart -> NOTICE (by themselves) -CallNotice...-> MENU | WAITING | ... as core_route says then
  *   MENU -CallNotices-> NOTICE (asked for) -CallNotice...-> MENU, with notices_done
+ *   WAITING -CallWaitNotice-> WAITING, with wait_notice -CallWaitNotice-> WAITING (a queue that tells them between announcements)
  *
  * Which they are is decided once, by the clock of apply, and stands in the call: who takes it over goes on with the present one from
  * where it is by since_us. Each thing that becomes of one is a CallNotice with the turn that it belongs to, so that it is counted once,
@@ -69,7 +70,7 @@ void core_notice_forget(struct core *c, const char *name)
     storage_run(c->st, STORAGE_NOTICE_STAT_DEL, &v, 1);
 }
 
-static bool heard_before(struct core *c, const Ev__CallState *s, const Ev__Notice *n)
+static bool heard_before(const struct core *c, const Ev__CallState *s, const Ev__Notice *n)
 {
     char form[NUMBER_MAX];
     uint64_t at_us = 0;
@@ -290,6 +291,85 @@ int core_call_notice(struct core *c, const Ev__CallNotice *m)
     if (heard || skipped)
         note(s, name, heard ? "heard" : "skipped");
     next(c, k);
+    return 0;
+}
+
+/* ---- while he waits */
+
+static bool told(const Ev__CallState *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_notices; i++)
+        if (strcmp(s->notices[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+static const Ev__Notice *wait_next(const struct core *c, const Ev__CallState *s, const Ev__Area **area)
+{
+    const Ev__AccessNumber *a = core_access_number(c, s->called);
+    const Ev__Queue *q = core_queue_config(c, s->queue);
+    if (c->feature_level < 4 || !q || !q->notices || (a && a->no_notices) || map_count(&c->cfg[CFG_NOTICE]) == 0)
+        return NULL;
+    const struct notice_index *ix = core_notice_index(c);
+    const Ev__Notice *all[NOTICES_MAX];
+    *area = notice_where(ix, "", s->caller, s->region);
+    unsigned n = notice_match(ix, *area, c->now_us, true, all, NOTICES_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        bool sparing = notice_is_mass(ix, *area, all[i]) || strcmp(all[i]->play, "once") == 0;
+        if (!told(s, all[i]->name) && !(sparing && heard_before(c, s, all[i])))
+            return all[i];
+    }
+    return NULL;
+}
+
+const Ev__Notice *core_wait_notice_next(const struct core *c, uint64_t call_id)
+{
+    const struct call *k = core_call_obj(c, call_id);
+    const Ev__Area *area;
+    return k && k->st->phase == CORE_CALL_WAITING ? wait_next(c, k->st, &area) : NULL;
+}
+
+static int wait_begin(struct core *c, struct call *k)
+{
+    Ev__CallState *s = k->st;
+    const Ev__Area *area = NULL;
+    const Ev__Notice *n = wait_next(c, s, &area);
+    if (!n)
+        return core_refuse(c, ERR_NOTFOUND, "name", "there is no notice for this caller now");
+    core_pbset(&s->wait_notice, n->name);
+    count(c, n->name, BEGAN, false);
+    note(s, n->name, "began");
+    struct sbuf *b = core_ev_call_begin(c, "call.notice", k);
+    sbuf_kv(b, "notice", n->name);
+    sbuf_kv(b, "area", area ? area->name : "");
+    sbuf_kv(b, "by", "queue");
+    core_ev_end(c);
+    core_call_touch(c, k);
+    return 0;
+}
+
+int core_call_wait_notice(struct core *c, const Ev__CallWaitNotice *m)
+{
+    struct call *k = core_call_of(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    Ev__CallState *s = k->st;
+    if (s->phase != CORE_CALL_WAITING && s->phase != CORE_CALL_OFFERED)
+        return core_refuse(c, ERR_BADSTATE, "call_id", "the caller does not wait");
+    if (!m->name[0])
+        return s->wait_notice[0] ? core_refuse(c, ERR_BADSTATE, "name", "he is being told %.64s", s->wait_notice)
+                                 : wait_begin(c, k);
+    if (strcmp(s->wait_notice, m->name) != 0)
+        return core_refuse(c, ERR_STALE, "name", "he is not being told %.64s", m->name);
+    bool heard = m->what == EV__CALL_NOTICE__WHAT__HEARD, skipped = m->what == EV__CALL_NOTICE__WHAT__SKIPPED;
+    if ((heard || skipped) && core_notice_config(c, m->name)) {
+        count(c, m->name, heard ? HEARD : SKIPPED, false);
+        keep_heard(c, s, m->name);
+    }
+    if (heard || skipped)
+        note(s, m->name, heard ? "heard" : "skipped");
+    core_pbset(&s->wait_notice, "");
+    core_call_touch(c, k);
     return 0;
 }
 

@@ -106,6 +106,7 @@ void core_queue_enter(struct core *c, struct call *k, bool again)
     s->queued_us = again ? s->queued_us : c->now_us;
     s->entered_us = again ? c->now_us : 0;
     s->front = s->tried = 0;
+    core_pbset(&s->wait_notice, ""); /* what he was being told elsewhere */
     core_callback_place(c, k);
     core_served_find(c, k, core_queue_obj(c, s->queue));
     core_vip_decide(c, s);
@@ -120,6 +121,7 @@ void core_queue_back(struct core *c, struct call *k)
     core_pbset(&s->queue, s->left_queue);
     core_pbset(&s->left_queue, "");
     core_pbset(&s->app, "");
+    core_pbset(&s->wait_notice, "");
     core_pbset(&s->fail_cause, "");
     core_wait_actions_done(k);
     enqueue(c, k);

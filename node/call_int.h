@@ -121,6 +121,7 @@ struct call {
     uint64_t wait_since_us; /* the wait clock that what is shown goes by */
     uint64_t wait_next;     /* piece of speech that has its turn next */
     bool wait_music;        /* music or silence, not speech */
+    bool wait_notice;       /* he hears one, or it is on its way into or out of the state */
     bool choosing;          /* a key of the queue is on its way into the state */
     bool joining;           /* the agent has answered; the caller is told his number */
     uv_timer_t *wait_timer;
@@ -404,6 +405,9 @@ void call_flows_free(struct calls *cs);
 void call_notice_begin(struct call *k, const struct core_call *s);
 void call_notice_key(struct call *k, char digit);
 void call_notice_played(struct call *k);
+/* For who waits in a queue: says it (false: there is nothing to say); and whether what was played was heard. */
+bool call_notice_say(struct call *k, const char *name);
+bool call_notice_sayable(struct call *k, const char *name);
 
 /* ---- call_http.c, call_vip.c */
 struct http_answer;

@@ -119,6 +119,23 @@ static unsigned notice_words(const Ev__CallNoticeState *st, const struct notice_
     return n;
 }
 
+bool call_notice_say(struct call *k, const char *name)
+{
+    const Ev__Notice *n = core_notice_config(call_node(k)->core, name);
+    struct notice_content c;
+    if (!n || !content_of(n, false, call_language(k), &c))
+        return false;
+    call_say_words(k, c.language, &c.word, 1, 0);
+    return true;
+}
+
+bool call_notice_sayable(struct call *k, const char *name)
+{
+    const Ev__Notice *n = core_notice_config(call_node(k)->core, name);
+    struct notice_content c;
+    return n && content_of(n, false, call_language(k), &c) && can_be_heard(k, &c);
+}
+
 void call_notice_begin(struct call *k, const struct core_call *s)
 {
     const Ev__CallNoticeState *st = s->notice;

@@ -46,7 +46,8 @@ static bool call_saying_add(struct call_saying *s, const struct call_word *w)
 
 static bool call_saying_is_for(const struct call *k)
 {
-    return (k->shown == CALL_SHOWN_MENU || k->shown == CALL_SHOWN_NOTICE) && !k->ending && !k->gone;
+    bool waits = k->shown == CALL_SHOWN_QUEUE && k->wait_notice;
+    return (k->shown == CALL_SHOWN_MENU || k->shown == CALL_SHOWN_NOTICE || waits) && !k->ending && !k->gone;
 }
 
 static void call_say_now(struct call *k, const char *language, const struct call_word *words, unsigned n,

@@ -8,6 +8,9 @@
  * the takeover on) is said from its beginning. Speech that is due while something is being said waits for that to end; if several
  * pieces are due by then the last of them is said. While an agent is being rung nothing is announced.
  *
+ * A queue may have its callers told the notices that are for them (core/core_notice.c): when an announcement is due, before it. That one begins,
+ * and what has become of it, is in the state: a new owner says it once more from its beginning, and it is counted once.
+ *
  * A queue may have the number of the agent who answers told before the two are joined. The agent hears a short tone meanwhile. It is
  * not in the state that this was done: a new owner joins them at once. */
 #include <stdio.h>
@@ -47,7 +50,7 @@ static uint64_t due_at(const Ev__Queue *q, uint64_t since_us, uint64_t i)
     uint64_t again = q->announce_first_s && i ? i - 1 : i;
     if (i == 0)
         return since_us;
-    if (!q->n_announce || (again && !q->announce_every_s))
+    if ((!q->n_announce && !q->notices) || (again && !q->announce_every_s))
         return NEVER;
     return since_us + (q->announce_first_s + again * q->announce_every_s) * SECOND_US;
 }
@@ -110,6 +113,7 @@ static void music(struct call *k, uint64_t now_us)
 }
 
 static void turn(struct call *k);
+static void say_notice(struct call *k, const struct core_call *s);
 
 /* False: there is nothing to say. */
 static bool say(struct call *k, const struct core_call *s, const Ev__Queue *q, uint64_t i, uint32_t from_ms)
@@ -138,13 +142,61 @@ static void pass_time(struct call *k, const Ev__Queue *q, uint64_t now_us)
         call_timer_set(k, &k->wait_timer, at > now_us ? (at - now_us + 999u) / 1000u : 0, turn);
 }
 
+/* ---- notices */
+
+static void wait_told(struct call *k, int status, const struct core_answer *a)
+{
+    const struct core_call *s = call_state(k);
+    k->wait_notice = false;
+    if (k->ending || k->gone || !s || k->shown != CALL_SHOWN_QUEUE)
+        return;
+    bool begun = !status && a->code == 0 && s->wait_notice[0];
+    if (status || (a->code && a->code != ERR_NOTFOUND))
+        log_info("call", "%s: notice: %s", k->text_id, status ? err_text(status) : a->text);
+    if (begun)
+        say_notice(k, s);
+    else if (!status)
+        turn(k);
+    else
+        pass_time(k, queue_of(k, s), node_time_us(call_node(k)));
+}
+
+/* name "": the next one begins. False: it does not. */
+static bool tell_notice(struct call *k, const char *name, enum _Ev__CallNotice__What what)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallWaitNotice m = EV__CALL_WAIT_NOTICE__INIT;
+    cmd.body_case = EV__COMMAND__BODY_CALL_WAIT_NOTICE;
+    cmd.call_wait_notice = &m;
+    m.call_id = k->id;
+    m.name = (char *)(uintptr_t)name;
+    m.what = what;
+    k->wait_notice = call_propose(k, &cmd, wait_told) == 0;
+    return k->wait_notice;
+}
+
+static void say_notice(struct call *k, const struct core_call *s)
+{
+    k->wait_notice = true;
+    k->wait_music = false;
+    if (!call_notice_say(k, s->wait_notice))
+        (void)tell_notice(k, s->wait_notice, EV__CALL_NOTICE__WHAT__UNSAID);
+}
+
+/* ---- speech and music in turn */
+
 static void turn(struct call *k)
 {
     const struct core_call *s = call_state(k);
-    const Ev__Queue *q = s && k->shown == CALL_SHOWN_QUEUE && !k->ending && !k->play_id ? queue_of(k, s) : NULL;
+    bool free_to = k->shown == CALL_SHOWN_QUEUE && !k->ending && !k->play_id && !k->wait_notice;
+    const Ev__Queue *q = s && free_to ? queue_of(k, s) : NULL;
     if (!q || quiet(k, s, q))
         return;
     uint64_t now = node_time_us(call_node(k));
+    bool due = due_at(q, k->wait_since_us, k->wait_next) <= now;
+    if (due && (k->wait_next > 0 || !q->announce_first_s) && core_wait_notice_next(call_node(k)->core, k->id) &&
+        tell_notice(k, "", EV__CALL_NOTICE__WHAT__HEARD))
+        return;
     if (due_at(q, k->wait_since_us, k->wait_next) <= now) {
         uint64_t i = latest_due(q, k->wait_since_us, now, k->wait_next);
         k->wait_next = i + 1;
@@ -159,6 +211,11 @@ static void recall(struct call *k, const struct core_call *s, const Ev__Queue *q
 {
     uint64_t now = node_time_us(call_node(k)), since = k->wait_since_us;
     uint64_t i = latest_due(q, since, now, 0), at = due_at(q, since, i);
+    if (s->wait_notice[0]) { /* the announcement comes after it */
+        k->wait_next = i;
+        say_notice(k, s);
+        return;
+    }
     if (s->taken_over_us && at + UNSAID_US >= s->taken_over_us) {
         k->wait_next = i;
         turn(k);
@@ -182,7 +239,7 @@ void call_wait_begin(struct call *k, const struct core_call *s)
     k->shown = CALL_SHOWN_QUEUE;
     k->wait_since_us = since_us(s);
     k->wait_next = 0;
-    k->wait_music = false;
+    k->wait_music = k->wait_notice = false;
     const Ev__Queue *q = queue_of(k, s);
     if (!q || quiet(k, s, q))
         return;
@@ -194,10 +251,32 @@ void call_wait_begin(struct call *k, const struct core_call *s)
 
 void call_wait_played(struct call *k)
 {
-    turn(k);
+    const struct core_call *s = call_state(k);
+    bool notice = k->wait_notice && s && s->wait_notice[0];
+    k->wait_notice = false;
+    if (!notice || !tell_notice(k, s->wait_notice,
+                                call_notice_sayable(k, s->wait_notice) ? EV__CALL_NOTICE__WHAT__HEARD
+                                                                       : EV__CALL_NOTICE__WHAT__UNSAID))
+        turn(k);
 }
 
 /* ---- keys */
+
+/* He has heard enough of what is being said. */
+static void hush(struct call *k, const struct core_call *s, const Ev__Queue *q)
+{
+    uint64_t now = node_time_us(call_node(k));
+    bool notice = k->wait_notice && s->wait_notice[0];
+    const Ev__Notice *n = notice ? core_notice_config(call_node(k)->core, s->wait_notice) : NULL;
+    if (!k->play_id || (n && strcmp(n->skip, "none") == 0))
+        return;
+    k->play_id = 0;
+    if (notice) {
+        k->wait_next = latest_due(q, k->wait_since_us, now, k->wait_next) + 1;
+        (void)tell_notice(k, s->wait_notice, EV__CALL_NOTICE__WHAT__SKIPPED);
+    }
+    pass_time(k, q, now);
+}
 
 static void chosen(struct call *k, int status, const struct core_answer *a)
 {
@@ -225,10 +304,7 @@ void call_wait_key(struct call *k, char digit)
     for (size_t i = 0; q && i < q->n_keys; i++) {
         if (q->keys[i]->key[0] != digit)
             continue;
-        if (k->play_id) { /* he has heard enough of it */
-            k->play_id = 0;
-            pass_time(k, q, node_time_us(call_node(k)));
-        }
+        hush(k, s, q);
         if (q->keys[i]->action)
             choose(k, q->keys[i]->key);
         return;

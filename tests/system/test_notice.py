@@ -138,6 +138,30 @@ class Told(CallCase):
         self.assertEqual(c.ccctl("area", "remove", "shanghai").code, 4)
 
 
+class Waiting(Takeover):
+    def test_owner_dies_while_one_who_waits_is_told(self):
+        """A notice that comes while he waits: said before an announcement, once more by the node that gets the call, and counted once."""
+        configure(self)
+        c = self.cluster
+        c.must("queue", "set", "service", "--notices", "yes", "--announce-every", "1")
+        self.addCleanup(c.must, "queue", "set", "service", "--notices", "no", "--announce-every", "0")
+        c.must("access-number", "set", "10050", "--queue", "service", "--language", "en")
+        for n in c:
+            wait_for(lambda: n.api("GET", "/v1/access-numbers/10050").status == 200, 10, "%s has the number" % n.name)
+        caller = self.caller(self.victim)
+        call = caller.invite("10050").wait_answered()
+        self.call_of(caller, phase="waiting")
+        c.must("notice", "set", "water", "--prompt", "outage", "--automatic", "yes")
+        wait_for(lambda: stats(self, "water")["began"] == 1, 15, "it begins")
+        at = call.rtp.mark()
+        self.kill_and_see(caller)
+        wait_prompt(call.rtp, "en", "outage", 15, after=at)
+        wait_for(lambda: stats(self, "water")["heard"] == 1, 20, "it is heard")
+        self.assertEqual(stats(self, "water")["began"], 1)
+        call.hangup()
+        self.assertEqual(self.record(caller)["notices"], [{"name": "water", "how": "heard"}])
+
+
 class Carried(Takeover):
     deadline = 120
 

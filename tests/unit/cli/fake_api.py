@@ -26,7 +26,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,
                                    "answered": 0, "queues": []}),
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "after_call": "", "quiet": False, "music": "", "welcome": "", "announce_first_s": 0, "announce_every_s": 0, "announce": [], "keys": [],
-                                 "announce_agent": False, "announce_position_max": 0,
+                                 "announce_agent": False, "notices": False, "announce_position_max": 0,
                                  "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "vip_lookup": "",
                                  "full_action": None, "max_wait_s": 0, "max_wait_action": None, "no_agents_wait_s": 0, "no_agents_action": None,
                                  "overflow": [], "keep_idle": 0, "dedicated_wait_s": 0, "callback_tries": 0, "callback_interval_s": 0, "callback_ring_s": 0, "callback_trunk": "", "callback_caller_id": "", "waiting_home": 0, "estimated_wait_s": None, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,

@@ -505,6 +505,68 @@ START_TEST(test_from_a_menu)
 }
 END_TEST
 
+static int while_waiting(uint64_t id, const char *name, Ev__CallNotice__What what)
+{
+    Ev__CallWaitNotice m = EV__CALL_WAIT_NOTICE__INIT;
+    m.call_id = id;
+    m.name = (char *)(uintptr_t)name;
+    m.what = what;
+    FX_BODY(CALL_WAIT_NOTICE, call_wait_notice, m);
+    ck_assert_uint_eq(core_feature_of(&cmd), 4);
+    return fx_run(&f, &cmd);
+}
+
+static void next_is(uint64_t id, const char *name)
+{
+    for (int i = 0; i < 2; i++) {
+        const Ev__Notice *n = core_wait_notice_next(f.c, id);
+        ck_assert_str_eq(n ? n->name : "", name);
+        fx_reopen(&f);
+    }
+}
+
+#define BEGIN(id) while_waiting(id, "", EV__CALL_NOTICE__WHAT__HEARD)
+
+/* In a queue that says so, each once a call, counted once, whatever came before and whoever says it. */
+START_TEST(test_while_waiting)
+{
+    set("[" AREAS ",{'kind':'notice','name':'first','text_zh':'t','automatic':true,'areas':['pudong']}]");
+    calls(1, "02151234567", "10003");
+    ck_assert_int_eq(becomes_of(1, 1, EV__CALL_NOTICE__WHAT__HEARD), 0);
+    ck_assert_int_eq(fx_phase(&f, 1), CORE_CALL_WAITING);
+    set("[{'kind':'notice','name':'gas','text_zh':'t','automatic':true,'areas':['shanghai'],'order':1},"
+        "{'kind':'notice','name':'water','text_zh':'t','automatic':true,'areas':['pudong'],'order':2,'play':'once'},"
+        "{'kind':'notice','name':'menus','text_zh':'t','areas':['pudong']},{'kind':'notice','name':'far','text_zh':'t','automatic':true,'areas':['beijing']}]");
+    next_is(1, "");
+    ck_assert_int_eq(BEGIN(1), ERR_NOTFOUND); /* the queue tells none */
+    set("[{'kind':'queue','name':'service','notices':true,'announce_every_s':9,'members':[{'agent':'1001'}]}]");
+    next_is(1, "gas");
+    ck_assert_int_eq(BEGIN(1), 0);
+    ck_assert_str_eq(core_call(f.c, 1)->wait_notice, "gas");
+    ck_assert_int_eq(BEGIN(1), ERR_BADSTATE);
+    ck_assert_int_eq(while_waiting(1, "water", EV__CALL_NOTICE__WHAT__HEARD), ERR_STALE);
+    same_after_restart();
+    ck_assert_int_eq(while_waiting(1, "gas", EV__CALL_NOTICE__WHAT__HEARD), 0);
+    ck_assert_int_eq(while_waiting(1, "gas", EV__CALL_NOTICE__WHAT__HEARD), ERR_STALE); /* counted once */
+    next_is(1, "water");
+    ck_assert_int_eq(BEGIN(1), 0);
+    ck_assert_int_eq(while_waiting(1, "water", EV__CALL_NOTICE__WHAT__SKIPPED), 0);
+    next_is(1, "");
+    ck_assert_int_eq(stat_of("gas", "began") + stat_of("gas", "heard"), 2);
+    ck_assert_int_eq(stat_of("water", "began") + stat_of("water", "skipped"), 2);
+    ck_assert_int_eq(stat_of("first", "heard"), 1);
+    ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
+    /* the same caller once more: what is heard once is not heard again */
+    calls(2, "02151234567", "10003");
+    hears(2, "first, gas", 0);
+    ck_assert_int_eq(BEGIN(2), ERR_BADSTATE);
+    set("[{'kind':'access_number','number':'10003','queue':'service','no_notices':true}]");
+    calls(3, "02151234567", "10003");
+    ck_assert_int_eq(fx_phase(&f, 3), CORE_CALL_WAITING);
+    next_is(3, "");
+}
+END_TEST
+
 START_TEST(test_once)
 {
     set("[{'kind':'notice','name':'n','text_zh':'t','automatic':true,'play':'once','repeat_h':2}]");
@@ -671,6 +733,7 @@ int main(void)
     tcase_add_test(t, test_who_is_told);
     tcase_add_test(t, test_validity_is_decided_at_one_time);
     tcase_add_test(t, test_from_a_menu);
+    tcase_add_test(t, test_while_waiting);
     tcase_add_test(t, test_once);
     tcase_add_test(t, test_mass_outage);
     tcase_add_test(t, test_at_most_five_by_themselves);
