@@ -197,6 +197,7 @@ enum {
     M_MAX,
     M_KEPT,
     M_LENGTH,
+    M_BLOB,
     M_COLUMNS
 };
 
@@ -217,11 +218,13 @@ static int message_run(struct table *t, enum storage_sql sql, const struct stora
     if (sql == STORAGE_MESSAGE_PUT) {
         memcpy(next, v, n * sizeof *v);
         next[M_KEPT] = next[M_LENGTH] = storage_int(0);
+        next[M_BLOB] = storage_text("");
     } else if (old && sql == STORAGE_MESSAGE_OWNER) {
         next[M_OWNER] = v[1];
     } else if (old && sql == STORAGE_MESSAGE_KEEP) {
         next[M_OWNER] = storage_text("");
         next[M_KEPT] = storage_int(1);
+        next[M_BLOB] = v[1];
         next[M_LENGTH] = v[3];
     } else if (old) {
         del(t, &old->v[M_STARTED], 1);
@@ -244,7 +247,7 @@ static int message_query(const struct table *t, enum storage_sql sql, const stru
         found = message_row(t, &v[0]);
     if (sql == STORAGE_MESSAGE_GET && !found)
         return 0;
-    struct storage_val out[9] = {{0}};
+    struct storage_val out[10] = {{0}};
     for (size_t i = 0; i < t->n && sql != STORAGE_MESSAGE_GET; i++) {
         const struct storage_val *m = t->rows[i]->v;
         const struct storage_val pending[] = {m[M_STARTED], m[M_ID],   m[M_BOX], m[M_OWNER],
@@ -266,7 +269,8 @@ static int message_query(const struct table *t, enum storage_sql sql, const stru
     for (unsigned i = 0; i < 8; i++)
         out[i] = found->v[get[i]];
     out[8] = storage_int(0);
-    return one_row(out, 9, fn, ctx);
+    out[9] = found->v[M_BLOB];
+    return one_row(out, 10, fn, ctx);
 }
 
 /* ---- the contract */
