@@ -545,7 +545,7 @@ START_TEST(test_while_waiting)
     ck_assert_str_eq(core_call(f.c, 1)->wait_notice, "gas");
     ck_assert_int_eq(BEGIN(1), ERR_BADSTATE);
     ck_assert_int_eq(while_waiting(1, "water", EV__CALL_NOTICE__WHAT__HEARD), ERR_STALE);
-    same_after_restart();
+    fx_same_after_restart(&f);
     ck_assert_int_eq(while_waiting(1, "gas", EV__CALL_NOTICE__WHAT__HEARD), 0);
     ck_assert_int_eq(while_waiting(1, "gas", EV__CALL_NOTICE__WHAT__HEARD), ERR_STALE); /* counted once */
     next_is(1, "water");
