@@ -44,7 +44,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
         if (q->callback_tries || q->callback_interval_s || q->callback_ring_s || q->callback_trunk[0] ||
-            q->callback_caller_id[0] || q->voicemail_greeting[0] || q->notices || action_each(&q->base, is_of_level_4, NULL))
+            q->callback_caller_id[0] || q->voicemail_greeting[0] || q->notices ||
+            action_each(&q->base, is_of_level_4, NULL))
             return 4;
         if (heard_in(q))
             return 3;
