@@ -43,7 +43,7 @@ START_TEST(refusals)
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"../x\"]}}}", "nodes.a.prompts[0]", "prompt key"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[\"x\",{\"number\":-1000000000001}]}}}",
          "nodes.a.prompts[1].number", "at most 12 digits"},
-        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1000000000000}]}}}", "nodes.a.prompts[0].number",
+        {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1000000000001}]}}}", "nodes.a.prompts[0].number",
          "at most 12 digits"},
         {HEAD "\"a\":{\"type\":\"play\",\"prompts\":[{\"number\":1.5}]}}}", "nodes.a.prompts[0].number",
          "or an integer"},
