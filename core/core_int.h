@@ -680,6 +680,12 @@ void core_record_tell(struct core *c, uint64_t id, const char *what);
 /* The call's recordings go with it; the call is over, and who had it ends them. */
 void core_record_given(struct core *c, const struct call *k);
 void core_record_call_over(struct core *c, const struct call *k);
+/* Two at a time: it catches up, and no transaction is long. */
+#define CORE_EXPIRED_AT_ONCE 2u
+/* The oldest of those that were kept, as far as they are to go now; false: the oldest is not old enough. `parameter` has the days, 0: for
+ * ever. */
+bool core_record_expired(struct core *c, uint64_t oldest_us, const char *parameter, uint32_t usual,
+                         enum storage_sql sql, uint64_t id[CORE_EXPIRED_AT_ONCE], unsigned *n);
 /* What is left of the recordings of a node that is away; what nobody was there for. */
 void core_records_give(struct core *c, const char *from, const char *to);
 void core_records_come_back(struct core *c, const char *name);

@@ -14,7 +14,6 @@
 
 #include "core/core_int.h"
 
-#define DAY_US 86400000000ull
 #define MESSAGE_LONGEST_S 3600u
 #define MESSAGE_LEAD_MAX_MS 5000u
 
@@ -260,31 +259,14 @@ void core_message_drop(struct core *c, struct call *k, uint64_t id)
 
 /* ---- age */
 
-struct expired {
-    uint64_t id[2];
-    unsigned n;
-};
-
-static int expired_row(void *ctx, const struct storage_row *row)
-{
-    struct expired *e = ctx;
-    e->id[e->n++] = storage_row_int(row, 0);
-    return 0;
-}
-
-/* Two at a time: it catches up, and no transaction is long. */
 void core_messages_expire(struct core *c)
 {
-    uint64_t kept_us = core_parameter_number(c, "message_days", 90) * DAY_US;
-    if (!c->message_oldest_us || !kept_us || c->now_us < kept_us || c->message_oldest_us >= c->now_us - kept_us)
+    uint64_t old[CORE_EXPIRED_AT_ONCE];
+    unsigned n = 0;
+    if (!core_record_expired(c, c->message_oldest_us, "message_days", 90, STORAGE_MESSAGE_EXPIRED, old, &n))
         return;
-    const struct storage_val before = storage_int(c->now_us - kept_us);
-    struct expired old = {.n = 0};
-    /* What cannot be read has made the transaction fail. */
-    if (storage_query(c->st, STORAGE_MESSAGE_EXPIRED, &before, 1, expired_row, &old) < 0)
-        return;
-    for (unsigned i = 0; i < old.n; i++)
-        message_remove(c, old.id[i], "expired");
+    for (unsigned i = 0; i < n; i++)
+        message_remove(c, old[i], "expired");
     if (find_oldest(c))
         c->message_oldest_us = 0;
 }

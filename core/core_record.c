@@ -125,6 +125,36 @@ int core_record_end(struct core *c, const Ev__RecordEnd *m)
     return err;
 }
 
+/* ---- age */
+
+struct expired {
+    uint64_t *id;
+    unsigned n;
+};
+
+static int expired_row(void *ctx, const struct storage_row *row)
+{
+    struct expired *e = ctx;
+    if (e->n < CORE_EXPIRED_AT_ONCE)
+        e->id[e->n++] = storage_row_int(row, 0);
+    return 0;
+}
+
+bool core_record_expired(struct core *c, uint64_t oldest_us, const char *parameter, uint32_t usual,
+                         enum storage_sql sql, uint64_t id[CORE_EXPIRED_AT_ONCE], unsigned *n)
+{
+    uint64_t kept_us = core_parameter_number(c, parameter, usual) * 86400000000ull;
+    if (!oldest_us || !kept_us || c->now_us < kept_us || oldest_us >= c->now_us - kept_us)
+        return false;
+    const struct storage_val before = storage_int(c->now_us - kept_us);
+    struct expired old = {.id = id};
+    /* What cannot be read has made the transaction fail. */
+    if (storage_query(c->st, sql, &before, 1, expired_row, &old) < 0)
+        return false;
+    *n = old.n;
+    return true;
+}
+
 /* ---- from the tables */
 
 int core_records_load(struct core *c)

@@ -12,8 +12,6 @@
 
 #include "core/core_int.h"
 
-#define DAY_US 86400000000ull
-
 /* ---- which calls */
 
 struct about {
@@ -307,32 +305,16 @@ int core_recording_pause(struct core *c, const Ev__RecordingPause *m)
 
 /* ---- age */
 
-struct expired {
-    uint64_t id[2];
-    unsigned n;
-};
-
-static int expired_row(void *ctx, const struct storage_row *row)
-{
-    struct expired *e = ctx;
-    e->id[e->n++] = storage_row_int(row, 0);
-    return 0;
-}
-
-/* Two at a time: it catches up, and no transaction is long. */
 void core_recordings_expire(struct core *c)
 {
-    uint64_t kept_us = core_parameter_number(c, "recording_keep_days", 0) * DAY_US;
-    if (!c->recording_oldest_us || !kept_us || c->now_us < kept_us || c->recording_oldest_us >= c->now_us - kept_us)
+    uint64_t old[CORE_EXPIRED_AT_ONCE];
+    unsigned n = 0;
+    if (!core_record_expired(c, c->recording_oldest_us, "recording_keep_days", 0, STORAGE_RECORDING_EXPIRED, old, &n))
         return;
-    const struct storage_val to = storage_int(c->now_us - kept_us);
-    struct expired old = {.n = 0};
-    if (storage_query(c->st, STORAGE_RECORDING_EXPIRED, &to, 1, expired_row, &old) < 0)
-        return;
-    for (unsigned i = 0; i < old.n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         struct row r;
-        if (row_get(c, old.id[i], &r))
-            row_remove(c, old.id[i], &r, "expired");
+        if (row_get(c, old[i], &r))
+            row_remove(c, old[i], &r, "expired");
     }
     oldest_anew(c);
 }
