@@ -765,8 +765,10 @@ START_TEST(test_order)
 }
 END_TEST
 
-static void add_tests(TCase *tc)
+int main(void)
 {
+    Suite *s = suite_create("core callback");
+    TCase *tc = tcase_create("callback");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_answered);
     tcase_add_test(tc, test_wrap_up);
@@ -789,13 +791,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, test_noted_keeps_his_place);
     tcase_add_test(tc, test_level);
     tcase_add_loop_test(tc, test_order, 0, 10);
-}
-
-int main(void)
-{
-    Suite *s = suite_create("core callback");
-    TCase *t = tcase_create("callback");
-    add_tests(t);
-    suite_add_tcase(s, t);
+    suite_add_tcase(s, tc);
     return run_suite(s);
 }
