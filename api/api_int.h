@@ -334,6 +334,11 @@ void api_wake(struct api_request *q);
 /* prompt.c */
 api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_prompt_audio;
 
+/* call.c: what was asked of a live call is in the state, or the problem */
+void api_on_call_done(struct api_request *q, const struct api_result *r);
+/* call_data.c */
+api_handler_fn api_patch_call;
+
 /* callback.c */
 api_handler_fn api_add_callback, api_cancel_callback;
 

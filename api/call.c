@@ -52,7 +52,7 @@ static bool check_transfer(struct api_request *q)
     return true;
 }
 
-static void on_done(struct api_request *q, const struct api_result *r)
+void api_on_call_done(struct api_request *q, const struct api_result *r)
 {
     struct api_result said = *r;
     if (r->field && strcmp(r->field, "call_id") == 0)
@@ -83,7 +83,7 @@ void api_transfer_call(struct api_request *q)
         m->priority = priority ? 1 + (uint32_t)json_integer_value(priority) : 0;
     }
     if (good) {
-        api_command(q, cmd, on_done);
+        api_command(q, cmd, api_on_call_done);
         return;
     }
     if (m)
@@ -124,7 +124,7 @@ static void set_party(struct api_request *q, Ev__CallParty__Action action)
     m->call_id = id;
     m->action = action;
     m->leg = leg;
-    api_command(q, cmd, on_done);
+    api_command(q, cmd, api_on_call_done);
 }
 
 void api_hold_call(struct api_request *q)

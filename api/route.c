@@ -103,8 +103,9 @@ const struct api_route api_routes[] = {
     LIST("/v1/tokens", " role", "token"),
     ONE("/v1/tokens/{name}", "token"),
 
-    LIST("/v1/calls", " phase owner queue agent caller called", "call"),
+    LIST("/v1/calls", " phase owner queue agent caller called customer", "call"),
     {API_GET, "/v1/calls/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "call"},
+    {API_PATCH, "/v1/calls/{call_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_call, NULL},
     {API_GET, "/v1/calls/{call_id}/explanation", API_ROLE_READ, API_BODY_NONE, "consistent", api_explain_call, NULL},
     {API_POST, "/v1/calls/{call_id}:hangup", API_ROLE_ADMIN, API_BODY_NONE, "", api_hangup, NULL},
     {API_POST, "/v1/calls/{call_id}:hold", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_hold_call, NULL},
@@ -118,7 +119,8 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/callbacks", API_ROLE_ADMIN, API_BODY_JSON, "", api_add_callback, NULL},
     {API_GET, "/v1/callbacks/{callback_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "callback"},
     {API_DELETE, "/v1/callbacks/{callback_id}", API_ROLE_ADMIN, API_BODY_NONE, "", api_cancel_callback, NULL},
-    LIST("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause", "cdr"),
+    LIST("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause customer",
+         "cdr"),
     {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},
 
     LIST("/v1/messages", " box queue caller called call_id heard from to", "message"),

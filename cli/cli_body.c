@@ -183,6 +183,24 @@ static json_t *secret_value(const struct cli_option *o, const char *file)
     return v;
 }
 
+/* What was given before (or NULL), and NAME=TEXT. */
+static json_t *with_pair(json_t *before, const struct cli_option *o, const char *text)
+{
+    const char *eq = strchr(text, '=');
+    size_t len = eq ? (size_t)(eq - text) : 0;
+    char name[128] = "";
+    json_t *all = before ? json_incref(before) : json_object();
+    if (len > 0 && len < sizeof name) {
+        memcpy(name, text, len);
+        json_t *value = eq[1] ? json_string(eq + 1) : json_null();
+        if (value && json_object_set_new(all, name, value) == 0)
+            return all;
+    }
+    fprintf(stderr, "ccctl: --%s \"%s\": expected NAME=TEXT\n", o->name, text);
+    json_decref(all);
+    return NULL;
+}
+
 static json_t *option_value(const json_t *body, const struct cli_option *o, const char *value)
 {
     json_int_t n;
@@ -217,6 +235,8 @@ static json_t *option_value(const json_t *body, const struct cli_option *o, cons
             return NULL;
         }
         return v;
+    case CLI_PAIRS:
+        return with_pair(json_object_get(body, o->field), o, value);
     case CLI_ACTION:
         v = action_value(value);
         if (!v)

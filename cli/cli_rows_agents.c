@@ -129,6 +129,7 @@ static const struct cli_option call_filters[] = {
     TEXT("agent", "NUMBER", "agent", "only calls of this agent", "@agent"),
     TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
     TEXT("called", "NUMBER", "called", "only this number called", NULL),
+    TEXT("customer", "KEY", "customer", "only of this customer", NULL),
     LIMIT,
     END,
 };
@@ -150,6 +151,12 @@ static const struct cli_option party_fields[] = {
          "which party: caller, callee, an agent or an extension (default: the agent, or who is at one of our "
          "telephones)",
          "caller callee"),
+    END,
+};
+static const struct cli_option data_fields[] = {
+    TEXT("customer", "KEY", "customer", "who the caller is in your business system; \"\" for not known", NULL),
+    TEXT("notes", "TEXT", "notes", "for whoever serves him next", NULL),
+    {"data", 0, CLI_PAIRS, "NAME=TEXT", "data", "something known about him; repeat it; NAME= removes it", NULL, true},
     END,
 };
 static const struct cli_option callback_filters[] = {
@@ -176,6 +183,7 @@ static const struct cli_option cdr_filters[] = {
     TEXT("owner", "NODE", "owner", "only calls that ended at this node", "@node"),
     TEXT("direction", "WORD", "direction", "inbound, internal or outbound", "inbound internal outbound"),
     TEXT("cause", "WORD", "cause", "only calls that ended for this cause", NULL),
+    TEXT("customer", "KEY", "customer", "only of this customer", NULL),
     TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
     TEXT("to", "TIME", "to", "before this time", NULL),
     LIMIT,
@@ -221,7 +229,8 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension OUT-TRUNK=out_trunk FLOW=flow NODE=flow_node " \
     "LANGUAGE=language "                                                                                           \
     "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "             \
-    "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count"
+    "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count "    \
+    "CUSTOMER=customer"
 #define CALLBACK_COLUMNS                                                                                              \
     "CALLBACK=callback_id QUEUE=queue NUMBER=number STATE=state/state WAITING=queued_at/age DUE=due_at/time "         \
     "TRIES=tries "                                                                                                    \
@@ -234,7 +243,8 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "ANSWERED-BY=answered_by FLOW=flow OWNER=owner ANSWERED=answered_at/time MENU=menu_at/time QUEUED=queued_at/time " \
     "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms "                 \
     "STATUS=sip_status "                                                                                               \
-    "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost TRANSFERS=transfers"
+    "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost TRANSFERS=transfers "         \
+    "CUSTOMER=customer"
 
 const struct cli_verb cli_rows_agents[] = {
     V("agent", "list", "agents and what they do now", .method = "GET", .path = "/v1/agents", .columns = AGENT_COLUMNS,
@@ -333,6 +343,12 @@ const struct cli_verb cli_rows_agents[] = {
       .run = cli_run_change,
       .example = "call transfer 00f3a1b2c4d5e6f7 --agent 1002\ncall transfer 00f3a1b2c4d5e6f7 --queue service "
                  "--priority 5\ncall transfer 00f3a1b2c4d5e6f7 --outside 13800138000"),
+
+    V("call", "set", "say what is known about the caller: it goes with the call and into its record", .args = "CALL",
+      .method = "PATCH", .path = "/v1/calls/{CALL}", .options = data_fields, .done = "call {CALL} set",
+      .run = cli_run_change,
+      .example = "call set 00f3a1b2c4d5e6f7 --customer C-20931 --data order=4711 --data tariff=gold\n"
+                 "call set 00f3a1b2c4d5e6f7 --notes \"asks for the second time\" --data order="),
 
     V("callback", "list", "who is to be called back", .method = "GET", .path = "/v1/callbacks",
       .columns = CALLBACK_COLUMNS, .options = callback_filters, .run = cli_run_list,

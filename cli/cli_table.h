@@ -33,6 +33,7 @@ enum cli_type {
     CLI_HEADERS, /* list of NAME=SECRET */
     CLI_FURTHER, /* list of QUEUE:CONDITION:N, CONDITION being after, behind or longer */
     CLI_KEYS,    /* list of KEY=stay or KEY=ACTION */
+    CLI_PAIRS,   /* object: NAME=TEXT, repeated; nothing behind the sign: null */
     CLI_ACTION, /* TYPE:TARGET, hangup[:PROMPT,...], callback or voicemail[:BOX] of the action set (core/action.h); "" for none */
     CLI_TIME,   /* RFC 3339, local day and time, or from now: 30m, 2h, 1d */
     CLI_SECRET, /* a file whose first line is the value */

@@ -202,6 +202,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_transfer(c, cmd->call_transfer);
     case EV__COMMAND__BODY_CALL_PARTY:
         return core_call_party(c, cmd->call_party);
+    case EV__COMMAND__BODY_CALL_DATA:
+        return core_call_data(c, cmd->call_data);
     case EV__COMMAND__BODY__NOT_SET:
     case _EV__COMMAND__BODY__CASE_IS_INT_SIZE:
         break;

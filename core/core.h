@@ -272,6 +272,8 @@ struct core_call {
     const char *wait_notice;           /* that he is told while he waits; "" none */
     bool callback_noted;               /* MENU: the node that asks for a call back has put him on the list */
     const char *variables;             /* of the flow, a JSON object of texts; "" none */
+    const char *customer, *notes;      /* "" none */
+    const char *data;                  /* what is known about the caller, a JSON object of texts; "" none */
     size_t n_flows;                    /* that it stands in, each called by the one before; none: not known (level 2) */
     Ev__FlowRef *const *flows;
     const char *queue;

@@ -77,6 +77,10 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_party->call_id);
         return (unsigned)m->call_party->action < 4 ? actions[m->call_party->action] : "command";
     }
+    if (m->body_case == EV__COMMAND__BODY_CALL_DATA) {
+        (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_data->call_id);
+        return "call.data";
+    }
     if (m->body_case == EV__COMMAND__BODY_RECORDING_SET) {
         (void)snprintf(object, 160, "recording/%016llx", (unsigned long long)m->recording_set->id);
         return m->recording_set->hold ? "recording.hold" : "recording.release";

@@ -100,6 +100,9 @@ void core_call_publish(struct call *k)
     p->wait_notice = s->wait_notice;
     p->callback_noted = s->callback_noted;
     p->variables = s->variables;
+    p->customer = s->customer;
+    p->notes = s->notes;
+    p->data = s->data;
     p->n_flows = s->n_flows;
     p->flows = s->flows;
     p->queue = s->queue;
@@ -513,7 +516,7 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_pbset(&s->flow_node, m->node);
     core_pbset(&s->flow_state, m->state);
     core_call_acked(k, m->caller_acked);
-    core_flow_moved(s, m);
+    core_flow_moved(s, m, c->feature_level);
     core_path_moved(c, s, m);
     core_message_drop(c, k, m->drop_message);
     core_message_begin(c, k, m->record);

@@ -312,6 +312,7 @@ static void take_place(Ev__CallState *to, const Ev__CallState *s, uint64_t now_u
     core_pbset(&to->last_agent, s->last_agent);
     core_pbset(&to->dedicated, s->dedicated);
     core_pbset(&to->variables, s->variables);
+    core_data_copy(to, s);
     core_call_set_needs(to, s->n_needs, s->needs);
 }
 
@@ -528,6 +529,7 @@ struct call *core_callback_call(struct core *c, uint64_t id)
     core_pbset(&s->last_agent, his->last_agent);
     core_pbset(&s->dedicated, his->dedicated);
     core_pbset(&s->variables, his->variables);
+    core_data_copy(s, his);
     core_call_set_needs(s, his->n_needs, his->needs);
     calling(c, cb, k);
     return k;

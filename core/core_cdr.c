@@ -122,8 +122,11 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         s->n_notices ? storage_text_n(told.p, told.len) : storage_text(""),
         storage_text_n(parts.p ? parts.p : "", parts.len),
         storage_int(s->transfers),
+        storage_text(s->customer),
+        storage_text(s->notes),
+        storage_text(s->data),
     };
-    storage_run(c->st, STORAGE_CDR_PUT, v, 31);
+    storage_run(c->st, STORAGE_CDR_PUT, v, sizeof v / sizeof *v);
     core_cdr_trim(c, TRIM_AT_CALL);
     sbuf_free(&q);
     sbuf_free(&path);

@@ -143,6 +143,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_NOTICE:
     case EV__COMMAND__BODY_CALL_TRANSFER:
     case EV__COMMAND__BODY_CALL_PARTY:
+    case EV__COMMAND__BODY_CALL_DATA:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

@@ -39,10 +39,12 @@ static void set_flows(Ev__CallState *s, size_t n, Ev__FlowRef *const *flows)
     }
 }
 
-void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m)
+void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m, uint64_t level)
 {
     if (m->has_variables)
         core_pbset(&s->variables, m->variables);
+    if (m->has_variables && level >= 4)
+        core_data_learn(s, m->variables);
     set_flows(s, m->n_flows, m->flows);
     if (m->need && m->need->has_priority)
         s->priority = m->need->priority;

@@ -304,7 +304,7 @@ void core_flow_keep(struct core *c, const struct cfg *o);
 /* The call is over, and no longer in the table: former drafts that it alone was in go. */
 void core_flow_left(struct core *c, const Ev__CallState *s);
 /* The part of CallMenu that came with level 3. */
-void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m);
+void core_flow_moved(Ev__CallState *s, const Ev__CallMenu *m, uint64_t level);
 /* The level that a flow takes; 3 also when it is none, 4 when it records or tells notices. */
 uint32_t core_flow_level(const char *definition);
 
@@ -512,6 +512,15 @@ void core_transfer_done(Ev__CallState *s);
 void core_segments_json(struct sbuf *b, const struct core *c, const struct call *k, const char *by);
 /* Whether anybody has ever talked in it. */
 bool core_call_connected(const Ev__CallState *s);
+
+/* ---- core_data.c: what goes with a call, whoever has it */
+int core_call_data(struct core *c, const Ev__CallData *m);
+/* What a flow has set, a JSON object of texts or "": added to what is known; its variable `customer` is the customer. */
+void core_data_learn(Ev__CallState *s, const char *variables);
+/* To another call about the same caller, instead of what that one has. */
+void core_data_copy(Ev__CallState *to, const Ev__CallState *from);
+/* ,"customer":...,"notes":...,"data":{...} as far as there are any. */
+void core_data_kv(struct sbuf *b, const Ev__CallState *s);
 
 /* ---- core_callback.c: who wants to be called back */
 struct callback *core_callback_obj(const struct core *c, uint64_t id);

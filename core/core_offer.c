@@ -181,6 +181,7 @@ static void offer_made(struct core *c, struct call *k)
         sbuf_kv(b, "why", queue_why_name((enum acd_why)(s->offer_why - 1)));
         sbuf_kv_uint(b, "candidates", s->offer_candidates);
     }
+    core_data_kv(b, s);
     core_ev_end(c);
 }
 
@@ -427,7 +428,8 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     }
     if (caller_now)
         core_ev_call(c, "call.answered", k);
-    core_ev_call(c, "call.connected", k);
+    core_data_kv(core_ev_call_begin(c, "call.connected", k), s);
+    core_ev_end(c);
     return 0;
 }
 

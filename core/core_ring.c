@@ -259,7 +259,9 @@ static void fill(struct core *c, struct call *k, const struct queue *q)
     if (core_ring_count(k) == n)
         return;
     core_queue_touch(c, q->name);
-    core_ring_kv(core_ev_call_begin(c, "call.offered", k), k);
+    struct sbuf *b = core_ev_call_begin(c, "call.offered", k);
+    core_ring_kv(b, k);
+    core_data_kv(b, k->st);
     core_ev_end(c);
 }
 

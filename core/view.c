@@ -28,12 +28,12 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const by_name[] = {"name", NULL};
     static const char *const activity[] = {"name", "code", "built_in", "counts_as", NULL};
     static const char *const token[] = {"name", "role", NULL};
-    static const char *const call[] = {"call_id",   "owner", "phase", "caller", "called",   "trunk",
-                                       "extension", "agent", "queue", "flow",   "language", NULL};
+    static const char *const call[] = {"call_id", "owner", "phase", "caller",   "called",   "trunk", "extension",
+                                       "agent",   "queue", "flow",  "language", "customer", NULL};
     static const char *const callback[] = {"callback_id", "queue", "number", "state", NULL};
-    static const char *const cdr[] = {"call_id", "direction",   "caller", "called", "trunk", "extension",
-                                      "agent",   "answered_by", "queue",  "flow",   "owner", "from",
-                                      "to",      "ended_by",    "cause",  NULL};
+    static const char *const cdr[] = {"call_id", "direction",   "caller", "called",   "trunk", "extension",
+                                      "agent",   "answered_by", "queue",  "flow",     "owner", "from",
+                                      "to",      "ended_by",    "cause",  "customer", NULL};
     static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};
     static const char *const event[] = {"type", "subject", NULL};
     static const char *const message[] = {"box", "queue", "caller", "called", "call_id", "heard", "from", "to", NULL};

@@ -12,13 +12,13 @@
  *     queue also: "waiting", "available", "logged_in", "talking", "longest_wait_ms", "entries": [{call_id, caller, position, priority, vip, queued_at, state}],
      in the order of service
  *  call: call_id (16 hex digits), owner, epoch, phase, caller, caller_name, called, trunk, extension, agent, queue, flow, flow_node,
- *     language, position, arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, taken_over_at, legs: [{leg_id, role, number, agent,
+ *     language, customer, notes, data, position, arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, taken_over_at, legs: [{leg_id, role, number, agent,
  *     answered, held, media_address, remote_target}]
  *  callback: callback_id (16 hex digits), queue, number, name, state, priority, vip, asked_at, asked_by, queued_at, due_at, tries, tried_at,
  *     tried_cause, call_id, called, variables, note
  *  cdr: record_id, call_id, direction ("inbound", "internal"), caller, called, trunk, extension, agent, answered_by, queue, flow, owner,
  *     arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, ended_at, duration_ms, talk_ms, wait_ms,
- *     ended_by, cause, sip_status, offers, taken_over, quality: [{leg_id, role, rx_packets, tx_packets, rx_lost, jitter_us, rtt_us, remote_lost}]
+ *     ended_by, cause, sip_status, offers, taken_over, customer, notes, data, quality: [{leg_id, role, rx_packets, tx_packets, rx_lost, jitter_us, rtt_us, remote_lost}]
  *  node: name, node_id, site, sip, https, peer, version, up, since, incarnation, draining, calls (that it owns), home_addresses,
  *     held_addresses: [ip]
  *  address: ip, home, holder, target ("" or where it is on its way to), epoch, bound, why, state ("bound", "pending", "moving", "failed")

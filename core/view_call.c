@@ -268,6 +268,9 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "flow_node", view_text(s->flow_node));
     view_set(v, o, "language", view_text(s->language));
     view_set(v, o, "variables", view_variables(s->variables));
+    view_set(v, o, "customer", view_text(s->customer));
+    view_set(v, o, "notes", view_text(s->notes));
+    view_set(v, o, "data", view_variables(s->data));
     const Ev__CallNoticeState *told = s->notice && s->notice->at < s->notice->n_names ? s->notice : NULL;
     view_set(v, o, "notice", view_text(told ? told->names[told->at] : ""));
     view_set(v, o, "served_queue", view_text(s->served_queue));

@@ -28,6 +28,9 @@ static json_t *callback_json(struct view *v, const Ev__CallBack *m)
     view_set(v, o, "call_id", m->call_id ? json_string(id) : json_null());
     view_set(v, o, "called", view_text(m->waits->called));
     view_set(v, o, "variables", view_variables(m->waits->variables));
+    view_set(v, o, "customer", view_text(m->waits->customer));
+    view_set(v, o, "notes", view_text(m->waits->notes));
+    view_set(v, o, "data", view_variables(m->waits->data));
     view_set(v, o, "note", view_text(m->note));
     return o;
 }

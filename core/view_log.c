@@ -144,6 +144,9 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "segments", segments(v, storage_row_text(r, 29)));
     view_set(v, o, "transfers", json_integer((json_int_t)storage_row_int(r, 30)));
     view_set(v, o, "recording_id", storage_row_int(r, 31) ? json_string(id) : json_null());
+    view_set(v, o, "customer", view_text(storage_row_text(r, 32)));
+    view_set(v, o, "notes", view_text(storage_row_text(r, 33)));
+    view_set(v, o, "data", view_variables(storage_row_text(r, 34)));
     return view_add(v, o, key);
 }
 
@@ -153,7 +156,8 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
     "taken_over,"                                                                                                 \
     " quality, variables, served_queue, menu, notices, segments, transfers,"                                      \
-    " (SELECT 1 FROM recording WHERE recording.id=cdr.call_id AND recording.state=1) FROM cdr WHERE "
+    " (SELECT 1 FROM recording WHERE recording.id=cdr.call_id AND recording.state=1), customer, notes, data"      \
+    " FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
 {

@@ -599,6 +599,11 @@ START_TEST(cluster_operations_go_to_the_node)
                                           "{\"agent\":\"1\",\"more\":1}"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:transfer", refused[i]), 422);
+    static const char *const unknown[] = {"{}", "{\"customer\":7}", "{\"notes\":null}", "{\"data\":\"x\"}", "{\"data\":{\"x\":7}}", "{\"owner\":\"n2\"}"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        ck_status(rig_send(&R, "PATCH", "/v1/calls/0000000000000001", unknown[i]), 422);
+    const char *known = "{\"customer\":\"C-1\",\"notes\":\"\",\"data\":{\"order\":\"4711\",\"tariff\":null}}";
+    ck_status(rig_send(&R, "PATCH", "/v1/calls/0000000000000001", known), 404);
     ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/0000000000000001:hold", NULL, "", 0), 404);
     ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:mute", "{\"leg\":\"callee\"}"), 404);
     ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:mute", "{\"leg\":7}"), 422);

@@ -290,7 +290,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                              "lines": ["Caller 1234 waits in queue service: place 1 of 1."],
                              "agents": [{"agent": "1001", "level": 3, "state": "idle", "verdict": "unskilled",
                                          "reason": "lacks skill english (level 3 is needed)"}]}
-            return (202, {"call_id": key}) if verb else (200, call)
+            return (202, {"call_id": key}) if verb or m == "PATCH" else (200, call)
         if parts[0] == "cdrs":
             if len(parts) == 1:
                 return self.page(self.filtered(s.cdrs))
