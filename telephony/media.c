@@ -334,6 +334,7 @@ static int start_thread(struct media_engine *e, struct media_thread *t)
     t->e = e;
     t->todo_end = &t->todo;
     list_init(&t->streams);
+    list_init(&t->rooms);
     random_bytes(&t->random, sizeof t->random);
     t->random |= 1;
     t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -455,7 +456,7 @@ static void close_thread_files(struct media_thread *t)
 }
 
 /* With the threads gone, all that is theirs is ours. */
-static void free_streams_left(struct media_engine *e)
+static void free_what_is_left(struct media_engine *e)
 {
     struct media_stream *closed = atomic_exchange(&e->closed, NULL);
     while (closed) {
@@ -470,7 +471,14 @@ static void free_streams_left(struct media_engine *e)
         media_playlist_free(s->play);
         media_dtmf_free(s->inband);
         media_stream_let_go(s);
+        mouth_free(s->mouth);
+        media_coder_free(s->coder);
         free_stream(e, s);
+    }
+    list_foreach_safe(n, &e->rooms) {
+        struct media_room *r = list_entry(n, struct media_room, node);
+        media_plan_free(r->plan);
+        free(r);
     }
 }
 
@@ -483,7 +491,7 @@ void media_engine_stop(struct media_engine *e)
         drop_commands(&e->threads[k]);
         close_thread_files(&e->threads[k]);
     }
-    free_streams_left(e);
+    free_what_is_left(e);
     close_handles(e->handles);
     for (unsigned k = 0; k < MEDIA_IPS_MAX; k++)
         free(e->ports[k].used);
@@ -499,6 +507,7 @@ int media_engine_start(uv_loop_t *loop, const struct media_config *cfg, struct m
         return err_set(info, ERR_NOMEM, "", "no memory for the media engine");
 
     list_init(&e->streams);
+    list_init(&e->rooms);
     e->dead_ms = cfg->dead_ms;
     atomic_init(&e->lease_us, UINT64_MAX);
     g711_setup();
@@ -595,13 +604,6 @@ int media_stream_open(struct media_engine *e, const struct media_stream_params *
     return 0;
 }
 
-static void forget_peer(struct media_stream *s)
-{
-    if (s->core_peer)
-        s->core_peer->core_peer = NULL;
-    s->core_peer = NULL;
-}
-
 static void close_stream(struct media_stream *s, bool silent)
 {
     if (!s || s->closed)
@@ -611,7 +613,7 @@ static void close_stream(struct media_stream *s, bool silent)
     unsigned pair = pair_of(s->e, s->port);
     if (pair < s->e->n_pairs)
         s->e->ports[s->ip_index].used[pair] = MEDIA_PORT_CLOSING;
-    forget_peer(s);
+    media_room_forget(s);
     s->thread->assigned--;
     media_thread_push(s->thread, &s->cmd_close);
     if (silent)
@@ -643,19 +645,24 @@ const char *media_stream_ip(const struct media_stream *s)
     return s->e->ip[s->ip_index];
 }
 
-/* NULL when the thread's queue is full or memory short, which is counted. */
-static struct media_cmd *new_command(struct media_stream *s, enum media_cmd_type type)
+struct media_cmd *media_command_new(struct media_engine *e, struct media_thread *t, enum media_cmd_type type,
+                                    struct media_stream *s)
 {
     struct media_cmd *c = NULL;
-    if (atomic_load_explicit(&s->thread->n_commands, memory_order_relaxed) < MEDIA_COMMANDS_MAX)
+    if (atomic_load_explicit(&t->n_commands, memory_order_relaxed) < MEDIA_COMMANDS_MAX)
         c = calloc(1, sizeof *c);
     if (!c) {
-        s->e->refused++;
+        e->refused++;
         return NULL;
     }
     c->type = type;
     c->s = s;
     return c;
+}
+
+static struct media_cmd *new_command(struct media_stream *s, enum media_cmd_type type)
+{
+    return media_command_new(s->e, s->thread, type, s);
 }
 
 static void send_switch(struct media_stream *s, enum media_cmd_type type, bool on)
@@ -676,6 +683,7 @@ void media_stream_set_remote(struct media_stream *s, const struct media_remote *
     if (r->inband_dtmf && r->sdp.dtmf_pt < 0)
         c->u.remote.inband = media_dtmf_detector(s);
     media_thread_push(s->thread, c);
+    media_room_session(s, &r->sdp);
 }
 
 void media_stream_pause(struct media_stream *s, bool paused)
@@ -737,44 +745,6 @@ void media_stream_send_dtmf(struct media_stream *s, char digit, uint32_t duratio
     c->u.dtmf.digit = digit;
     c->u.dtmf.ms = duration_ms;
     media_thread_push(s->thread, c);
-}
-
-int media_bridge(struct media_stream *a, struct media_stream *b)
-{
-    if (a == b || a->e != b->e)
-        return ERR_INVAL;
-    if (a->closed || b->closed)
-        return ERR_CLOSED;
-    struct media_cmd *join = new_command(a, MEDIA_CMD_BRIDGE), *move = NULL;
-    if (!join)
-        return ERR_BUSY;
-    if (a->thread != b->thread) {
-        move = new_command(b, MEDIA_CMD_MOVE);
-        if (!move) {
-            media_thread_free_command(join);
-            return ERR_BUSY;
-        }
-        move->u.thread = a->thread;
-        media_thread_push(b->thread, move);
-        b->thread->assigned--;
-        b->thread = a->thread;
-        b->thread->assigned++;
-    }
-    join->u.peer = b;
-    forget_peer(a);
-    forget_peer(b);
-    a->core_peer = b;
-    b->core_peer = a;
-    media_thread_push(a->thread, join);
-    return 0;
-}
-
-void media_unbridge(struct media_stream *s)
-{
-    if (!s->core_peer)
-        return;
-    forget_peer(s);
-    send_switch(s, MEDIA_CMD_UNBRIDGE, true);
 }
 
 void media_stream_stats(struct media_stream *s, struct media_stats *out)

@@ -126,7 +126,7 @@ void media_stream_set_remote(struct media_stream *s, const struct media_remote *
 void media_stream_pause(struct media_stream *s, bool paused);
 
 /* What arrives is silence, and no keys, to the other leg of its bridge, packet for packet, so that neither its numbers nor its life
- * change by it; a recorder hears it as before. */
+ * change by it; what nobody is to hear is not recorded either. */
 void media_stream_mute(struct media_stream *s, bool muted);
 
 /* One thing after another: prompts, silences and tones. The list is copied, prompts are referenced. */
@@ -158,6 +158,31 @@ void media_stream_send_dtmf(struct media_stream *s, char digit, uint32_t duratio
  * ERR_INVAL: a is b; ERR_BUSY, ERR_CLOSED. */
 ERR_CHECKED int media_bridge(struct media_stream *a, struct media_stream *b);
 void media_unbridge(struct media_stream *s);
+
+/* Rooms: more than two who hear each other, by a matrix. All streams of a room live on one thread, as those of a bridge. An ear that
+ * hears one mouth of the same codec (or of the other law of G.711) is relayed to packet for packet, whoever else listens; every other ear is
+ * given each 20 ms what is mixed of the mouths it hears, which are decoded for that, behind a jitter buffer of 20 to 200 ms. What leaves a
+ * stream stays one RTP source. Keys are passed on to all who hear, and reported. In a room
+ *     playing   is heard instead of the room until it ends; also what played when the stream came in
+ *     muted     the mouth is silent, and gives no keys
+ *     paused    the same, and nothing is sent
+ *     echo      the stream hears itself alone, and nobody hears it; it ends when a stream comes into a room
+ * An ear that hears nobody is sent nothing. */
+struct media_room;
+#define MEDIA_SEATS_MAX 32u
+struct media_seat {
+    struct media_stream *stream;
+    uint32_t hears; /* bit i: the i-th seat of the list is heard; one's own means nothing */
+};
+/* Nobody is in it. ERR_NOMEM. */
+ERR_CHECKED int media_room_open(struct media_engine *e, struct media_room **out);
+/* The whole, at once: each frame has either what was before or this. Who is not in the list any more is let go of and hears nothing; a
+ * stream that is bridged or in another room leaves that. The list is copied. On an error nothing has changed: ERR_RANGE (n above
+ * MEDIA_SEATS_MAX), ERR_INVAL (a stream twice, of another engine, or a seat that there is not), ERR_CLOSED, ERR_BUSY, ERR_NOMEM. A stream that is
+ * closed or bridged leaves by itself; the others stay as they are until the next call. */
+ERR_CHECKED int media_room_set(struct media_room *r, const struct media_seat *seats, unsigned n);
+/* All are let go of. NULL is fine. Not after media_engine_stop, which closes rooms too. */
+void media_room_close(struct media_room *r);
 
 struct media_stats {
     uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;

@@ -34,6 +34,10 @@ static void report(struct media_stream *s)
     d->active = false;
     if (!media_thread_emit(s->t, s, &ev))
         s->t->count.queue_full++;
+    if (media_stream_silent(s))
+        return;
+    if (s->room && !s->echo)
+        media_room_key(s, ev.digit, ev.duration_ms, d->inband);
     /* The other leg cannot take events: it hears tones instead. Tones that came in-band went through as audio. */
     if (s->peer && !d->inband && s->peer->sdp.dtmf_pt < 0)
         media_dtmf_queue(s->peer, ev.digit, ev.duration_ms);

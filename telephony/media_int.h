@@ -4,6 +4,9 @@
  * media_thread.c  the loop of a media thread: epoll, tick, commands, moving a stream to another thread
  * media_stream.c  per packet: receive, check, book, rewrite, send; RTCP
  * media_play.c    prompts, tones, silence, encoded per tick
+ * media_room.c    core thread: bridges and rooms: who hears whom, planned whole and handed to the thread
+ * media_mix.c     the rooms of a thread: mouths, mixing, ears
+ * media_voice.c   sound decoded and coded by the codec of a session
  * media_dtmf.c    RFC 4733 and in-band digits, both directions
  *
  * Crossing threads. Core to media: a lock-free stack per thread that the media thread takes whole and reverses, so the order
@@ -22,6 +25,8 @@
 
 #include "base/list.h"
 #include "telephony/media.h"
+#include "telephony/mix.h"
+#include "telephony/mouth.h"
 #include "telephony/prompt.h"
 #include "telephony/recorder.h"
 #include "telephony/rtcp.h"
@@ -68,20 +73,25 @@ enum media_cmd_type {
     MEDIA_CMD_BRIDGE,
     MEDIA_CMD_UNBRIDGE,
     MEDIA_CMD_RECORD,
+    MEDIA_CMD_ROOM_SET,
+    MEDIA_CMD_ROOM_CLOSE,
 };
 
 struct media_playlist;
+struct media_plan;
 
 struct media_cmd {
     struct media_cmd *next;
     enum media_cmd_type type;
-    bool embedded; /* part of the stream: not freed by itself */
-    struct media_stream *s;
+    bool embedded;          /* part of the stream or room: not freed by itself */
+    struct media_stream *s; /* NULL: of a room */
+    struct media_room *room;
     union {
         struct media_stream *peer;
         struct media_thread *thread;
         struct media_playlist *play;
         struct recorder *recorder; /* a reference, or NULL */
+        struct media_plan *plan;
         struct {
             struct media_remote r;
             struct dtmf_rx_state_s *inband; /* ready-made, so that the media thread need not allocate */
@@ -134,6 +144,25 @@ struct media_digit_tx {
     uint32_t phase[2], step[2];
 };
 
+/* What a stream needs in a room, which the core makes: a mouth, a coder. */
+struct media_voicing {
+    const struct codec *codec;
+    unsigned rate_hz;
+    uint16_t ptime_ms;
+    bool mouth, coder;
+};
+
+#define MEDIA_CODER_MAX 960u /* samples of the longest packet, 60 ms at 16 kHz */
+
+/* Sound made into the packets of a session. */
+struct media_coder {
+    const struct codec *codec;
+    struct codec_state *state;
+    unsigned rate_hz, whole; /* samples of a packet */
+    unsigned n;              /* that wait for the rest */
+    int16_t pcm[MEDIA_CODER_MAX];
+};
+
 struct media_stream {
     /* Fixed from open to close. */
     struct media_engine *e;
@@ -151,6 +180,10 @@ struct media_stream {
     bool closed;
     struct media_thread *thread; /* where commands go */
     struct media_stream *core_peer;
+    struct media_room *core_room;
+    const struct codec *core_codec; /* of its session; NULL: none was agreed yet */
+    uint16_t core_ptime_ms;
+    struct media_voicing core_voicing; /* what it has, as soon as its thread has done what it was told */
     uint32_t last_play_id;
     struct media_cmd cmd_open, cmd_close;
 
@@ -173,6 +206,11 @@ struct media_stream {
     uint64_t rx_since_us, last_rx_us;
     uint8_t kind_of[128]; /* enum media_kind by payload type */
     struct media_stream *peer;
+    struct media_room *room;
+    unsigned seat;               /* in the room's plan */
+    struct media_stream *source; /* whose packets are relayed into this */
+    struct mouth *mouth;         /* while it is decoded */
+    struct media_coder *coder;   /* while it is mixed to */
     struct rtp_receiver rx;
     struct media_tx tx;
     struct media_map map;
@@ -204,6 +242,35 @@ struct media_stream {
     bool stats_changed;
 };
 
+/* Who hears whom, and what is needed for it. Made by the core thread, then the media thread's. */
+struct media_plan {
+    unsigned n, rate_hz;
+    struct mix *mix;         /* NULL: all are relayed */
+    uint32_t decoded, mixed; /* mouths that are mixed; ears that are mixed to */
+    struct {
+        struct media_stream *s; /* NULL: it has left */
+        const struct codec *codec;
+        uint32_t hears, relayed_to; /* relayed_to: ears that are given its packets */
+        unsigned leader;            /* mixed ears that hear the same: the one that it is coded for */
+        struct mouth *mouth;        /* new ones, until they are handed over */
+        struct media_coder *coder;
+    } seat[MEDIA_SEATS_MAX];
+};
+
+struct media_room {
+    /* Core thread. */
+    struct media_engine *e;
+    struct list_node node;
+    struct media_thread *thread; /* of its streams; NULL: there were none yet */
+    unsigned n;
+    struct media_seat seats[MEDIA_SEATS_MAX];
+    struct media_cmd cmd_close;
+
+    /* Owner thread. */
+    struct list_node tick_node;
+    struct media_plan *plan;
+};
+
 struct media_message {
     struct media_stream *s;
     struct media_event ev;
@@ -233,9 +300,10 @@ struct media_thread {
 
     /* The thread itself. */
     struct media_cmd *todo, **todo_end;
-    struct list_node streams;
+    struct list_node streams, rooms;
     unsigned n_streams;
     uint64_t now_us; /* monotonic, once per wake-up */
+    uint64_t due_us; /* when the newest tick was due */
     uint64_t wall_us;
     bool wake_core;
     unsigned gave_back; /* ticks until the core is woken for closed streams */
@@ -271,7 +339,7 @@ struct media_engine {
     uint32_t dead_ms;
     struct media_thread *threads;
     _Atomic(struct media_stream *) closed;
-    struct list_node streams;
+    struct list_node streams, rooms;
     unsigned n_streams, n_free;
     uint32_t next_play_id;
     bool delivering;
@@ -279,6 +347,11 @@ struct media_engine {
     uint64_t refused;          /* commands not taken because a queue was full or memory short */
     uint64_t cname;            /* of sources that were given none */
 };
+
+/* media.c */
+/* NULL when the thread's queue is full or memory short, which is counted. */
+struct media_cmd *media_command_new(struct media_engine *e, struct media_thread *t, enum media_cmd_type type,
+                                    struct media_stream *s);
 
 /* media_thread.c */
 int media_thread_prepare(struct media_thread *t);
@@ -306,6 +379,16 @@ void media_stream_send_local(struct media_stream *s, uint8_t *payload, size_t le
 void media_stream_send_raw(struct media_stream *s, bool marker, uint8_t pt, uint32_t ts, uint8_t *payload, size_t len);
 /* The time stamp with which something new may begin now. */
 uint32_t media_stream_resume_ts(const struct media_stream *s);
+/* False: it is older than the point where its source was switched in. The payload may be changed to the law of d. */
+bool media_stream_relay(struct media_stream *d, const struct rtp_packet *p, enum media_kind kind, bool restart);
+/* A-law to mu-law or back, in place. */
+void media_stream_convert(const struct rtp_packet *p, enum media_kind *kind, enum sdp_codec to);
+/* From whose packets are relayed into s from now on; NULL: nobody's. */
+void media_stream_set_source(struct media_stream *s, struct media_stream *source);
+static inline bool media_stream_silent(const struct media_stream *s)
+{
+    return s->muted || (s->room && s->paused);
+}
 static inline uint8_t media_stream_silence(const struct media_stream *s)
 {
     return s->sdp.codec == SDP_PCMU ? 0xFFu : 0xD5u;
@@ -322,6 +405,33 @@ void media_play_samples(struct media_stream *s, const int16_t *pcm, unsigned n);
 uint32_t media_tone_step(unsigned hz);
 int media_tone_sample(uint32_t phase); /* -32767..32767 */
 int32_t media_tone_amplitude(int dbm0);
+
+/* media_voice.c */
+/* Of an agreed session; NULL: nothing was agreed. */
+const struct codec *media_codec(const struct sdp_session_params *p);
+/* Whether packets of one can be sent as the other without decoding them. NULL is nothing yet, which never hinders. */
+bool media_codec_relays(const struct codec *from, const struct codec *to);
+int media_mouth_new(const struct codec *codec, unsigned rate_hz, struct mouth **out);
+int media_coder_new(const struct codec *codec, unsigned rate_hz, unsigned ptime_ms, struct media_coder **out);
+void media_coder_free(struct media_coder *c); /* any thread; NULL is fine */
+/* Takes up to n samples, up to the end of a packet; returns how many. *len: 0, or the bytes of the packet that is whole; out has
+ * CODEC_PACKET_MAX. */
+unsigned media_coder_put(struct media_coder *c, const int16_t *pcm, unsigned n, uint8_t *out, size_t *len);
+
+/* media_room.c: core thread */
+void media_room_session(struct media_stream *s, const struct sdp_session_params *p); /* another one is agreed */
+void media_room_forget(struct media_stream *s);                                      /* s is about to be closed */
+void media_plan_free(struct media_plan *pl);                                         /* any thread; NULL is fine */
+
+/* media_mix.c: owner thread */
+void media_room_apply(struct media_thread *t, struct media_room *r, struct media_plan *pl);
+void media_room_end(struct media_room *r); /* frees it */
+void media_room_leave(struct media_stream *s);
+void media_room_tick(struct media_room *r);
+/* What a stream in a room was sent; false: too late for all. */
+bool media_room_packet(struct media_stream *s, const struct rtp_packet *p, enum media_kind kind, bool restart);
+/* A key that was let go; inband: it is in the sound already. */
+void media_room_key(struct media_stream *s, char digit, uint32_t ms, bool inband);
 
 /* media_dtmf.c */
 void media_dtmf_on_event(struct media_stream *s, const struct rtp_packet *p, bool late);

@@ -215,21 +215,29 @@ static bool map_packet(struct media_stream *d, const struct rtp_packet *p, bool 
     return true;
 }
 
-static void convert(const struct rtp_packet *p, enum media_kind kind, enum sdp_codec to)
+void media_stream_set_source(struct media_stream *s, struct media_stream *source)
+{
+    if (s->source == source)
+        return;
+    s->source = source;
+    s->map.valid = false;
+}
+
+void media_stream_convert(const struct rtp_packet *p, enum media_kind *kind, enum sdp_codec to)
 {
     const uint8_t *table = NULL;
-    if (kind == MEDIA_KIND_ULAW && to == SDP_PCMA)
+    if (*kind == MEDIA_KIND_ULAW && to == SDP_PCMA)
         table = g711_ulaw_alaw;
-    else if (kind == MEDIA_KIND_ALAW && to == SDP_PCMU)
+    else if (*kind == MEDIA_KIND_ALAW && to == SDP_PCMU)
         table = g711_alaw_ulaw;
     if (!table)
         return;
     for (size_t i = 0; i < p->len; i++)
         p->payload[i] = table[p->payload[i]];
+    *kind = to == SDP_PCMU ? MEDIA_KIND_ULAW : MEDIA_KIND_ALAW;
 }
 
-/* False: dropped for being too late. */
-static bool relay(struct media_stream *d, const struct rtp_packet *p, enum media_kind kind, bool restart)
+bool media_stream_relay(struct media_stream *d, const struct rtp_packet *p, enum media_kind kind, bool restart)
 {
     if (!d->tx_on || d->play || d->digit_tx.active) {
         d->map.valid = false;
@@ -246,7 +254,7 @@ static bool relay(struct media_stream *d, const struct rtp_packet *p, enum media
     if (!map_packet(d, p, restart, !event, &seq, &ts, &marker))
         return false;
     if (!event)
-        convert(p, kind, d->sdp.codec);
+        media_stream_convert(p, &kind, d->sdp.codec);
     uint8_t *packet = p->payload - RTP_HEADER_BYTES;
     rtp_write(packet, marker, event ? (uint8_t)d->sdp.dtmf_pt : d->sdp.codec_pt, seq, ts, d->tx.ssrc);
     transmit(d, packet, p->len + RTP_HEADER_BYTES);
@@ -360,14 +368,20 @@ static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const str
         media_dtmf_on_event(s, &p, seen == RTP_SEEN_LATE);
     else if (audio && s->inband_on)
         media_dtmf_on_audio(s, &p, kind);
-    struct media_stream *d = s->echo ? s : s->peer;
-    if (s->muted && kind == MEDIA_KIND_EVENT)
+    bool silent = media_stream_silent(s), restart = seen == RTP_SEEN_RESTART;
+    if (silent && kind == MEDIA_KIND_EVENT)
         kind = MEDIA_KIND_CN; /* its number is left out */
-    else if (s->muted && audio)
+    else if (silent && audio)
         memset(p.payload, kind == MEDIA_KIND_ULAW ? 0xff : 0xd5, p.len);
     if (audio && s->recorder) /* what nobody is to hear is not recorded either */
-        record(s, &p, kind, seen == RTP_SEEN_RESTART);
-    if (d && !relay(d, &p, kind, seen == RTP_SEEN_RESTART))
+        record(s, &p, kind, restart);
+    struct media_stream *d = s->echo ? s : s->peer;
+    bool in_time = true;
+    if (d)
+        in_time = media_stream_relay(d, &p, kind, restart);
+    else if (s->room)
+        in_time = media_room_packet(s, &p, kind, restart);
+    if (!in_time)
         discard(s);
 }
 

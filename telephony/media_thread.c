@@ -52,6 +52,13 @@ void media_thread_wake(struct media_thread *t)
 
 void media_thread_free_command(struct media_cmd *c)
 {
+    if (c->type == MEDIA_CMD_ROOM_CLOSE) { /* never run: with the engine ends the room, which it is part of */
+        media_plan_free(c->room->plan);
+        free(c->room);
+        return;
+    }
+    if (c->type == MEDIA_CMD_ROOM_SET)
+        media_plan_free(c->u.plan);
     if (c->type == MEDIA_CMD_PLAY)
         media_playlist_free(c->u.play);
     if (c->type == MEDIA_CMD_RECORD)
@@ -80,6 +87,7 @@ static void arm_timer(struct media_thread *t, bool on)
     if (on)
         spec.it_interval.tv_nsec = spec.it_value.tv_nsec = MEDIA_TICK_US * 1000;
     (void)timerfd_settime(t->timer_fd, 0, &spec, NULL);
+    t->due_us = clock_mono_now().us;
 }
 
 static void watch(struct media_thread *t, struct media_stream *s)
@@ -105,13 +113,15 @@ static void unwatch(struct media_thread *t, struct media_stream *s)
         arm_timer(t, false);
 }
 
-static void unbridge(struct media_stream *s)
+/* Of its bridge or room. */
+static void let_go(struct media_stream *s)
 {
+    media_room_leave(s);
     if (!s->peer)
         return;
+    media_stream_set_source(s->peer, NULL);
+    media_stream_set_source(s, NULL);
     s->peer->peer = NULL;
-    s->peer->map.valid = false;
-    s->map.valid = false;
     s->peer = NULL;
 }
 
@@ -135,7 +145,7 @@ static void open_stream(struct media_thread *t, struct media_stream *s)
 static void close_stream(struct media_thread *t, struct media_stream *s)
 {
     struct media_engine *e = s->e;
-    unbridge(s);
+    let_go(s);
     if (!s->silent_close)
         media_stream_send_rtcp(s, true);
     unwatch(t, s);
@@ -158,7 +168,7 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
 
 static void move_stream(struct media_thread *from, struct media_stream *s, struct media_thread *to)
 {
-    unbridge(s);
+    let_go(s);
     unwatch(from, s); /* what arrives meanwhile waits in the socket */
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     struct media_stream *top = atomic_load_explicit(&to->adopted, memory_order_relaxed);
@@ -197,14 +207,19 @@ static void bridge(struct media_stream *a, struct media_stream *b)
         media_play_drop(b);
         return;
     }
-    unbridge(a);
-    unbridge(b);
+    const struct media_map maps[2] = {a->map, b->map};
+    bool goes_on = a->source == b && b->source == a; /* they were relayed to each other in a room */
+    let_go(a);
+    let_go(b);
     media_play_drop(a);
     media_play_drop(b);
     a->echo = b->echo = false;
-    a->map.valid = b->map.valid = false;
-    a->peer = b;
-    b->peer = a;
+    a->peer = a->source = b;
+    b->peer = b->source = a;
+    if (goes_on) {
+        a->map = maps[0];
+        b->map = maps[1];
+    }
 }
 
 static void apply_remote(struct media_stream *s, struct media_cmd *c)
@@ -263,22 +278,37 @@ static void run_command(struct media_thread *t, struct media_cmd *c)
         bridge(s, c->u.peer);
         break;
     case MEDIA_CMD_UNBRIDGE:
-        unbridge(s);
+        let_go(s);
         break;
     case MEDIA_CMD_RECORD:
         media_stream_let_go(s);
         s->recorder = c->u.recorder;
         c->u.recorder = NULL;
         break;
+    case MEDIA_CMD_ROOM_SET:
+        media_room_apply(t, c->room, c->u.plan);
+        c->u.plan = NULL;
+        break;
+    case MEDIA_CMD_ROOM_CLOSE:
+        media_room_end(c->room);
+        return; /* the command was part of the room */
     }
     media_thread_free_command(c);
 }
 
-static bool owned(const struct media_thread *t, const struct media_cmd *c)
+static bool owns(const struct media_thread *t, const struct media_stream *s)
 {
-    if (atomic_load_explicit(&c->s->owner, memory_order_relaxed) != t)
-        return false;
-    return c->type != MEDIA_CMD_BRIDGE || atomic_load_explicit(&c->u.peer->owner, memory_order_relaxed) == t;
+    return atomic_load_explicit(&s->owner, memory_order_relaxed) == t;
+}
+
+/* Whether all whom it is about are here. */
+static bool ready(const struct media_thread *t, const struct media_cmd *c)
+{
+    for (unsigned i = 0; c->type == MEDIA_CMD_ROOM_SET && i < c->u.plan->n; i++) {
+        if (!owns(t, c->u.plan->seat[i].s))
+            return false;
+    }
+    return (!c->s || owns(t, c->s)) && (c->type != MEDIA_CMD_BRIDGE || owns(t, c->u.peer));
 }
 
 /* Takes over what the core has pushed, oldest first, behind what waits here already. */
@@ -304,7 +334,7 @@ static void run_commands(struct media_thread *t)
 {
     adopt(t);
     collect(t);
-    while (t->todo && owned(t, t->todo)) {
+    while (t->todo && ready(t, t->todo)) {
         struct media_cmd *c = t->todo;
         t->todo = c->next;
         if (!t->todo)
@@ -328,13 +358,17 @@ static void tick(struct media_thread *t)
     if (read(t->timer_fd, &turns, sizeof turns) != (ssize_t)sizeof turns || turns == 0)
         return;
     t->count.ticks_late += turns - 1;
+    t->due_us += turns * MEDIA_TICK_US;
     /* After a long stop the missed time is not sent in one burst; the next packet's time stamp jumps instead. */
     if (turns > TICKS_AT_ONCE) {
         turns = 1;
         list_foreach(n, &t->streams)
             list_entry(n, struct media_stream, tick_node)->tx.local = false;
     }
-    while (turns-- > 0) {
+    t->due_us -= (turns - 1) * MEDIA_TICK_US;
+    for (; turns > 0; turns--, t->due_us += turns ? MEDIA_TICK_US : 0) {
+        list_foreach(n, &t->rooms)
+            media_room_tick(list_entry(n, struct media_room, tick_node));
         list_foreach_safe(n, &t->streams)
             media_stream_tick(t, list_entry(n, struct media_stream, tick_node));
     }

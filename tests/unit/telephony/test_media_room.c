@@ -1,0 +1,753 @@
+/* Rooms: who hears whom, told by tones. Each party says a tone of its own, packet by packet in real time; what it is sent is decoded, and
+ * its last 200 ms are looked through for everybody's tone. Whatever happens, what a party is sent stays one source without a gap. */
+#include <math.h>
+#include <stdio.h>
+
+#include "telephony/recorder.h"
+#include "tests/unit/suite.h"
+#include "tests/unit/telephony/media_rig.h"
+
+#define WINDOW 1600u  /* samples */
+#define LOUDNESS 3000 /* of one party: eight of them are not cut off */
+#define ANY UINT32_MAX
+#define MUSIC (UINT32_C(1) << 31) /* what `hears` has for the tone that is played */
+#define MUSIC_HZ 2000
+
+static struct rig rig;
+
+struct party {
+    struct phone ph;
+    enum sdp_codec codec;
+    double hz, phase;
+    bool quiet; /* sends nothing */
+    int16_t window[WINDOW];
+    unsigned n, packets, events, markers, gaps; /* gaps: in the numbers */
+    bool any;
+    struct heard last;
+};
+static struct party p[8];
+static unsigned n_parties;
+static uint64_t next_us;
+
+/* ---- telephones that speak and listen */
+
+static void party_open(unsigned i, enum sdp_codec codec)
+{
+    p[i] = (struct party){.codec = codec, .hz = 300 + 150.0 * i};
+    phone_open(&rig, &p[i].ph, codec);
+}
+
+static void start(unsigned n, unsigned threads)
+{
+    rig_start(&rig, threads);
+    n_parties = n;
+    for (unsigned i = 0; i < n; i++)
+        party_open(i, i % 2 ? SDP_PCMU : SDP_PCMA);
+    next_us = clock_mono_now().us;
+}
+
+static void stop(void)
+{
+    for (unsigned i = 0; i < n_parties; i++) {
+        if (p[i].ph.s)
+            phone_close(&p[i].ph);
+    }
+    rig_stop(&rig);
+}
+
+static void say(struct party *k)
+{
+    uint8_t payload[160];
+    for (unsigned i = 0; i < 160; i++, k->phase += 2 * M_PI * k->hz / 8000) {
+        int16_t v = (int16_t)lrint(LOUDNESS * sin(k->phase));
+        payload[i] = k->codec == SDP_PCMU ? g711_ulaw_encode(v) : g711_alaw_encode(v);
+    }
+    phone_send_as(&k->ph, false, rig_pt(k->codec), k->ph.seq++, k->ph.ts, payload, sizeof payload);
+    k->ph.ts += 160;
+}
+
+static void hear(struct party *k, const struct heard *h)
+{
+    if (k->any) {
+        ck_assert_uint_eq(h->ssrc, k->last.ssrc);
+        k->gaps += h->seq != (uint16_t)(k->last.seq + 1);
+        bool event = h->pt == 101 && k->last.pt == 101;
+        ck_assert_msg((int32_t)(h->ts - k->last.ts) > (event ? -1 : 0), "time stamps go back");
+    }
+    k->any = true;
+    k->last = *h;
+    k->packets++;
+    k->markers += h->marker;
+    if (h->pt == 101) {
+        k->events++;
+        return;
+    }
+    ck_assert_uint_eq(h->len, 160);
+    memmove(k->window, k->window + 160, (WINDOW - 160) * sizeof *k->window);
+    for (unsigned i = 0; i < 160; i++)
+        k->window[WINDOW - 160 + i] =
+            h->pt == 0 ? g711_ulaw_linear[h->payload[i]] : g711_alaw_linear[h->payload[i]];
+    k->n += k->n < WINDOW ? 160 : 0;
+}
+
+static void hear_all(void)
+{
+    struct heard h;
+    for (unsigned i = 0; i < n_parties; i++) {
+        while (p[i].ph.s && phone_try_hear(&rig, &p[i].ph, &h, 0))
+            hear(&p[i], &h);
+    }
+}
+
+/* 20 ms of all. */
+static void step(void)
+{
+    for (unsigned i = 0; i < n_parties; i++) {
+        if (p[i].ph.s && !p[i].quiet)
+            say(&p[i]);
+    }
+    next_us += 20000;
+    do {
+        hear_all();
+        (void)rig_turn(&rig, -1);
+    } while (clock_mono_now().us < next_us);
+}
+
+/* How much of f is in the window; 1 is all of what a party says. */
+static double amount_in(const int16_t *pcm, unsigned n, double f)
+{
+    double re = 0, im = 0;
+    for (unsigned i = 0; i < n; i++) {
+        re += pcm[i] * cos(2 * M_PI * f * i / 8000);
+        im += pcm[i] * sin(2 * M_PI * f * i / 8000);
+    }
+    return 2 * hypot(re, im) / n / LOUDNESS;
+}
+
+static uint32_t heard_by(const struct party *k)
+{
+    uint32_t mask = amount_in(k->window, WINDOW, MUSIC_HZ) > 0.5 ? MUSIC : 0;
+    for (unsigned i = 0; i < n_parties; i++) {
+        double a = amount_in(k->window, WINDOW, p[i].hz);
+        if (a > 0.15 && a < 0.25)
+            return ANY; /* neither heard nor not */
+        mask |= (uint32_t)(a > 0.2) << i;
+    }
+    return mask;
+}
+
+/* Goes on until each party has heard for 200 ms just these (bit i: party i); fails if that never comes. ANY: whatever. */
+static void until_heard(const uint32_t *want)
+{
+    uint64_t end = clock_mono_now().us + RIG_DEADLINE_MS * 1000u;
+    for (unsigned i = 0; i < n_parties; i++)
+        p[i].n = 0;
+    for (bool all = false; !all;) {
+        step();
+        all = true;
+        for (unsigned i = 0; i < n_parties; i++) {
+            bool late = clock_mono_now().us > end;
+            uint32_t is = p[i].n == WINDOW ? heard_by(&p[i]) : 0;
+            if (!p[i].ph.s || want[i] == ANY || is == want[i])
+                continue;
+            all = false;
+            if (late)
+                for (unsigned m = 0; m < n_parties; m++)
+                    (void)fprintf(stderr, "  tone of %u: %.2f\n", m, amount_in(p[i].window, WINDOW, p[m].hz));
+            ck_assert_msg(!late, "party %u hears %x, not %x (%u packets)", i, is, want[i], p[i].packets);
+        }
+    }
+}
+
+/* Nothing more comes to this party: as many steps as would have filled its window. */
+static void is_sent_nothing(unsigned i)
+{
+    step();
+    step();
+    unsigned before = p[i].packets;
+    for (unsigned k = 0; k < 10; k++)
+        step();
+    ck_assert_uint_eq(p[i].packets, before);
+}
+
+static void no_gaps(void)
+{
+    for (unsigned i = 0; i < n_parties; i++)
+        ck_assert_msg(p[i].gaps == 0, "party %u: %u gaps in the numbers", i, p[i].gaps);
+}
+
+/* ---- rooms */
+
+static struct media_room *room_open(void)
+{
+    struct media_room *r = NULL;
+    ck_assert_int_eq(media_room_open(rig.e, &r), 0);
+    return r;
+}
+
+/* hears[i] of party i; nobody is left out. */
+static void set(struct media_room *r, unsigned n, const uint32_t *hears)
+{
+    struct media_seat seats[8];
+    for (unsigned i = 0; i < n; i++)
+        seats[i] = (struct media_seat){p[i].ph.s, hears[i]};
+    ck_assert_int_eq(media_room_set(r, seats, n), 0);
+    rig_settle(&rig);
+}
+
+static void heard_as_set(struct media_room *r, unsigned n, const uint32_t *hears)
+{
+    set(r, n, hears);
+    until_heard(hears);
+}
+
+#define M(...) ((const uint32_t[8]){__VA_ARGS__})
+
+START_TEST(conference_of_three)
+{
+    start(3, 2);
+    struct media_room *r = room_open();
+    heard_as_set(r, 3, M(6, 5, 3));
+    no_gaps();
+    phone_close(&p[2].ph); /* without a word to the room: the others go on */
+    p[2].ph.s = NULL;
+    rig_settle(&rig);
+    until_heard(M(2, 1));
+    heard_as_set(r, 2, M(2, 1)); /* now relayed */
+    no_gaps();
+    stop();
+}
+END_TEST
+
+START_TEST(conference_of_eight)
+{
+    uint32_t all[8];
+    start(8, 4);
+    struct media_room *r = room_open();
+    for (unsigned i = 0; i < 8; i++)
+        all[i] = 0xffu & ~(1u << i);
+    heard_as_set(r, 8, all);
+    all[3] = 1; /* one who listens to the first alone, one who is heard by nobody and hears nobody */
+    all[5] = 0;
+    for (unsigned i = 0; i < 8; i++)
+        all[i] &= ~(1u << 5);
+    set(r, 8, all);
+    all[5] = ANY;
+    until_heard(all);
+    is_sent_nothing(5);
+    no_gaps();
+    media_room_close(r);
+    rig_settle(&rig);
+    for (unsigned i = 0; i < 8; i++)
+        is_sent_nothing(i);
+    stop();
+}
+END_TEST
+
+/* Agent 0, customer 1, supervisor 2. */
+START_TEST(supervision_is_switched_without_a_gap)
+{
+    static const struct {
+        const char *what;
+        uint32_t hears[3];
+    } modes[] = {
+        {"listen", {2, 1, 3}}, {"whisper", {6, 1, 3}}, {"barge in", {6, 5, 3}}, {"listen again", {2, 1, 3}},
+        {"agent alone", {4, 0, 1}}, {"take over", {0, 4, 2}}, {"whisper", {6, 1, 3}},
+    };
+    start(3, 2);
+    ck_assert_int_eq(media_bridge(p[0].ph.s, p[1].ph.s), 0);
+    rig_settle(&rig);
+    until_heard(M(2, 1, ANY));
+    struct media_room *r = room_open();
+    for (unsigned i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        uint32_t want[3];
+        set(r, 3, modes[i].hears);
+        for (unsigned k = 0; k < 3; k++)
+            want[k] = modes[i].hears[k] ? modes[i].hears[k] : ANY;
+        until_heard(want);
+    }
+    ck_assert_int_eq(media_bridge(p[0].ph.s, p[1].ph.s), 0); /* out of the room; who stays hears nobody */
+    rig_settle(&rig);
+    until_heard(M(2, 1, ANY));
+    no_gaps();
+    media_room_close(r);
+    stop();
+}
+END_TEST
+
+/* Bytes, numbers and time stamps of a relayed call, before, while and after somebody listens: one source for the whole. */
+START_TEST(a_listener_leaves_the_call_as_it_is)
+{
+    uint8_t payload[160];
+    uint32_t ts_off[2] = {0};
+    uint16_t seq_off[2] = {0};
+    rig_start(&rig, 2);
+    n_parties = 3;
+    for (unsigned i = 0; i < 3; i++)
+        party_open(i, SDP_PCMA);
+    struct media_room *r = room_open();
+    ck_assert_int_eq(media_bridge(p[0].ph.s, p[1].ph.s), 0);
+    rig_settle(&rig);
+    for (unsigned round = 0; round < 60; round++) {
+        if (round == 10)
+            set(r, 2, M(2, 1));
+        if (round == 20)
+            set(r, 3, M(2, 1, 3));
+        if (round == 40)
+            set(r, 2, M(2, 1));
+        if (round == 50) {
+            ck_assert_int_eq(media_bridge(p[1].ph.s, p[0].ph.s), 0);
+            rig_settle(&rig);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            struct phone *from = &p[i].ph;
+            for (unsigned k = 0; k < sizeof payload; k++)
+                payload[k] = (uint8_t)random();
+            phone_send_as(from, false, 8, from->seq, from->ts, payload, sizeof payload);
+            struct heard h = phone_hear(&rig, &p[!i].ph);
+            ck_assert_int_eq(memcmp(h.payload, payload, sizeof payload), 0);
+            if (round == 0) {
+                seq_off[i] = (uint16_t)(h.seq - from->seq);
+                ts_off[i] = h.ts - from->ts;
+            }
+            ck_assert_uint_eq((uint16_t)(h.seq - from->seq), seq_off[i]);
+            ck_assert_uint_eq(h.ts - from->ts, ts_off[i]);
+            ck_assert_int_eq(h.marker, round == 0);
+            from->seq++;
+            from->ts += 160;
+        }
+    }
+    media_room_close(r);
+    stop();
+}
+END_TEST
+
+static void play(unsigned i, uint32_t ms, uint32_t *id)
+{
+    const struct media_item music = {.kind = MEDIA_TONE, .ms = ms, .hz1 = MUSIC_HZ, .level_dbm0 = -16};
+    ck_assert_int_eq(media_stream_play(p[i].ph.s, &music, 1, 0, id), 0);
+}
+
+/* Customer 0 hears music while agent 1 asks colleague 2; then the agent is turned to the customer again, and back. */
+START_TEST(consultation)
+{
+    uint32_t id;
+    start(3, 2);
+    struct media_room *r = room_open();
+    for (unsigned round = 0; round < 2; round++) {
+        set(r, 3, M(0, 4, 2));
+        play(0, 0, &id);
+        until_heard(M(MUSIC, 4, 2));
+        set(r, 3, M(2, 1, 0));
+        media_stream_stop_play(p[0].ph.s);
+        play(2, 0, &id);
+        until_heard(M(2, 1, MUSIC));
+        media_stream_stop_play(p[2].ph.s);
+    }
+    heard_as_set(r, 3, M(6, 5, 3)); /* all three talk */
+    no_gaps();
+    stop();
+}
+END_TEST
+
+START_TEST(played_is_heard_instead)
+{
+    uint32_t id;
+    start(3, 1);
+    struct media_room *r = room_open();
+    heard_as_set(r, 3, M(6, 1, 3)); /* 0 and 2 are mixed to, 1 is relayed to */
+    for (unsigned i = 0; i < 3; i++)
+        play(i, 700, &id);
+    until_heard(M(MUSIC, MUSIC, MUSIC));
+    for (unsigned i = 0; i < 3; i++)
+        (void)rig_wait(&rig, p[i].ph.s, MEDIA_EV_PLAYED, 1);
+    next_us = clock_mono_now().us;
+    until_heard(M(6, 1, 3));
+    no_gaps();
+    stop();
+}
+END_TEST
+
+START_TEST(mute_hold_and_echo)
+{
+    start(3, 1);
+    struct media_room *r = room_open();
+    set(r, 3, M(6, 1, 3));
+    until_heard(M(6, 1, 3));
+    media_stream_mute(p[1].ph.s, true);
+    until_heard(M(4, 1, 1));
+    media_stream_mute(p[0].ph.s, true);
+    until_heard(M(4, 0, 0)); /* still sent to, silence */
+    media_stream_mute(p[0].ph.s, false);
+    media_stream_mute(p[1].ph.s, false);
+    until_heard(M(6, 1, 3));
+
+    media_stream_pause(p[0].ph.s, true);
+    until_heard(M(ANY, 0, 2));
+    is_sent_nothing(0);
+    media_stream_pause(p[0].ph.s, false);
+    until_heard(M(6, 1, 3));
+    media_stream_echo(p[2].ph.s, true);
+    until_heard(M(2, 1, 4));
+    media_stream_echo(p[2].ph.s, false);
+    until_heard(M(6, 1, 3));
+    no_gaps();
+    stop();
+}
+END_TEST
+
+/* Told the end three times, as RFC 4733 section 2.5.1.4 has it. */
+static void press(struct party *k, uint8_t key)
+{
+    uint32_t ts = k->ph.ts;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned dur = i < 5 ? 160 * (i + 1) : 960;
+        uint8_t event[4] = {key, (uint8_t)((i >= 5 ? 0x80u : 0) | 10u), (uint8_t)(dur >> 8), (uint8_t)dur};
+        phone_send_as(&k->ph, i == 0, 101, k->ph.seq++, ts, event, 4);
+        if (i < 5)
+            step();
+        k->ph.ts = ts + dur;
+    }
+}
+
+/* The keys are told to who hears: by events where they are relayed or can be, else as tones. */
+START_TEST(keys_are_passed_on)
+{
+    start(4, 1);
+    struct media_room *r = room_open();
+    struct media_remote plain = phone_remote(&p[2].ph, p[2].codec);
+    plain.sdp.dtmf_pt = plain.sdp.dtmf_recv_pt = -1;
+    media_stream_set_remote(p[2].ph.s, &plain);
+    heard_as_set(r, 4, M(2, 1, 3, 0)); /* 0 and 1 relayed, 2 mixed to, 3 hears nobody */
+    for (unsigned i = 0; i < 2; i++)
+        p[i].quiet = true;
+    press(&p[0], 5);
+    ck_assert_int_eq(rig_wait(&rig, p[0].ph.s, MEDIA_EV_DTMF, 1).ev.digit, '5');
+    uint64_t end = clock_mono_now().us + RIG_DEADLINE_MS * 1000u;
+    for (bool tones = false; !tones;) {
+        ck_assert_msg(clock_mono_now().us < end, "no tones");
+        step();
+        const int16_t *late = p[2].window + WINDOW - 640;
+        tones = amount_in(late, 640, 770) > 0.5 && amount_in(late, 640, 1336) > 0.5;
+    }
+    ck_assert_uint_eq(p[1].events, 8);
+    ck_assert_uint_eq(p[0].events + p[3].events, 0);
+    p[0].quiet = p[1].quiet = false;
+    heard_as_set(r, 3, M(6, 5, 3)); /* all are mixed to */
+    p[1].quiet = true;
+    press(&p[1], 9);
+    p[1].quiet = false;
+    ck_assert_int_eq(rig_wait(&rig, p[1].ph.s, MEDIA_EV_DTMF, 1).ev.digit, '9');
+    while (p[0].events < 8 && clock_mono_now().us < end)
+        step();
+    ck_assert_uint_ge(p[0].events, 8);
+    ck_assert_uint_eq(p[0].last.payload[0] == 9 || p[0].last.pt != 101, true);
+    ck_assert_uint_eq(p[1].events, 8); /* its own key does not come back */
+    media_stream_mute(p[1].ph.s, true);
+    for (unsigned i = 0; i < 15; i++)
+        step(); /* the rest of that key */
+    unsigned before = p[0].events;
+    press(&p[1], 1);
+    (void)rig_wait(&rig, p[1].ph.s, MEDIA_EV_DTMF, 2);
+    for (unsigned i = 0; i < 15; i++)
+        step();
+    ck_assert_uint_eq(p[0].events, before);
+    stop();
+}
+END_TEST
+
+/* Party 0 by a network that loses one packet in ten, swaps others and is late with some. */
+START_TEST(bad_network)
+{
+    uint8_t kept[3][160];
+    unsigned n_kept = 0, heard = 0;
+    start(3, 1);
+    struct media_room *r = room_open();
+    heard_as_set(r, 3, M(6, 5, 3));
+    p[0].quiet = true;
+    for (unsigned k = 0; k < 150; k++) {
+        struct party *a = &p[0];
+        uint8_t payload[160];
+        for (unsigned i = 0; i < 160; i++, a->phase += 2 * M_PI * a->hz / 8000)
+            payload[i] = g711_alaw_encode((int16_t)lrint(LOUDNESS * sin(a->phase)));
+        uint16_t seq = a->ph.seq++;
+        uint32_t ts = a->ph.ts;
+        a->ph.ts += 160;
+        if (k % 10 == 9) {
+            /* lost */
+        } else if (k % 7 == 3 && n_kept == 0) {
+            memcpy(kept[n_kept++], payload, sizeof payload); /* late by a packet */
+        } else {
+            phone_send_as(&a->ph, false, 8, seq, ts, payload, sizeof payload);
+            if (n_kept) {
+                phone_send_as(&a->ph, false, 8, (uint16_t)(seq - 1), ts - 160, kept[0], sizeof kept[0]);
+                phone_send_as(&a->ph, false, 8, (uint16_t)(seq - 1), ts - 160, kept[0], sizeof kept[0]);
+            }
+            n_kept = 0;
+        }
+        step();
+        heard += k > 20 && amount_in(p[1].window, WINDOW, a->hz) > 0.4;
+    }
+    ck_assert_uint_gt(heard, 100);
+    p[0].quiet = false;
+    until_heard(M(6, 5, 3));
+    no_gaps();
+    stop();
+}
+END_TEST
+
+START_TEST(recorders_go_on)
+{
+    static int16_t pcm[WINDOW];
+    struct recorder *rec;
+    start(3, 2);
+    struct media_room *r = room_open();
+    ck_assert_int_eq(recorder_new(&(struct recorder_params){0}, &rec), 0);
+    ck_assert_int_eq(media_stream_record(p[1].ph.s, rec), 0);
+    ck_assert_int_eq(media_bridge(p[0].ph.s, p[1].ph.s), 0);
+    until_heard(M(2, 1, ANY));
+    heard_as_set(r, 3, M(6, 5, 3));
+    heard_as_set(r, 3, M(2, 1, 3));
+    for (unsigned i = 0; i < 20; i++)
+        step();
+    uint8_t some[160];
+    unsigned n = 0, loud = 0, frames = 0;
+    for (size_t got; (got = recorder_take(rec, some, sizeof some)) == sizeof some; frames++) {
+        for (unsigned i = 0; i < sizeof some; i++)
+            pcm[n + i] = g711_alaw_linear[some[i]];
+        n = (n + 160) % WINDOW;
+        loud += n == 0 && amount_in(pcm, WINDOW, p[1].hz) > 0.6 && amount_in(pcm, WINDOW, p[0].hz) < 0.1;
+    }
+    ck_assert_uint_gt(frames, 30);
+    ck_assert_uint_ge(loud, frames / 10 - 2);
+    recorder_unref(rec);
+    stop();
+}
+END_TEST
+
+START_TEST(between_rooms_and_bridges)
+{
+    start(4, 4);
+    struct media_room *r = room_open(), *other = room_open();
+    heard_as_set(r, 4, M(14, 13, 11, 7));
+    struct media_seat two[2] = {{p[3].ph.s, 2}, {p[1].ph.s, 1}};
+    ck_assert_int_eq(media_room_set(other, two, 2), 0);
+    rig_settle(&rig);
+    until_heard(M(4, 8, 1, 2));
+    ck_assert_int_eq(media_bridge(p[0].ph.s, p[3].ph.s), 0);
+    rig_settle(&rig);
+    until_heard(M(8, ANY, ANY, 1));
+    is_sent_nothing(1);
+    heard_as_set(other, 4, M(14, 13, 11, 7));
+    media_room_close(r); /* empty by now */
+    rig_settle(&rig);
+    until_heard(M(14, 13, 11, 7));
+    ck_assert_int_eq(media_room_set(other, NULL, 0), 0);
+    rig_settle(&rig);
+    for (unsigned i = 0; i < 4; i++)
+        is_sent_nothing(i);
+    no_gaps();
+    media_room_close(other);
+    stop();
+}
+END_TEST
+
+/* The codec of a seat changes by a re-INVITE. */
+START_TEST(a_session_changes)
+{
+    start(3, 1);
+    struct media_room *r = room_open();
+    heard_as_set(r, 3, M(6, 1, 3));
+    for (unsigned i = 0; i < 3; i++) {
+        p[i].codec = p[i].codec == SDP_PCMA ? SDP_PCMU : SDP_PCMA;
+        struct media_remote m = phone_remote(&p[i].ph, p[i].codec);
+        media_stream_set_remote(p[i].ph.s, &m);
+        rig_settle(&rig);
+        hear_all();
+    }
+    until_heard(M(6, 1, 3));
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_uint_eq(p[i].last.pt, rig_pt(p[i].codec));
+    no_gaps();
+    stop();
+}
+END_TEST
+
+/* Longer and shorter packets than a tick. */
+START_TEST(packets_of_other_lengths)
+{
+    static const uint16_t lengths[] = {10, 30, 40, 60};
+    start(3, 1);
+    struct media_room *r = room_open();
+    for (unsigned k = 0; k < 4; k++) {
+        struct media_remote m = phone_remote(&p[2].ph, p[2].codec);
+        m.sdp.ptime_ms = lengths[k];
+        media_stream_set_remote(p[2].ph.s, &m);
+        set(r, 3, M(2, 1, 3));
+        rig_settle(&rig);
+        struct heard h, before = {0};
+        for (unsigned got = 0; got < 6;) {
+            say(&p[0]);
+            if (!phone_try_hear(&rig, &p[2].ph, &h, 20))
+                continue;
+            got = h.len == lengths[k] * 8u ? got + 1 : 0;
+            if (got > 1) {
+                ck_assert_uint_eq(h.seq, (uint16_t)(before.seq + 1));
+                ck_assert_uint_eq(h.ts, before.ts + lengths[k] * 8u);
+            }
+            before = h;
+        }
+    }
+    stop();
+}
+END_TEST
+
+START_TEST(numbers_go_on_at_the_next_node)
+{
+    struct party next = {.codec = SDP_PCMA, .hz = 900};
+    start(3, 1);
+    struct media_numbering num = {
+        .ssrc = 0xabcdef01, .seq = 65530, .ts = 0xfffff000, .at_us = clock_mono_now().us - 40000, .goes_on = true};
+    struct media_stream_params params = {.ip = "127.0.0.1", .numbering = &num, .cb = rig_on_event, .ctx = &rig};
+    phone_close(&p[2].ph);
+    phone_open_on(&rig, &next.ph, AF_INET, "127.0.0.1");
+    media_stream_close(next.ph.s);
+    ck_assert_int_eq(media_stream_open(rig.e, &params, &next.ph.s), 0);
+    next.ph.to = rig_addr(AF_INET, "127.0.0.1", media_stream_port(next.ph.s));
+    p[2] = next;
+    struct media_remote m = phone_remote(&p[2].ph, SDP_PCMA);
+    media_stream_set_remote(p[2].ph.s, &m);
+    struct media_room *r = room_open();
+    set(r, 3, M(6, 5, 3));
+    while (!p[2].any)
+        step();
+    uint32_t passed = (uint32_t)((p[2].last.at_us - num.at_us) / 125u);
+    ck_assert_uint_eq(p[2].last.ssrc, num.ssrc);
+    ck_assert_uint_lt((uint16_t)(p[2].last.seq - num.seq), p[2].packets);
+    ck_assert_int_le(abs((int32_t)(p[2].last.ts - num.ts - passed)), 320);
+    until_heard(M(6, 5, 3));
+    no_gaps();
+    stop();
+}
+END_TEST
+
+START_TEST(what_is_refused)
+{
+    struct rig other = {0};
+    struct media_seat seats[40];
+    start(2, 1);
+    struct media_room *r = room_open();
+    seats[0] = (struct media_seat){p[0].ph.s, 2};
+    seats[1] = (struct media_seat){p[1].ph.s, 4};
+    ck_assert_int_eq(media_room_set(r, seats, 2), ERR_INVAL); /* there is no third */
+    seats[1] = (struct media_seat){p[0].ph.s, 1};
+    ck_assert_int_eq(media_room_set(r, seats, 2), ERR_INVAL);
+    seats[1] = (struct media_seat){NULL, 1};
+    ck_assert_int_eq(media_room_set(r, seats, 2), ERR_INVAL);
+    ck_assert_int_eq(media_room_set(r, seats, MEDIA_SEATS_MAX + 1), ERR_RANGE);
+    seats[1] = (struct media_seat){p[1].ph.s, 3}; /* the own bit means nothing */
+    ck_assert_int_eq(media_room_set(r, seats, 2), 0);
+    until_heard(M(2, 1));
+    ck_assert_int_eq(uv_loop_init(&other.loop), 0);
+    struct media_config cfg = {.bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = 1};
+    ck_assert_int_eq(media_engine_start(&other.loop, &cfg, &other.e, NULL), 0);
+    struct phone stranger;
+    phone_open_on(&other, &stranger, AF_INET, "127.0.0.1");
+    seats[1].stream = stranger.s;
+    ck_assert_int_eq(media_room_set(r, seats, 2), ERR_INVAL);
+    phone_close(&stranger);
+    rig_stop(&other);
+    struct media_stream *closed = p[1].ph.s;
+    seats[1].stream = closed;
+    media_stream_close(closed);
+    ck_assert_int_eq(media_room_set(r, seats, 2), ERR_CLOSED);
+    close(p[1].ph.rtp);
+    close(p[1].ph.rtcp);
+    p[1].ph.s = NULL;
+    media_room_close(NULL);
+    stop(); /* with a room that is open */
+}
+END_TEST
+
+/* Anything in any order, on four threads: for the sanitizers. */
+START_TEST(all_at_random)
+{
+    struct media_room *r[3];
+    unsigned seed = (unsigned)clock_mono_now().us;
+    printf("all_at_random: seed %u\n", seed);
+    start(6, 4);
+    srandom(seed);
+    for (unsigned i = 0; i < 3; i++)
+        r[i] = room_open();
+    for (unsigned k = 0; k < 400; k++) {
+        unsigned a = (unsigned)random() % 6, b = (unsigned)random() % 6, room = (unsigned)random() % 3, n = 0;
+        struct media_seat seats[6];
+        switch (random() % 10) {
+        case 0:
+            if (a != b)
+                ck_assert_int_eq(media_bridge(p[a].ph.s, p[b].ph.s), 0);
+            break;
+        case 1:
+            media_unbridge(p[a].ph.s);
+            break;
+        case 2:
+            phone_close(&p[a].ph);
+            party_open(a, random() % 2 ? SDP_PCMU : SDP_PCMA);
+            break;
+        case 3:
+            media_room_close(r[room]);
+            r[room] = room_open();
+            break;
+        case 4:
+            media_stream_mute(p[a].ph.s, random() % 2);
+            media_stream_pause(p[b].ph.s, random() % 2);
+            media_stream_echo(p[b].ph.s, random() % 4 == 0);
+            break;
+        case 5:
+            play(a, 100, NULL);
+            media_stream_send_dtmf(p[b].ph.s, '3', 60);
+            break;
+        default:
+            for (unsigned i = 0; i < 6; i++) {
+                if (random() % 2)
+                    seats[n++].stream = p[i].ph.s;
+            }
+            for (unsigned i = 0; i < n; i++)
+                seats[i].hears = (uint32_t)random() & ((1u << n) - 1);
+            ck_assert_int_eq(media_room_set(r[room], seats, n), 0);
+            break;
+        }
+        for (unsigned i = 0; i < 6; i++)
+            say(&p[i]);
+        if (k % 4 == 0)
+            (void)rig_turn(&rig, -1);
+    }
+    rig_settle(&rig);
+    stop();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("media_room");
+    TCase *tc = tcase_create("rooms");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, conference_of_three);
+    tcase_add_test(tc, conference_of_eight);
+    tcase_add_test(tc, supervision_is_switched_without_a_gap);
+    tcase_add_test(tc, a_listener_leaves_the_call_as_it_is);
+    tcase_add_test(tc, consultation);
+    tcase_add_test(tc, played_is_heard_instead);
+    tcase_add_test(tc, mute_hold_and_echo);
+    tcase_add_test(tc, keys_are_passed_on);
+    tcase_add_test(tc, bad_network);
+    tcase_add_test(tc, recorders_go_on);
+    tcase_add_test(tc, between_rooms_and_bridges);
+    tcase_add_test(tc, a_session_changes);
+    tcase_add_test(tc, packets_of_other_lengths);
+    tcase_add_test(tc, numbers_go_on_at_the_next_node);
+    tcase_add_test(tc, what_is_refused);
+    tcase_add_test(tc, all_at_random);
+    suite_add_tcase(s, tc);
+    return run_suite(s);
+}
