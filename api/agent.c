@@ -1,4 +1,4 @@
-/* What agents and supervisors do: log in and out, states; ending calls; and asking who serves whom, and why. */
+/* What agents and supervisors do: log in and out, states; and asking who serves whom, and why. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,26 +103,6 @@ void api_agent_set_state(struct api_request *q)
         return;
     }
     set_agent(q, EV__AGENT_SET__ACTION__SET_STATE);
-}
-
-/* ---- calls */
-
-static void on_hangup(struct api_request *q, const struct api_result *r)
-{
-    if (r->code)
-        api_fail_result(q, r);
-    else
-        api_reply(q, 202, json_pack("{s:s}", "call_id", q->params[0]));
-}
-
-void api_hangup(struct api_request *q)
-{
-    struct view_query vq = {.kind = "call", .key = q->params[0]};
-    json_t *call = NULL;
-    if (!api_view(q, &vq, &call))
-        return;
-    json_decref(call);
-    api_operation(q, API_OP_HANGUP, json_pack("{s:s}", "call_id", q->params[0]), on_hangup);
 }
 
 /* ---- why */

@@ -72,8 +72,6 @@ enum api_op {
     API_OP_NODE_STATUS,
     /* {} -> {}: this node has applied everything that was committed anywhere when it was asked */
     API_OP_READ_INDEX,
-    /* {"call_id": 16 hex digits} -> {}: given to the owner of the call, wherever it is. ERR_NOTFOUND */
-    API_OP_HANGUP,
     /* {"site": name or null, "address": ip or null, "all": whether also nodes that take no calls} -> {"node", "site": name or null,
      * "own_site", "items": [{"name", "site", "self", "up", "draining", "same_site", "rtt_us": n or null, "calls",
      * "sip": ["ip:port"], "https", "reason"}]}, best first; without a site that of the network of the address */

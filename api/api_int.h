@@ -19,6 +19,7 @@
 #include "api/api.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "core/scope.h"
 #include "core/view.h"
 #include "storage/storage.h"
 
@@ -29,7 +30,8 @@
 #define API_ANSWER_SMALL 65536u /* bytes of an answer that is always there for the asking: errors, single objects */
 #define API_RESERVE_MS 1000u    /* how much longer than the node's own time-out a ticket is waited for */
 
-enum api_role { API_ROLE_NONE, API_ROLE_READ, API_ROLE_ADMIN };
+/* A supervisor's token is admitted by what it asks for (scope.c), not by the least role of the endpoint. */
+enum api_role { API_ROLE_NONE, API_ROLE_READ, API_ROLE_ADMIN, API_ROLE_SUPERVISOR };
 enum api_method { API_GET = 1, API_POST = 2, API_PUT = 4, API_PATCH = 8, API_DELETE = 16 };
 enum api_body { API_BODY_NONE, API_BODY_JSON, API_BODY_OPTIONAL, API_BODY_MERGE, API_BODY_DOCUMENT, API_BODY_SOUND };
 
@@ -73,9 +75,10 @@ struct api_request {
     char if_match[64], if_none_match[16], last_event_id[48];
     char range[64]; /* "": none, or one too long to be one */
     char idem[API_KEY_MAX + 1];
-    char actor[80]; /* "token:NAME" */
+    char actor[80]; /* "token:NAME", "agent:NUMBER" */
     char token[65]; /* its SHA-256 in hexadecimal; "": that of the node file */
     enum api_role role;
+    struct view_scope *scope; /* what he manages; NULL: no supervisor */
     char *body;
     size_t body_len, body_cap, body_expected;
     int spool; /* file without a name that holds the body of API_BODY_SOUND; -1: none */
@@ -314,10 +317,30 @@ ERR_CHECKED int api_flow_faults(const struct api_backend *be, const char *defini
 /* ---- auth.c */
 void api_sha256(const void *p, size_t len, uint8_t out[32]);
 void api_sha256_hex(const void *p, size_t len, char out[65]);
-/* ERR_DENIED: none or not known. Fills actor and role. */
-ERR_CHECKED int api_authenticate(struct api_request *q, const char *authorization);
-/* Whether the token that the request came with is gone; false also when that cannot be read now. */
+/* ERR_DENIED: none or not known (no info), or that of a supervisor who is none any more. Fills actor, role and scope. */
+ERR_CHECKED int api_authenticate(struct api_request *q, const char *authorization, struct err_info *info);
+/* Whether the token that the request came with is gone, or another's by now; false also when that cannot be read now. */
 bool api_token_is_gone(struct api_request *q);
+
+/* ---- scope.c: what supervisors may */
+/* An endpoint that is for them, and what of the request has to be within the scope. */
+struct api_scope_rule {
+    enum api_method method;
+    const char *path;
+    enum api_scope_what {
+        API_SCOPE_OPEN,  /* nothing: there is no power in it, or its handler sees to it (lists, events) */
+        API_SCOPE_ROW,   /* the row of `kind` (core/view.h) that the first parameter of the path names */
+        API_SCOPE_QUEUE, /* the queue that it names */
+        API_SCOPE_BODY,  /* the queue in the body */
+    } what;
+    const char *kind;
+};
+extern const struct api_scope_rule api_scope_rules[];
+extern const unsigned api_n_scope_rules;
+/* Whether the endpoint is for supervisors at all; else answered (403). */
+bool api_scope_admits(struct api_request *q);
+/* Whether what the request is about is within what he manages; else answered. True for everybody who is no supervisor. */
+bool api_scope_holds(struct api_request *q);
 
 /* ---- events.c */
 void api_streams_wake(struct api_server *s, uint64_t index);

@@ -23,7 +23,7 @@ void api_sha256_hex(const void *p, size_t len, char out[65])
 
 struct search {
     char hex[65];
-    char name[65];
+    char name[65], agent[65]; /* agent: as whom a supervisor's acts */
     enum api_role role;
     bool found;
 };
@@ -35,12 +35,15 @@ static int look(void *ctx, const char *name, uint64_t version, const Ev__ConfigO
     if (strlen(o->token->sha256) != 64 || CRYPTO_memcmp(o->token->sha256, s->hex, 64) != 0)
         return 0;
     s->found = true;
-    s->role = strcmp(o->token->role, "admin") == 0 ? API_ROLE_ADMIN : API_ROLE_READ;
+    s->role = strcmp(o->token->role, "admin") == 0        ? API_ROLE_ADMIN
+              : strcmp(o->token->role, "supervisor") == 0 ? API_ROLE_SUPERVISOR
+                                                          : API_ROLE_READ;
+    snprintf(s->agent, sizeof s->agent, "%s", o->token->agent);
     snprintf(s->name, sizeof s->name, "%s", name);
     return 0; /* go on: the time does not tell which one it was */
 }
 
-int api_authenticate(struct api_request *q, const char *authorization)
+int api_authenticate(struct api_request *q, const char *authorization, struct err_info *info)
 {
     if (strncasecmp(authorization, "Bearer ", 7) != 0)
         return ERR_DENIED;
@@ -66,7 +69,10 @@ int api_authenticate(struct api_request *q, const char *authorization)
     snprintf(q->actor, sizeof q->actor, "token:%s", s.name);
     memcpy(q->token, s.hex, sizeof q->token);
     q->role = s.role;
-    return 0;
+    if (s.role != API_ROLE_SUPERVISOR)
+        return 0;
+    snprintf(q->actor, sizeof q->actor, "agent:%s", s.agent);
+    return view_scope_open(q->s->reader, s.agent, &q->scope, info);
 }
 
 bool api_token_is_gone(struct api_request *q)
@@ -75,5 +81,7 @@ bool api_token_is_gone(struct api_request *q)
     if (!q->token[0])
         return false;
     memcpy(s.hex, q->token, sizeof s.hex);
-    return api_stored_all(q->s, "token", look, &s) == 0 && !s.found;
+    if (api_stored_all(q->s, "token", look, &s) != 0)
+        return false;
+    return !s.found || s.role != q->role || (q->scope && strcmp(s.agent, view_scope_agent(q->scope)) != 0);
 }

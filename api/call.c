@@ -1,4 +1,4 @@
-/* What is done with a live call: hold, mute, transfer. Reading calls: rows.c; ending them and why they wait: agent.c. */
+/* What is done with a live call: hold, mute, transfer, its end. Reading calls: rows.c; why they wait: agent.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,4 +145,24 @@ void api_mute_call(struct api_request *q)
 void api_unmute_call(struct api_request *q)
 {
     set_party(q, EV__CALL_PARTY__ACTION__UNMUTE);
+}
+
+/* ---- the end */
+
+void api_hangup(struct api_request *q)
+{
+    uint64_t id;
+    if (!api_path_id(q, &id))
+        return;
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_HANG_UP);
+    Ev__CallHangUp *m = cmd ? malloc(sizeof *m) : NULL;
+    if (!m) {
+        free(cmd);
+        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+        return;
+    }
+    ev__call_hang_up__init(m);
+    m->call_id = id;
+    cmd->call_hang_up = m;
+    api_command(q, cmd, api_on_call_done);
 }

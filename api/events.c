@@ -107,6 +107,27 @@ static int first_place(struct api_request *q, struct api_stream *st, struct err_
     return err ? err_set(info, err, "", "%s", err_text(err)) : 0;
 }
 
+/* A supervisor's stream: whether the event is of what he manages. What that is may change by the very events that pass. ERR_DENIED: he
+ * is no supervisor any more. */
+static int within_scope(struct api_stream *st, const json_t *e, bool *out)
+{
+    struct api_request *q = st->q;
+    struct err_info info;
+    *out = true;
+    if (!q->scope)
+        return 0;
+    if (view_scope_stale(q->scope, e)) {
+        struct view_scope *now = NULL;
+        int err = view_scope_open(q->s->reader, view_scope_agent(q->scope), &now, &info);
+        if (err)
+            return err;
+        view_scope_free(q->scope);
+        q->scope = now;
+    }
+    *out = view_scope_row(q->scope, "event", e);
+    return 0;
+}
+
 /* Appends what follows the place to `out`. *gone: it is not kept any more. */
 static int read_batch(struct api_stream *st, FILE *out, int *gone, size_t *n_read)
 {
@@ -127,12 +148,15 @@ static int read_batch(struct api_stream *st, FILE *out, int *gone, size_t *n_rea
         const char *id = json_string_value(json_object_get(e, "id")),
                    *type = json_string_value(json_object_get(e, "type"));
         char *data = json_dumps(e, JSON_COMPACT);
-        if (!data || !id || !read_place(id, &st->index, &st->n)) {
+        bool shown = false;
+        err = !data || !id || !read_place(id, &st->index, &st->n) ? ERR_NOMEM : within_scope(st, e, &shown);
+        if (err) {
             free(data);
             json_decref(events);
-            return ERR_NOMEM;
+            return err;
         }
-        fprintf(out, "id: %s\nevent: %s\ndata: %s\n\n", id, type ? type : "message", data);
+        if (shown)
+            fprintf(out, "id: %s\nevent: %s\ndata: %s\n\n", id, type ? type : "message", data);
         free(data);
     }
     json_decref(events);

@@ -219,10 +219,14 @@ static bool admit(struct api_request *q)
     if (q->route->role == API_ROLE_NONE)
         return true;
     char text[API_TOKEN_MAX + 16];
-    struct err_info info;
-    int err =
-        copy_known(q->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof text) ? ERR_DENIED : api_authenticate(q, text);
+    struct err_info info = {.code = 0};
+    int err = copy_known(q->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof text) ? ERR_DENIED
+                                                                                  : api_authenticate(q, text, &info);
     OPENSSL_cleanse(text, sizeof text);
+    if (err && info.text[0]) {
+        api_fail_status(q, err == ERR_DENIED ? 403 : api_status_of(err), &info);
+        return false;
+    }
     if (err == ERR_DENIED) {
         err_set(&info, err, "", "a bearer token is needed, and one that is known");
         api_fail_status(q, 401, &info);
@@ -232,6 +236,8 @@ static bool admit(struct api_request *q)
         api_fail_code(q, err, NULL, "tokens cannot be read now: %s", err_text(err));
         return false;
     }
+    if (q->role == API_ROLE_SUPERVISOR)
+        return api_scope_admits(q);
     if (q->role >= q->route->role)
         return true;
     err_set(&info, ERR_DENIED, "", "%s may read only", q->actor);

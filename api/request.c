@@ -44,6 +44,7 @@ void api_request_free(struct api_request *q)
     free(q->out);
     json_decref(q->json);
     json_decref(q->query);
+    view_scope_free(q->scope);
     free(q);
 }
 
@@ -174,12 +175,18 @@ static int read_body(struct api_request *q, struct err_info *info)
     return err;
 }
 
+static void run_route(struct api_request *q)
+{
+    if (api_scope_holds(q))
+        q->route->run(q);
+}
+
 static void now_consistent(struct api_request *q, const struct api_result *r)
 {
     if (r->code)
         api_fail_result(q, r);
     else
-        q->route->run(q);
+        run_route(q);
 }
 
 void api_request_run(struct api_request *q)
@@ -223,5 +230,5 @@ void api_request_run(struct api_request *q)
     if (consistent)
         api_operation(q, API_OP_READ_INDEX, json_object(), now_consistent);
     else
-        q->route->run(q);
+        run_route(q);
 }

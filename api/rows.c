@@ -81,6 +81,7 @@ void api_list_rows(struct api_request *q)
             (void)json_object_del(filter, name);
     }
     vq.filter = json_object_size(filter) ? filter : NULL;
+    vq.scope = q->scope;
     if (api_view(q, &vq, &out)) {
         json_int_t index = json_integer_value(json_object_get(out, "index"));
         if (index > 0)

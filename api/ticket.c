@@ -150,7 +150,6 @@ static unsigned op_timeout_ms(const struct api_request *q, enum api_op op)
     case API_OP_CLUSTER_STATUS:
     case API_OP_NODE_STATUS:
     case API_OP_READ_INDEX:
-    case API_OP_HANGUP:
     case API_OP_NODES_NEAREST:
     case API_OP_EXPLAIN:
         break;

@@ -3,9 +3,12 @@
 #include "cli/cli_run.h"
 
 static const struct cli_option token_role[] = {
-    TEXT("role", "ROLE", "role", "admin or read (default read)", "admin read"), END};
-static const struct cli_option token_filters[] = {TEXT("role", "ROLE", "role", "only of this role", "admin read"),
-                                                  LIMIT, END};
+    TEXT("role", "ROLE", "role", "admin, read or supervisor (default read)", "admin read supervisor"),
+    TEXT("agent", "NUMBER", "agent", "with the role supervisor: as whom it acts, within what that agent manages",
+         "@agent"),
+    END};
+static const struct cli_option token_filters[] = {
+    TEXT("role", "ROLE", "role", "only of this role", "admin read supervisor"), LIMIT, END};
 static const struct cli_option event_options[] = {
     TEXT("since", "ID", NULL, "first all that came after this event; 0 for all that is kept", NULL),
     {"type", 0, CLI_TEXT, "TYPE", NULL, "only this type; everline.call or 'everline.*.ended' name several; repeat it",
@@ -38,7 +41,7 @@ static const struct cli_option audit_filters[] = {
 };
 
 #define PARAMETER_COLUMNS "NAME=name VALUE=value | VERSION=version UPDATED=updated_at/time"
-#define TOKEN_COLUMNS "NAME=name ROLE=role UPDATED=updated_at/time | VERSION=version"
+#define TOKEN_COLUMNS "NAME=name ROLE=role AGENT=agent UPDATED=updated_at/time | VERSION=version"
 #define AUDIT_COLUMNS \
     "TIME=time/time ACTOR=actor ACTION=action OBJECT=object RESULT=code | INDEX=index ORIGIN=origin NODE=node"
 
@@ -56,7 +59,9 @@ const struct cli_verb cli_rows_system[] = {
       .columns = TOKEN_COLUMNS, .options = token_filters, .run = cli_run_list, .example = "token list"),
     V("token", "create", "make a token; its secret is printed this once and kept nowhere", .args = "NAME",
       .method = "PUT", .path = "/v1/tokens/{NAME}", .options = token_role, .done = "token {NAME} created",
-      .run = cli_run_token_create, .example = "token create wallboard --role read > wallboard.token"),
+      .run = cli_run_token_create,
+      .example = "token create wallboard --role read > wallboard.token\n"
+                 "token create desk-2001 --role supervisor --agent 2001 > 2001.token"),
     V("token", "delete", "remove a token: it is refused from now on", .args = "NAME", .method = "DELETE",
       .path = "/v1/tokens/{NAME}", .done = "token {NAME} deleted", .run = cli_run_change,
       .example = "token delete wallboard"),

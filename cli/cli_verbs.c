@@ -294,7 +294,7 @@ static bool make_secret(char secret[72], char hash[65])
 int cli_run_token_create(struct cli_run *r)
 {
     char secret[72], hash[65];
-    const char *role = cli_args_value(r->args, "role");
+    const char *role = cli_args_value(r->args, "role"), *agent = cli_args_value(r->args, "agent");
     if (!make_secret(secret, hash)) {
         fprintf(stderr, "ccctl: no random numbers to be had\n");
         return CLI_EXIT_ERROR;
@@ -302,7 +302,8 @@ int cli_run_token_create(struct cli_run *r)
     char *target = cli_run_target(r, r->verb->path), *text = NULL;
     json_t *body = json_pack("{s:s,s:s}", "role", role ? role : "read", "sha256", hash), *object = NULL;
     int rc = CLI_EXIT_ERROR;
-    if (!target || !body || !(text = json_dumps(body, JSON_COMPACT)))
+    if (!target || !body || (agent && json_object_set_new(body, "agent", json_string(agent)) != 0) ||
+        !(text = json_dumps(body, JSON_COMPACT)))
         goto out;
     if (r->dry_run) {
         rc = cli_run_would(r, "PUT", target, body);

@@ -10,6 +10,7 @@
 #include "core/config_json.h"
 #include "core/notice.h"
 #include "core/queue_rules.h"
+#include "core/scope.h"
 #include "core/time_group.h"
 #include "core/view.h"
 
@@ -208,7 +209,8 @@ static int check_agent(const Ev__Agent *a, struct err_info *info)
     const char *names[ACD_SKILLS_MAX];
     for (size_t i = 0; i < a->n_skills; i++)
         names[i] = a->skills[i]->skill; /* no more than fit: the table of rules says so */
-    return check_skills(names, a->n_skills, info);
+    int err = check_skills(names, a->n_skills, info);
+    return err ? err : scope_check_agent(a, info);
 }
 
 static int check_agent_state(const Ev__AgentState *s, struct err_info *info)
@@ -420,6 +422,7 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
            : kind == CFG_HOLIDAY_LIST  ? holiday_list_check((const Ev__HolidayList *)(const void *)msg, info)
            : kind == CFG_PROMPT        ? check_prompt((const Ev__Prompt *)(const void *)msg, info)
            : kind == CFG_TRUNK         ? check_trunk((const Ev__Trunk *)(const void *)msg, info)
+           : kind == CFG_TOKEN         ? scope_check_token((const Ev__Token *)(const void *)msg, info)
            : kind == CFG_LOOKUP        ? check_lookup((const Ev__Lookup *)(const void *)msg, info)
            : kind == CFG_AREA          ? check_area((const Ev__Area *)(const void *)msg, info)
            : kind == CFG_NOTICE        ? notice_check((const Ev__Notice *)(const void *)msg, info)

@@ -42,6 +42,7 @@ enum cfg_kind {
 #define CONFIG_PROMPT_VERSIONS_MAX 10u /* kept of each language of a prompt */
 #define CONFIG_ANNOUNCE_MAX 4u         /* parts of an announcement */
 #define CONFIG_SERVED_H_MAX 2160u      /* hours: the longest last_served_h */
+#define CONFIG_MANAGES_MAX 200u        /* groups, and queues, of one supervisor */
 #define CONFIG_CUSTOMERS_MAX 5000u     /* of one agent */
 
 /* CFG_NONE when there is no such kind. */

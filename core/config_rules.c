@@ -99,6 +99,10 @@ static const struct config_rule rules[] = {
     {"QueueOverflow", "after_wait_s", FORMAT_UINT, .max = 86400},
     {"QueueOverflow", "if_waiting", FORMAT_UINT, .max = 1000000},
     {"QueueOverflow", "if_estimated_s", FORMAT_UINT, .max = 86400},
+    {"Agent", "manages_groups", FORMAT_LIST, .max = CONFIG_MANAGES_MAX},
+    {"Agent", "manages_groups[]", FORMAT_TEXT, .required = true, .max = KEY_BYTES},
+    {"Agent", "manages_queues", FORMAT_LIST, .max = CONFIG_MANAGES_MAX},
+    {"Agent", "manages_queues[]", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Agent", "customers", FORMAT_LIST, .max = CONFIG_CUSTOMERS_MAX},
     {"Agent", "customers[]", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
     {"AccessNumber", "dedicated_agent", FORMAT_NUMBER, .max = KEY_BYTES},
@@ -251,7 +255,8 @@ static const struct config_rule rules[] = {
     {"RecordingRule", "disabled", FORMAT_BOOL, .max = 1},
     {"Token", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Token", "sha256", FORMAT_HEX, .required = true, .secret = true, .max = 64},
-    {"Token", "role", FORMAT_CHOICE, .choices = "admin|read"},
+    {"Token", "role", FORMAT_CHOICE, .choices = "admin|read|supervisor"},
+    {"Token", "agent", FORMAT_NUMBER, .max = KEY_BYTES},
 };
 
 const struct config_rule *config_rule(const char *message, const char *field)

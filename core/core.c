@@ -204,6 +204,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_party(c, cmd->call_party);
     case EV__COMMAND__BODY_CALL_DATA:
         return core_call_data(c, cmd->call_data);
+    case EV__COMMAND__BODY_CALL_HANG_UP:
+        return core_call_hang_up(c, cmd->call_hang_up);
     case EV__COMMAND__BODY__NOT_SET:
     case _EV__COMMAND__BODY__CASE_IS_INT_SIZE:
         break;

@@ -303,6 +303,7 @@ struct core_call {
     const char *left_trunk;   /* behind which he is; "" a telephone of ours */
     uint64_t left_us;
     const Ev__CallRecall *recall; /* while whom it was transferred to is being rung, or in vain who did so; else NULL */
+    bool hung_up;                 /* somebody has asked for its end, which is the owner's to bring about */
     uint64_t recorded_us;         /* since when the call itself is recorded, under its own id; 0: it is not */
     bool recording_paused;
 };

@@ -81,6 +81,10 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_data->call_id);
         return "call.data";
     }
+    if (m->body_case == EV__COMMAND__BODY_CALL_HANG_UP) {
+        (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_hang_up->call_id);
+        return "call.hang_up";
+    }
     if (m->body_case == EV__COMMAND__BODY_RECORDING_SET) {
         (void)snprintf(object, 160, "recording/%016llx", (unsigned long long)m->recording_set->id);
         return m->recording_set->hold ? "recording.hold" : "recording.release";
@@ -119,6 +123,8 @@ static void asked_for(const Ev__AgentSet *m, struct sbuf *b)
         sbuf_kv(b, "reason", m->reason);
     if (m->extend_s)
         sbuf_kv_uint(b, "extend_s", m->extend_s);
+    if (m->force)
+        sbuf_kv_uint(b, "force", 1);
     sbuf_puts(b, "}");
 }
 

@@ -38,6 +38,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
+        if (o->agent->n_manages_groups || o->agent->n_manages_queues)
+            return 4;
         return o->agent->n_customers || o->agent->min_busy_s || o->agent->wrap_up_s ? 3
                : o->agent->region[0] || o->agent->n_skills                          ? 2
                                                                                     : 1;
@@ -76,6 +78,8 @@ static uint32_t object_level(const Ev__ConfigObject *o)
         return strcmp(o->parameter->name, "outside_prefix") == 0 || strcmp(o->parameter->name, "outbound_trunk") == 0
                    ? 3
                    : 1;
+    case EV__CONFIG_OBJECT__OBJECT_TOKEN:
+        return o->token->agent[0] || strcmp(o->token->role, "supervisor") == 0 ? 4 : 1;
     case EV__CONFIG_OBJECT__OBJECT_TIME_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:
@@ -144,6 +148,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_TRANSFER:
     case EV__COMMAND__BODY_CALL_PARTY:
     case EV__COMMAND__BODY_CALL_DATA:
+    case EV__COMMAND__BODY_CALL_HANG_UP:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

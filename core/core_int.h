@@ -724,6 +724,9 @@ int core_recording_pause(struct core *c, const Ev__RecordingPause *m);
 void core_recordings_expire(struct core *c);
 ERR_CHECKED int core_recordings_load(struct core *c);
 
+/* ---- scope.c */
+int core_call_hang_up(struct core *c, const Ev__CallHangUp *m);
+
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */
 void core_cdr_trim(struct core *c, unsigned at_most);

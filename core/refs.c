@@ -18,6 +18,8 @@ static const struct row {
 } rows[] = {
     {"Agent", "extension", CFG_EXTENSION, .level = 1},
     {"Agent", "group", CFG_AGENT_GROUP, .level = 4, .loose = true},
+    {"Agent", "manages_groups", CFG_AGENT_GROUP, .level = 4, .loose = true},
+    {"Agent", "manages_queues", CFG_QUEUE, .level = 4},
     {"Queue", "members", .kind = CFG_NONE},
     {"QueueMember", "agent", CFG_AGENT, .level = 1, .once = true},
     {"Queue", "overflow", .kind = CFG_NONE},
@@ -53,6 +55,7 @@ static const struct row {
     {"Notice", "areas", CFG_AREA, .level = 4},
     {"Notice", "prompt", CFG_PROMPT, .level = 4, .loose = true},
     {"Notice", "short_prompt", CFG_PROMPT, .level = 4, .loose = true},
+    {"Token", "agent", CFG_AGENT, .level = 4},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 

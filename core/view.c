@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "core/scope.h"
 #include "core/view_int.h"
 
 static const struct view_kind *find_kind(const char *name)
@@ -241,7 +242,8 @@ int view_add(struct view *v, json_t *item, const char *key)
         json_decref(item);
         return 1;
     }
-    if (!v->kind->own_filters && !passes(v, item)) {
+    bool hidden = v->q->scope && !view_scope_row(v->q->scope, v->kind->name, item);
+    if (hidden || (!v->kind->own_filters && !passes(v, item))) {
         json_decref(item);
         return 0;
     }

@@ -36,6 +36,7 @@
 #include "base/err.h"
 
 struct storage_reader;
+struct view_scope;
 
 #define VIEW_LIMIT_MAX 1000u
 
@@ -46,8 +47,10 @@ struct view_query {
     uint32_t limit;     /* 1..VIEW_LIMIT_MAX; 0: 100 */
     json_t *
         filter; /* object of equality filters by field name (and "from"/"to" times for cdr, audit, message), or NULL; not taken over */
+    const struct view_scope *scope; /* only rows of what a supervisor manages (core/scope.h); NULL: all */
 };
-/* *out: for one object the object; for a list {"items": [...], "next_cursor": text or null, "index": N}. ERR_NOTFOUND;
+/* With a scope, what is not within it is as if it were not there.
+ * *out: for one object the object; for a list {"items": [...], "next_cursor": text or null, "index": N}. ERR_NOTFOUND;
  * ERR_INVAL for an unknown kind or filter field, a value that no row can have in a filter, or a bad cursor (info names it). */
 ERR_CHECKED int view_read(struct storage_reader *r, const struct view_query *q, json_t **out, struct err_info *info);
 

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "core/core_int.h"
+#include "core/scope.h"
 #include "core/view_int.h"
 
 /* ---- WHERE from filters */
 
 struct where {
-    char sql[1024];
+    char sql[1536];
     struct storage_val vals[24];
     unsigned n;
 };
@@ -80,6 +81,17 @@ static void filters(struct view *v, struct where *w, const struct timed *t)
             and_where(w, cond, storage_text(text));
         }
     }
+}
+
+/* What cannot be of a supervisor's queues and agents need not be read: of records who took part, those who left by a transfer stand in
+ * the segments. */
+static void within(struct where *w, const struct view_scope *s)
+{
+    and_where(w, "(transfers>0 OR agent IN (SELECT value FROM json_each(?))", storage_text(view_scope_agents_json(s)));
+    (void)strcat(w->sql,
+                 " OR queue IN (SELECT value FROM json_each(?)) OR served_queue IN (SELECT value FROM json_each(?)))");
+    w->vals[w->n++] = storage_text(view_scope_queues_json(s));
+    w->vals[w->n++] = storage_text(view_scope_queues_json(s));
 }
 
 /* ---- records, newest first */
@@ -172,6 +184,8 @@ int view_list_cdrs(struct view *v)
     if (v->after[0])
         and_where(&w, "seq < ?", storage_int(strtoull(v->after, NULL, 10)));
     filters(v, &w, &(const struct timed){"cdr", "seq", "ended_us"});
+    if (v->q->scope) /* a first sieve: the rows themselves are looked at by view_add */
+        within(&w, v->q->scope);
     (void)strcat(w.sql, " ORDER BY seq DESC");
     return storage_reader_query(v->r, w.sql, w.vals, w.n, cdr_row, v);
 }

@@ -243,18 +243,6 @@ static void apiback_read(void *arg, int status)
         api_work_done(w, json_object());
 }
 
-static int apiback_hangup(struct api_work *w)
-{
-    uint64_t id;
-    const char *text = json_string_value(json_object_get(w->args, "call_id"));
-    if (!text || ident_parse(text, &id))
-        return ERR_NOTFOUND;
-    int rc = replica_hangup(w->n, id);
-    if (rc == 0)
-        api_work_done(w, json_object());
-    return rc;
-}
-
 static const char *apiback_arg(const struct api_work *w, const char *key)
 {
     const char *s = json_string_value(json_object_get(w->args, key));
@@ -342,8 +330,8 @@ static int apiback_blob_fetch(struct api_work *w)
 static void apiback_call_core(struct node *n, void *ctx)
 {
     struct api_work *w = ctx;
-    bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_HANGUP ||
-                 w->op == API_OP_EXPLAIN || w->op == API_OP_BLOB_FETCH;
+    bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_EXPLAIN ||
+                 w->op == API_OP_BLOB_FETCH;
     int rc = local ? 0 : apiback_cut_off(n);
     if (rc) {
         api_work_fail(w, rc, NULL);
@@ -366,9 +354,6 @@ static void apiback_call_core(struct node *n, void *ctx)
         break;
     case API_OP_READ_INDEX:
         rc = repl_read_index(n->repl, apiback_read, w, w->timeout_ms);
-        break;
-    case API_OP_HANGUP:
-        rc = apiback_hangup(w);
         break;
     case API_OP_NODES_NEAREST:
         api_work_done(w, nearest_answer(n, w->args));
@@ -397,12 +382,9 @@ static int apiback_call(void *ctx, enum api_op op, json_t *args, const char *act
     const char *what = op == API_OP_NODE_ADD           ? "node add"
                        : op == API_OP_NODE_REMOVE      ? "node remove"
                        : op == API_OP_CLUSTER_TRANSFER ? "cluster transfer"
-                       : op == API_OP_HANGUP           ? "call hangup"
                                                        : NULL;
     if (what) {
-        const char *name = json_string_value(json_object_get(args, op == API_OP_CLUSTER_TRANSFER ? "to"
-                                                                   : op == API_OP_HANGUP         ? "call_id"
-                                                                                                 : "name"));
+        const char *name = json_string_value(json_object_get(args, op == API_OP_CLUSTER_TRANSFER ? "to" : "name"));
         log_notice("api", "%s from %s: %s %s", actor, origin, what, name ? name : "");
     }
     int rc = node_post(n, apiback_call_core, w);

@@ -50,9 +50,6 @@ void calls_lease_held(struct calls *cs);
  * still owns. */
 size_t calls_give_away(struct calls *cs);
 
-/* Ends a call of this node for an operator. ERR_NOTFOUND. */
-ERR_CHECKED int calls_hang_up(struct calls *cs, uint64_t id);
-
 struct calls_counts {
     uint32_t live;
     uint64_t started, refused, ended, taken_over, given_away;

@@ -473,6 +473,10 @@ static void call_reconcile(struct call *k)
     if (k->ending || !call_has_caller(k, s))
         return;
     call_transfer_tell_left(k, s);
+    if (s->hung_up) {
+        call_end(k, "system", "operator", 0);
+        return;
+    }
     if (!s->we_call)
         call_vip_follow(k, s);
     switch (s->phase) {
@@ -533,15 +537,6 @@ void calls_reload(struct calls *cs)
     for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));)
         calls_changed(cs, s->id);
     calls_reconcile(cs);
-}
-
-int calls_hang_up(struct calls *cs, uint64_t id)
-{
-    struct call *k = map_get_u64(&cs->by_id, id);
-    if (!k)
-        return ERR_NOTFOUND;
-    call_end(k, "system", "operator", 0);
-    return 0;
 }
 
 void calls_get_counts(const struct calls *cs, struct calls_counts *out)

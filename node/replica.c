@@ -428,36 +428,10 @@ static void replica_message(void *ctx, uint64_t peer, const void *data, size_t l
     const char *type = json_string_value(json_object_get(msg, "type"));
     if (type && strcmp(type, "digest") == 0) {
         verify_on_report(n->replica->verify, peer, msg);
-    } else if (type && strcmp(type, "hangup") == 0) {
-        uint64_t id = 0;
-        const char *text = json_string_value(json_object_get(msg, "call_id"));
-        if (text && ident_parse(text, &id) == 0 && n->calls && calls_hang_up(n->calls, id))
-            log_info("node", "call %s to be ended is not here", text);
     } else {
         log_warn("node", "message of unknown type from node %llu", (unsigned long long)peer);
     }
     json_decref(msg);
-}
-
-int replica_hangup(struct node *n, uint64_t call_id)
-{
-    const struct core_call *s = core_call(n->core, call_id);
-    if (!s)
-        return ERR_NOTFOUND;
-    if (strcmp(s->owner, n->cfg.name) == 0)
-        return calls_hang_up(n->calls, call_id);
-    const struct core_node *owner = core_node(n->core, s->owner);
-    if (!owner)
-        return ERR_NOTFOUND;
-    char id[17];
-    json_t *msg = json_pack("{s:s,s:s}", "type", "hangup", "call_id", ident_text(call_id, id));
-    char *text = msg ? json_dumps(msg, JSON_COMPACT) : NULL;
-    json_decref(msg);
-    if (!text)
-        return ERR_NOMEM;
-    int rc = repl_send(n->repl, owner->node_id, text, strlen(text));
-    free(text);
-    return rc;
 }
 
 /* ---- start and end */

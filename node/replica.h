@@ -19,9 +19,6 @@ bool replica_leader_ready(const struct node *n);
 /* Compares the digest of all nodes at one index; done gets {"index","equal","nodes":[...]} (a new reference) or an error. */
 typedef void replica_verify_fn(void *ctx, int status, json_t *result);
 ERR_CHECKED int replica_verify(struct node *n, unsigned timeout_ms, replica_verify_fn *done, void *ctx);
-/* Asks the owner of a call to end it, wherever it is. */
-ERR_CHECKED int replica_hangup(struct node *n, uint64_t call_id);
-
 /* verify.c, used by replica.c */
 struct verify;
 /* This node's; NULL before replica_start. */

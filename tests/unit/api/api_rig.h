@@ -98,7 +98,6 @@ RIG json_t *rig_op_answer(const struct rig *r, const struct rig_job *j)
     }
     case API_OP_NODE_REMOVE:
     case API_OP_READ_INDEX:
-    case API_OP_HANGUP:
     case API_OP_BLOB_FETCH:
         break;
     }

@@ -21,7 +21,7 @@ TOKEN = "test-token-0123456789"
 KINDS = {  # path: (kind, key, fields that the server adds)
     "extensions": ("Extension", "number", {"display_name": "", "contact": "", "site": "", "disabled": False, "has_password": False,
                                            "registrations": []}),
-    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "customers": [], "min_busy_s": 0, "wrap_up_s": 0, "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
+    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "customers": [], "min_busy_s": 0, "wrap_up_s": 0, "manages_groups": [], "manages_queues": [], "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
                                    "state": "logged_out",
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,
                                    "answered": 0, "queues": []}),
@@ -47,7 +47,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "vips": ("VipEntry", "entry", {"note": "", "number": "", "queue": ""}),
     "flows": ("Flow", "name", {"note": ""}),
     "parameters": ("Parameter", "name", {}),
-    "tokens": ("Token", "name", {}),
+    "tokens": ("Token", "name", {"agent": ""}),
     "secrets": ("Secret", "name", {}),
     "lookups": ("Lookup", "name", {"headers": [], "timeout_ms": 1000, "cache_s": 300, "on_error": "normal"}),
 }

@@ -38,6 +38,11 @@ static const struct line {
 } lines[] = {
     {"extension/8101", "agent", "u", "'number':'u','extension':'8101'", "Agent.extension", "extension", false},
     {"agent_group/team", "agent", "u", "'number':'u','extension':'8101','group':'team'", "Agent.group", "group", true},
+    {"agent_group/team", "agent", "u", "'number':'u','extension':'8101','type':'supervisor','manages_groups':['west','team']",
+     "Agent.manages_groups", "manages_groups[1]", true},
+    {"queue/spare", "agent", "u", "'number':'u','extension':'8101','type':'supervisor','manages_queues':['spare']", "Agent.manages_queues",
+     "manages_queues[0]", false},
+    {"agent/1101", "token", "u", "'name':'u','role':'supervisor','agent':'1101','token':'0123456789abcdef'", "Token.agent", "agent", false},
     {"agent/1101", QUEUE "'members':[{'agent':'1101'}]", "QueueMember.agent", "members[0].agent", false},
     {"queue/spare", QUEUE "'overflow':[{'queue':'spare','if_waiting':3}]", "QueueOverflow.queue", "overflow[0].queue", false},
     {"trunk/line", QUEUE "'callback_trunk':'line'", "Queue.callback_trunk", "callback_trunk", false},
