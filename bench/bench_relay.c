@@ -3,20 +3,10 @@
  * else runs on the machine hits both. CPU is that of the relaying thread; latency is from the sender's clock to the kernel's
  * time stamp at the receiving socket. A third time the same calls are recorded, both parties of each: what the process spends on that, to
  * sealed chunks in a file, beside what it spends on relaying alone; copies at other nodes are not in it. */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <malloc.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "storage/seal.h"
 #include "telephony/media_int.h" /* the threads, whose time is read */
@@ -24,148 +14,12 @@
 #define CALLS 100u
 #define LEGS (2 * CALLS)
 #define ROUNDS 3u
-#define SECONDS 3u
-#define HISTOGRAM 50000u /* microseconds */
+#include "bench/phones.h"
 
-struct result {
-    uint64_t sent, received;
-    uint32_t histogram[HISTOGRAM + 1];
-};
 struct tally {
     uint64_t cpu_ns, sent, received;
     uint32_t histogram[HISTOGRAM + 1];
 };
-
-static _Noreturn void die(const char *what)
-{
-    (void)fprintf(stderr, "bench_relay: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static uint64_t clock_ns(clockid_t id)
-{
-    struct timespec ts;
-    (void)clock_gettime(id, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static struct sockaddr_in loopback(uint16_t port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    return a;
-}
-
-static int open_socket(uint16_t *port)
-{
-    struct sockaddr_in a = loopback(0);
-    socklen_t len = sizeof a;
-    int room = 256 * 1024, fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0)
-        die("socket");
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-    *port = ntohs(a.sin_port);
-    return fd;
-}
-
-static void read_all(int fd, void *out, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t k = read(fd, (char *)out + at, n - at);
-        if (k == 0)
-            _exit(0);
-        if (k < 0)
-            die("read");
-        at += (size_t)k;
-    }
-}
-
-static void write_all(int fd, const void *data, size_t n)
-{
-    for (size_t at = 0; at < n;) {
-        ssize_t k = write(fd, (const char *)data + at, n - at);
-        if (k <= 0)
-            die("write");
-        at += (size_t)k;
-    }
-}
-
-/* ---- the telephones: a process of their own ---- */
-
-static void drain(int epoll_fd, const int *fd, struct result *r, int wait_ms)
-{
-    struct epoll_event evs[256];
-    int n = epoll_wait(epoll_fd, evs, 256, wait_ms);
-    for (int k = 0; k < n; k++) {
-        uint8_t buf[256];
-        _Alignas(struct cmsghdr) char control[64];
-        struct iovec iov = {buf, sizeof buf};
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-        if (recvmsg(fd[evs[k].data.u32], &m, MSG_DONTWAIT) != 172)
-            continue;
-        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-        if (!c || c->cmsg_type != SCM_TIMESTAMPNS)
-            continue;
-        struct timespec at;
-        uint64_t sent;
-        memcpy(&at, CMSG_DATA(c), sizeof at);
-        memcpy(&sent, buf + 12, sizeof sent);
-        uint64_t us = ((uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec - sent) / 1000u;
-        r->histogram[us < HISTOGRAM ? us : HISTOGRAM]++;
-        r->received++;
-    }
-}
-
-static void talk(int epoll_fd, const int *fd, struct result *r)
-{
-    static uint16_t seq[LEGS];
-    uint8_t packet[172] = {0};
-    struct timespec next;
-    (void)clock_gettime(CLOCK_MONOTONIC, &next);
-    for (unsigned ms = 0; ms < SECONDS * 1000; ms++) {
-        for (unsigned leg = ms % 20; leg < LEGS; leg += 20) {
-            uint64_t now = clock_ns(CLOCK_REALTIME);
-            rtp_write(packet, false, 8, seq[leg], seq[leg] * 160u, leg + 1);
-            seq[leg]++;
-            memcpy(packet + 12, &now, sizeof now);
-            r->sent += send(fd[leg], packet, sizeof packet, 0) == (ssize_t)sizeof packet;
-        }
-        drain(epoll_fd, fd, r, 0);
-        next.tv_nsec += 1000000;
-        if (next.tv_nsec >= 1000000000) {
-            next.tv_nsec -= 1000000000;
-            next.tv_sec++;
-        }
-        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
-    }
-    for (unsigned k = 0; k < 500 && r->received < r->sent; k++)
-        drain(epoll_fd, fd, r, 1);
-}
-
-static _Noreturn void telephones(int link)
-{
-    int fd[LEGS], on = 1, epoll_fd = epoll_create1(0);
-    uint16_t ports[LEGS];
-    static struct result r;
-    for (unsigned k = 0; k < LEGS; k++) {
-        fd[k] = open_socket(&ports[k]);
-        (void)setsockopt(fd[k], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-        struct epoll_event ev = {.events = EPOLLIN, .data.u32 = k};
-        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd[k], &ev) != 0)
-            die("epoll");
-    }
-    write_all(link, ports, sizeof ports);
-    for (;;) {
-        read_all(link, ports, sizeof ports); /* ends the process when the link is shut */
-        for (unsigned k = 0; k < LEGS; k++) {
-            struct sockaddr_in to = loopback(ports[k]);
-            if (connect(fd[k], (struct sockaddr *)&to, sizeof to) != 0)
-                die("connect");
-        }
-        memset(&r, 0, sizeof r);
-        talk(epoll_fd, fd, &r);
-        write_all(link, &r, sizeof r);
-    }
-}
 
 /* ---- the reference ---- */
 
@@ -399,27 +253,16 @@ int main(void)
     static struct tally bare, ours, recorded;
     uint64_t lost = 0;
     uint16_t phones[LEGS];
-    int link[2];
+    int link;
     size_t bytes = 0;
+    pid_t child = telephones_start(&link, phones);
 
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, link) != 0)
-        die("socketpair");
-    pid_t child = fork();
-    if (child < 0)
-        die("fork");
-    if (child == 0) {
-        (void)close(link[0]);
-        telephones(link[1]);
-    }
-    (void)close(link[1]);
-    read_all(link[0], phones, sizeof phones);
     for (unsigned k = 0; k < ROUNDS; k++) {
-        run_bare(link[0], phones, &bare);
-        run_ours(link[0], phones, &ours, &bytes, NULL);
-        run_ours(link[0], phones, &recorded, &bytes, &lost);
+        run_bare(link, phones, &bare);
+        run_ours(link, phones, &ours, &bytes, NULL);
+        run_ours(link, phones, &recorded, &bytes, &lost);
     }
-    (void)shutdown(link[0], SHUT_RDWR);
-    (void)waitpid(child, NULL, 0);
+    telephones_stop(link, child);
     if (bare.received == 0 || ours.received == 0 || recorded.received == 0) {
         (void)fprintf(stderr, "bench_relay: nothing came through\n");
         return 1;

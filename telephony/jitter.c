@@ -23,6 +23,7 @@ struct slot {
     int64_t ts;
     uint32_t duration;
     size_t len;
+    uint8_t buffer; /* where its payload is, while it is used */
 };
 
 /* The fastest and the slowest transit of a while. */
@@ -51,6 +52,7 @@ struct jitter {
     bool stretched;
     bool gap_lost; /* something is missing since the last packet that was given out */
     unsigned used;
+    uint8_t spare[JITTER_SLOTS]; /* buffers, the one that was used last on top: it is still in the processor's cache */
 
     struct range range[2]; /* of this bucket and of the one before */
     int64_t bucket_at;
@@ -62,6 +64,30 @@ struct jitter {
     struct slot slot[JITTER_SLOTS];
     uint8_t bytes[];
 };
+
+static void free_buffers(struct jitter *j)
+{
+    j->used = 0;
+    for (unsigned i = 0; i < JITTER_SLOTS; i++)
+        j->spare[i] = (uint8_t)i;
+}
+
+static void take(struct jitter *j, struct slot *s)
+{
+    s->used = true;
+    s->buffer = j->spare[JITTER_SLOTS - 1 - j->used++];
+}
+
+static void let_go(struct jitter *j, struct slot *s)
+{
+    s->used = false;
+    j->spare[JITTER_SLOTS - 1 - --j->used] = s->buffer;
+}
+
+static uint8_t *payload_of(struct jitter *j, const struct slot *s)
+{
+    return j->bytes + (size_t)s->buffer * j->payload_max;
+}
 
 int jitter_new(const struct jitter_config *cfg, struct jitter **out)
 {
@@ -79,6 +105,7 @@ int jitter_new(const struct jitter_config *cfg, struct jitter **out)
     j->frame = hz / 50;
     j->min = cfg->min_ms * hz / 1000;
     j->max = max_ms * hz / 1000;
+    free_buffers(j);
     j->packet_max = JITTER_PACKET_MAX_MS * hz / 1000;
     j->jump = JUMP_MS * hz / 1000;
     j->bucket = BUCKET_MS * hz / 1000;
@@ -97,7 +124,7 @@ void jitter_reset(struct jitter *j)
     j->begun = j->odd = j->playing = j->stretched = j->gap_lost = false;
     j->newest = j->done = 0;
     j->newest_ts = j->newest_end = j->play = j->held = 0;
-    j->used = 0;
+    free_buffers(j);
     memset(j->range, 0, sizeof j->range);
     memset(j->slot, 0, sizeof j->slot);
     j->over.any = false;
@@ -245,17 +272,26 @@ static bool place_of(struct jitter *j, const struct jitter_packet *p, int64_t at
 
 static void drop(struct jitter *j, struct slot *s)
 {
-    s->used = false;
-    j->used--;
+    let_go(j, s);
     if (s->duration)
         j->stats.dropped++;
     j->done = s->seq > j->done ? s->seq : j->done;
 }
 
+/* What is buffered is newer than done: as a rule it is found at once. */
 static struct slot *oldest(struct jitter *j)
 {
     struct slot *found = NULL;
-    for (unsigned i = 0; j->used && i < JITTER_SLOTS; i++) {
+    if (j->used == 0)
+        return NULL;
+    if (j->newest > j->done && j->newest - j->done <= JITTER_SLOTS) {
+        for (uint64_t seq = j->done + 1; seq <= j->newest; seq++) {
+            struct slot *s = &j->slot[seq % JITTER_SLOTS];
+            if (s->used && s->seq == seq)
+                return s;
+        }
+    }
+    for (unsigned i = 0; i < JITTER_SLOTS; i++) {
         struct slot *s = &j->slot[i];
         if (s->used && (!found || s->seq < found->seq))
             found = s;
@@ -277,11 +313,10 @@ static void keep(struct jitter *j, struct slot *s, const struct jitter_packet *p
 {
     for (struct slot *old = oldest(j); old && old->seq + JITTER_SLOTS <= j->newest; old = oldest(j))
         drop(j, old);
-    *s = (struct slot){
-        .used = true, .seq = at.seq, .ts = at.ts, .duration = p->duration, .len = p->duration ? p->len : 0};
+    *s = (struct slot){.seq = at.seq, .ts = at.ts, .duration = p->duration, .len = p->duration ? p->len : 0};
+    take(j, s);
     if (s->len)
-        memcpy(j->bytes + (size_t)(s - j->slot) * j->payload_max, p->payload, s->len);
-    j->used++;
+        memcpy(payload_of(j, s), p->payload, s->len);
     j->stats.packets++;
     bound(j);
 }
@@ -322,9 +357,9 @@ enum jitter_put jitter_put(struct jitter *j, const struct jitter_packet *p, uint
 
 /* ---- audio out */
 
-static void attach(const struct jitter *j, struct jitter_item *out, const struct slot *s)
+static void attach(struct jitter *j, struct jitter_item *out, const struct slot *s)
 {
-    out->payload = j->bytes + (size_t)(s - j->slot) * j->payload_max;
+    out->payload = payload_of(j, s);
     out->len = s->len;
 }
 
@@ -364,8 +399,7 @@ static void count_lost(struct jitter *j, uint64_t seq, bool itself)
 static void give_up(struct jitter *j, struct slot *s)
 {
     count_lost(j, s->seq, s->duration > 0);
-    s->used = false;
-    j->used--;
+    let_go(j, s);
     j->done = s->seq;
 }
 
@@ -379,8 +413,7 @@ static void give(struct jitter *j, struct jitter_item *out, struct slot *s, int6
         .surplus = lag >= target_of(j) + j->frame + s->duration && j->newest_end - end >= j->frame,
     };
     attach(j, out, s);
-    s->used = false;
-    j->used--;
+    let_go(j, s);
     j->done = s->seq;
     j->play = end;
     j->held = 0;
