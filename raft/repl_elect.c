@@ -9,7 +9,7 @@
  * who can. A node that alone has lost its link to the leader starts nothing: the others still hear it.
  *
  * The others follow REPL_ELECT_RANK_MS later one after the other, should who comes before them say nothing. Who stands says so before
- * it writes its vote: it is waited for then, however slow its disk is, by libraft's time-out at the longest. */
+ * it writes its vote: it is waited for then, as slow as its disk may be, for REPL_ELECT_PATIENCE_MS at the longest. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "raft/repl_int.h"
@@ -18,29 +18,49 @@
 #define REPL_ELECT_AGAIN_MS 50u
 #define REPL_ELECT_SYNCS \
     4u /* so many times a vote is written in the shortest time-out: by who stands, by who votes, and as much again */
-#define REPL_ELECT_HURRY_MS 1000u /* not for ever: on a machine that is too busy elections would follow one another */
+#define REPL_ELECT_VAIN 4u           /* so many time-outs without a leader: it is doubled */
+#define REPL_ELECT_PATIENCE_MS 4000u /* from here on it is not */
+#define REPL_ELECT_AGREED_MS 1000u   /* a majority that is seen again within this was there all the time */
+
+/* How long libraft waits while there is no leader: as long as votes take here, and twice that whenever elections have followed one another in
+ * vain for a while. What delays them (loops that turn late, slow links) is not known, but each must be over before the next begins. */
+static unsigned repl_elect_patience(const struct repl *r)
+{
+    unsigned ms = REPL_ELECT_AGAIN_MS + REPL_ELECT_SYNCS * (unsigned)((r->elect.term_us + r->elect.vote_us) / 1000u);
+    uint64_t vain_us = r->now_us - r->elect.agreed_us;
+    while (ms < REPL_ELECT_PATIENCE_MS && vain_us > REPL_ELECT_VAIN * 1000ull * ms)
+        ms *= 2;
+    return ms;
+}
 
 static void repl_elect_timeout(struct repl *r)
 {
-    unsigned sync_ms = (unsigned)((r->elect.term_us + r->elect.vote_us) / 1000u);
-    unsigned ms = r->elect.hurries ? REPL_ELECT_AGAIN_MS + REPL_ELECT_SYNCS * sync_ms : r->election_ms;
+    unsigned ms = r->elect.agreed_us ? repl_elect_patience(r) : r->election_ms;
     if (ms == r->elect.timeout_ms)
         return;
     r->elect.timeout_ms = ms;
     raft_set_election_timeout(&r->raft, ms);
 }
 
+/* libraft's time-out counts from now. */
+static void repl_elect_wait_anew(struct repl *r)
+{
+    r->raft.election_timer_start = r->raft.io->time(r->raft.io);
+}
+
 /* While a majority says that there is no leader libraft's own time-out is short too: votes may be split on a busy machine, and who knows
- * no leader that is gone (it had lost it before) cannot stand at once. Its random part is as long as this, and it asks before it stands. */
+ * no leader that is gone (it had lost it before) cannot stand at once. Its random part is as long as this, and it asks before it stands.
+ * It counts from now, not from when the leader was last heard, or it would be over before those who can stand at once have done so. */
 static void repl_elect_hurry(struct repl *r, bool agreed, bool hears)
 {
-    if (hears)
-        r->elect.hurried = false;
-    if (agreed && !r->elect.hurried) {
-        r->elect.hurried = true;
-        r->elect.hurry_until_us = r->now_us + REPL_ELECT_HURRY_MS * 1000u;
+    if (agreed)
+        r->elect.agreed_last_us = r->now_us;
+    if (hears || r->now_us - r->elect.agreed_last_us > REPL_ELECT_AGREED_MS * 1000u)
+        r->elect.agreed_us = 0;
+    else if (agreed && !r->elect.agreed_us) {
+        r->elect.agreed_us = r->now_us;
+        repl_elect_wait_anew(r);
     }
-    r->elect.hurries = r->elect.hurried && r->now_us < r->elect.hurry_until_us;
     repl_elect_timeout(r);
 }
 
@@ -199,6 +219,8 @@ void repl_elect_pump(struct repl *r)
     if ((gone || !leader) && !r->stopping && !r->plain_elections)
         poll = repl_elect_ask(r, leader, term);
     repl_elect_hurry(r, poll.agreed, hears);
+    if (poll.awaits && r->elect.agreed_us && r->now_us - r->elect.agreed_us < REPL_ELECT_PATIENCE_MS * 1000ull)
+        repl_elect_wait_anew(r);
     if (!gone || !poll.agreed || raft_state(&r->raft) != RAFT_FOLLOWER)
         r->elect.since_us = 0;
     else if (poll.winnable && !poll.awaits && !repl_elect_writes(r) && repl_elect_due(r, leader, term, poll.rank))

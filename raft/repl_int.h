@@ -251,9 +251,9 @@ struct repl {
             due_polls; /* how often the loop has read what came; that number when our turn to stand was first seen */
         uint64_t led_term;         /* of the last message of a leader */
         uint64_t term_us, vote_us; /* how long it took to write the last term and vote */
-        uint64_t hurry_until_us;
-        bool hurried, hurries; /* since a leader was last heard; now: libraft's election time-out is short */
-        unsigned timeout_ms;   /* as libraft was last told by us; 0 not yet */
+        uint64_t agreed_us,
+            agreed_last_us;  /* since when, and when last, a majority said that there is no leader; 0: there is */
+        unsigned timeout_ms; /* as libraft was last told by us; 0 not yet */
     } elect;
 
     struct repl_snapshot *snap;

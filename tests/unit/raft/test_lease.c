@@ -427,6 +427,21 @@ int fdatasync(int fd)
     return slow_sync(SYS_fdatasync, fd);
 }
 
+/* As slow as both ends of a test machine at its busiest: a vote takes longer to write than libraft's own time-out. Whoever stands is
+ * given the time that it needs, however often it has stood in vain. */
+START_TEST(test_killed_late_and_slow)
+{
+    struct fx *fx = with_other(true);
+    fx->each_turn = late_turn;
+    other->again = false;
+    sync_ms = _i ? 150 : 60;
+    ck_assert_int_eq(kill(other->pid, SIGKILL), 0);
+    ck_assert(fx_until(fx, fx_has_leader, NULL));
+    sync_ms = 0;
+    without_other(fx);
+}
+END_TEST
+
 static bool second_leads(struct fx *fx, void *arg)
 {
     (void)arg;
@@ -558,5 +573,9 @@ int main(void)
     tcase_add_test(tc, test_slow_disk_splits_no_votes);
     tcase_add_loop_test(tc, test_restarted, 0, 2);
     suite_add_tcase(s, tc);
+    TCase *late = tcase_create("late");
+    tcase_set_timeout(late, 60);
+    tcase_add_loop_test(late, test_killed_late_and_slow, 0, 2);
+    suite_add_tcase(s, late);
     return run_suite(s);
 }
