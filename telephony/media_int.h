@@ -33,6 +33,8 @@
 #include "telephony/rtp.h"
 
 #define MEDIA_TICK_US 20000u
+#define MEDIA_GATHER_US 1000u    /* a thread that has many packets looks for them so often ... */
+#define MEDIA_GATHER_PACKETS 40u /* ... when a tick had so many: 20 calls */
 #define MEDIA_TICK_SAMPLES 160u
 #define MEDIA_PACKET_MAX 2048u
 #define MEDIA_FRAME_MAX 480u /* samples of the longest ptime, 60 ms */
@@ -306,6 +308,8 @@ struct media_thread {
     uint64_t due_us; /* when the newest tick was due */
     uint64_t wall_us;
     bool wake_core;
+    uint64_t packets_ticked; /* count.packets_in at the latest tick */
+    bool gathers;
     unsigned gave_back; /* ticks until the core is woken for closed streams */
     uint64_t random;
     struct media_counters count;

@@ -48,6 +48,30 @@ START_TEST(relays_both_ways_with_content)
 }
 END_TEST
 
+/* So much that the thread looks for packets once a millisecond only: each is relayed, in order. */
+START_TEST(relays_all_of_much)
+{
+    struct phone a, b;
+    rig_start(&rig, 1);
+    phones_bridged(&rig, &a, &b, SDP_PCMA, SDP_PCMA);
+    struct heard last = {0};
+    for (unsigned batch = 0; batch < 40; batch++) {
+        for (unsigned k = 0; k < 2 * MEDIA_GATHER_PACKETS; k++)
+            phone_talk(&a, 8, (uint8_t)k);
+        for (unsigned k = 0; k < 2 * MEDIA_GATHER_PACKETS; k++) {
+            struct heard now = phone_hear(&rig, &b);
+            ck_assert_uint_eq(now.payload[0], k);
+            if (batch || k)
+                continues(&last, &now, 160);
+            last = now;
+        }
+    }
+    phone_close(&a);
+    phone_close(&b);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(transcodes_between_laws)
 {
     struct phone a, b;
@@ -558,6 +582,7 @@ int main(void)
     TCase *tc = tcase_create("relay");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, relays_both_ways_with_content);
+    tcase_add_test(tc, relays_all_of_much);
     tcase_add_test(tc, transcodes_between_laws);
     tcase_add_test(tc, renumbers_payload_types);
     tcase_add_test(tc, goes_on_across_play_bridge_and_hold);
