@@ -113,10 +113,12 @@ static inline void talk(int epoll_fd, const int *fd, const uint16_t *ports, stru
     for (unsigned step = 0; step < SECONDS * 1000000u / STEP_US; step++) {
         unsigned leg = step % LEGS;
         uint64_t now = clock_ns(CLOCK_REALTIME);
-        rtp_write(packet, false, 8, seq[leg], seq[leg] * 160u, leg + 1);
-        seq[leg]++;
-        memcpy(packet + 12, &now, sizeof now);
-        r->sent += send(fd[leg], packet, sizeof packet, 0) == (ssize_t)sizeof packet;
+        if (ports[leg]) {
+            rtp_write(packet, false, 8, seq[leg], seq[leg] * 160u, leg + 1);
+            seq[leg]++;
+            memcpy(packet + 12, &now, sizeof now);
+            r->sent += send(fd[leg], packet, sizeof packet, 0) == (ssize_t)sizeof packet;
+        }
         drain(epoll_fd, fd, r, 0);
         next.tv_nsec += STEP_US * 1000;
         if (next.tv_nsec >= 1000000000) {
