@@ -367,6 +367,8 @@ api_handler_fn api_add_callback, api_cancel_callback;
 
 /* audio.c: listening to messages and recordings, whole or in ranges */
 api_handler_fn api_message_audio, api_recording_audio;
+/* dial.c */
+api_handler_fn api_agent_dial, api_call_back;
 /* message.c */
 api_handler_fn api_patch_message, api_delete_message;
 /* recording.c */

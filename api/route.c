@@ -39,6 +39,7 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/agents/{number}:login", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_agent_login, NULL},
     {API_POST, "/v1/agents/{number}:logout", API_ROLE_ADMIN, API_BODY_NONE, "", api_agent_logout, NULL},
     {API_POST, "/v1/agents/{number}:set-state", API_ROLE_ADMIN, API_BODY_JSON, "", api_agent_set_state, NULL},
+    {API_POST, "/v1/agents/{number}:dial", API_ROLE_ADMIN, API_BODY_JSON, "", api_agent_dial, NULL},
     LIST("/v1/agent-states", "", "agent_state"),
     ONE("/v1/agent-states/{name}", "agent_state"),
     LIST("/v1/agent-groups", "", "agent_group"),
@@ -122,6 +123,7 @@ const struct api_route api_routes[] = {
     LIST("/v1/cdrs", " from to call_id direction caller called agent queue trunk extension owner cause customer",
          "cdr"),
     {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},
+    {API_POST, "/v1/cdrs/{call_id}:call-back", API_ROLE_ADMIN, API_BODY_JSON, "", api_call_back, NULL},
 
     LIST("/v1/messages", " box queue caller called call_id heard from to", "message"),
     {API_GET, "/v1/messages/{message_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "message"},

@@ -188,6 +188,15 @@ int number_pattern_parse(const char *text, struct number_pattern *out, struct er
     return err;
 }
 
+bool number_pattern_covers(const struct number_pattern *p, const char *form)
+{
+    if (p->kind == NUMBER_PREFIX)
+        return strncmp(form, p->from, strlen(p->from)) == 0;
+    if (p->kind == NUMBER_RANGE)
+        return strlen(form) == strlen(p->from) && strcmp(form, p->from) >= 0 && strcmp(form, p->to) <= 0;
+    return strcmp(form, p->from) == 0;
+}
+
 void number_pattern_text(const struct number_pattern *p, char out[NUMBER_MAX])
 {
     const char *end = p->kind == NUMBER_PREFIX ? "*" : p->kind == NUMBER_RANGE ? "-" : "";

@@ -31,6 +31,8 @@ struct number_pattern {
  * of foreign numbers may begin with + or 00; with China's country code it is refused, for nothing tells where the area code
  * begins. ERR_INVAL with a text that follows on "must ..." or stands alone; *out is untouched. */
 ERR_CHECKED int number_pattern_parse(const char *text, struct number_pattern *out, struct err_info *info);
+/* Whether the entry names the number (in its form, number_form). */
+bool number_pattern_covers(const struct number_pattern *p, const char *form);
 /* The one text of an entry: reads back as the same. */
 void number_pattern_text(const struct number_pattern *p, char out[NUMBER_MAX]);
 

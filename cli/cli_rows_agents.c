@@ -28,6 +28,20 @@ static const struct cli_option agent_fields[] = {
      "of a supervisor: all queues anew whose callers and members are; \"\" for none", NULL, true},
     NUMBER("min-busy", "SECONDS", "min_busy_s", "least time not ready; 0: as the group says"),
     NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time after calls of queues that have none; 0: as the group says"),
+    TEXT("outbound-trunk", "NAME", "outbound_trunk", "his calls out go through it; \"\": as the group says", "@trunk"),
+    TEXT("caller-id", "NUMBER", "caller_id", "the number that they show, if the trunk permits it; \"\": the group's",
+         NULL),
+    END,
+};
+static const struct cli_option dial_fields[] = {
+    TEXT("agent", "NUMBER", "agent", "instead of a number: this agent", "@agent"),
+    TEXT("extension", "NUMBER", "extension", "instead of a number: this telephone", "@extension"),
+    TEXT("caller-id", "NUMBER", "caller_id", "the number to show outside (default: as for his calls)", NULL),
+    END,
+};
+static const struct cli_option call_back_fields[] = {
+    TEXT("agent", "NUMBER", "agent", "whose telephone is rung first; needed", "@agent"),
+    TEXT("caller-id", "NUMBER", "caller_id", "the number to show outside (default: as for his calls)", NULL),
     END,
 };
 static const struct cli_option agent_login[] = {
@@ -56,6 +70,10 @@ static const struct cli_option group_fields[] = {
     TEXT("display-name", "TEXT", "display_name", "name for people", NULL),
     NUMBER("min-busy", "SECONDS", "min_busy_s", "least time not ready; 0: as the parameter min_busy_s says"),
     NUMBER("wrap-up", "SECONDS", "wrap_up_s", "time after calls of queues that have none"),
+    TEXT("outbound-trunk", "NAME", "outbound_trunk", "calls out of its agents go through it; \"\": the parameter's",
+         "@trunk"),
+    TEXT("caller-id", "NUMBER", "caller_id", "the number that they show, if the trunk permits it; \"\": the trunk's",
+         NULL),
     END,
 };
 static const struct cli_option queue_fields[] = {
@@ -227,13 +245,15 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "| DISPLAY-NAME=display_name QUIET=quiet/yes MUSIC=music WELCOME=welcome ANNOUNCE=announce MAX=max_waiting " \
     "PREFER=preferences STEP=priority_step_s "                                                                   \
     "TARGET=target_s RING-MAX=ring_max NO-ANSWER=ring_no_answer VERSION=version"
-#define CALL_COLUMNS                                                                                               \
-    "CALL=call_id OWNER=owner PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue AGENT=agent "              \
-    "ARRIVED=arrived_at/age "                                                                                      \
-    "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension OUT-TRUNK=out_trunk FLOW=flow NODE=flow_node " \
-    "LANGUAGE=language "                                                                                           \
-    "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "             \
-    "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count "    \
+#define CALL_COLUMNS                                                                                            \
+    "CALL=call_id OWNER=owner DIRECTION=direction PHASE=phase/state CALLER=caller CALLED=called QUEUE=queue "   \
+    "AGENT=agent "                                                                                              \
+    "ARRIVED=arrived_at/age "                                                                                   \
+    "| EPOCH=epoch NAME=caller_name TRUNK=trunk EXTENSION=extension OUT-TRUNK=out_trunk SHOWN=out_caller "      \
+    "DIALLED-BY=dialled_by FLOW=flow NODE=flow_node "                                                           \
+    "LANGUAGE=language "                                                                                        \
+    "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "          \
+    "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count " \
     "CUSTOMER=customer"
 #define CALLBACK_COLUMNS                                                                                              \
     "CALLBACK=callback_id QUEUE=queue NUMBER=number STATE=state/state WAITING=queued_at/age DUE=due_at/time "         \
@@ -248,7 +268,7 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms "                 \
     "STATUS=sip_status "                                                                                               \
     "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost TRANSFERS=transfers "         \
-    "CUSTOMER=customer"
+    "CUSTOMER=customer SHOWN=shown DIALLED-BY=dialled_by CALLS-BACK=calls_back"
 
 const struct cli_verb cli_rows_agents[] = {
     V("agent", "list", "agents and what they do now", .method = "GET", .path = "/v1/agents", .columns = AGENT_COLUMNS,
@@ -273,6 +293,10 @@ const struct cli_verb cli_rows_agents[] = {
       .example =
           "agent set-state 1001 ready\nagent set-state 1001 not_ready --reason lunch\nagent set-state 1001 break\n"
           "agent set-state 1001 ready --force\nagent set-state 1001 wrap_up --extend 30"),
+    V("agent", "dial", "ring an agent's telephone, then a number outside or one of ours", .args = "AGENT [NUMBER]",
+      .method = "POST", .path = "/v1/agents/{AGENT}:dial", .body = "NUMBER=number", .options = dial_fields,
+      .done = "the telephone of agent {AGENT} rings", .run = cli_run_change,
+      .example = "agent dial 1001 13800001111\nagent dial 1001 --agent 1002\nagent dial 1001 10001"),
     V("agent", "why-not", "why an agent is not offered the calls of a queue", .args = "AGENT QUEUE", .method = "GET",
       .path = "/v1/queues/{QUEUE}/agents/{AGENT}/explanation", .run = cli_run_explain,
       .example = "agent why-not 1001 service"),
@@ -373,6 +397,10 @@ const struct cli_verb cli_rows_agents[] = {
       .example = "cdr list --limit 20\ncdr list --agent 1001 --from 1d\ncdr list --queue service -o csv > calls.csv"),
     V("cdr", "show", "one record with all stages and the quality of each leg", .args = "CALL", .method = "GET",
       .path = "/v1/cdrs/{CALL}", .run = cli_run_show, .example = "cdr show 00f3a1b2c4d5e6f7"),
+    V("cdr", "call-back", "ring an agent's telephone, then the other party of a call that is over", .args = "CALL",
+      .method = "POST", .path = "/v1/cdrs/{CALL}:call-back", .options = call_back_fields,
+      .done = "the telephone of the agent rings", .run = cli_run_change,
+      .example = "cdr call-back 00f3a1b2c4d5e6f7 --agent 1001"),
 
     V("message", "list", "what callers have left, latest first", .method = "GET", .path = "/v1/messages",
       .columns = MESSAGE_COLUMNS, .options = message_filters, .run = cli_run_list,

@@ -364,6 +364,17 @@ static int check_number(const char *text, const char *field, struct err_info *in
     return strcmp(form, text) == 0 ? 0 : err_set(info, ERR_INVAL, field, "must be written as %s", form);
 }
 
+static int check_numbers(const char *field, char *const *list, size_t n, struct err_info *info)
+{
+    int err = 0;
+    for (size_t i = 0; i < n && !err; i++) {
+        char path[PATH_MAX_BYTES];
+        path_item(path, field, i);
+        err = check_number(list[i], path, info);
+    }
+    return err;
+}
+
 const char *config_vip_queue(const char *entry, char number[NUMBER_MAX])
 {
     const char *mark = strchr(entry, '@');
@@ -396,18 +407,7 @@ static int check_trunk(const Ev__Trunk *t, struct err_info *info)
 {
     if (!t->username[0] != !t->secret[0])
         return err_set(info, ERR_INVAL, t->username[0] ? "secret" : "username", "username and secret go together");
-    return 0;
-}
-
-static int check_area(const Ev__Area *a, struct err_info *info)
-{
-    int err = 0;
-    for (size_t i = 0; i < a->n_numbers && !err; i++) {
-        char path[PATH_MAX_BYTES];
-        path_item(path, "numbers", i);
-        err = check_number(a->numbers[i], path, info);
-    }
-    return err;
+    return check_numbers("caller_ids", t->caller_ids, t->n_caller_ids, info);
 }
 
 int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info)
@@ -424,7 +424,8 @@ int config_check(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_inf
            : kind == CFG_TRUNK         ? check_trunk((const Ev__Trunk *)(const void *)msg, info)
            : kind == CFG_TOKEN         ? scope_check_token((const Ev__Token *)(const void *)msg, info)
            : kind == CFG_LOOKUP        ? check_lookup((const Ev__Lookup *)(const void *)msg, info)
-           : kind == CFG_AREA          ? check_area((const Ev__Area *)(const void *)msg, info)
+           : kind == CFG_AREA          ? check_numbers("numbers", ((const Ev__Area *)(const void *)msg)->numbers,
+                                                       ((const Ev__Area *)(const void *)msg)->n_numbers, info)
            : kind == CFG_NOTICE        ? notice_check((const Ev__Notice *)(const void *)msg, info)
            : kind == CFG_BLACKLIST
                ? check_number(((const Ev__BlacklistEntry *)(const void *)msg)->number, "number", info)

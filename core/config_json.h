@@ -43,6 +43,7 @@ enum cfg_kind {
 #define CONFIG_ANNOUNCE_MAX 4u         /* parts of an announcement */
 #define CONFIG_SERVED_H_MAX 2160u      /* hours: the longest last_served_h */
 #define CONFIG_MANAGES_MAX 200u        /* groups, and queues, of one supervisor */
+#define CONFIG_CALLER_IDS_MAX 100u     /* of one trunk */
 #define CONFIG_CUSTOMERS_MAX 5000u     /* of one agent */
 
 /* CFG_NONE when there is no such kind. */

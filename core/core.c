@@ -200,6 +200,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_notice(c, cmd->call_notice);
     case EV__COMMAND__BODY_CALL_TRANSFER:
         return core_call_transfer(c, cmd->call_transfer);
+    case EV__COMMAND__BODY_AGENT_DIAL:
+        return core_agent_dial(c, cmd->agent_dial);
     case EV__COMMAND__BODY_CALL_PARTY:
         return core_call_party(c, cmd->call_party);
     case EV__COMMAND__BODY_CALL_DATA:

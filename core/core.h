@@ -263,6 +263,7 @@ struct core_call {
     const char *caller, *caller_name, *called, *trunk, *extension;
     bool
         we_call; /* both parties are called by us: a telephone, whose leg is the caller's once it has answered, then `called` */
+    const char *via_agent;    /* who asked for it by click: his telephone is or was rung first; "" nobody */
     const char *former_owner; /* of we_call, no leg yet: whose INVITEs may be ringing; "" nobody's */
     bool answered;            /* the caller's leg */
     const char *app, *app_argument;
@@ -308,6 +309,8 @@ struct core_call {
     bool recording_paused;
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
+/* "inbound", "outbound", "internal": as it is now. */
+const char *core_call_direction(const Ev__CallState *s);
 /* The leg of who serves the customer; NULL: nobody has answered. */
 const Ev__LegState *core_leg_served(const Ev__CallState *s);
 /* Its place among those who wait in its queue, from 1; 0: it does not wait, or an agent is being rung for it. */

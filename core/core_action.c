@@ -56,7 +56,7 @@ static int to_queue(struct core *c, struct call *k, const Ev__Action *a, const c
 
 static int to_telephone(struct core *c, struct call *k, const Ev__Action *a, const char **why)
 {
-    struct core_dial_to to = {"", "", "", "", "", 0};
+    struct core_dial_to to = {"", "", "", "", "", 0, NULL};
     uint32_t status;
     if (strcmp(a->type, "agent") == 0)
         to.agent = a->target;

@@ -36,6 +36,10 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
             return "agent.wrap_up";
         return strcmp(m->agent_set->state, "ready") == 0 ? "agent.ready" : "agent.not_ready";
     }
+    if (m->body_case == EV__COMMAND__BODY_AGENT_DIAL) {
+        (void)snprintf(object, 160, "agent/%.64s", m->agent_dial->agent);
+        return m->agent_dial->of_call ? "agent.call_back" : "agent.dial";
+    }
     if (m->body_case == EV__COMMAND__BODY_NODE_FORGET) {
         (void)snprintf(object, 160, "node/%.64s", m->node_forget->name);
         return "node.forget";
@@ -128,6 +132,21 @@ static void asked_for(const Ev__AgentSet *m, struct sbuf *b)
     sbuf_puts(b, "}");
 }
 
+static void dialled(const Ev__AgentDial *m, struct sbuf *b)
+{
+    sbuf_puts(b, "{");
+    sbuf_kv(b,
+            m->to_agent[0]       ? "agent"
+            : m->to_extension[0] ? "extension"
+                                 : "number",
+            m->to_agent[0]       ? m->to_agent
+            : m->to_extension[0] ? m->to_extension
+                                 : m->number);
+    if (m->of_call)
+        sbuf_kv_id(b, "record_id", m->of_call);
+    sbuf_puts(b, "}");
+}
+
 void core_audit_command(struct core *c)
 {
     const Ev__Command *m = c->cmd;
@@ -146,6 +165,8 @@ void core_audit_command(struct core *c)
     struct sbuf after = {0};
     if (m->body_case == EV__COMMAND__BODY_AGENT_SET && c->feature_level >= 4)
         asked_for(m->agent_set, &after);
+    else if (m->body_case == EV__COMMAND__BODY_AGENT_DIAL)
+        dialled(m->agent_dial, &after);
     core_audit(c, action, object, NULL, after.len > 2 ? after.p : NULL, c->ans->code);
     sbuf_free(&after);
 }

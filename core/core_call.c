@@ -87,6 +87,7 @@ void core_call_publish(struct call *k)
     p->trunk = s->trunk;
     p->extension = s->extension;
     p->we_call = s->we_call;
+    p->via_agent = s->via_agent;
     p->former_owner = s->former_owner;
     p->answered = s->answered;
     p->app = s->app;

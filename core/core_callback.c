@@ -267,7 +267,7 @@ static int check_number(struct core *c, const Ev__Queue *q, const char *number)
         return core_refuse(c, ERR_INVAL, "number", "is no number that can be called outside");
     if (core_blacklisted(c, number, CORE_CALL_OUT))
         return core_refuse(c, ERR_DENIED, "number", "%.64s is on the blacklist", number);
-    if (!core_outside_trunk(c, q->callback_trunk, &status, &cause))
+    if (!core_outside_trunk(c, q->callback_trunk, "", &status, &cause))
         return core_refuse(c, ERR_BADSTATE, "queue", "nobody can be called outside: %s", cause);
     if (map_count(&c->callbacks) >= CORE_CALLBACKS_MAX)
         return core_refuse(c, ERR_BUSY, "number", "%u call backs are kept already", CORE_CALLBACKS_MAX);

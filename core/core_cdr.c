@@ -38,10 +38,10 @@ void core_cdr_trim(struct core *c, unsigned at_most)
     storage_run(c->st, STORAGE_CDR_TRIM, v, 2);
 }
 
-const char *core_cdr_direction(const struct call *k)
+const char *core_call_direction(const Ev__CallState *s)
 {
-    const Ev__CallState *s = k->st;
-    return s->trunk[0] ? "inbound" : s->we_call || core_outside(k) ? "outbound" : "internal";
+    bool out = s->we_call ? !s->via_kind[0] : s->out_trunk[0] != '\0';
+    return s->trunk[0] ? "inbound" : out ? "outbound" : "internal";
 }
 
 /* What the record says of the call as it began, and of who served it last. */
@@ -56,7 +56,7 @@ static struct told told_of(const struct call *k)
     const Ev__LegState *callee = s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL, *served = core_leg_served(s);
     struct told t = {.agent = served ? served->agent : "", .answered_by = callee ? callee->number : ""};
     ev__call_began__init(&t.began);
-    t.began.direction = (char *)(uintptr_t)core_cdr_direction(k);
+    t.began.direction = (char *)(uintptr_t)core_call_direction(k->st);
     t.began.caller = s->caller;
     t.began.trunk = s->trunk[0] ? s->trunk : s->out_trunk; /* both: the callee's number tells the way out */
     t.began.extension = s->extension;
@@ -125,6 +125,9 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_text(s->customer),
         storage_text(s->notes),
         storage_text(s->data),
+        storage_text(c->feature_level >= 4 ? s->out_caller : ""),
+        storage_text(s->via_agent),
+        storage_int(s->of_call),
     };
     storage_run(c->st, STORAGE_CDR_PUT, v, sizeof v / sizeof *v);
     core_cdr_trim(c, TRIM_AT_CALL);

@@ -37,8 +37,11 @@ static int is_of_level_4(void *ctx, const Ev__Action *a, const char *path)
 static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
+    case EV__CONFIG_OBJECT__OBJECT_EXTENSION:
+        return o->extension->auto_answer ? 4 : 1;
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
-        if (o->agent->n_manages_groups || o->agent->n_manages_queues)
+        if (o->agent->n_manages_groups || o->agent->n_manages_queues || o->agent->outbound_trunk[0] ||
+            o->agent->caller_id[0])
             return 4;
         return o->agent->n_customers || o->agent->min_busy_s || o->agent->wrap_up_s ? 3
                : o->agent->region[0] || o->agent->n_skills                          ? 2
@@ -71,7 +74,9 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT:
         return 4;
     case EV__CONFIG_OBJECT__OBJECT_TRUNK:
-        return o->trunk->username[0] ? 4 : o->trunk->outbound || o->trunk->caller_id[0] ? 3 : 1;
+        return o->trunk->username[0] || o->trunk->n_caller_ids ? 4
+               : o->trunk->outbound || o->trunk->caller_id[0]  ? 3
+                                                               : 1;
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
         if (strcmp(o->parameter->name, "cdr_keep_days") == 0 || strcmp(o->parameter->name, "transfer_recall") == 0)
             return 4;
@@ -84,12 +89,13 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST:
     case EV__CONFIG_OBJECT__OBJECT_PROMPT:
     case EV__CONFIG_OBJECT__OBJECT_AGENT_STATE:
-    case EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP:
     case EV__CONFIG_OBJECT__OBJECT_BLACKLIST:
     case EV__CONFIG_OBJECT__OBJECT_VIP:
     case EV__CONFIG_OBJECT__OBJECT_SECRET:
     case EV__CONFIG_OBJECT__OBJECT_LOOKUP:
         return 3;
+    case EV__CONFIG_OBJECT__OBJECT_AGENT_GROUP:
+        return o->agent_group->outbound_trunk[0] || o->agent_group->caller_id[0] ? 4 : 3;
     case EV__CONFIG_OBJECT__OBJECT_AREA:
     case EV__CONFIG_OBJECT__OBJECT_NOTICE:
     case EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE:
@@ -149,6 +155,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_PARTY:
     case EV__COMMAND__BODY_CALL_DATA:
     case EV__COMMAND__BODY_CALL_HANG_UP:
+    case EV__COMMAND__BODY_AGENT_DIAL:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

@@ -1,4 +1,5 @@
-/* Calls whose both parties are called by us: first a telephone of ours, then, once that has answered, a number outside (`called`).
+/* Calls whose both parties are called by us: first a telephone of ours, then, once that has answered, a number outside (`called`). Call
+ * backs of queues begin so (core_callback.c), and calls that agents ask for by click (core_click.c), also those to somebody here.
  *
  *   begun (no leg) ─offer─► OFFERED or DIALLING ─OfferAnswered─► DIALLING outside ─OfferAnswered─► TALKING
  *        │ nobody answers: gone without a record                 │ in vain: FAILED, record
@@ -35,6 +36,8 @@ struct call *core_first_begin(struct core *c, const struct core_first *f)
     core_pbset(&s->via_trunk, f->trunk);
     core_pbset(&s->via_caller, f->caller_id);
     s->via_ring_s = f->ring_time_s;
+    core_pbset(&s->via_kind, f->kind ? f->kind : "");
+    core_pbset(&s->via_agent, f->agent ? f->agent : "");
     s->we_call = true;
     s->phase = CORE_CALL_DIALLING; /* whoever begins it has somebody rung at once */
     core_call_touch(c, k);
@@ -49,7 +52,7 @@ bool core_first_rings(const struct call *k)
 
 const Ev__LegState *core_leg_served(const Ev__CallState *s)
 {
-    return s->we_call ? s->n_legs ? s->legs[0] : NULL : s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL;
+    return s->we_call || s->dials_out ? s->n_legs ? s->legs[0] : NULL : s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL;
 }
 
 void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog **dialog)
@@ -89,13 +92,16 @@ void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog 
                                     .ring_time_s = s->via_ring_s};
     uint32_t status;
     const char *cause;
-    if (core_dial(c, k, &to, &status, &cause) != 0)
+    int err = s->via_kind[0] ? core_click_answered(c, k, &status, &cause) : core_dial(c, k, &to, &status, &cause);
+    if (err)
         core_call_fail(c, k, status, cause);
 }
 
 void core_first_in_vain(struct core *c, struct call *k, const char *cause)
 {
     struct sbuf *b = core_ev_call_begin(c, "call.ended", k);
+    if (k->st->via_agent[0])
+        sbuf_kv(b, "agent", k->st->via_agent);
     sbuf_kv(b, "ended_by", "system");
     sbuf_kv(b, "cause", cause);
     core_ev_end(c);

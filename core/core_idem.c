@@ -21,6 +21,8 @@ uint64_t core_idem_hash(struct core *c)
         body = &c->cmd->message_delete->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_TRANSFER)
         body = &c->cmd->call_transfer->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_AGENT_DIAL)
+        body = &c->cmd->agent_dial->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_PARTY)
         body = &c->cmd->call_party->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_DATA)

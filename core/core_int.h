@@ -479,6 +479,7 @@ struct core_dial_to {
     const char *agent, *extension, *number; /* one of them; the others "" */
     const char *trunk, *caller_id;          /* of a number, "": as configured */
     uint32_t ring_time_s;                   /* 0: CORE_DIAL_RING_S */
+    const char *by; /* of core_dial_check: the agent whose call out it would be; NULL: nobody's */
 };
 int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause);
 /* ---- core_first.c: calls whose both parties are called by us */
@@ -486,6 +487,8 @@ struct core_first {
     const char *number, *name; /* who is called when our telephone has answered */
     const char *trunk, *caller_id;
     uint32_t ring_time_s; /* of that number; 0: CORE_DIAL_RING_S */
+    const char *kind;     /* what `number` is: CallState.via_kind; NULL: a number outside */
+    const char *agent;    /* who asked for it by click; NULL: nobody */
 };
 /* A call of the node that has the fewest. It rings nobody yet: an offer has to follow in the same command. */
 struct call *core_first_begin(struct core *c, const struct core_first *f);
@@ -495,6 +498,12 @@ bool core_first_rings(const struct call *k);
 void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog **dialog);
 /* Nobody has answered it: it goes without a record. Frees k. */
 void core_first_in_vain(struct core *c, struct call *k, const char *cause);
+/* Outside any queue: this one is rung for it. */
+void core_first_ring(struct core *c, struct call *k, const char *agent, const char *extension);
+/* ---- core_click.c */
+int core_agent_dial(struct core *c, const Ev__AgentDial *m);
+/* The agent's telephone has answered, and the other side is here: 0, and the call is on its way; else a code. */
+int core_click_answered(struct core *c, struct call *k, uint32_t *status, const char **cause);
 /* An id that no call has or had, made by apply. */
 uint64_t core_id_new(const struct core *c);
 
@@ -546,11 +555,14 @@ void core_callbacks_free(struct core *c);
 ERR_CHECKED int core_callback_load(struct core *c, const void *body, size_t len);
 
 /* ---- core_outside.c: numbers outside, and the trunks that lead there */
-/* The trunk for a call out; `name` "": the one that is meant by the configuration. NULL with *status and *cause: there is none, or it
+/* The trunk for a call out; `name` "": that of agent `by` ("": nobody), of his group, else the one that is meant by the configuration. NULL with *status and *cause: there is none, or it
  * lets nobody out. */
-const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, uint32_t *status, const char **cause);
-/* The number that the call shows outside: what is asked for, the trunk's, the access number that was called, or none. Never one of
- * our extensions. */
+const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, const char *by, uint32_t *status,
+                                    const char **cause);
+/* The agent whose call out it is: who called, else who transferred it. "": nobody's. */
+const char *core_outside_by(const struct call *k);
+/* The number that the call shows outside: what is asked for, that agent's, his group's, each where the trunk permits it; else the trunk's,
+ * the access number that was called, or none. Never one of our extensions. */
 const char *core_outside_caller(const struct core *c, const struct call *k, const Ev__Trunk *t, const char *asked);
 /* How a call that rings outside goes on when its node dies. */
 enum core_takeover core_takeover_out(const struct core *c, const char *trunk);
@@ -730,7 +742,6 @@ int core_call_hang_up(struct core *c, const Ev__CallHangUp *m);
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */
 void core_cdr_trim(struct core *c, unsigned at_most);
-const char *core_cdr_direction(const struct call *k);
 void core_cdr_write(struct core *c, const struct call *k, const char *by, const char *cause, uint32_t status,
                     size_t n_quality, Ev__LegQuality *const *quality);
 

@@ -219,8 +219,8 @@ static const char *telephone_of(const struct core *c, const struct core_dial_to 
 }
 
 /* Who would be rung, and through which trunk (else NULL). */
-static int dialled(const struct core *c, const struct core_dial_to *to, const char **number, const Ev__Trunk **t,
-                   uint32_t *status, const char **cause)
+static int dialled(const struct core *c, const struct core_dial_to *to, const char *by, const char **number,
+                   const Ev__Trunk **t, uint32_t *status, const char **cause)
 {
     int err = ERR_DENIED;
     bool outside = to->number[0] != '\0';
@@ -229,7 +229,7 @@ static int dialled(const struct core *c, const struct core_dial_to *to, const ch
         *cause = "blacklisted";
         return ERR_DENIED;
     }
-    *t = outside ? core_outside_trunk(c, to->trunk, status, cause) : NULL;
+    *t = outside ? core_outside_trunk(c, to->trunk, by, status, cause) : NULL;
     *number = outside ? to->number : telephone_of(c, to, &err, status, cause);
     return (outside ? *t != NULL : *number != NULL) ? 0 : err;
 }
@@ -238,17 +238,18 @@ int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_
 {
     const char *number;
     const Ev__Trunk *t;
-    return dialled(c, to, &number, &t, status, cause);
+    return dialled(c, to, to->by ? to->by : "", &number, &t, status, cause);
 }
 
 int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause)
 {
     const char *number;
     const Ev__Trunk *t;
-    int err = dialled(c, to, &number, &t, status, cause);
+    int err = dialled(c, to, core_outside_by(k), &number, &t, status, cause);
     if (err)
         return err;
     begin_offer(c, k, CORE_CALL_DIALLING, "", to->ring_time_s ? to->ring_time_s : CORE_DIAL_RING_S, NULL);
+    k->st->dials_out = c->feature_level >= 4 && t && k->st->extension[0];
     if (t) {
         core_pbset(&k->st->out_trunk, t->name);
         core_pbset(&k->st->out_caller, core_outside_caller(c, k, t, to->caller_id));
@@ -256,6 +257,13 @@ int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uin
     core_ring_add(c, k, to->agent, number);
     offer_made(c, k);
     return 0;
+}
+
+void core_first_ring(struct core *c, struct call *k, const char *agent, const char *extension)
+{
+    begin_offer(c, k, CORE_CALL_DIALLING, "", CORE_DIAL_RING_S, NULL);
+    core_ring_add(c, k, agent, extension);
+    offer_made(c, k);
 }
 
 /* Back to the very front: the latest returned is served first. */

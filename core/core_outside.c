@@ -4,6 +4,7 @@
  * not one of ours: nobody's state hangs on it, and no agent is busy by it. */
 #include <string.h>
 
+#include "base/number.h"
 #include "core/core_int.h"
 
 static const Ev__Trunk *trunk_of(const struct cfg *o)
@@ -32,8 +33,32 @@ static const Ev__Trunk *only_trunk(const struct core *c)
     return found;
 }
 
-const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, uint32_t *status, const char **cause)
+/* ---- whose call out it is */
+
+static const Ev__AgentGroup *group_of(const struct core *c, const Ev__Agent *a)
 {
+    const struct cfg *o = a && a->group[0] ? core_cfg(c, CFG_AGENT_GROUP, a->group) : NULL;
+    return o ? (const Ev__AgentGroup *)(const void *)o->msg : NULL;
+}
+
+const char *core_outside_by(const struct call *k)
+{
+    const Ev__CallState *s = k->st;
+    const char *agent = s->n_legs ? s->legs[0]->agent : "";
+    return agent[0] || !s->left ? agent : s->left->agent;
+}
+
+/* ---- which way */
+
+const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, const char *by, uint32_t *status,
+                                    const char **cause)
+{
+    const Ev__Agent *a = by[0] ? core_agent_config(c, by) : NULL;
+    const Ev__AgentGroup *g = group_of(c, a);
+    if (!name[0] && a)
+        name = a->outbound_trunk;
+    if (!name[0] && g)
+        name = g->outbound_trunk;
     if (!name[0])
         name = core_parameter(c, "outbound_trunk", "");
     const Ev__Trunk *t = name[0] ? trunk_of(core_cfg(c, CFG_TRUNK, name)) : only_trunk(c);
@@ -44,10 +69,31 @@ const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, uint
     return NULL;
 }
 
+/* ---- what is shown there */
+
+static bool permits(const Ev__Trunk *t, const char *number)
+{
+    char form[NUMBER_MAX], own[NUMBER_MAX];
+    struct number_pattern p;
+    if (!t->n_caller_ids)
+        return true;
+    number_form(number, form);
+    number_form(t->caller_id, own);
+    bool found = t->caller_id[0] && strcmp(form, own) == 0;
+    for (size_t i = 0; i < t->n_caller_ids && !found; i++)
+        found = number_pattern_parse(t->caller_ids[i], &p, NULL) == 0 && number_pattern_covers(&p, form);
+    return found;
+}
+
 const char *core_outside_caller(const struct core *c, const struct call *k, const Ev__Trunk *t, const char *asked)
 {
-    if (asked[0])
-        return asked;
+    const Ev__Agent *a = core_outside_by(k)[0] ? core_agent_config(c, core_outside_by(k)) : NULL;
+    const Ev__AgentGroup *g = group_of(c, a);
+    const char *const wanted[] = {asked, a ? a->caller_id : "", g ? g->caller_id : ""};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        if (wanted[i][0] && permits(t, wanted[i]))
+            return wanted[i];
+    }
     if (t->caller_id[0])
         return t->caller_id;
     return core_access_number(c, k->st->called) && config_is_outside(k->st->called) ? k->st->called : "";

@@ -23,12 +23,6 @@ static const struct agent *caller_agent(const struct call *k)
     return k->caller ? k->caller->agent : NULL;
 }
 
-static const char *direction_of(const struct call *k)
-{
-    const Ev__CallState *s = k->st;
-    return s->trunk[0] ? "inbound" : s->we_call || core_outside(k) ? "outbound" : "internal";
-}
-
 /* Each agent who has part in it. fn: true ends it. */
 static bool any_agent(const struct core *c, const struct call *k, const Ev__RecordingRule *r,
                       bool (*fn)(const struct core *c, const char *number, const Ev__RecordingRule *r))
@@ -163,7 +157,7 @@ void core_recording_talks(struct core *c, struct call *k)
     const Ev__LegState *callee = s->legs[s->n_legs - 1];
     const struct agent *from = caller_agent(k);
     struct about is = {
-        .direction = direction_of(k),
+        .direction = core_call_direction(k->st),
         .queue = s->served_queue[0] ? s->served_queue : s->queue,
         .agent = callee->agent[0] ? callee->agent
                  : from           ? from->number

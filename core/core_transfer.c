@@ -134,6 +134,7 @@ struct target {
     struct core_route route; /* holds the text */
     Ev__Action action;
     const char *field; /* of the command, for refusals */
+    const char *by;    /* the agent whose call it will be (core_outside_by) */
 };
 
 static void aim(struct target *t, const char *type, const char *name, const char *field)
@@ -184,7 +185,7 @@ static int aim_at(struct core *c, const Ev__CallTransfer *m, const Ev__LegState 
 static int check_telephone(struct core *c, const Ev__CallState *s, const struct target *t)
 {
     const char *type = t->action.type, *name = t->action.target, *cause;
-    struct core_dial_to to = {"", "", "", "", "", 0};
+    struct core_dial_to to = {"", "", "", "", "", 0, t->by};
     if (strcmp(type, "agent") == 0)
         to.agent = name;
     else if (strcmp(type, "extension") == 0)
@@ -227,7 +228,7 @@ static void keep_began(const struct call *k)
         return;
     Ev__CallBegan *b = s->began = core_alloc(sizeof *b);
     ev__call_began__init(b);
-    core_pbset(&b->direction, core_cdr_direction(k));
+    core_pbset(&b->direction, core_call_direction(k->st));
     core_pbset(&b->caller, s->caller);
     core_pbset(&b->trunk, s->trunk[0] ? s->trunk : s->out_trunk);
     core_pbset(&b->extension, s->extension);
@@ -277,7 +278,7 @@ static void take_seat(struct core *c, struct call *k, Ev__LegState *stays)
 /* Nothing of the way that it has come leads on. */
 static void begin_anew(Ev__CallState *s, Ev__LegState *stays)
 {
-    s->we_call = s->from_menu = s->from_queue = s->notices_done = false;
+    s->we_call = s->dials_out = s->from_menu = s->from_queue = s->notices_done = false;
     s->menu_us = s->queued_us = s->entered_us = s->offered_us = s->connected_us = 0;
     stays->holds = stays->muted = false; /* as to who has left */
     s->held_us = stays->held ? s->held_us : 0;
@@ -337,7 +338,7 @@ static struct core_dial_to transferor(const struct core *c, const Ev__CallRecall
     const struct agent *a = r->agent[0] ? core_agent_obj(c, r->agent) : NULL;
     bool there = a && a->ext && strcmp(a->extension, r->extension) == 0;
     return (struct core_dial_to){
-        there ? r->agent : "", there ? "" : r->extension, "", "", "", 0,
+        there ? r->agent : "", there ? "" : r->extension, "", "", "", 0, NULL,
     };
 }
 
@@ -401,7 +402,8 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
         return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
     if (m->priority > ACD_PRIORITY_MAX + 1)
         return core_refuse(c, ERR_RANGE, "priority", "at most %u", ACD_PRIORITY_MAX);
-    struct target t = {.field = ""};
+    const char *stays = s->legs[1 - leg]->agent;
+    struct target t = {.field = "", .by = stays[0] ? stays : s->legs[leg]->agent};
     int err = aim_at(c, m, s->legs[leg], &t);
     if (!err)
         err = check_target(c, s, &t);

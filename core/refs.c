@@ -20,6 +20,8 @@ static const struct row {
     {"Agent", "group", CFG_AGENT_GROUP, .level = 4, .loose = true},
     {"Agent", "manages_groups", CFG_AGENT_GROUP, .level = 4, .loose = true},
     {"Agent", "manages_queues", CFG_QUEUE, .level = 4},
+    {"Agent", "outbound_trunk", CFG_TRUNK, .level = 4},
+    {"AgentGroup", "outbound_trunk", CFG_TRUNK, .level = 4},
     {"Queue", "members", .kind = CFG_NONE},
     {"QueueMember", "agent", CFG_AGENT, .level = 1, .once = true},
     {"Queue", "overflow", .kind = CFG_NONE},

@@ -256,6 +256,8 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "called", view_text(s->called));
     view_set(v, o, "trunk", view_text(s->trunk));
     view_set(v, o, "extension", view_text(s->extension));
+    view_set(v, o, "direction", json_string(core_call_direction(s)));
+    view_set(v, o, "dialled_by", view_text(s->via_agent));
     view_set(v, o, "out_trunk", view_text(s->out_trunk));
     view_set(v, o, "out_caller", view_text(s->out_caller));
     view_set(v, o, "agent", view_text(agent));

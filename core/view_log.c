@@ -159,6 +159,11 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "customer", view_text(storage_row_text(r, 32)));
     view_set(v, o, "notes", view_text(storage_row_text(r, 33)));
     view_set(v, o, "data", view_variables(storage_row_text(r, 34)));
+    view_set(v, o, "shown", view_text(storage_row_text(r, 35)));
+    view_set(v, o, "dialled_by", view_text(storage_row_text(r, 36)));
+    char of_call[17];
+    view_id(storage_row_int(r, 37), of_call);
+    view_set(v, o, "calls_back", storage_row_int(r, 37) ? json_string(of_call) : json_null());
     return view_add(v, o, key);
 }
 
@@ -168,7 +173,8 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, " \
     "taken_over,"                                                                                                 \
     " quality, variables, served_queue, menu, notices, segments, transfers,"                                      \
-    " (SELECT 1 FROM recording WHERE recording.id=cdr.call_id AND recording.state=1), customer, notes, data"      \
+    " (SELECT 1 FROM recording WHERE recording.id=cdr.call_id AND recording.state=1), customer, notes, data,"     \
+    " shown, dialled_by, of_call"                                                                                 \
     " FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)

@@ -33,7 +33,8 @@ void call_leg_take_seat(struct call_leg *a, struct call_leg *l)
 
 bool call_first_answered(struct call *k, const struct core_call *s)
 {
-    struct call_ring *r = s->we_call && !k->a.sip ? answered_ring(k, s) : NULL;
+    struct call_ring *r = !k->a.sip ? answered_ring(k, s)
+                                    : NULL; /* none of a caller who called: nobody is rung for him at his telephone */
     if (!r)
         return false;
     if (!r->leg.sip) { /* he has hung up since */
@@ -60,7 +61,18 @@ const char *call_caller_is(const struct call *k)
 
 const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLAY_MAX])
 {
-    snprintf(display, CALL_DISPLAY_MAX, "Call back %.40s%s%.40s", s->caller_name[0] ? s->caller_name : s->called,
-             s->queue[0] ? ", " : "", s->queue);
+    snprintf(display, CALL_DISPLAY_MAX, "%s %.40s%s%.40s", s->via_agent[0] ? "Call" : "Call back",
+             s->caller_name[0] ? s->caller_name : s->called, s->queue[0] ? ", " : "", s->queue);
     return display;
+}
+
+/* The two ways by which telephones are asked to answer: Call-Info with answer-after (snom, Polycom, baresip), Alert-Info with
+ * info=alert-autoanswer (Yealink, Grandstream, Cisco). A telephone that knows neither rings. */
+const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension)
+{
+    const Ev__Extension *x = s->via_agent[0] ? core_extension(n->core, extension) : NULL;
+    if (!x || !x->auto_answer)
+        return NULL;
+    return "Call-Info: <sip:everline.invalid>;answer-after=0\r\n"
+           "Alert-Info: <http://everline.invalid>;info=alert-autoanswer;delay=0\r\n";
 }

@@ -474,6 +474,8 @@ void call_leg_take_seat(struct call_leg *a, struct call_leg *l);
 const char *call_caller_is(const struct call *k);
 /* What such a telephone shows while it rings. */
 const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLAY_MAX]);
+/* Further header lines of its INVITE; NULL: none. */
+const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension);
 
 /* ---- call_offer.c: ringing somebody */
 /* The leg of this ring is another's now: nothing of it is released. */

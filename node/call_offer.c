@@ -289,8 +289,7 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
     if (!core_secrets(call_node(k)->core, nonce, key, cluster))
         return ERR_BADSTATE;
     bool first = r->first || (s->we_call && !s->n_legs); /* he is shown whom he will be joined with */
-    bool outside =
-        s->out_trunk[0] && !first; /* where nobody is told who it is that calls, but for the number meant for it */
+    bool outside = s->out_trunk[0] && !first; /* nobody is told who calls, but for the number meant for him */
     const char *caller = outside ? s->out_caller : first ? s->called : s->caller;
     const char *name = outside ? "" : first ? call_first_shown(s, room->display) : s->caller_name;
     ident_dialog(key, k->id, r->offer_id, target->id | epoch << 8 | tries << 29, ids);
@@ -306,6 +305,7 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
         .branch = ids->branch,
         .cseq = 1,
         .sdp = call_leg_sdp(&r->leg),
+        .headers = first ? call_first_headers(call_node(k), s, r->extension) : NULL,
         .supports_100rel = true,
         .hops = k->hops + 1,
         .cb = call_on_callee,

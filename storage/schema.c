@@ -77,6 +77,9 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "ALTER TABLE cdr ADD COLUMN customer TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN notes TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN data TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE cdr ADD COLUMN shown TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE cdr ADD COLUMN dialled_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE cdr ADD COLUMN of_call INTEGER NOT NULL DEFAULT 0;"
     "CREATE TABLE notice_stat(name TEXT PRIMARY KEY, since_us INTEGER NOT NULL, last_us INTEGER NOT NULL,"
     " began INTEGER NOT NULL, heard INTEGER NOT NULL, skipped INTEGER NOT NULL, again INTEGER NOT NULL,"
     " menu INTEGER NOT NULL, repeats INTEGER NOT NULL, went_on INTEGER NOT NULL) WITHOUT ROWID;"
@@ -112,7 +115,8 @@ const struct storage_table storage_tables[] = {
      "seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue, flow, owner, arrived_us,"
      " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, "
      "taken_over,"
-     " quality, variables, served_queue, menu, notices, segments, transfers, customer, notes, data",
+     " quality, variables, served_queue, menu, notices, segments, transfers, customer, notes, data, shown, dialled_by, "
+     "of_call",
      "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
     {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
@@ -185,8 +189,8 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         "INSERT INTO cdr(seq, call_id, direction, caller, called, trunk, extension, agent, answered_by, queue,"
         " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
         " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue, menu, notices, segments,"
-        " transfers, customer, notes, data)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " transfers, customer, notes, data, shown, dialled_by, of_call)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
     [STORAGE_CDR_TRIM] = "DELETE FROM cdr WHERE seq IN (SELECT seq FROM cdr ORDER BY seq LIMIT ?2) AND ended_us < ?1",
     [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",

@@ -85,16 +85,6 @@ class CallBack(Takeover):
         self.row(state="waiting")
         return customer
 
-    def lead(self, node):
-        """It leads, and is the next to get a call: the two others have some."""
-        self.cluster.ccctl("cluster", "transfer", "--to", node.name)
-        wait_for(lambda: self.a.api("GET", "/v1/cluster").json["leader"] == node.name, 15, "%s leads" % node.name)
-        for other in (self.a, self.b):
-            busy = self.caller(other)
-            call = busy.invite("10001").wait_answered()
-            self.addCleanup(call.hangup)
-            self.call_of(busy, phase="app", owner=other.name)
-
     def agent_phone(self, **options):
         """Of an agent who comes in and is rung at once."""
         phone = self.extension("8001", self.b, **options)

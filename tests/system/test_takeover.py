@@ -82,6 +82,16 @@ class Takeover(CallCase):
         self.call_of(caller, phase="talking", owner=self.victim.name)
         return caller, call, agent, there
 
+    def lead(self, node):
+        """It leads, and is the next to get a call: the two others have some."""
+        self.cluster.ccctl("cluster", "transfer", "--to", node.name)
+        wait_for(lambda: self.a.api("GET", "/v1/cluster").json["leader"] == node.name, 15, "%s leads" % node.name)
+        for other in (self.a, self.b):
+            busy = self.caller(other)
+            call = busy.invite("10001").wait_answered()
+            self.addCleanup(call.hangup)
+            self.call_of(busy, phase="app", owner=other.name)
+
     def kill_and_see(self, caller):
         self.kill()
         return self.call_of(caller, epoch=2)

@@ -75,6 +75,37 @@ START_TEST(a_transfer_is_answered_as_at_first)
 }
 END_TEST
 
+START_TEST(a_telephone_is_rung_once_for_one_click)
+{
+    static const char to[] = "{\"number\":\"13800138000\"}", *h = JSON_TYPE "\nIdempotency-Key: click";
+    char first[24] = "";
+    configure();
+    ck_status(rig_send(&R, "POST", "/v1/agents/1001:dial", to), 409); /* he is not logged in */
+    ck_status(rig_send(&R, "PUT", "/v1/extensions/8001", "{\"contact\":\"sip:8001@127.0.0.1:5998\"}"), 200);
+    ck_status(rig_send(&R, "POST", "/v1/agents/1001:login", "{}"), 200);
+    for (int i = 0; i < 2; i++) {
+        const struct answer *a = rig_ask(&R, RIG_ADMIN, "POST", "/v1/agents/1001:dial", h, to, sizeof to - 1);
+        ck_status(a, 202);
+        if (i == 0)
+            snprintf(first, sizeof first, "%s", rig_text(a, "call_id"));
+        ck_assert_str_eq(rig_text(a, "call_id"), first);
+    }
+    const struct answer *a = rig_get(&R, "/v1/calls");
+    ck_assert_uint_eq(json_array_size(json_object_get(a->json, "items")), 1);
+    ck_status(rig_send(&R, "POST", "/v1/agents/1001:dial", to), 409); /* it rings */
+    a = rig_send(&R, "POST", "/v1/agents/1001:dial", "{\"number\":13800138000}");
+    ck_status(a, 422);
+    ck_assert_str_eq(rig_text(a, "field"), "number");
+    ck_status(rig_send(&R, "POST", "/v1/agents/1001:dial", "{\"queue\":\"service\"}"), 422);
+    ck_status(rig_send(&R, "POST", "/v1/agents/1009:dial", to), 404);
+    a = rig_send(&R, "POST", "/v1/cdrs/00000000000000ab:call-back", "{}");
+    ck_status(a, 422);
+    ck_assert_str_eq(rig_text(a, "field"), "agent");
+    ck_status(rig_send(&R, "POST", "/v1/cdrs/00000000000000ab:call-back", "{\"agent\":\"1001\"}"), 404);
+    ck_status(rig_send(&R, "POST", "/v1/cdrs/nothing:call-back", "{\"agent\":\"1001\"}"), 404);
+}
+END_TEST
+
 START_TEST(a_key_does_not_stand_for_two_changes)
 {
     const char *h = JSON_TYPE "\nIdempotency-Key: k";
@@ -160,6 +191,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_removal_is_answered_as_at_first);
     tcase_add_test(t, a_transfer_is_answered_as_at_first);
+    tcase_add_test(t, a_telephone_is_rung_once_for_one_click);
     tcase_add_test(t, a_key_does_not_stand_for_two_changes);
     tcase_add_test(t, what_is_in_use_is_no_failed_precondition);
     tcase_add_test(t, paths_are_text);

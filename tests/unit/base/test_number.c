@@ -97,6 +97,28 @@ START_TEST(test_what_is_no_entry)
 }
 END_TEST
 
+START_TEST(test_entries_cover)
+{
+    static const struct {
+        const char *entry, *number;
+        bool covers;
+    } c[] = {
+        {"02155550000", "021-5555-0000", true},       {"02155550000", "+86 21 5555 0000", true},
+        {"02155550000", "02155550001", false},        {"0215555*", "02155559999", true},
+        {"0215555*", "0215556", false},               {"0215555*", "0215555", true},
+        {"02155550000-02155550099", "02155550099", true}, {"02155550000-02155550099", "02155550100", false},
+        {"02155550000-02155550099", "0215555000", false}, {"95500-95599", "955990", false},
+    };
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        struct number_pattern p;
+        char form[NUMBER_MAX];
+        ck_assert_int_eq(number_pattern_parse(c[i].entry, &p, NULL), 0);
+        number_form(c[i].number, form);
+        ck_assert_msg(number_pattern_covers(&p, form) == c[i].covers, "%s, %s", c[i].entry, c[i].number);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("numbers");
@@ -105,6 +127,7 @@ int main(void)
     tcase_add_test(t, test_what_is_too_long_is_cut);
     tcase_add_test(t, test_entries);
     tcase_add_test(t, test_what_is_no_entry);
+    tcase_add_test(t, test_entries_cover);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -19,9 +19,9 @@ NOW = "2026-03-01T09:30:00.125Z"
 TOKEN = "test-token-0123456789"
 
 KINDS = {  # path: (kind, key, fields that the server adds)
-    "extensions": ("Extension", "number", {"display_name": "", "contact": "", "site": "", "disabled": False, "has_password": False,
+    "extensions": ("Extension", "number", {"display_name": "", "contact": "", "site": "", "disabled": False, "auto_answer": False, "has_password": False,
                                            "registrations": []}),
-    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "customers": [], "min_busy_s": 0, "wrap_up_s": 0, "manages_groups": [], "manages_queues": [], "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
+    "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "customers": [], "min_busy_s": 0, "wrap_up_s": 0, "manages_groups": [], "manages_queues": [], "outbound_trunk": "", "caller_id": "", "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
                                    "state": "logged_out",
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,
                                    "answered": 0, "queues": []}),
@@ -35,8 +35,8 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                                   "then": "ready", "counts_as": "break", "built_in": False}),
     "recording-rules": ("RecordingRule", "name", {"order": 0, "queue": "", "agent": "", "agent_group": "", "access_number": "",
                                                   "direction": "any", "percent": 100, "exempt": False, "disabled": False}),
-    "agent-groups": ("AgentGroup", "name", {"display_name": "", "min_busy_s": 0, "wrap_up_s": 0}),
-    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "username": "", "secret": ""}),
+    "agent-groups": ("AgentGroup", "name", {"display_name": "", "min_busy_s": 0, "wrap_up_s": 0, "outbound_trunk": "", "caller_id": ""}),
+    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "caller_ids": [], "username": "", "secret": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "outside": "", "priority": 0, "quiet": False,
                                                   "language": "", "region": "", "skills": [], "vip": False, "schedule": [], "dedicated_agent": "", "no_notices": False}),
@@ -294,7 +294,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if parts[0] == "cdrs":
             if len(parts) == 1:
                 return self.page(self.filtered(s.cdrs))
-            return 200, self.find({c["call_id"]: c for c in s.cdrs}, parts[1])
+            key, _, verb = parts[1].partition(":")
+            found = self.find({c["call_id"]: c for c in s.cdrs}, key)
+            return (202, {"call_id": "00000000000000c1"}) if verb else (200, found)
         if parts[0] == "audit":
             return self.page(self.filtered(s.audit))
         if parts[0] == "config":
@@ -388,6 +390,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return 200, dict(out, agents=[])
         if verb:
             agent = self.find(table, key)
+            if verb == "dial":
+                return 202, {"call_id": "00000000000000c1"}
             if verb == "set-state" and body["state"] not in ("ready", "not_ready", "wrap_up") and body["state"] not in s.objects["agent-states"]:
                 raise Problem(422, "invalid", "state: there is no state %s" % body["state"], field="state")
             if verb == "set-state" and agent["state"] == "logged_out":
