@@ -747,6 +747,9 @@ int main(void)
     tcase_add_test(tc, packets_of_other_lengths);
     tcase_add_test(tc, numbers_go_on_at_the_next_node);
     tcase_add_test(tc, what_is_refused);
+    suite_add_tcase(s, tc);
+    tc = tcase_create("random");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, all_at_random);
     suite_add_tcase(s, tc);
     return run_suite(s);
