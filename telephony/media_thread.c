@@ -420,7 +420,8 @@ static void turn(struct media_thread *t)
         uint64_t count;
         if (read(t->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
             t->count.queue_full++;
-        run_commands(t); /* what was pushed since the beginning of the turn: its waking is taken, and there may be no tick */
+        run_commands(
+            t); /* what was pushed since the beginning of the turn: its waking is taken, and there may be no tick */
     }
     if (ticked)
         tick(t);
