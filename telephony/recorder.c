@@ -64,13 +64,21 @@ void recorder_unref(struct recorder *r)
 
 /* ---- the reader */
 
+/* Samples from this place of the ring on that lie in one piece. */
+static size_t ring_piece(unsigned at, size_t n)
+{
+    size_t left = RECORDER_RING_BYTES - at % RECORDER_RING_BYTES;
+    return n < left ? n : left;
+}
+
 size_t recorder_take(struct recorder *r, uint8_t *out, size_t max)
 {
     unsigned taken = atomic_load_explicit(&r->taken, memory_order_relaxed);
     unsigned put = atomic_load_explicit(&r->put, memory_order_acquire);
     size_t n = put - taken < max ? put - taken : max;
-    for (size_t i = 0; i < n; i++)
-        out[i] = r->ring[(taken + i) % RECORDER_RING_BYTES];
+    size_t first = ring_piece(taken, n);
+    memcpy(out, r->ring + taken % RECORDER_RING_BYTES, first);
+    memcpy(out + first, r->ring, n - first);
     atomic_store_explicit(&r->taken, taken + (unsigned)n, memory_order_release);
     return n;
 }
@@ -117,9 +125,10 @@ static void ring_put(struct recorder *r, const uint8_t *samples, size_t n)
         (void)atomic_fetch_add_explicit(&r->lost, n, memory_order_relaxed);
         n = 0;
     }
-    for (size_t i = 0; i < n; i++)
-        r->ring[put++ % RECORDER_RING_BYTES] = samples[i];
-    atomic_store_explicit(&r->put, put, memory_order_release);
+    size_t first = ring_piece(put, n);
+    memcpy(r->ring + put % RECORDER_RING_BYTES, samples, first);
+    memcpy(r->ring, samples + first, n - first);
+    atomic_store_explicit(&r->put, put + (unsigned)n, memory_order_release);
 }
 
 static void end(struct recorder *r, enum recorder_end why)
@@ -140,15 +149,29 @@ static void emit_frame(struct recorder *r, unsigned n)
         end(r, RECORDER_MAX);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Samples from this place of the line on that lie in one piece of the window, up to `to`. */
+static size_t window_piece(int64_t place, int64_t to)
+{
+    return (size_t)least((uint64_t)(to - place), WINDOW - (uint64_t)place % WINDOW);
+}
+
 /* All before `to` goes out. */
 static void advance(struct recorder *r, int64_t to)
 {
-    for (; r->head < to && recorder_ended(r) == RECORDER_RUNS; r->head++) {
+    while (r->head < to && recorder_ended(r) == RECORDER_RUNS) {
         uint8_t *at = &r->window[(uint64_t)r->head % WINDOW];
-        r->frame[r->frame_n++] = *at;
-        *at = RECORDER_SILENCE;
-        bool full = r->p.max_ms && r->out + r->frame_n >= r->p.max_ms * 8ull;
-        if (r->frame_n == FRAME || full)
+        uint64_t left = r->p.max_ms ? r->p.max_ms * 8ull - r->out - r->frame_n : UINT64_MAX;
+        size_t n = (size_t)least(window_piece(r->head, to), least(FRAME - r->frame_n, left));
+        memcpy(r->frame + r->frame_n, at, n);
+        memset(at, RECORDER_SILENCE, n);
+        r->frame_n += (unsigned)n;
+        r->head += (int64_t)n;
+        if (r->frame_n == FRAME || n == left)
             emit_frame(r, r->frame_n);
     }
     r->top = r->top > r->head ? r->top : r->head;
@@ -182,6 +205,23 @@ static int64_t place_of(struct recorder *r, const struct recorder_packet *p, int
     return at;
 }
 
+/* What of it lies in the window. */
+static void write_down(struct recorder *r, const struct recorder_packet *p, int64_t at)
+{
+    int64_t place = at > r->head ? at : r->head, over = at + (int64_t)p->len, end = r->head + (int64_t)WINDOW;
+    over = over < end ? over : end;
+    while (place < over) {
+        const uint8_t *from = p->payload + (place - at);
+        uint8_t *to = &r->window[(uint64_t)place % WINDOW];
+        size_t n = window_piece(place, over);
+        if (!p->ulaw)
+            memcpy(to, from, n);
+        for (size_t i = 0; p->ulaw && i < n; i++)
+            to[i] = g711_ulaw_alaw[from[i]];
+        place += (int64_t)n;
+    }
+}
+
 void recorder_put(struct recorder *r, const struct recorder_packet *p, uint64_t now_us)
 {
     int64_t now = clock_place(r, now_us);
@@ -199,11 +239,7 @@ void recorder_put(struct recorder *r, const struct recorder_packet *p, uint64_t 
     }
     if (over > r->head + (int64_t)WINDOW)
         advance(r, over - (int64_t)WINDOW);
-    for (size_t i = 0; i < p->len; i++) {
-        int64_t place = at + (int64_t)i;
-        if (place >= r->head && place < r->head + (int64_t)WINDOW)
-            r->window[(uint64_t)place % WINDOW] = p->ulaw ? g711_ulaw_alaw[p->payload[i]] : p->payload[i];
-    }
+    write_down(r, p, at);
     r->top = over > r->top ? over : r->top;
 }
 
