@@ -11,6 +11,8 @@ static const struct cli_option extension_fields[] = {
     TEXT("site", "NAME", "site", "site", NULL),
     BOOL("disabled", "disabled", "whether it is switched off"),
     BOOL("auto-answer", "auto_answer", "whether it answers by itself when its agent has dialled by click"),
+    TEXT("mwi", "HOW", "mwi", "told of messages: subscribed (when it asks), or unsolicited", "subscribed unsolicited"),
+    TEXT("mailbox", "BOX", "mailbox", "the box that its lamp follows (default: its agent's, else its own)", NULL),
     {"password-file", 0, CLI_SECRET, "FILE", "password", "first line is the new password", "@file", false},
     {"password-stdin", 0, CLI_STDIN, NULL, "password", "first line of standard input is the new password", NULL, false},
     END,
@@ -154,7 +156,7 @@ static const struct cli_option vip_import[] = {IN_QUEUE, SKIP_FAULTY, END};
 #define EXTENSION_COLUMNS                                                                                   \
     "NUMBER=number NAME=display_name REGISTERED=registrations/count AT=registrations.node CONTACT=contact " \
     "PASSWORD=has_password/yes DISABLED=disabled/yes | SITE=site URI=registrations.uri "                    \
-    "PHONE=registrations.user_agent VERSION=version"
+    "PHONE=registrations.user_agent MWI=mwi MAILBOX=mailbox SUBSCRIPTIONS=subscriptions/count VERSION=version"
 #define TRUNK_COLUMNS                                                                                            \
     "NAME=name SOURCES=sources CONTACT=contact OUTBOUND=outbound/yes DISABLED=disabled/yes TAKEOVER=takeover | " \
     "CALLER-ID=caller_id VERSION=version "                                                                       \

@@ -208,6 +208,10 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_data(c, cmd->call_data);
     case EV__COMMAND__BODY_CALL_HANG_UP:
         return core_call_hang_up(c, cmd->call_hang_up);
+    case EV__COMMAND__BODY_SUBSCRIBE:
+        return core_subscribe(c, cmd->subscribe);
+    case EV__COMMAND__BODY_UNSUBSCRIBE:
+        return core_unsubscribe(c, cmd->unsubscribe);
     case EV__COMMAND__BODY__NOT_SET:
     case _EV__COMMAND__BODY__CASE_IS_INT_SIZE:
         break;
@@ -221,6 +225,7 @@ static void timers(struct core *c)
     core_state_limits(c);
     core_agent_skills_expire(c);
     core_reg_expire(c);
+    core_subscriptions_expire(c);
     core_callbacks_due(c);
     core_messages_expire(c);
     core_recordings_expire(c);
@@ -377,7 +382,8 @@ uint64_t core_next_due_us(const struct core *c)
 {
     uint64_t due = 0;
     const struct heap_item *top[] = {heap_top(&c->wraps),  heap_top(&c->expiries), heap_top(&c->skills),
-                                     heap_top(&c->limits), heap_top(&c->waits),    heap_top(&c->callbacks_due)};
+                                     heap_top(&c->limits), heap_top(&c->waits),    heap_top(&c->callbacks_due),
+                                     heap_top(&c->subscriptions_due)};
     for (unsigned i = 0; i < sizeof top / sizeof top[0]; i++) {
         if (top[i] && (!due || top[i]->due < due))
             due = top[i]->due;

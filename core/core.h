@@ -68,6 +68,9 @@ enum core_event_type {
     CORE_EV_ADDRESS,      /* service address `name`: its holder or target changed, or it is gone */
     CORE_EV_MESSAGE, /* a message, or the recording of a call, has begun, was kept (`name`: its blob), changed or is gone;
                            * call_id: its id */
+    CORE_EV_SUBSCRIPTION, /* subscription `call_id` came, was refreshed, has another owner, or is gone */
+    CORE_EV_TELEPHONE,    /* calls at extension `name` changed; told only while somebody subscribes to it */
+    CORE_EV_BOX,          /* messages in box `name`: one came, was heard, is gone */
 };
 struct core_event {
     enum core_event_type type;
@@ -173,6 +176,8 @@ struct core_agent {
     uint32_t answered;
 };
 const struct core_agent *core_agent(const struct core *c, const char *number);
+/* The agent state that he chose instead of ready; "" ready, not ready, or logged out. */
+const char *core_agent_activity(const struct core *c, const char *number);
 const struct core_agent *core_agent_at_extension(const struct core *c, const char *extension);
 /* The agent whose configuration binds him to this extension; the smallest number if several. NULL none. */
 const Ev__Agent *core_agent_bound_to(const struct core *c, const char *extension);
@@ -326,6 +331,31 @@ const struct core_call *core_call_next(const struct core *c, const struct core_c
 const Ev__CallBack *core_callback(const struct core *c, uint64_t id);
 /* "waiting", "scheduled" or "calling". */
 const char *core_callback_state(uint64_t call_id, uint64_t due_us);
+
+/* ---- subscriptions of telephones (RFC 6665; core_subscription.c) */
+#define CORE_SUBSCRIPTIONS_MAX 256u    /* of one extension */
+#define CORE_SUBSCRIPTION_EPOCHS 2047u /* then it has to be made anew: its numbers are used up */
+struct core_subscription {
+    uint64_t id;
+    const Ev__Subscribe *is;
+    const char *owner;
+    uint32_t epoch;
+    const char *at; /* the node that it was sent to last: it has the connection that the telephone came by */
+};
+/* NULL: there is none (any more). */
+const struct core_subscription *core_subscription(const struct core *c, uint64_t id);
+/* By its dialog. */
+const struct core_subscription *core_subscription_of(const struct core *c, const char *call_id, const char *local_tag);
+/* In the order in which they began; after NULL: the first. */
+const struct core_subscription *core_subscription_next(const struct core *c, const struct core_subscription *after);
+/* Live calls that a telephone takes part in or is rung for, by id. Returns how many there are, of which `max` at most are put. */
+size_t core_telephone_calls(const struct core *c, const char *extension, const struct core_call **out, size_t max);
+/* Messages that were kept in a box: not heard yet, and heard. */
+void core_box_counts(const struct core *c, const char *box, uint32_t *fresh, uint32_t *heard);
+/* Whose messages the lamp of a telephone tells of: as configured, else of the agent who is logged in there or bound to it, else its own. */
+const char *core_box_of(const struct core *c, const char *extension);
+/* Each of them, in no order. */
+void core_extensions_each(const struct core *c, void (*fn)(void *ctx, const Ev__Extension *x), void *ctx);
 
 /* ---- messages that callers leave, as long as they are being recorded or brought to the disks */
 struct core_recording {

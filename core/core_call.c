@@ -153,6 +153,7 @@ void core_call_publish(struct call *k)
 void core_call_touch(struct core *c, struct call *k)
 {
     core_call_publish(k);
+    core_telephones_changed(c, k);
     core_wait_set(c, k);
     if (list_empty(&k->dirty))
         list_push_back(&c->dirty_calls, &k->dirty);
@@ -225,6 +226,7 @@ void core_call_part_add(struct call *k, struct ext *e)
 void core_call_join(struct core *c, struct call *k, struct ext *e)
 {
     core_call_part_add(k, e);
+    core_telephone_changed(c, e);
     if (e->agent)
         core_agent_refresh(c, e->agent);
 }
@@ -235,6 +237,7 @@ void core_call_leave(struct core *c, struct call *k, struct ext *e)
     while (e->calls[i] != k)
         i++;
     e->calls[i] = e->calls[--e->n_calls];
+    core_telephone_changed(c, e);
     if (e->agent)
         core_agent_refresh(c, e->agent);
     core_ext_tidy(c, e);

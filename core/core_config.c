@@ -211,6 +211,7 @@ static void uninstall(struct core *c, struct cfg *o)
         core_agent_free(c, a);
     } else if (o->kind == CFG_EXTENSION) {
         core_reg_drop_all(c, o->name);
+        core_subscriptions_drop(c, o->name);
     } else if (o->kind == CFG_NOTICE) {
         core_notice_forget(c, o->name);
     }

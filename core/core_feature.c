@@ -38,7 +38,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
     case EV__CONFIG_OBJECT__OBJECT_EXTENSION:
-        return o->extension->auto_answer ? 4 : 1;
+        return o->extension->auto_answer || o->extension->mwi[0] || o->extension->mailbox[0] ? 4 : 1;
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
         if (o->agent->n_manages_groups || o->agent->n_manages_queues || o->agent->outbound_trunk[0] ||
             o->agent->caller_id[0])
@@ -156,6 +156,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_DATA:
     case EV__COMMAND__BODY_CALL_HANG_UP:
     case EV__COMMAND__BODY_AGENT_DIAL:
+    case EV__COMMAND__BODY_SUBSCRIBE:
+    case EV__COMMAND__BODY_UNSUBSCRIBE:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

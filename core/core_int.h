@@ -109,8 +109,10 @@ struct ext {
     struct agent *agent; /* logged in here */
     struct list_node bindings;
     unsigned n_bindings;
-    uint64_t let_go_us;  /* core_let_go_us */
-    struct call **calls; /* live calls it takes part in, caller's or callee's side */
+    unsigned n_subscriptions; /* of its own */
+    unsigned watched;         /* subscriptions to what is going on at it */
+    uint64_t let_go_us;       /* core_let_go_us */
+    struct call **calls;      /* live calls it takes part in, caller's or callee's side */
     unsigned n_calls, cap_calls;
 };
 
@@ -175,6 +177,14 @@ struct callback {
     bool waits; /* in the engine */
 };
 
+struct subscription {
+    struct core_subscription pub; /* points into st */
+    Ev__Subscription *st;
+    struct list_node link;   /* core.subscriptions */
+    struct heap_item expiry; /* tie: id */
+    struct ext *ext, *of;    /* whose it is; whose calls it tells of, else NULL */
+};
+
 struct node {
     struct core_node pub;
     Ev__NodeUp *msg;
@@ -220,11 +230,14 @@ struct core {
     size_t n_addresses;
     struct session *sessions;
     size_t n_sessions;
-    struct heap wraps, expiries, skills, limits, waits, callbacks_due;
-    uint32_t least_occupied; /* queues whose strategy goes by occupied_us */
-    uint32_t ring_alls;      /* queues that ring several at once */
-    bool joins;              /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
-    bool relevel;            /* levels of agents have changed that queues may go by */
+    struct heap wraps, expiries, skills, limits, waits, callbacks_due, subscriptions_due;
+    struct list_node subscriptions;  /* struct subscription, by id */
+    struct map subscriptions_by_id;  /* u64 */
+    struct map subscriptions_by_tag; /* our tag */
+    uint32_t least_occupied;         /* queues whose strategy goes by occupied_us */
+    uint32_t ring_alls;              /* queues that ring several at once */
+    bool joins;   /* somebody has become idle, or somebody rings no more: there may be one to join a ring */
+    bool relevel; /* levels of agents have changed that queues may go by */
     struct acd *acd;
     struct number_list black[2]; /* by enum core_call_direction; of Ev__BlacklistEntry */
     struct map vips;             /* queue, "" for the global one: struct number_list of Ev__VipEntry */
@@ -738,6 +751,20 @@ ERR_CHECKED int core_recordings_load(struct core *c);
 
 /* ---- scope.c */
 int core_call_hang_up(struct core *c, const Ev__CallHangUp *m);
+
+/* ---- core_subscription.c */
+int core_subscribe(struct core *c, const Ev__Subscribe *m);
+int core_unsubscribe(struct core *c, const Ev__Unsubscribe *m);
+void core_subscriptions_expire(struct core *c);
+/* All of an extension that goes. */
+void core_subscriptions_drop(struct core *c, const char *extension);
+/* Another node tells it from now on, or another process of this one. */
+void core_subscription_give(struct core *c, const struct core_subscription *p, const char *to);
+/* What is going on at a telephone has changed. */
+void core_telephone_changed(struct core *c, const struct ext *e);
+void core_telephones_changed(struct core *c, const struct call *k);
+int core_subscription_load(struct core *c, Ev__Subscription *st);
+void core_subscriptions_free(struct core *c);
 
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */

@@ -266,19 +266,32 @@ static int call_row(void *ctx, const struct storage_row *r)
     return core_queue_wait(c, k, core_queue_obj(c, s->queue)) == 0 ? 0 : ERR_CORRUPT;
 }
 
+static int subscription_row(void *ctx, const struct storage_row *r)
+{
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__Subscription *st = ev__subscription__unpack(NULL, len, body);
+    return st ? core_subscription_load(ctx, st) : ERR_CORRUPT;
+}
+
 int core_load(struct core *c, struct err_info *info)
 {
     static const struct {
         enum storage_sql sql;
         storage_row_fn *fn;
         const char *table;
-    } steps[] = {
-        {STORAGE_APPLIED_GET, applied_row, "applied"},    {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
-        {STORAGE_CONFIG_ALL, config_row, "config"},       {STORAGE_NODE_ALL, node_row, "node"},
-        {STORAGE_ADDRESS_ALL, address_row, "address"},    {STORAGE_REG_ALL, reg_row, "registration"},
-        {STORAGE_AGENT_ALL, agent_row, "agent_state"},    {STORAGE_CALL_ALL, call_row, "call"},
-        {STORAGE_CALLBACK_ALL, callback_row, "callback"}, {STORAGE_QUEUE_STATE_ALL, queue_state_row, "queue_state"},
-        {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
+    } steps[] = {{STORAGE_APPLIED_GET, applied_row, "applied"},
+                 {STORAGE_CLUSTER_GET, cluster_row, "cluster"},
+                 {STORAGE_CONFIG_ALL, config_row, "config"},
+                 {STORAGE_NODE_ALL, node_row, "node"},
+                 {STORAGE_ADDRESS_ALL, address_row, "address"},
+                 {STORAGE_REG_ALL, reg_row, "registration"},
+                 {STORAGE_AGENT_ALL, agent_row, "agent_state"},
+                 {STORAGE_CALL_ALL, call_row, "call"},
+                 {STORAGE_CALLBACK_ALL, callback_row, "callback"},
+                 {STORAGE_SUBSCRIPTION_ALL, subscription_row, "subscription"},
+                 {STORAGE_QUEUE_STATE_ALL, queue_state_row, "queue_state"},
+                 {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
     c->feature_level = 1;
     list_init(&c->dirty_calls);
     list_init(&c->dirty_agents);
@@ -288,6 +301,7 @@ int core_load(struct core *c, struct err_info *info)
     list_init(&c->dirty_addresses);
     list_init(&c->dirty_callbacks);
     list_init(&c->recordings);
+    list_init(&c->subscriptions);
     map_init(&c->recordings_by_id);
     int err = acd_new(&c->acd);
     if (err)
@@ -317,6 +331,7 @@ void core_unload(struct core *c)
     map_free(&c->calls);
     map_free(&c->customers);
     core_callbacks_free(c);
+    core_subscriptions_free(c);
     for (size_t it = 0; map_next(&c->exts, &it, &slot);) {
         struct ext *e = slot->value;
         list_foreach_safe(b, &e->bindings)
@@ -357,6 +372,7 @@ void core_unload(struct core *c)
     free(c->skills.v);
     free(c->limits.v);
     free(c->waits.v);
+    free(c->subscriptions_due.v);
     acd_free(c->acd);
     core_events_reset(c);
     /* What outlives a reload stays; all else starts from nothing. */

@@ -157,6 +157,7 @@ static void message_event(struct core *c, const char *type, uint64_t id, const s
     core_id_text(id, text);
     struct sbuf *b = core_ev_begin(c, type, "message", text);
     sbuf_kv(b, "message_id", text);
+    core_tell(c, CORE_EV_BOX, 0, "", m->box);
     sbuf_kv(b, "box", m->box);
     sbuf_kv_id(b, "call_id", m->call_id);
     sbuf_kv(b, "caller", m->caller);
@@ -265,8 +266,13 @@ void core_messages_expire(struct core *c)
     unsigned n = 0;
     if (!core_record_expired(c, c->message_oldest_us, "message_days", 90, STORAGE_MESSAGE_EXPIRED, old, &n))
         return;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        struct message now;
+        if (message_get(c, old[i], &now))
+            core_tell(c, CORE_EV_BOX, 0, "", now.box);
+        message_free(&now);
         message_remove(c, old[i], "expired");
+    }
     if (find_oldest(c))
         c->message_oldest_us = 0;
 }

@@ -25,7 +25,7 @@ struct ext *core_ext(struct core *c, const char *number)
 
 void core_ext_tidy(struct core *c, struct ext *e)
 {
-    if (e->agent || e->n_bindings || e->n_calls)
+    if (e->agent || e->n_bindings || e->n_calls || e->n_subscriptions || e->watched)
         return;
     (void)map_del(&c->exts, e->number);
     free(e->calls);

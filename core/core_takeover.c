@@ -225,6 +225,34 @@ static size_t calls_of(struct core *c, const char *owner, uint64_t **out)
     return n;
 }
 
+/* Subscriptions go where their address goes, else to whoever has the least to do; they count like calls here. */
+static void subscriptions_leave(struct core *c, const char *name, const char *site)
+{
+    const struct core_subscription *p = NULL;
+    while ((p = core_subscription_next(c, p)) != NULL) {
+        if (strcmp(p->owner, name) != 0)
+            continue;
+        const struct address *on = address_obj(c, p->is->local_ip);
+        struct node *to = on ? core_node_obj(c, on->holder) : NULL;
+        if (!to || !eligible(to, name))
+            to = best(c, name, site, false);
+        if (!to)
+            return;
+        to->calls++;
+        core_subscription_give(c, p, to->pub.name);
+    }
+}
+
+static void subscriptions_come_back(struct core *c, struct node *me, bool other_process)
+{
+    const struct core_subscription *p = NULL;
+    while ((p = core_subscription_next(c, p)) != NULL) {
+        const struct node *owner = core_node_obj(c, p->owner);
+        if (!owner || !owner->pub.up || (other_process && owner == me))
+            core_subscription_give(c, p, me->pub.name);
+    }
+}
+
 void core_take_over_from(struct core *c, const char *name)
 {
     const struct node *dead = core_node_obj(c, name);
@@ -259,6 +287,7 @@ void core_take_over_from(struct core *c, const char *name)
             call_give(c, k, to);
     }
     free(ids);
+    subscriptions_leave(c, name, site);
     struct node *heir = best(c, name, site, false);
     if (heir)
         core_records_give(c, name, heir->pub.name);
@@ -350,6 +379,7 @@ void core_calls_come_back(struct core *c, const char *name, bool other_process)
     for (size_t i = 0; i < n; i++)
         call_give(c, core_call_obj(c, ids[i]), me);
     free(ids);
+    subscriptions_come_back(c, me, other_process);
 }
 
 /* A node is no member any more: what it had at home has none, and stays with who holds it until a node comes up with it. */
@@ -402,6 +432,8 @@ int core_node_drain(struct core *c, const Ev__NodeDrain *m)
             address_give(c, a, m->name);
         }
     }
+    if (m->on)
+        subscriptions_leave(c, m->name, n->pub.site);
     if (!m->on && n->pub.up)
         core_calls_come_back(c, m->name, false); /* the last of the others may have died meanwhile */
     return 0;

@@ -259,6 +259,29 @@ static int reg_row(void *ctx, const struct storage_row *r)
     return l->v->err;
 }
 
+static int subscription_row(void *ctx, const struct storage_row *r)
+{
+    struct reg_list *l = ctx;
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__Subscription *s = ev__subscription__unpack(NULL, len, body);
+    if (!s || !s->is) {
+        if (s)
+            ev__subscription__free_unpacked(s, NULL);
+        return ERR_CORRUPT;
+    }
+    json_t *o = json_object();
+    view_set(l->v, o, "event", view_text(s->is->event));
+    view_set(l->v, o, "target", view_text(s->is->target));
+    view_set(l->v, o, "node", view_text(s->owner));
+    view_set(l->v, o, "flow", view_text(s->is->flow));
+    view_set(l->v, o, "expires_at", view_time(s->is->expires_us));
+    ev__subscription__free_unpacked(s, NULL);
+    if (json_array_append_new(l->list, o) != 0)
+        l->v->err = ERR_NOMEM;
+    return l->v->err;
+}
+
 static int add_extension(struct view *v, json_t *o, const Ev__Extension *x)
 {
     struct reg_list l = {v, json_array()};
@@ -267,10 +290,16 @@ static int add_extension(struct view *v, json_t *o, const Ev__Extension *x)
     view_set(v, o, "has_password", json_boolean(x->ha1_md5[0] || x->ha1_sha256[0]));
     view_set(v, o, "registrations", l.list);
     const struct storage_val number = storage_text(x->number);
-    return storage_reader_query(v->r,
-                                "SELECT uri, node, flow, user_agent, expires_us FROM registration WHERE extension=?"
-                                " ORDER BY id DESC",
-                                &number, 1, reg_row, &l);
+    int err = storage_reader_query(v->r,
+                                   "SELECT uri, node, flow, user_agent, expires_us FROM registration WHERE extension=?"
+                                   " ORDER BY id DESC",
+                                   &number, 1, reg_row, &l);
+    struct reg_list s = {v, json_array()};
+    if (err || !s.list)
+        return err ? err : ERR_NOMEM;
+    view_set(v, o, "subscriptions", s.list);
+    return storage_reader_query(v->r, "SELECT body FROM subscription WHERE extension=? ORDER BY id", &number, 1,
+                                subscription_row, &s);
 }
 
 /* ---- agent states: built-in ones are there without configuration */

@@ -25,6 +25,7 @@
 #include "node/spoken.h"
 #include "node/supervisor.h"
 #include "node/uploaded.h"
+#include "node/watch.h"
 #include "telephony/media.h"
 #include "telephony/prompt.h"
 #include "telephony/sip.h"
@@ -135,6 +136,7 @@ static void daemon_edge(uv_timer_t *t)
     address_look_again(n);
     address_reconcile(n);
     calls_reload(n->calls);
+    watch_reload(n);
     metrics_refresh(n);
     log_notice("node", "takes calls%s%s", node_config_service(&n->cfg, n->cfg.sip[0].ip) ? "" : " at ",
                node_config_service(&n->cfg, n->cfg.sip[0].ip) ? "" : n->cfg.sip[0].text);
@@ -197,6 +199,8 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
     if (rc == 0)
         rc = calls_start(n, &n->calls);
     if (rc == 0)
+        rc = watch_start(n);
+    if (rc == 0)
         rc = replica_start(n, bootstrap, info);
     if (rc == 0)
         rc = uploaded_start(n);
@@ -253,6 +257,7 @@ static void daemon_stop(struct daemon *d)
     n->calls = NULL;
     http_client_stop(n->http);
     n->http = NULL;
+    watch_stop(n);
     sip_ua_stop(n->ua, may_act);
     n->ua = NULL;
     metrics_stop(n);

@@ -10,6 +10,7 @@
 #include "node/flow.h"
 #include "node/lease.h"
 #include "node/registrar.h"
+#include "node/watch.h"
 #include "telephony/sip.h"
 
 /* Who a sender is. An extension with a static contact is known by its address; one with a password must show it, also from
@@ -65,6 +66,11 @@ static void edge_on_register(void *ctx, struct sip_reg *reg, const struct sip_re
     registrar_on_register(ctx, reg, info);
 }
 
+static void edge_on_subscribe(void *ctx, struct sip_subscribe *s, const struct sip_subscribe_info *info)
+{
+    watch_on_subscribe(ctx, s, info);
+}
+
 static bool edge_may_act(void *ctx)
 {
     return node_may_act(ctx);
@@ -100,6 +106,7 @@ int edge_start(struct node *n, struct err_info *info)
         .may_act = edge_may_act,
         .on_invite = edge_on_invite,
         .on_register = edge_on_register,
+        .on_subscribe = edge_on_subscribe,
     };
     int rc = sip_ua_start(n->root, &cfg, &handler, &n->ua, info);
     if (rc)

@@ -71,15 +71,22 @@ static int flow_open_token(void *ctx, const char *token, const char *local, char
 
 void flow_path(struct node *n, const struct sip_register_info *info, char out[FLOW_ROUTE_MAX])
 {
-    bool tcp = strncmp(info->flow, "tcp:", 4) == 0 && !(info->path && !info->natted);
+    out[0] = '\0';
+    if (!info->path || info->natted)
+        flow_path_of(n, info->flow, info->local, info->natted, out);
+}
+
+void flow_path_of(struct node *n, const char *flow, const char *local, bool natted, char out[FLOW_ROUTE_MAX])
+{
+    bool tcp = strncmp(flow, "tcp:", 4) == 0;
     char mac[FLOW_MAC_HEX + 1], text[FLOW_TEXT_MAX];
     out[0] = '\0';
-    if ((!tcp && !info->natted) || strlen(info->flow) >= sizeof text || flow_mac(n, info->local, info->flow, mac))
+    if ((!tcp && !natted) || strlen(flow) >= sizeof text || flow_mac(n, local, flow, mac))
         return;
-    strcpy(text, info->flow);
+    strcpy(text, flow);
     flow_translate(text, ":[]", "_()");
     /* The hop to us has the flow's transport: telephony/sip_edge.c says why. */
-    int len = snprintf(out, FLOW_ROUTE_MAX, "<sip:" SIP_EDGE_TOKEN "%s-%s@%s%s;lr>", mac, text, info->local,
+    int len = snprintf(out, FLOW_ROUTE_MAX, "<sip:" SIP_EDGE_TOKEN "%s-%s@%s%s;lr>", mac, text, local,
                        tcp ? ";transport=tcp" : "");
     if (len < 0 || (size_t)len >= FLOW_ROUTE_MAX)
         out[0] = '\0';
@@ -314,6 +321,24 @@ size_t flow_targets(struct node *n, const char *extension, struct flow_target *o
                 break;
             }
     return l.n;
+}
+
+bool flow_subscriber_target(struct node *n, const struct core_subscription *s, struct flow_target *out)
+{
+    const Ev__Subscribe *is = s->is;
+    const struct core_binding as = {
+        .uri = is->remote_target, .flow = is->flow, .node = s->at, .instance = "", .path = is->path};
+    if (!flow_lives(n, &as))
+        return false;
+    struct flow_list l = {.out = out, .max = 1};
+    flow_add_binding(n, &l, &as);
+    size_t have = l.n ? strlen(out->route) : 0;
+    if (l.n && is->route_set[0] && have + strlen(is->route_set) + 5 <= sizeof out->route) {
+        char route[FLOW_ROUTE_MAX];
+        snprintf(route, sizeof route, "%s%s%s%s", have ? "<" : "", out->route, have ? ">, " : "", is->route_set);
+        memcpy(out->route, route, sizeof route);
+    }
+    return l.n == 1;
 }
 
 size_t flow_trunk_target(struct node *n, const char *trunk, const char *number, struct flow_target *out)

@@ -17,7 +17,10 @@
 #define FLOW_TEXT_MAX 80u /* "tcp:[ip]:port" */
 #define FLOW_ROUTE_MAX 256u
 
-/* The Path value of a registration, "<sip:...;lr>"; "" when the phone's Contact serves every node. */
+/* The Path value of a phone that was heard from by this flow, at `local` ("ip:port" of ours), "<sip:...;lr>"; "" when its Contact serves
+ * every node. */
+void flow_path_of(struct node *n, const char *flow, const char *local, bool natted, char out[FLOW_ROUTE_MAX]);
+/* Likewise of a registration. */
 void flow_path(struct node *n, const struct sip_register_info *info, char out[FLOW_ROUTE_MAX]);
 
 /* One way to reach a phone. */
@@ -35,6 +38,9 @@ struct flow_target {
  * broken. One after another: a phone that registered at two nodes is never sent two INVITEs of a call at once. Returns
  * how many. */
 size_t flow_targets(struct node *n, const char *extension, struct flow_target *out, size_t max);
+
+/* The way to a telephone that has subscribed to something, by the flow that it came by; false: no node has that any more. */
+bool flow_subscriber_target(struct node *n, const struct core_subscription *s, struct flow_target *out);
 
 /* The way to a number outside through a trunk: 1, or 0 when the trunk lets nobody out (any more). */
 size_t flow_trunk_target(struct node *n, const char *trunk, const char *number, struct flow_target *out);

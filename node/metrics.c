@@ -18,6 +18,7 @@
 #include "node/replica.h"
 #include "node/sound.h"
 #include "node/uploaded.h"
+#include "node/watch.h"
 #include "telephony/media.h"
 #include "telephony/sip.h"
 
@@ -37,7 +38,7 @@ struct metric {
 };
 
 /* The one list of figures: metrics, node status and documentation speak of the same. */
-#define METRICS_MAX 80
+#define METRICS_MAX 90
 static unsigned metrics_gather(struct node *n, struct metric *m)
 {
     struct core_counts c;
@@ -47,6 +48,8 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
     struct sip_stats s = {0};
     struct blobnet_counts b = {0};
     struct recordings_counts rec = {0};
+    struct watch_counts w;
+    watch_get_counts(n, &w);
     core_get_counts(n->core, &c);
     repl_get_status(n->repl, &r);
     if (n->calls)
@@ -119,6 +122,10 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         {"everline_sip_responses_received_total", "counter", "SIP responses received.", (double)s.responses_in},
         {"everline_sip_invites_received_total", "counter", "INVITE requests received.", (double)s.invites_in},
         {"everline_sip_registers_received_total", "counter", "REGISTER requests received.", (double)s.registers_in},
+        {"everline_sip_subscribes_received_total", "counter", "SUBSCRIBE requests received.", (double)s.subscribes_in},
+        {"everline_sip_subscriptions", "gauge", "Subscriptions that this node tells.", w.subscriptions},
+        {"everline_sip_notifies_sent_total", "counter", "NOTIFY requests to subscribers.", (double)w.notifies},
+        {"everline_sip_notifies_failed_total", "counter", "Of these, refused or not answered.", (double)w.failed},
         {"everline_sip_malformed_total", "counter", "Malformed SIP messages.", (double)s.malformed},
         {"everline_sip_challenges_total", "counter", "Digest challenges sent.", (double)s.auth_challenges},
         {"everline_sip_auth_failures_total", "counter", "Wrong credentials.", (double)s.auth_failures},

@@ -32,6 +32,7 @@ struct node_lease;
 struct node_replica;
 struct node_metrics;
 struct node_post;
+struct node_watch;
 struct prompt_store;
 struct sip_ua;
 struct storage;
@@ -70,6 +71,7 @@ struct node {
     struct node_api *api;
     struct node_metrics *metrics;
     struct node_post *post;
+    struct node_watch *watch;
     uint64_t started_us; /* wall clock */
 };
 

@@ -15,6 +15,7 @@
 #include "node/lease.h"
 #include "node/recordings.h"
 #include "node/uploaded.h"
+#include "node/watch.h"
 #include "storage/storage.h"
 
 #define REPLICA_CHECK_MS 100u
@@ -67,7 +68,8 @@ int node_refusal(struct node *n, const char **why)
 static void replica_tell(struct node *n, const struct core_event *ev)
 {
     if (ev->type == CORE_EV_NODE || ev->type == CORE_EV_ADDRESS || ev->type == CORE_EV_CONFIG ||
-        ev->type == CORE_EV_REGISTRATION) {
+        ev->type == CORE_EV_REGISTRATION || ev->type == CORE_EV_SUBSCRIPTION || ev->type == CORE_EV_TELEPHONE ||
+        ev->type == CORE_EV_BOX) {
         repl_tell(n->repl, 0);
         return;
     }
@@ -85,6 +87,7 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
     (void)index;
     if (n->replica->leader_ready)
         replica_tell(n, ev);
+    watch_event(n, ev);
     switch (ev->type) {
     case CORE_EV_ADDRESS:
         address_look_again(n);
@@ -120,8 +123,11 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
             uploaded_message(n, ev->name);
         break;
     case CORE_EV_AGENT:
-    case CORE_EV_QUEUE:
     case CORE_EV_REGISTRATION:
+    case CORE_EV_SUBSCRIPTION:
+    case CORE_EV_TELEPHONE:
+    case CORE_EV_BOX:
+    case CORE_EV_QUEUE:
     case CORE_EV_CDR:
         break; /* the event stream reads them from the database */
     }
@@ -249,6 +255,7 @@ static int replica_snapshot_install(void *ctx, const struct repl_image *image)
     drain_reconcile(n);
     if (n->calls)
         calls_reload(n->calls);
+    watch_reload(n);
     uploaded_changed(n);
     uploaded_reconcile(n);
     replica_arm_due(n);

@@ -71,6 +71,9 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " called TEXT NOT NULL, queue TEXT NOT NULL, flow TEXT NOT NULL, lead_ms INTEGER NOT NULL, max_s INTEGER NOT NULL,"
     " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, heard INTEGER NOT NULL);"
     "CREATE INDEX message_box ON message(box);"
+    "CREATE TABLE subscription(id INTEGER PRIMARY KEY, extension TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT "
+    "NULL);"
+    "CREATE INDEX subscription_extension ON subscription(extension);"
     "ALTER TABLE cdr ADD COLUMN notices TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN segments TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN transfers INTEGER NOT NULL DEFAULT 0;"
@@ -122,6 +125,7 @@ const struct storage_table storage_tables[] = {
     {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
     {"queue_state", "name, body", "name"},
     {"callback", "id, queue, number, due_us, call_id, body", "id"},
+    {"subscription", "id, extension, owner, body", "id"},
     {"message",
      "started_us, id, box, state, owner, call_id, caller, called, queue, flow, lead_ms, max_s, duration_ms, blob, "
      "bytes, heard",
@@ -210,6 +214,9 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         "INSERT OR REPLACE INTO callback(id, queue, number, due_us, call_id, body) VALUES(?,?,?,?,?,?)",
     [STORAGE_CALLBACK_DEL] = "DELETE FROM callback WHERE id=?",
     [STORAGE_CALLBACK_ALL] = "SELECT body FROM callback ORDER BY id",
+    [STORAGE_SUBSCRIPTION_PUT] = "INSERT OR REPLACE INTO subscription(id, extension, owner, body) VALUES(?,?,?,?)",
+    [STORAGE_SUBSCRIPTION_DEL] = "DELETE FROM subscription WHERE id=?",
+    [STORAGE_SUBSCRIPTION_ALL] = "SELECT body FROM subscription ORDER BY id",
     [STORAGE_MESSAGE_PUT] =
         "INSERT INTO message(started_us, id, box, state, owner, call_id, caller, called, queue, flow,"
         " lead_ms, max_s, duration_ms, blob, bytes, heard)"
@@ -221,6 +228,8 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_MESSAGE_GET] = "SELECT state, box, caller, called, call_id, queue, started_us, duration_ms, heard, blob"
                             " FROM message WHERE id=?",
     [STORAGE_MESSAGE_COUNT] = "SELECT count(*) FROM message WHERE box=?",
+    [STORAGE_MESSAGE_HEARDS] =
+        "SELECT coalesce(sum(heard=0), 0), coalesce(sum(heard<>0), 0) FROM message WHERE box=? AND state=1",
     [STORAGE_MESSAGE_PENDING] = "SELECT started_us, id, box, owner, call_id, lead_ms, max_s FROM message"
                                 " WHERE state=0 ORDER BY started_us",
     [STORAGE_MESSAGE_OLDEST] = "SELECT started_us FROM message WHERE state=1 ORDER BY started_us LIMIT 1",

@@ -26,6 +26,8 @@
 struct sip_ua;
 struct sip_leg;
 struct sip_reg;
+struct sip_subscribe;
+struct sip_subscribe_info;
 
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS };
 
@@ -137,6 +139,8 @@ struct sip_handler {
      * forwarded (sip_ua_set_edge) goes on. Asked for each message: it must be cheap. NULL: always. */
     bool (*may_act)(void *ctx);
     void (*on_register)(void *ctx, struct sip_reg *reg, const struct sip_register_info *info);
+    /* telephony/sip_subscribe.h. NULL: each is refused (489). */
+    void (*on_subscribe)(void *ctx, struct sip_subscribe *s, const struct sip_subscribe_info *info);
 };
 
 struct sip_listen {
@@ -341,7 +345,7 @@ void sip_ua_drop_listen(struct sip_ua *ua, const char *ip);
 const char *sip_leg_local_tag(const struct sip_leg *leg);
 
 struct sip_stats {
-    uint64_t requests_in, responses_in, invites_in, registers_in, malformed, auth_challenges, auth_failures, overloaded;
+    uint64_t requests_in, responses_in, invites_in, registers_in, subscribes_in, malformed, auth_challenges, auth_failures, overloaded;
     uint32_t legs, tcp_connections;
 };
 void sip_ua_get_stats(const struct sip_ua *ua, struct sip_stats *out);

@@ -16,8 +16,7 @@ void sip_dialog_source(struct sip_leg *leg, const struct sip_source *src)
     memcpy(leg->flow, src->flow, sizeof leg->flow);
 }
 
-/* "sip:ip:port;transport=x" of a URI with a numeric host, or of the first in a route set. */
-static int numeric_hop(const char *uri, char *buf, size_t size)
+int sip_numeric_hop(const char *uri, char *buf, size_t size)
 {
     su_home_t home[1] = {SU_HOME_INIT(home)};
     char ip[SIP_HOST_SIZE], transport[8] = "udp";
@@ -41,12 +40,12 @@ static int numeric_hop(const char *uri, char *buf, size_t size)
 const char *sip_dialog_hop(struct sip_leg *leg, char *buf, size_t size)
 {
     if (leg->routed) {
-        if (numeric_hop(leg->route_set, buf, size) == 0)
+        if (sip_numeric_hop(leg->route_set, buf, size) == 0)
             return buf;
     } else {
         bool stream = leg->transport != SIP_UDP;
         bool by_flow = leg->natted || (stream && sip_flow_alive(leg->port, leg->flow));
-        if (!by_flow && leg->remote_target && numeric_hop(leg->remote_target, buf, size) == 0)
+        if (!by_flow && leg->remote_target && sip_numeric_hop(leg->remote_target, buf, size) == 0)
             return buf;
     }
     return sip_flow_uri(leg->flow, buf, size) == 0 ? buf : NULL;

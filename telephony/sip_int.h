@@ -13,6 +13,7 @@
  * sip_body.c     the description in a body
  * sip_bye.c      BYEs whose 200 waits
  * sip_refer.c    REFER, and what comes of it
+ * sip_subscribe.c SUBSCRIBE, NOTIFY (sip_subscribe.h)
  * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
  * sip_creds.c    challenges of the other side: our credentials
  * sip_auth.c     challenges and checks of credentials (digest.c does the arithmetic)
@@ -51,7 +52,8 @@
 #include "telephony/digest.h"
 #include "telephony/sip.h"
 
-#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, REGISTER"
+#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, REGISTER, SUBSCRIBE"
+#define SIP_ALLOW_EVENTS "message-summary, dialog, presence"
 #define SIP_SUPPORTED "100rel, timer, path, outbound, norefersub"
 #define SIP_ACCEPT_SDP "application/sdp, multipart/mixed"
 #define SIP_ACCEPT SIP_ACCEPT_SDP ", application/dtmf-relay, application/dtmf"
@@ -83,7 +85,7 @@ struct sip_ua {
     struct sip_edge_handler edge;
     uint8_t edge_key[32];                   /* of this process: branches of forwarded requests */
     struct sip_port *ports[SIP_LISTEN_MAX]; /* slots, NULL: free. A port stays where it is while it is listened to */
-    struct list_node legs, regs, byes, hangups, refers;
+    struct list_node legs, regs, byes, hangups, refers, subscribes, notifies;
     struct list_node limbo;                    /* legs that were forgotten, for 64*T1 (sip_restore.c) */
     struct list_node muted[SIP_MUTED_BUCKETS]; /* sip_gate.c */
     size_t n_muted;
@@ -314,6 +316,11 @@ int sip_refer_recv(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip);
 /* Subscriptions on a port that closes (NULL: all) end without a word. */
 void sip_refers_drop(struct sip_ua *ua, const struct sip_port *port);
 
+/* sip_subscribe.c */
+int sip_subscribe_recv(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip);
+/* What waits on a port that closes (NULL: all, without a word to the owner). */
+void sip_subscribes_drop(struct sip_ua *ua, const struct sip_port *port);
+
 /* sip_uac.c */
 void sip_uac_ack_bye(struct sip_leg *leg);
 int sip_uac_send_ack(struct sip_leg *leg, nta_leg_t *dialog, uint32_t cseq, const char *branch);
@@ -328,6 +335,8 @@ void sip_dialog_hung_up(struct sip_leg *leg, nta_incoming_t *irq, int cause, con
 /* A re-INVITE (sdp set) or a session refresh (sdp NULL: UPDATE if the peer allows it, else re-INVITE with the last SDP). */
 int sip_dialog_offer(struct sip_leg *leg, const char *sdp);
 void sip_dialog_source(struct sip_leg *leg, const struct sip_source *src);
+/* "sip:ip:port;transport=x" of a URI with a numeric host, or of the first in a route set. ERR_UNSUPPORTED, ERR_TOOBIG. */
+int sip_numeric_hop(const char *uri, char *buf, size_t size);
 /* Where requests of this dialog are sent to; NULL: let the Request-URI or Route decide. */
 const char *sip_dialog_hop(struct sip_leg *leg, char *buf, size_t size);
 int sip_dialog_prack_offer(struct sip_leg *leg, nta_incoming_t *irq, char *sdp);

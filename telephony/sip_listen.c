@@ -176,6 +176,7 @@ static void drop(struct sip_ua *ua, size_t slot)
     sip_byes_drop(ua, port);
     sip_hangups_drop(ua, port);
     sip_refers_drop(ua, port);
+    sip_subscribes_drop(ua, port);
     sip_port_close(ua, slot);
 }
 

@@ -29,8 +29,9 @@ static int recv_options(struct sip_port *port, nta_incoming_t *irq, const sip_t 
         return bad;
     int status = wait > 0 ? 503 : 200;
     nta_incoming_treply(irq, status, wait > 0 && why ? why : sip_phrase(status, NULL), SIPTAG_ALLOW_STR(SIP_ALLOW),
-                        SIPTAG_SUPPORTED_STR(SIP_SUPPORTED), SIPTAG_ACCEPT_STR(SIP_ACCEPT),
-                        SIPTAG_SERVER_STR(ua->product), TAG_IF(wait > 0, SIPTAG_RETRY_AFTER_STR(after)), TAG_END());
+                        SIPTAG_ALLOW_EVENTS_STR(SIP_ALLOW_EVENTS), SIPTAG_SUPPORTED_STR(SIP_SUPPORTED),
+                        SIPTAG_ACCEPT_STR(SIP_ACCEPT), SIPTAG_SERVER_STR(ua->product),
+                        TAG_IF(wait > 0, SIPTAG_RETRY_AFTER_STR(after)), TAG_END());
     return status;
 }
 
@@ -52,6 +53,8 @@ static int recv_request(struct sip_port *port, nta_incoming_t *irq, const sip_t 
         return 481; /* never sent: nta answers no ACK */
     if (sip_uas_silent(port, irq))
         return 503;
+    if (method == sip_method_subscribe)
+        return sip_subscribe_recv(port, irq, sip); /* the owner knows of its dialogs */
     if (sip->sip_to->a_tag && sip->sip_to->a_tag[0])
         return sip_restore_forgotten(port, irq, sip) ? 503 : 481;
     const url_t *target = sip->sip_request->rq_url;
@@ -151,6 +154,7 @@ static void ua_free(struct sip_ua *ua)
 {
     sip_hangups_drop(ua, NULL);
     sip_refers_drop(ua, NULL);
+    sip_subscribes_drop(ua, NULL);
     for (size_t i = 0; i < SIP_LISTEN_MAX; i++)
         if (ua->ports[i])
             sip_port_close(ua, i);
@@ -199,6 +203,8 @@ int sip_ua_start(su_root_t *root, const struct sip_config *cfg, const struct sip
     list_init(&ua->byes);
     list_init(&ua->hangups);
     list_init(&ua->refers);
+    list_init(&ua->subscribes);
+    list_init(&ua->notifies);
     list_init(&ua->limbo);
     sip_gate_add(ua);
     set_defaults(&ua->cfg);

@@ -431,6 +431,8 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
         return all(&t[T_QUEUE], 0, fn, ctx);
     case STORAGE_CALLBACK_ALL:
         return all(&t[T_CALLBACK], 5, fn, ctx);
+    case STORAGE_SUBSCRIPTION_ALL:
+        return 0; /* nor does a telephone subscribe */
     case STORAGE_IDEM_GET:
         return one(&t[T_IDEM], v, 1, 2, fn, ctx);
     case STORAGE_IDEM_OLDEST:

@@ -367,6 +367,7 @@ class SipPhone:
         self.contact = "<sip:%s@%s:%d>" % (user, ip, self.port)
         self.payload_types, self.on_invite, self.tone, self.events = payload_types, on_invite, tone, events
         self.loses_cancels = False  # on their way to it
+        self.unsolicited = False    # takes NOTIFYs that it has not asked for
         self.demands, self.nonces, self.refused, self.proven = None, set(), 0, []
         self.changed = threading.Condition(threading.RLock())
         self.calls = {}         # by Call-ID
@@ -642,6 +643,8 @@ class SipPhone:
                 call._note("ACK")
         elif m.method == "OPTIONS":
             self._reply(m, 200, "OK", call)
+        elif not call and m.method == "NOTIFY" and self.unsolicited:
+            self._reply(m, 200, "OK")
         elif not call:
             self._reply(m, 481, "Call/Transaction Does Not Exist")
         elif m.method == "BYE":

@@ -35,7 +35,8 @@ FX void fx_temp(char *out, size_t size)
 
 FX void fx_on_event(void *ctx, uint64_t index, const struct core_event *ev)
 {
-    static const char *const names[] = {"call", "agent", "queue", "node", "config", "registration", "cdr", "digest", "address", "message"};
+    static const char *const names[] = {"call", "agent", "queue", "node", "config", "registration", "cdr", "digest", "address", "message",
+                                        "subscription", "telephone", "box"};
     struct fx *f = ctx;
     char one[200];
     ck_assert_uint_eq(index, storage_applied_index(f->st));

@@ -145,7 +145,7 @@ static void spaced(const char *target, char out[64])
 
 /* Fields of text that name no other object. */
 static const char *const names_nothing[] = {
-    "Extension.display_name", "Extension.contact", "Extension.ha1_md5", "Extension.ha1_sha256", "Extension.site", "Agent.name", "Agent.type",
+    "Extension.display_name", "Extension.contact", "Extension.ha1_md5", "Extension.ha1_sha256", "Extension.site", "Extension.mwi", "Extension.mailbox", "Agent.name", "Agent.type",
     "Agent.region", "Agent.customers", "AgentSkill.skill", "AgentSkill.until", "AgentGroup.display_name", "AgentState.name_zh",
     "AgentState.name_en", "AgentState.code", "AgentState.reasons", "AgentState.then", "AgentState.counts_as", "Queue.display_name",
     "Queue.strategy", "Queue.preferences", "Queue.ring_no_answer", "Queue.after_call", "Queue.vip", "Queue.callback_caller_id", "QueueKey.key",

@@ -417,7 +417,8 @@ START_TEST(refusals)
     strcpy(tag + sizeof tag - 3, "\r\n");
     one_refused("INVITE", tag, SDP_A, 420, NULL, NULL); /* too long to be said again */
     one_refused("MESSAGE", "Content-Type: text/plain\r\n", "x", 405, "Allow", "INVITE");
-    one_refused("SUBSCRIBE", "Event: presence\r\n", NULL, 405, "Allow", "INVITE");
+    one_refused("PUBLISH", "Event: presence\r\n", NULL, 405, "Allow", "INVITE");
+    one_refused("SUBSCRIBE", "Event: presence\r\n", NULL, 489, "Allow-Events", "message-summary"); /* without an owner who takes them */
     one_refused("DANCE", "", NULL, 501, "Allow", "INVITE");
     one_refused("INVITE", "Content-Type: multipart/mixed;boundary=x\r\n", "--x--", 415, "Accept", "application/sdp");
     one_refused("INVITE", "Content-Encoding: gzip\r\nContent-Type: application/sdp\r\n", "x", 415, "Accept",
