@@ -381,9 +381,9 @@ uint32_t core_feature_level(const struct core *c)
 uint64_t core_next_due_us(const struct core *c)
 {
     uint64_t due = 0;
-    const struct heap_item *top[] = {heap_top(&c->wraps),  heap_top(&c->expiries), heap_top(&c->skills),
-                                     heap_top(&c->limits), heap_top(&c->waits),    heap_top(&c->callbacks_due),
-                                     heap_top(&c->subscriptions_due)};
+    const struct heap_item *top[] = {
+        heap_top(&c->wraps), heap_top(&c->expiries),      heap_top(&c->skills),           heap_top(&c->limits),
+        heap_top(&c->waits), heap_top(&c->callbacks_due), heap_top(&c->subscriptions_due)};
     for (unsigned i = 0; i < sizeof top / sizeof top[0]; i++) {
         if (top[i] && (!due || top[i]->due < due))
             due = top[i]->due;

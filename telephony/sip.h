@@ -345,7 +345,8 @@ void sip_ua_drop_listen(struct sip_ua *ua, const char *ip);
 const char *sip_leg_local_tag(const struct sip_leg *leg);
 
 struct sip_stats {
-    uint64_t requests_in, responses_in, invites_in, registers_in, subscribes_in, malformed, auth_challenges, auth_failures, overloaded;
+    uint64_t requests_in, responses_in, invites_in, registers_in, subscribes_in, malformed, auth_challenges,
+        auth_failures, overloaded;
     uint32_t legs, tcp_connections;
 };
 void sip_ua_get_stats(const struct sip_ua *ua, struct sip_stats *out);
