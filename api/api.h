@@ -33,6 +33,8 @@ struct storage;
 #define API_CONNECTIONS_MAX 1024u       /* open connections */
 #define API_SOURCE_CONNECTIONS_MAX 256u /* of one source address */
 #define API_STREAMS_MAX 256u            /* event streams among them */
+#define API_LIVE_STREAMS_MAX 64u        /* of these, those that follow the live lists */
+#define API_LIVE_ROWS_MAX 5000u         /* rows of each live list; what is beyond is said to be left out */
 #define API_NODE_NAME_MAX 32u           /* bytes, as node files have it */
 #define API_TICKETS_MAX 1024u           /* requests that wait for the node */
 #define API_IDLE_S 15u        /* a request must make progress, an idle connection must ask again, within this */

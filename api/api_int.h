@@ -145,6 +145,7 @@ struct api_server {
     uint64_t next_request;
     struct list_node requests;
     struct list_node streams;
+    struct api_board *board; /* live lists; NULL: nobody has followed them yet */
     unsigned n_streams, n_connections;
     atomic_uint listening; /* n_streams, for the thread that tells of news: without streams nobody is woken */
     struct map sources;    /* address -> struct api_source */
@@ -350,6 +351,19 @@ void api_streams_look(struct api_server *s);
 int api_stream_write(struct api_request *q);
 void api_stream_free(struct api_stream *st);
 
+/* Live lists were read anew: whoever follows them may have something to be told. */
+void api_streams_live(struct api_server *s);
+
+/* ---- live.c: the lists that live streams follow */
+struct api_live; /* what one stream has been told */
+ERR_CHECKED int api_live_new(struct api_server *s, struct api_live **out);
+void api_live_free(struct api_live *l);
+/* What has changed since, as events, to `out`; nothing when nothing has. ERR_DENIED: a supervisor's who is none any more. */
+ERR_CHECKED int api_live_read(struct api_live *l, struct api_request *q, FILE *out);
+void api_board_news(struct api_server *s); /* the state has changed */
+void api_board_stop(struct api_server *s); /* before the context goes */
+void api_board_free(struct api_server *s); /* after the last stream */
+
 /* ---- server.c */
 /* Asks the connection to send what q->out has. */
 void api_wake(struct api_request *q);
@@ -385,7 +399,7 @@ api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes
     api_publish_flow, api_delete_object, api_agent_login, api_agent_logout, api_agent_set_state, api_explain_call,
     api_explain_agent, api_test_blacklist, api_test_vip, api_queue_status, api_hangup, api_transfer_call, api_hold_call,
     api_resume_call, api_mute_call, api_unmute_call, api_export_config, api_apply_config, api_diff_config,
-    api_node_drain, api_node_undrain, api_move_address, api_stream_events, api_get_metrics, api_get_healthz,
+    api_node_drain, api_node_undrain, api_move_address, api_stream_events, api_stream_live, api_get_metrics, api_get_healthz,
     api_get_readyz;
 
 #endif

@@ -15,6 +15,7 @@
 #define EVENTS_BATCH 64u
 
 struct api_stream {
+    struct api_live *live; /* it follows the live lists; NULL: the events */
     struct list_node link; /* in server.streams */
     struct api_request *q;
     uint64_t index; /* place */
@@ -28,6 +29,7 @@ struct api_stream {
 void api_stream_free(struct api_stream *st)
 {
     list_del(&st->link);
+    api_live_free(st->live);
     atomic_store(&st->q->s->listening, --st->q->s->n_streams);
     free(st->text);
     free(st);
@@ -40,6 +42,20 @@ void api_streams_wake(struct api_server *s, uint64_t index)
     s->seen_index = index;
     list_foreach(it, &s->streams) {
         struct api_stream *st = list_entry(it, struct api_stream, link);
+        if (st->live)
+            continue;
+        st->more = true;
+        api_wake(st->q);
+    }
+    api_board_news(s);
+}
+
+void api_streams_live(struct api_server *s)
+{
+    list_foreach(it, &s->streams) {
+        struct api_stream *st = list_entry(it, struct api_stream, link);
+        if (!st->live)
+            continue;
         st->more = true;
         api_wake(st->q);
     }
@@ -176,8 +192,8 @@ static int refill(struct api_stream *st)
         return ERR_NOMEM;
     for (unsigned i = 0; i < LWS_PRE; i++)
         fputc(0, f);
-    int err = st->more ? read_batch(st, f, &gone, &n) : 0;
-    if (!err && n == 0 && st->beat)
+    int err = !st->more ? 0 : st->live ? api_live_read(st->live, st->q, f) : read_batch(st, f, &gone, &n);
+    if (!err && ftell(f) == LWS_PRE && st->beat)
         fputs(": beat\n\n", f);
     st->more = n == EVENTS_BATCH;
     st->beat = false;
@@ -206,20 +222,44 @@ int api_stream_write(struct api_request *q)
     return 0;
 }
 
+/* NULL and answered: it cannot be now. */
+static struct api_stream *stream_new(struct api_request *q)
+{
+    bool full = q->s->n_streams >= API_STREAMS_MAX;
+    struct api_stream *st = full ? NULL : calloc(1, sizeof *st);
+    if (st)
+        st->q = q;
+    else
+        api_fail_code(q, full ? ERR_BUSY : ERR_NOMEM, NULL, full ? "too many event streams are open" : "out of memory");
+    return st;
+}
+
+static void stream_begin(struct api_request *q, struct api_stream *st)
+{
+    struct api_server *s = q->s;
+    if (q->head) {
+        api_live_free(st->live);
+        free(st);
+        api_reply_text(q, 200, "text/event-stream", NULL, 0);
+        return;
+    }
+    st->more = true;
+    st->beat = true; /* so that the client sees that it is connected */
+    list_push_back(&s->streams, &st->link);
+    /* Before its first look at the database: what is committed after that look is told of. */
+    atomic_store(&s->listening, ++s->n_streams);
+    q->stream = st;
+    q->close_after = true;
+    api_reply_text(q, 200, "text/event-stream", NULL, 0);
+}
+
 void api_stream_events(struct api_request *q)
 {
     struct api_server *s = q->s;
     struct err_info info = {.code = 0};
-    if (s->n_streams >= API_STREAMS_MAX) {
-        api_fail_code(q, ERR_BUSY, NULL, "too many event streams are open");
+    struct api_stream *st = stream_new(q);
+    if (!st)
         return;
-    }
-    struct api_stream *st = calloc(1, sizeof *st);
-    if (!st) {
-        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
-        return;
-    }
-    st->q = q;
     int err = first_place(q, st, &info);
     json_t *probe = NULL;
     int gone = 0;
@@ -240,17 +280,17 @@ void api_stream_events(struct api_request *q)
             api_fail(q, &info);
         return;
     }
-    if (q->head) {
+    stream_begin(q, st);
+}
+
+void api_stream_live(struct api_request *q)
+{
+    struct api_stream *st = stream_new(q);
+    int err = st ? api_live_new(q->s, &st->live) : 0;
+    if (st && err) {
         free(st);
-        api_reply_text(q, 200, "text/event-stream", NULL, 0);
-        return;
+        api_fail_code(q, err, NULL, "%s", err == ERR_BUSY ? "too many live streams are open" : err_text(err));
+    } else if (st) {
+        stream_begin(q, st);
     }
-    st->more = true;
-    st->beat = true; /* so that the client sees that it is connected */
-    list_push_back(&s->streams, &st->link);
-    /* Before its first look at the database: what is committed after that look is told of. */
-    atomic_store(&s->listening, ++s->n_streams);
-    q->stream = st;
-    q->close_after = true;
-    api_reply_text(q, 200, "text/event-stream", NULL, 0);
 }

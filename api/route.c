@@ -148,6 +148,11 @@ const struct api_route api_routes[] = {
     {API_GET, "/v1/dns/records", API_ROLE_READ, API_BODY_NONE, "domain site ttl", api_dns_records, NULL},
     {API_GET, "/v1/events", API_ROLE_READ, API_BODY_NONE, "after", api_stream_events, NULL},
 
+    LIST("/v1/live/agents", " group type state activity queues", "live_agent"),
+    LIST("/v1/live/waiting", " queue type state caller called", "live_waiting"),
+    LIST("/v1/live/queues", "", "live_queue"),
+    {API_GET, "/v1/live", API_ROLE_READ, API_BODY_NONE, "", api_stream_live, NULL},
+
     {API_GET, "/metrics", API_ROLE_NONE, API_BODY_NONE, "", api_get_metrics, NULL},
     {API_GET, "/healthz", API_ROLE_NONE, API_BODY_NONE, "", api_get_healthz, NULL},
     {API_GET, "/readyz", API_ROLE_NONE, API_BODY_NONE, "", api_get_readyz, NULL},

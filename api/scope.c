@@ -21,6 +21,7 @@ const struct api_scope_rule api_scope_rules[] = {
     {API_GET, "/v1/calls", API_SCOPE_OPEN, NULL},
     {API_GET, "/v1/calls/{call_id}", API_SCOPE_ROW, "call"},
     {API_GET, "/v1/calls/{call_id}/explanation", API_SCOPE_ROW, "call"},
+    {API_PATCH, "/v1/calls/{call_id}", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:hangup", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:hold", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:resume", API_SCOPE_ROW, "call"},
@@ -44,6 +45,10 @@ const struct api_scope_rule api_scope_rules[] = {
     {API_GET, "/v1/recordings/{recording_id}", API_SCOPE_ROW, "recording"},
     {API_GET, "/v1/recordings/{recording_id}/audio", API_SCOPE_ROW, "recording"},
     {API_GET, "/v1/events", API_SCOPE_OPEN, NULL},
+    {API_GET, "/v1/live", API_SCOPE_OPEN, NULL},
+    {API_GET, "/v1/live/agents", API_SCOPE_OPEN, NULL},
+    {API_GET, "/v1/live/waiting", API_SCOPE_OPEN, NULL},
+    {API_GET, "/v1/live/queues", API_SCOPE_OPEN, NULL},
 };
 const unsigned api_n_scope_rules = sizeof api_scope_rules / sizeof api_scope_rules[0];
 

@@ -432,6 +432,7 @@ static void *run(void *arg)
     }
     lws_sul_schedule(s->lws, 0, &s->beat, NULL, LWS_SET_TIMER_USEC_CANCEL);
     lws_sul_schedule(s->lws, 0, &s->look, NULL, LWS_SET_TIMER_USEC_CANCEL);
+    api_board_stop(s);
     close_socket(s);
     return NULL;
 }
@@ -515,6 +516,7 @@ static void destroy(struct api_server *s)
         s->posted = p->next;
         api_posted_free(p);
     }
+    api_board_free(s);
     storage_reader_close(s->reader);
     map_free(&s->tickets);
     map_free(&s->sources);

@@ -36,6 +36,8 @@ static const struct view_kind *find_kind(const char *name)
                                       "agent",   "answered_by", "queue",  "flow",     "owner", "from",
                                       "to",      "ended_by",    "cause",  "customer", NULL};
     static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};
+    static const char *const live_agent[] = {"group", "type", "state", "activity", "queues", NULL};
+    static const char *const live_waiting[] = {"queue", "type", "state", "caller", "called", NULL};
     static const char *const event[] = {"type", "subject", NULL};
     static const char *const message[] = {"box", "queue", "caller", "called", "call_id", "heard", "from", "to", NULL};
     static const char *const rule[] = {"name",          "queue",     "agent",  "agent_group",
@@ -73,6 +75,9 @@ static const struct view_kind *find_kind(const char *name)
         {"recording", view_list_recordings, recording, true},
         {"node", view_list_nodes, node, false},
         {"address", view_list_addresses, address, false},
+        {"live_agent", view_list_live_agents, live_agent, false},
+        {"live_waiting", view_list_live_waiting, live_waiting, false},
+        {"live_queue", view_list_live_queues, by_name, false},
         {"event", view_list_events, event, false},
         {"audit", view_list_audit, audit, true},
     };
@@ -150,6 +155,10 @@ static const struct config_rule *words_of(const struct view_kind *kind, const ch
     }
     static const struct config_rule rules[] = {
         WORDS("agent", "state", "logged_out|not_ready|idle|ringing|talking|wrap_up"),
+        WORDS("live_agent", "state", "logged_out|not_ready|idle|ringing|talking|wrap_up"),
+        WORDS("live_agent", "type", "agent|supervisor"),
+        WORDS("live_waiting", "state", "waiting|offered"),
+        WORDS("live_waiting", "type", "caller|vip|callback"),
         WORDS("call", "phase", "app|menu|waiting|offered|dialling|talking|failed|notice"),
         WORDS("notice", "state", "now|later|over|disabled"),
         WORDS("callback", "state", "waiting|scheduled|calling"),
@@ -348,6 +357,9 @@ int view_read(struct storage_reader *r, const struct view_query *q, json_t **out
         json_decref(slot->value);
     for (size_t it = 0; map_next(&v.overflows, &it, &slot);)
         json_decref(slot->value);
+    for (size_t it = 0; map_next(&v.live_calls, &it, &slot);)
+        json_decref(slot->value);
+    map_free(&v.live_calls);
     map_free(&v.overflows);
     map_free(&v.agent_queues);
     map_free(&v.agent_states);

@@ -22,6 +22,13 @@
  *  node: name, node_id, site, sip, https, peer, version, up, since, incarnation, draining, calls (that it owns), home_addresses,
  *     held_addresses: [ip]
  *  address: ip, home, holder, target ("" or where it is on its way to), epoch, bound, why, state ("bound", "pending", "moving", "failed")
+ *  live_agent: number, name, group, type, state, activity, reason, since, until, login_at, extension (in use), answered, queues, call_id, call: null or
+ *     {caller, called, queue, direction, connected_at}
+ *  live_waiting: call_id, caller, caller_name, called, trunk, language, queue, position (null while he is offered), type ("caller", "vip", "callback"),
+ *     priority, arrived_at, queued_at, state ("waiting", "offered"), agents (who are rung), overflow; queue by queue, in the order of service. A cursor
+ *     is a place in that order: who comes or goes meanwhile may be missed or seen twice
+ *  live_queue: name, display_name, members, waiting, waiting_since (of the oldest caller, or null), estimated_wait_s, and how many members are
+ *     logged_out, not_ready, idle, ringing, talking, wrap_up
  *  message: message_id, call_id (16 hex digits), box, caller, called, queue, flow, started_at, duration_ms, bytes, heard, sha256; those
  *     that are kept, the newest first
  *  event: CloudEvents 1.0 envelope: specversion, id ("INDEX.N"), source, type ("everline.call.started", ...), subject, time, data

@@ -87,10 +87,13 @@ static int load_states(struct view *v)
         NULL, 0, state_row, v);
 }
 
-static const char *state_of(const struct view *v, const char *agent)
+enum core_agent_state view_agent_state(const struct view *v, const char *number)
 {
-    const char *s = json_string_value(json_object_get(map_get(&v->agent_states, agent), "state"));
-    return s ? s : core_agent_state_name(CORE_AGENT_LOGGED_OUT);
+    const char *s = json_string_value(json_object_get(map_get(&v->agent_states, number), "state"));
+    for (int i = CORE_AGENT_LOGGED_OUT; s && i <= CORE_AGENT_WRAP_UP; i++)
+        if (strcmp(s, core_agent_state_name((enum core_agent_state)i)) == 0)
+            return (enum core_agent_state)i;
+    return CORE_AGENT_LOGGED_OUT;
 }
 
 int view_name_add(struct map *lists, const char *key, const char *name)
@@ -131,7 +134,7 @@ static int load_memberships(struct view *v)
                                 v);
 }
 
-static int add_agent(struct view *v, json_t *o, const char *number)
+int view_agent_now(struct view *v, json_t *o, const char *number)
 {
     int err = load_states(v);
     if (!err)
@@ -179,17 +182,17 @@ static json_t *estimated(const struct estimate *e, uint32_t place)
     return s == ESTIMATE_UNKNOWN ? json_null() : json_integer(s);
 }
 
-static int add_queue(struct view *v, json_t *o, const Ev__Queue *q)
+int view_queue_now(struct view *v, json_t *o, const Ev__Queue *q)
 {
     int err = load_states(v);
     if (err)
         return err;
     unsigned idle = 0, in = 0, talking = 0;
     for (size_t i = 0; i < q->n_members; i++) {
-        const char *s = state_of(v, q->members[i]->agent);
-        in += strcmp(s, core_agent_state_name(CORE_AGENT_LOGGED_OUT)) != 0;
-        idle += strcmp(s, core_agent_state_name(CORE_AGENT_IDLE)) == 0;
-        talking += strcmp(s, core_agent_state_name(CORE_AGENT_TALKING)) == 0;
+        enum core_agent_state is = view_agent_state(v, q->members[i]->agent);
+        in += is != CORE_AGENT_LOGGED_OUT;
+        idle += is == CORE_AGENT_IDLE;
+        talking += is == CORE_AGENT_TALKING;
     }
     struct estimate reckoned = {0};
     const struct storage_val name = storage_text(q->name);
@@ -410,9 +413,9 @@ static int config_row(void *ctx, const struct storage_row *r)
         view_set(v, o, "version", json_integer((json_int_t)storage_row_int(r, 1)));
         view_set(v, o, "updated_at", view_time(storage_row_int(r, 2)));
         if (kind == CFG_AGENT)
-            err = add_agent(v, o, name);
+            err = view_agent_now(v, o, name);
         else if (kind == CFG_QUEUE)
-            err = add_queue(v, o, (const Ev__Queue *)(const void *)m);
+            err = view_queue_now(v, o, (const Ev__Queue *)(const void *)m);
         else if (kind == CFG_AGENT_STATE)
             add_agent_state(v, o, (const Ev__AgentState *)(const void *)m, name);
         else if (kind == CFG_VIP)

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "core/config_json.h"
+#include "core/core.h"
 #include "core/view.h"
 #include "storage/storage.h"
 
@@ -21,7 +22,8 @@ struct view {
     /* loaded when first needed */
     struct map agent_states, agent_queues, positions;
     struct map overflows; /* "queue" -> JSON list of the queues whose callers may wait there as well */
-    bool has_states, has_queues, has_positions, has_overflows;
+    struct map live_calls; /* id -> JSON of what a row of an agent says of his call */
+    bool has_states, has_queues, has_positions, has_overflows, has_live_calls;
     size_t builtins; /* agent states that have been passed */
 };
 
@@ -50,6 +52,9 @@ int view_list_config(struct view *v);
 int view_list_calls(struct view *v);
 int view_list_callbacks(struct view *v);
 int view_list_nodes(struct view *v);
+int view_list_live_agents(struct view *v);
+int view_list_live_waiting(struct view *v);
+int view_list_live_queues(struct view *v);
 int view_list_addresses(struct view *v);
 int view_list_cdrs(struct view *v);
 int view_list_messages(struct view *v);
@@ -67,5 +72,11 @@ struct view_entry {
     char caller[64];
 };
 int view_queue_entries(struct view *v, const char *queue, struct view_entry **out, size_t *n);
+
+/* What goes on at an agent or a queue now, into `o`: the fields that core/view.h says of them. */
+int view_agent_now(struct view *v, json_t *o, const char *number);
+int view_queue_now(struct view *v, json_t *o, const Ev__Queue *q);
+/* After one of the two. */
+enum core_agent_state view_agent_state(const struct view *v, const char *number);
 
 #endif

@@ -439,6 +439,154 @@ START_TEST(connections_of_one_source_are_limited)
 }
 END_TEST
 
+/* ---- the live lists */
+
+#define DESK "supervisor-token-0123456789"
+
+static void must(const char *method, const char *path, const char *json)
+{
+    const struct answer *a = rig_send(&R, method, path, json);
+    ck_assert_msg(a->status == 200 || a->status == 201, "%s %s: %s", method, path, a->body);
+}
+
+/* 2001 supervises group east, in which 1001 is; 1002 is in west. */
+static void people(void)
+{
+    static const char *const agents[] = {"1001", "1002", "2001"}, *const groups[] = {"east", "west", "west"};
+    rig_newest(&R);
+    for (int i = 0; i < 3; i++) {
+        char path[64], body[200];
+        snprintf(path, sizeof path, "/v1/extensions/800%d", i);
+        must("PUT", path, "{\"contact\":\"sip:x@127.0.0.1:9000\"}");
+        snprintf(path, sizeof path, "/v1/agents/%s", agents[i]);
+        snprintf(body, sizeof body, "{\"extension\":\"800%d\",\"group\":\"%s\",\"type\":\"%s\"%s}", i, groups[i], i == 2 ? "supervisor" : "agent",
+                 i == 2 ? ",\"manages_groups\":[\"east\"]" : "");
+        must("PUT", path, body);
+    }
+    must("PUT", "/v1/queues/sales", "{\"members\":[{\"agent\":\"1002\"}]}");
+    must("PUT", "/v1/tokens/desk", "{\"role\":\"supervisor\",\"agent\":\"2001\",\"token\":\"" DESK "\"}");
+}
+
+/* What came last of this type, as JSON; everything that came before is forgotten. */
+static json_t *told(struct tls *t, const char *type)
+{
+    char want[80];
+    snprintf(want, sizeof want, "event: everline.live.%s\ndata: ", type);
+    ck_assert_msg(tls_wait(t, want, 10000), "no %s in: %s", type, t->text);
+    const char *at = strstr(t->text, want);
+    ck_assert(tls_wait(t, "}\n\n", 10000));
+    json_t *j = json_loads(at + strlen(want), JSON_DISABLE_EOF_CHECK, NULL);
+    ck_assert_msg(j != NULL, "%s", at);
+    t->len = 0;
+    t->text[0] = '\0';
+    return j;
+}
+
+static const char *row_text(const json_t *change, const char *list, size_t i, const char *field)
+{
+    const char *s = json_string_value(json_object_get(json_array_get(json_object_get(change, list), i), field));
+    return s ? s : "";
+}
+
+static size_t rows(const json_t *change, const char *list)
+{
+    return json_array_size(json_object_get(change, list));
+}
+
+START_TEST(live_lists_are_a_snapshot_then_changes)
+{
+    struct tls *all = malloc(sizeof *all), *desk = malloc(sizeof *desk);
+    people();
+    follow(all, "/v1/live", "");
+    follow_as(desk, DESK, "/v1/live", "");
+    json_t *a = told(all, "snapshot"), *d = told(desk, "snapshot");
+    ck_assert_uint_eq(rows(a, "agents"), 3);
+    ck_assert_str_eq(row_text(a, "queues", 0, "name"), "sales");
+    ck_assert(json_is_false(json_object_get(a, "truncated")));
+    ck_assert_uint_eq(rows(d, "agents"), 2); /* 1001 and the supervisor */
+    ck_assert_uint_eq(rows(d, "queues"), 0);
+    json_decref(a);
+    json_decref(d);
+    /* one row changes; of 1002 the supervisor hears nothing */
+    must("POST", "/v1/agents/1002:login", "{}");
+    a = told(all, "changed");
+    ck_assert_uint_eq(rows(a, "agents"), 1);
+    ck_assert_str_eq(row_text(a, "agents", 0, "state"), "idle");
+    ck_assert_uint_eq(rows(a, "queues"), 1); /* one member more is idle */
+    json_decref(a);
+    must("POST", "/v1/agents/1001:login", "{}");
+    d = told(desk, "changed");
+    ck_assert_uint_eq(rows(d, "agents"), 1);
+    ck_assert_str_eq(row_text(d, "agents", 0, "number"), "1001");
+    ck_assert_str_eq(row_text(d, "agents", 0, "extension"), "8000");
+    json_decref(d);
+    json_decref(told(all, "changed"));
+    /* what is managed changes: rows come and go; what is removed goes */
+    must("PATCH", "/v1/agents/2001", "{\"manages_groups\":[],\"manages_queues\":[\"sales\"]}");
+    d = told(desk, "changed");
+    ck_assert_uint_eq(rows(d, "agents"), 1);
+    ck_assert_str_eq(row_text(d, "agents", 0, "number"), "1002");
+    ck_assert_str_eq(row_text(d, "queues", 0, "name"), "sales");
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(json_object_get(d, "gone"), "agents"), 0)), "1001");
+    json_decref(d);
+    must("POST", "/v1/agents/1001:logout", "{}");
+    json_decref(told(all, "changed"));
+    ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/agents/1001", NULL, NULL, 0), 204);
+    a = told(all, "changed");
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(json_object_get(a, "gone"), "agents"), 0)), "1001");
+    json_decref(a);
+    /* no supervisor any more: the stream ends */
+    must("PATCH", "/v1/agents/2001", "{\"manages_queues\":[],\"type\":\"agent\"}");
+    ck_assert(tls_wait(desk, NULL, 10000));
+    tls_close(all);
+    tls_close(desk);
+    free(all);
+    free(desk);
+}
+END_TEST
+
+START_TEST(live_streams_are_limited)
+{
+    struct tls *t = calloc(API_LIVE_STREAMS_MAX, sizeof *t);
+    for (unsigned i = 0; i < API_LIVE_STREAMS_MAX; i++) {
+        follow(&t[i], "/v1/live", "");
+        ck_assert(tls_wait(&t[i], "everline.live.snapshot", 10000));
+    }
+    ck_status(rig_get(&R, "/v1/live"), 503);
+    tls_close(&t[0]);
+    long long end = now_ms() + 15000; /* that it has left is seen a little later */
+    long status = 503;
+    while (status == 503 && now_ms() < end)
+        status = rig_ask(&R, RIG_ADMIN, "HEAD", "/v1/live", NULL, NULL, 0)->status;
+    ck_assert_int_eq(status, 200);
+    for (unsigned i = 1; i < API_LIVE_STREAMS_MAX; i++)
+        tls_close(&t[i]);
+    free(t);
+}
+END_TEST
+
+/* A supervisor's events: only of what is managed, and not after that has ended. */
+START_TEST(events_within_the_scope)
+{
+    struct tls *t = malloc(sizeof *t);
+    people();
+    follow_as(t, DESK, "/v1/events", "");
+    ck_assert(tls_wait(t, ": beat", 10000));
+    must("POST", "/v1/agents/1002:login", "{}");
+    must("POST", "/v1/agents/1001:login", "{}");
+    ck_assert(tls_wait(t, "\"agent\":\"1001\"", 10000));
+    ck_assert_ptr_null(strstr(t->text, "1002"));
+    must("PATCH", "/v1/agents/2001", "{\"manages_groups\":[\"west\"]}");
+    must("POST", "/v1/agents/1002:set-state", "{\"state\":\"not_ready\"}");
+    ck_assert(tls_wait(t, "\"agent\":\"1002\"", 10000));
+    ck_assert_ptr_null(strstr(t->text, "everline.config.changed"));
+    must("PATCH", "/v1/agents/2001", "{\"manages_groups\":[],\"type\":\"agent\"}");
+    ck_assert(tls_wait(t, NULL, 10000));
+    tls_close(t);
+    free(t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("streams");
@@ -455,6 +603,9 @@ int main(void)
     tcase_add_test(t, what_is_not_http_does_no_harm);
     tcase_add_test(t, silence_of_the_node_is_a_time_out);
     tcase_add_test(t, connections_of_one_source_are_limited);
+    tcase_add_test(t, live_lists_are_a_snapshot_then_changes);
+    tcase_add_test(t, live_streams_are_limited);
+    tcase_add_test(t, events_within_the_scope);
     suite_add_tcase(s, t);
     t = tcase_create("answers");
     tcase_add_checked_fixture(t, small_setup, teardown);

@@ -265,6 +265,84 @@ START_TEST(test_hang_up)
 }
 END_TEST
 
+/* What supervisors look at, row by row; names of callers and places as they are. */
+START_TEST(test_live)
+{
+    ck_assert_int_eq(fx_start(&f, 1, "111", "10013", true), 0);
+    ck_assert_int_eq(fx_start(&f, 2, "222", "10013", true), 0);
+    ck_assert_int_eq(fx_start(&f, 3, "333", "10003", true), 0);
+    ck_assert_int_eq(fx_login(&f, "1002"), 0);
+    json_t *w = fx_view(&f, "live_waiting", NULL, NULL);
+    const json_t *items = json_object_get(w, "items");
+    static const struct {
+        const char *caller, *queue, *state;
+        int position;
+    } want[] = {{"111", "sales", "offered", 0}, {"222", "sales", "waiting", 1}, {"333", "service", "waiting", 1}};
+    ck_assert_uint_eq(json_array_size(items), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *o = json_array_get(items, i);
+        ck_assert_str_eq(json_string_value(json_object_get(o, "caller")), want[i].caller);
+        ck_assert_str_eq(json_string_value(json_object_get(o, "queue")), want[i].queue);
+        ck_assert_str_eq(json_string_value(json_object_get(o, "state")), want[i].state);
+        ck_assert_int_eq((int)json_integer_value(json_object_get(o, "position")), want[i].position);
+        ck_assert_str_eq(json_string_value(json_object_get(o, "type")), "caller");
+        ck_assert_str_eq(json_string_value(json_object_get(o, "called")), i < 2 ? "10013" : "10003");
+        ck_assert(json_is_string(json_object_get(o, "queued_at")));
+    }
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(json_array_get(items, 0), "agents"), 0)), "1002");
+    json_decref(w);
+    ck_assert_int_eq(fx_answer(&f, 1, core_call(f.c, 1)->offer.id), 0);
+    json_t *filter = json_pack("{s:s}", "state", "talking"), *a = fx_view(&f, "live_agent", NULL, filter);
+    const json_t *o = json_array_get(json_object_get(a, "items"), 0), *call = json_object_get(o, "call");
+    ck_assert_uint_eq(json_array_size(json_object_get(a, "items")), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(o, "number")), "1002");
+    ck_assert_str_eq(json_string_value(json_object_get(o, "call_id")), "0000000000000001");
+    ck_assert_str_eq(json_string_value(json_object_get(call, "caller")), "111");
+    ck_assert_str_eq(json_string_value(json_object_get(call, "queue")), "sales");
+    ck_assert_str_eq(json_string_value(json_object_get(call, "direction")), "inbound");
+    ck_assert(json_is_string(json_object_get(call, "connected_at")));
+    json_decref(a);
+    json_decref(filter);
+    json_t *q = fx_view(&f, "live_queue", NULL, NULL);
+    o = json_array_get(json_object_get(q, "items"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(o, "name")), "sales");
+    static const char *const counts[] = {"members", "waiting", "logged_out", "not_ready", "idle", "ringing", "talking", "wrap_up"};
+    static const int numbers[] = {2, 1, 1, 0, 0, 0, 1, 0};
+    for (size_t i = 0; i < 8; i++)
+        ck_assert_msg(json_integer_value(json_object_get(o, counts[i])) == numbers[i], "%s", counts[i]);
+    ck_assert(json_is_string(json_object_get(o, "waiting_since")));
+    json_decref(q);
+}
+END_TEST
+
+/* Page by page, nobody is missed nor told twice while nothing changes. */
+START_TEST(test_pages_of_who_waits)
+{
+    char number[16], cursor[200] = "", seen[400] = "";
+    for (unsigned i = 1; i <= 7; i++) {
+        (void)snprintf(number, sizeof number, "%u", 100 + i);
+        ck_assert_int_eq(fx_start(&f, i, number, i % 2 ? "10013" : "10003", true), 0);
+    }
+    struct storage_reader *r = NULL;
+    struct err_info info = {0};
+    ck_assert_int_eq(storage_reader_open(f.st, &r, &info), 0);
+    for (unsigned page = 0; page < 4; page++) {
+        const struct view_query q = {.kind = "live_waiting", .limit = 2, .cursor = cursor[0] ? cursor : NULL};
+        json_t *out = NULL, *one;
+        size_t i;
+        ck_assert_int_eq(view_read(r, &q, &out, &info), 0);
+        json_array_foreach(json_object_get(out, "items"), i, one)
+            snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", json_string_value(json_object_get(one, "caller")));
+        const char *next = json_string_value(json_object_get(out, "next_cursor"));
+        ck_assert((next != NULL) == (page < 3));
+        snprintf(cursor, sizeof cursor, "%s", next ? next : "");
+        json_decref(out);
+    }
+    ck_assert_str_eq(seen, "101 103 105 107 102 104 106 ");
+    storage_reader_close(r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("scope");
@@ -277,6 +355,8 @@ int main(void)
     tcase_add_test(t, test_what_streams_must_read_anew);
     tcase_add_test(t, test_configuration);
     tcase_add_test(t, test_hang_up);
+    tcase_add_test(t, test_live);
+    tcase_add_test(t, test_pages_of_who_waits);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
