@@ -89,7 +89,22 @@ char *cli_out_safe(const char *text)
     return out;
 }
 
-static const char *color_of(const char *format, const char *cell)
+size_t cli_out_fit(const char *text, size_t columns, size_t *width)
+{
+    size_t bytes = 0;
+    *width = 0;
+    for (const char *s = text; *s;) {
+        int one = wcwidth((wchar_t)next_char(&s));
+        size_t w = one < 0 ? 1 : (size_t)one;
+        if (*width + w > columns)
+            break;
+        *width += w;
+        bytes = (size_t)(s - text);
+    }
+    return bytes;
+}
+
+const char *cli_out_color(const char *format, const char *cell)
 {
     static const struct {
         const char *word, *color;
@@ -107,27 +122,17 @@ static const char *color_of(const char *format, const char *cell)
     return NULL;
 }
 
-struct column {
-    const char *title, *path, *format; /* format: NUL-terminated in fmt */
-    size_t title_len, path_len;
-    char fmt[12];
-    bool right; /* numbers line up at the right */
-    size_t width;
-};
-
-#define COLUMNS_MAX 32u
-
-static unsigned parse_columns(const char *spec, bool all, struct column *out)
+unsigned cli_out_columns(const char *spec, bool all, struct cli_column *out)
 {
     unsigned n = 0;
-    while (*spec && n < COLUMNS_MAX) {
+    while (*spec && n < CLI_COLUMNS_MAX) {
         size_t len = strcspn(spec, " ");
         if (len == 1 && *spec == '|') {
             if (!all)
                 break;
         } else if (len > 0) {
-            struct column *c = &out[n++];
-            *c = (struct column){.title = spec};
+            struct cli_column *c = &out[n++];
+            *c = (struct cli_column){.title = spec};
             c->title_len = (size_t)((const char *)memchr(spec, '=', len) - spec);
             c->path = spec + c->title_len + 1;
             size_t rest = len - c->title_len - 1;
@@ -159,7 +164,7 @@ static void put_padded(const struct cli_out *o, const char *cell, size_t width, 
     fputs(last ? "\n" : "  ", o->to);
 }
 
-static int table(const struct cli_out *o, const json_t *items, struct column *cols, unsigned n, unsigned indent)
+static int table(const struct cli_out *o, const json_t *items, struct cli_column *cols, unsigned n, unsigned indent)
 {
     size_t rows = json_array_size(items), i;
     char **cells = calloc(rows * n + 1, sizeof *cells);
@@ -195,7 +200,7 @@ static int table(const struct cli_out *o, const json_t *items, struct column *co
             fprintf(o->to, "%*s", (int)indent, "");
             for (unsigned c = 0; c < n; c++)
                 put_padded(o, cells[i * n + c], cols[c].width, cols[c].right, c + 1 == n,
-                           color_of(cols[c].fmt, cells[i * n + c]));
+                           cli_out_color(cols[c].fmt, cells[i * n + c]));
         }
     }
     for (i = 0; cells && i < rows * n; i++)
@@ -232,7 +237,7 @@ void cli_out_csv(FILE *to, const char *cell, bool last)
     fputs(last ? "\r\n" : ",", to);
 }
 
-static int csv(const struct cli_out *o, const json_t *items, const struct column *cols, unsigned n)
+static int csv(const struct cli_out *o, const json_t *items, const struct cli_column *cols, unsigned n)
 {
     for (unsigned c = 0; c < n; c++) {
         char name[64];
@@ -264,10 +269,10 @@ int cli_out_json(const struct cli_out *o, const json_t *value)
 
 int cli_out_list(const struct cli_out *o, const json_t *items, const char *columns, const char *empty)
 {
-    struct column cols[COLUMNS_MAX];
+    struct cli_column cols[CLI_COLUMNS_MAX];
     if (o->format == CLI_JSON)
         return cli_out_json(o, items);
-    unsigned n = parse_columns(columns, o->format != CLI_TABLE, cols);
+    unsigned n = cli_out_columns(columns, o->format != CLI_TABLE, cols);
     if (o->format == CLI_CSV)
         return csv(o, items, cols, n);
     if (json_array_size(items) == 0 && empty) {
@@ -309,15 +314,16 @@ static bool is_table(const char *key, const json_t *v)
 
 static int sub_table(const struct cli_out *o, const char *name, const json_t *items)
 {
-    struct column cols[COLUMNS_MAX];
+    struct cli_column cols[CLI_COLUMNS_MAX];
     unsigned n = 0;
     const char *key;
     json_t *v;
     json_object_foreach(json_array_get(items, 0), key, v)
     {
-        if (n == COLUMNS_MAX || json_is_object(v) || json_is_array(v))
+        if (n == CLI_COLUMNS_MAX || json_is_object(v) || json_is_array(v))
             continue;
-        cols[n] = (struct column){.title = key, .path = key, .title_len = label_length(key), .path_len = strlen(key)};
+        cols[n] =
+            (struct cli_column){.title = key, .path = key, .title_len = label_length(key), .path_len = strlen(key)};
         snprintf(cols[n].fmt, sizeof cols[n].fmt, "%s", format_of(key));
         n++;
     }
@@ -327,14 +333,15 @@ static int sub_table(const struct cli_out *o, const char *name, const json_t *it
 
 static int object_csv(const struct cli_out *o, const json_t *object)
 {
-    struct column cols[COLUMNS_MAX];
+    struct cli_column cols[CLI_COLUMNS_MAX];
     unsigned n = 0;
     const char *key;
     json_t *v;
     json_object_foreach((json_t *)object, key, v)
     {
-        if (n < COLUMNS_MAX && !json_is_object(v) && !is_table(key, v))
-            cols[n++] = (struct column){.title = key, .path = key, .title_len = strlen(key), .path_len = strlen(key)};
+        if (n < CLI_COLUMNS_MAX && !json_is_object(v) && !is_table(key, v))
+            cols[n++] =
+                (struct cli_column){.title = key, .path = key, .title_len = strlen(key), .path_len = strlen(key)};
     }
     json_t *one = json_pack("[O]", object);
     int rc = one ? csv(o, one, cols, n) : ERR_NOMEM;
@@ -366,7 +373,7 @@ int cli_out_object(const struct cli_out *o, const json_t *object)
         if (!cell)
             return ERR_NOMEM;
         fprintf(o->to, "%-*.*s  ", (int)width, (int)label_length(key), key);
-        put_padded(o, cell, cli_out_width(cell), false, true, color_of(format_of(key), cell));
+        put_padded(o, cell, cli_out_width(cell), false, true, cli_out_color(format_of(key), cell));
         free(cell);
     }
     json_object_foreach((json_t *)object, key, v)

@@ -43,6 +43,7 @@ extern const struct cli_option cli_only_limit[];
 
 /* Each ends with a NULL noun. */
 extern const struct cli_verb cli_rows_cluster[];    /* the cluster, its nodes and their addresses */
+extern const struct cli_verb cli_rows_live[];       /* what supervisors look at */
 extern const struct cli_verb cli_rows_agents[];     /* agents, queues, calls and their records */
 extern const struct cli_verb cli_rows_lines[];      /* telephones, lines, numbers, hours and lists */
 extern const struct cli_verb cli_rows_notices[];    /* areas, and notices for their callers */

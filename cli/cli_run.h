@@ -67,6 +67,7 @@ int cli_run_message_save(struct cli_run *r);
 int cli_run_message_heard(struct cli_run *r);
 int cli_run_recording_hold(struct cli_run *r);
 int cli_run_events(struct cli_run *r);
+int cli_run_top(struct cli_run *r);
 int cli_run_completion(struct cli_run *r);
 int cli_run_version(struct cli_run *r);
 

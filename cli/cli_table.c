@@ -30,8 +30,9 @@ const struct cli_option cli_globals[] = {
 const struct cli_option cli_only_limit[] = {LIMIT, END};
 
 /* In the order in which help and completion show them. */
-static const struct cli_verb *const tables[] = {cli_rows_cluster,    cli_rows_agents, cli_rows_lines, cli_rows_notices,
-                                                cli_rows_recordings, cli_rows_menus,  cli_rows_system};
+static const struct cli_verb *const tables[] = {cli_rows_cluster, cli_rows_live,    cli_rows_agents,
+                                                cli_rows_lines,   cli_rows_notices, cli_rows_recordings,
+                                                cli_rows_menus,   cli_rows_system};
 
 const struct cli_verb *cli_next_verb(const struct cli_verb *v)
 {
@@ -57,6 +58,8 @@ const char *cli_noun_summary(const char *noun)
         {"cluster", "the nodes together: health, leader, equality of state"},
         {"node", "the machines of the cluster"},
         {"address", "where phones and trunks find the nodes; they move when a node goes"},
+        {"live", "what goes on now: agents, waiting callers, queues"},
+        {"top", "all of it on the whole terminal"},
         {"agent", "people who answer: accounts, log-in, state"},
         {"agent-state", "what agents may choose to be instead of ready"},
         {"agent-group", "what agents of a group have in common"},

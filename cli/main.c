@@ -127,7 +127,7 @@ static int run(const struct cli_args *a)
         !seconds_option(a, "watch", WATCH_S_DEFAULT, &watch_s))
         return CLI_EXIT_USAGE;
     bool watching = cli_args_given(a, "watch");
-    if (watching && (!is_read(a->verb) || a->verb->run == cli_run_events)) {
+    if (watching && (!is_read(a->verb) || a->verb->run == cli_run_events || a->verb->run == cli_run_top)) {
         fprintf(stderr, "ccctl: --watch is for reading verbs such as list and status\n");
         return CLI_EXIT_USAGE;
     }

@@ -21,7 +21,7 @@ struct view {
     struct err_info *info;
     /* loaded when first needed */
     struct map agent_states, agent_queues, positions;
-    struct map overflows; /* "queue" -> JSON list of the queues whose callers may wait there as well */
+    struct map overflows;  /* "queue" -> JSON list of the queues whose callers may wait there as well */
     struct map live_calls; /* id -> JSON of what a row of an agent says of his call */
     bool has_states, has_queues, has_positions, has_overflows, has_live_calls;
     size_t builtins; /* agent states that have been passed */

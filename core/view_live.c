@@ -50,8 +50,8 @@ static int load_calls(struct view *v)
 
 static int live_agent_row(void *ctx, const struct storage_row *r)
 {
-    static const char *const same[] = {"state",    "activity", "reason",  "since",    "until",
-                                       "login_at", "answered", "call_id", "queues",   NULL};
+    static const char *const same[] = {"state",    "activity", "reason",  "since",  "until",
+                                       "login_at", "answered", "call_id", "queues", NULL};
     static const char *const of_call[] = {"caller", "called", "queue", "direction", "connected_at", NULL};
     struct view *v = ctx;
     size_t len;
@@ -123,8 +123,8 @@ static int waiter_row(void *ctx, const struct storage_row *r)
               json_object_set_new(o, "called", view_text(s->called)) ||
               json_object_set_new(o, "trunk", view_text(s->trunk)) ||
               json_object_set_new(o, "language", view_text(s->language)) ||
-              json_object_set_new(o, "arrived_at", view_time(s->arrived_us)) ||
-              json_object_set(o, "agents", agents) || json_object_set(o, "overflow", further);
+              json_object_set_new(o, "arrived_at", view_time(s->arrived_us)) || json_object_set(o, "agents", agents) ||
+              json_object_set(o, "overflow", further);
     json_decref(agents);
     json_decref(further);
     ev__call_state__free_unpacked(s, NULL);
@@ -152,7 +152,8 @@ static json_t *waiter_json(struct view *v, const struct view_entry *e, unsigned 
     view_set(v, o, "queued_at", view_time(e->queued_us));
     view_set(v, o, "state", json_string(core_call_phase_name((enum core_call_phase)e->phase)));
     const struct storage_val val = storage_int(e->id);
-    int err = o ? storage_reader_query(v->r, "SELECT body FROM call WHERE call_id=?", &val, 1, waiter_row, o) : ERR_NOMEM;
+    int err =
+        o ? storage_reader_query(v->r, "SELECT body FROM call WHERE call_id=?", &val, 1, waiter_row, o) : ERR_NOMEM;
     v->err = v->err ? v->err : err;
     return o;
 }

@@ -2,7 +2,7 @@
 import unittest
 
 from everline import wait_for
-from test_queue import QueueCase
+from test_queue import PHONE, QueueCase
 
 DESK = "supervisor-token-0123456789abcdef"
 
@@ -61,6 +61,25 @@ class Powers(QueueCase):
         done = self.cluster.must("audit", "list", "--actor", "agent:1020", "-o", "json").json
         self.assertEqual([a["action"] for a in done[:4]], ["call.hang_up", "agent.logout", "agent.not_ready", "agent.ready"])
         self.cluster.must("parameter", "delete", "min_busy_s")
+
+    def test_live(self):
+        """The lists, the picture of them, and the stream, as she sees them and as an administrator does."""
+        mine, other = self.waiting("10021"), self.waiting("10003")
+        self.assertEqual(self.numbers_of("live", "waiting", key="caller"), [mine.number])
+        self.assertEqual({w["caller"] for w in self.cluster.must("live", "waiting", "-o", "json", node=2).json}, {mine.number, other.number})
+        self.crowd.on(PHONE["1003"], "answer")
+        self.do("1003", "login")
+        self.wait_agent("1003", "talking")
+        [a] = self.desk("live", "agents", "--state", "talking", "-o", "json").json
+        self.assertEqual((a["number"], a["call"]["caller"], a["call"]["queue"]), ("1003", mine.number, "sales"))
+        rows = self.desk("top", "--view", "agents", "--filter", "talking", "--once").out.splitlines()
+        self.assertIn(mine.number, rows[4])
+        self.assertIn("1 of 4 agents", rows[5])
+        self.assertIn("not for supervisors", self.desk("top", "--view", "nodes", "--once").out)
+        rows = self.cluster.must("top", "--view", "nodes", "--once").out
+        self.assertTrue(all(n.name in rows for n in self.cluster))
+        mine.hangup()
+        other.hangup()
 
     def test_ended_by_who_has_it_then(self):
         """The owner hangs when the end is asked for: whoever takes the call over ends it."""
