@@ -178,8 +178,8 @@ struct media_seat {
 /* Nobody is in it. ERR_NOMEM. */
 ERR_CHECKED int media_room_open(struct media_engine *e, struct media_room **out);
 /* The whole, at once: each frame has either what was before or this. Who is not in the list any more is let go of and hears nothing; a
- * stream that is bridged or in another room leaves that. The list is copied. On an error nothing has changed: ERR_RANGE (n above
- * MEDIA_SEATS_MAX), ERR_INVAL (a stream twice, of another engine, or a seat that there is not), ERR_CLOSED, ERR_BUSY, ERR_NOMEM. A stream that is
+ * stream that is bridged or in another room leaves that. The list is copied; to say again what is so costs nothing. On an error nothing has
+ * changed: ERR_RANGE (n above MEDIA_SEATS_MAX), ERR_INVAL (a stream twice, of another engine, or a seat that there is not), ERR_CLOSED, ERR_BUSY, ERR_NOMEM. A stream that is
  * closed or bridged leaves by itself; the others stay as they are until the next call. */
 ERR_CHECKED int media_room_set(struct media_room *r, const struct media_seat *seats, unsigned n);
 /* All are let go of. NULL is fine. Not after media_engine_stop, which closes rooms too. */

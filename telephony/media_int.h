@@ -266,6 +266,7 @@ struct media_room {
     struct media_thread *thread; /* of its streams; NULL: there were none yet */
     unsigned n;
     struct media_seat seats[MEDIA_SEATS_MAX];
+    bool changed; /* since it was planned: who left, what was not planned for want of memory */
     struct media_cmd cmd_close;
 
     /* Owner thread. */

@@ -41,6 +41,7 @@ static void leave_room(struct media_stream *s)
             r->seats[kept++] = (struct media_seat){r->seats[i].stream, (hears & below) | (hears >> 1 & ~below)};
     }
     r->n = kept;
+    r->changed = true;
 }
 
 static void leave_bridge(struct media_stream *s)
@@ -267,23 +268,33 @@ static void note_seats(struct media_room *r, const struct media_plan *pl)
         r->seats[i] = (struct media_seat){s, pl->seat[i].hears};
     }
     r->n = pl->n;
+    r->changed = false;
 }
 
-static void push(struct media_room *r, struct media_cmd *c)
+/* Once pushed the command, and the room with it, may be gone. */
+static void push(struct media_thread *t, struct media_cmd *c)
 {
-    media_thread_push(r->thread, c);
-    if (r->thread->assigned == 0)
-        r->thread->wake_due = true; /* it has no ticks */
+    media_thread_push(t, c);
+    if (t->assigned == 0)
+        t->wake_due = true; /* it has no ticks */
 }
 
-int media_room_set(struct media_room *r, const struct media_seat *seats, unsigned n)
+static bool is_so(const struct media_room *r, const struct media_seat *seats, unsigned n)
 {
-    int rc = check_seats(r, seats, n);
+    for (unsigned i = 0; i < n; i++) {
+        if (r->seats[i].stream != seats[i].stream || r->seats[i].hears != (seats[i].hears & ~(UINT32_C(1) << i)))
+            return false;
+    }
+    return n == r->n && !r->changed;
+}
+
+static int set_seats(struct media_room *r, const struct media_seat *seats, unsigned n)
+{
     struct media_thread *t = r->thread ? r->thread : n ? seats[0].stream->thread : NULL;
-    if (rc || !t)
-        return rc;
+    if (!t)
+        return 0;
     struct media_plan *pl;
-    rc = plan_new(r, seats, n, &pl);
+    int rc = plan_new(r, seats, n, &pl);
     if (rc)
         return rc;
     struct media_cmd *c = media_command_new(r->e, t, MEDIA_CMD_ROOM_SET, NULL);
@@ -297,8 +308,14 @@ int media_room_set(struct media_room *r, const struct media_seat *seats, unsigne
     c->u.plan = pl;
     r->thread = t;
     note_seats(r, pl);
-    push(r, c);
+    push(t, c);
     return 0;
+}
+
+int media_room_set(struct media_room *r, const struct media_seat *seats, unsigned n)
+{
+    int rc = check_seats(r, seats, n);
+    return rc || is_so(r, seats, n) ? rc : set_seats(r, seats, n);
 }
 
 void media_room_close(struct media_room *r)
@@ -309,7 +326,7 @@ void media_room_close(struct media_room *r)
         leave_room(r->seats[r->n - 1].stream);
     list_del(&r->node);
     if (r->thread)
-        push(r, &r->cmd_close); /* the thread frees it */
+        push(r->thread, &r->cmd_close); /* the thread frees it */
     else
         free(r);
 }
@@ -325,6 +342,7 @@ void media_room_session(struct media_stream *s, const struct sdp_session_params 
         return;
     struct media_seat seats[MEDIA_SEATS_MAX];
     memcpy(seats, r->seats, sizeof seats);
-    if (media_room_set(r, seats, r->n))
+    r->changed = true;
+    if (set_seats(r, seats, r->n))
         s->e->refused++; /* it is not heard, and hears nothing, until the room is set anew */
 }
