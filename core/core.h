@@ -232,8 +232,19 @@ enum core_call_phase {
     CORE_CALL_TALKING,  /* two parties bridged */
     CORE_CALL_FAILED,   /* nothing further can be done: the owner refuses or ends it and proposes CallEnd */
     CORE_CALL_NOTICE,   /* is being told notices (core_notice.c); kept in the state, so added at the end */
+    CORE_CALL_JOINED,   /* its one party takes part in another call, as `mode` says (core_join.c) */
 };
 const char *core_call_phase_name(enum core_call_phase p);
+/* How the party of a joined call takes part. Kept in the state, so never renumbered. */
+enum core_call_mode {
+    CORE_MODE_CONSULT, /* talks with one party of the call, when that one is turned to it; else hears music */
+    CORE_MODE_PARTY,   /* a conference: hears all, heard by all */
+    CORE_MODE_LISTEN,  /* hears all, heard by nobody */
+    CORE_MODE_WHISPER, /* hears all, heard by the agent of the call alone */
+    CORE_MODES
+};
+const char *core_call_mode_name(enum core_call_mode m); /* "consult", "party", ... */
+#define CORE_JOINED_MAX 8u                              /* calls that are joined to one */
 enum core_leg_role { CORE_LEG_CALLER, CORE_LEG_CALLEE };
 struct core_leg {
     uint64_t id; /* unique within the cluster: call id's and a number; 1 is the caller */
@@ -243,6 +254,8 @@ struct core_leg {
     const char *number;  /* caller's number, or the extension */
     const char *agent;   /* "" if none */
     uint64_t joined_us;  /* when it was answered, if not at answered_us (caller) or connected_us of the call; else 0 */
+    uint64_t from_call; /* whose leg `from_leg` it was until it took this seat (core_merge.c); 0: never another one's */
+    uint64_t from_leg;
     const Ev__Dialog *dialog;
 };
 struct core_offer {
@@ -312,10 +325,41 @@ struct core_call {
     bool hung_up;                 /* somebody has asked for its end, which is the owner's to bring about */
     uint64_t recorded_us;         /* since when the call itself is recorded, under its own id; 0: it is not */
     bool recording_paused;
+    /* A call that is rung for, or has joined, another one. Both have one owner, always. */
+    uint64_t joined; /* 0: it is none such */
+    enum core_call_mode mode;
+    uint64_t joined_leg; /* CONSULT: the leg of that call which consults */
+    /* The consultation that leg turned_leg of this call is turned to, be it that somebody is still being rung for it; 0: none. */
+    uint64_t turned_to, turned_leg;
+    uint32_t merges;    /* seats that have been taken by legs of other calls */
+    uint64_t went_into; /* FAILED: the call that a leg of this one has gone into */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* "inbound", "outbound", "internal": as it is now. */
 const char *core_call_direction(const Ev__CallState *s);
+/* ---- calls that are joined to another one (core_join.c) */
+/* Those of a call, by their ids; after NULL: the first. Also those for whom somebody is still being rung; none that ends. */
+const struct core_call *core_joined_next(const struct core *c, uint64_t call_id, const struct core_call *after);
+/* The call that a leg of this one has become a leg of; NULL: there is none, or it is over. Walks all calls. */
+const struct core_call *core_call_taker(const struct core *c, uint64_t call_id);
+
+/* Who hears what in a call and those joined to it: legs of the call first, in their order, then the joined. Legs only; who is being rung has
+ * no seat. */
+enum core_sound {
+    CORE_SOUND_SEATS,    /* those that it hears; nobody: silence */
+    CORE_SOUND_MUSIC,    /* hears nobody for now */
+    CORE_SOUND_RINGBACK, /* somebody is being rung whom it is turned to */
+};
+struct core_seat {
+    uint64_t call_id;
+    unsigned leg; /* index in that call's legs */
+    enum core_sound sound;
+    uint32_t hears; /* bit i: the i-th seat */
+};
+#define CORE_SEATS_MAX (2u + CORE_JOINED_MAX)
+/* 0: the call does not talk. */
+unsigned core_seats(const struct core *c, uint64_t call_id, struct core_seat out[CORE_SEATS_MAX]);
+
 /* The leg of who serves the customer; NULL: nobody has answered. */
 const Ev__LegState *core_leg_served(const Ev__CallState *s);
 /* Its place among those who wait in its queue, from 1; 0: it does not wait, or an agent is being rung for it. */

@@ -134,6 +134,10 @@ int core_action_do(struct core *c, struct call *k, const Ev__Action *a, const ch
     const char *why = NULL;
     (void)snprintf(queue, sizeof queue, "%s", s->queue);
     int err = ERR_UNSUPPORTED;
+    if (core_first_rings(k)) { /* nobody is there yet who could be given to it */
+        core_call_fail(c, k, 480, reason);
+        return 0;
+    }
     if (++s->acted > ACTED_MAX) {
         core_call_fail(c, k, 480, "action_loop");
         return 0;

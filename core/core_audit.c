@@ -21,6 +21,41 @@ void core_audit(struct core *c, const char *action, const char *object, const ch
     storage_run(c->st, STORAGE_AUDIT_PUT, v, 11);
 }
 
+static const char *joined_action(uint32_t mode)
+{
+    static const char *const actions[] = {
+        [CORE_MODE_CONSULT] = "call.consult",
+        [CORE_MODE_PARTY] = "call.conference",
+        [CORE_MODE_LISTEN] = "call.listen",
+        [CORE_MODE_WHISPER] = "call.whisper",
+    };
+    return mode < CORE_MODES ? actions[mode] : "command";
+}
+
+/* What is done with more than two parties; NULL: nothing of the kind. */
+static const char *room_action(const Ev__Command *m, uint64_t *call_id)
+{
+    switch ((int)m->body_case) {
+    case EV__COMMAND__BODY_CALL_JOIN:
+        *call_id = m->call_join->call_id;
+        return joined_action(m->call_join->mode);
+    case EV__COMMAND__BODY_CALL_MODE:
+        *call_id = m->call_mode->call_id;
+        return joined_action(m->call_mode->mode);
+    case EV__COMMAND__BODY_CALL_TURN:
+        *call_id = m->call_turn->call_id;
+        return "call.toggle";
+    case EV__COMMAND__BODY_CALL_MERGE:
+        *call_id = m->call_merge->call_id;
+        return m->call_merge->from ? "call.merge" : "call.complete";
+    case EV__COMMAND__BODY_CALL_DROP:
+        *call_id = m->call_drop->call_id;
+        return m->call_drop->party[0] || m->call_drop->from ? "call.drop" : "call.cancel";
+    default:
+        return NULL;
+    }
+}
+
 static const char *action_of(const struct core *c, const Ev__Command *m, char object[160])
 {
     object[0] = '\0';
@@ -75,6 +110,12 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
     if (m->body_case == EV__COMMAND__BODY_CALL_TRANSFER) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_transfer->call_id);
         return "call.transfer";
+    }
+    uint64_t room = 0;
+    const char *of_room = room_action(m, &room);
+    if (of_room) {
+        (void)snprintf(object, 160, "call/%016llx", (unsigned long long)room);
+        return of_room;
     }
     if (m->body_case == EV__COMMAND__BODY_CALL_PARTY) {
         static const char *const actions[] = {"call.hold", "call.resume", "call.mute", "call.unmute"};
@@ -153,8 +194,9 @@ void core_audit_command(struct core *c)
     if (!m->actor[0] || strncmp(m->actor, "node:", 5) == 0)
         return;
     /* A telephone registers and calls by itself; the person behind it acts by its codes. */
+    uint64_t room;
     if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET &&
-        m->body_case != EV__COMMAND__BODY_CALL_TRANSFER)
+        m->body_case != EV__COMMAND__BODY_CALL_TRANSFER && !room_action(m, &room))
         return;
     /* An apply that was carried out has a row for each object that it changed; an operation on the cluster writes its own. */
     if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION) &&

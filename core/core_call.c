@@ -5,6 +5,7 @@
  *        ─CallDial─► DIALLING ───────────────────── OfferAnswered─► TALKING
  *   OFFERED ─OfferFailed─► WAITING (very front);  DIALLING ─OfferFailed─► MENU if it came from there, else FAILED
  *   TALKING ─CallTransfer─► DIALLING | WAITING | MENU with the party that stays (core_transfer.c)
+ *   DIALLING | WAITING of a call that is rung for another one ─OfferAnswered─► JOINED (core_join.c)
  *   any ─CallEnd─► gone, with one record */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,9 @@
 
 const char *core_call_phase_name(enum core_call_phase p)
 {
-    static const char *const names[] = {"app", "menu", "waiting", "offered", "dialling", "talking", "failed", "notice"};
-    return (unsigned)p < 8 ? names[p] : "unknown";
+    static const char *const names[] = {"app",     "menu",   "waiting", "offered", "dialling",
+                                        "talking", "failed", "notice",  "joined"};
+    return (unsigned)p < 9 ? names[p] : "unknown";
 }
 
 struct call *core_call_obj(const struct core *c, uint64_t id)
@@ -127,6 +129,8 @@ void core_call_publish(struct call *k)
                                        .number = l->number,
                                        .agent = l->agent,
                                        .joined_us = l->joined_us,
+                                       .from_call = l->from_call,
+                                       .from_leg = l->from_leg,
                                        .dialog = l->dialog};
     }
     p->arrived_us = s->arrived_us;
@@ -148,6 +152,13 @@ void core_call_publish(struct call *k)
     p->hung_up = s->hung_up;
     p->recorded_us = s->recorded_us;
     p->recording_paused = s->recording_paused;
+    p->joined = s->joined;
+    p->mode = (enum core_call_mode)s->mode;
+    p->joined_leg = s->joined_leg;
+    p->turned_to = s->turned_to;
+    p->turned_leg = s->turned_leg;
+    p->merges = s->merges;
+    p->went_into = s->went_into;
 }
 
 void core_call_touch(struct core *c, struct call *k)
@@ -186,6 +197,8 @@ void core_call_free(struct call *k)
 {
     list_del(&k->dirty);
     list_del(&k->ringing);
+    list_del(&k->party);
+    list_del(&k->parties);
     ev__call_state__free_unpacked(k->st, NULL);
     free(k->rung);
     free(k);
@@ -273,6 +286,7 @@ void core_call_fail(struct core *c, struct call *k, uint32_t status, const char 
     k->st->fail_status = status;
     core_pbset(&k->st->fail_cause, cause);
     core_call_touch(c, k);
+    core_join_leave(c, k, cause);
 }
 
 struct call *core_call_of(struct core *c, uint64_t id)
@@ -343,6 +357,8 @@ struct call *core_call_new(struct core *c, uint64_t id)
     k->st = s;
     list_init(&k->dirty);
     list_init(&k->ringing);
+    list_init(&k->parties);
+    list_init(&k->party);
     s->call_id = id;
     s->epoch = 1;
     s->arrived_us = c->now_us;
@@ -655,6 +671,7 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
                       size_t n_quality, Ev__LegQuality *const *quality)
 {
     Ev__CallState *s = k->st;
+    core_join_over(c, k);
     core_estimate_ended(c, k, by);
     if (s->phase == CORE_CALL_WAITING) {
         if (acd_dequeue(c->acd, s->call_id) == 0)
@@ -662,7 +679,10 @@ void core_call_finish(struct core *c, struct call *k, const char *by, const char
     } else if (s->phase == CORE_CALL_TALKING) {
         c->talking--;
         core_state_wrap_up(c, k);
+    } else if (s->phase == CORE_CALL_JOINED) {
+        core_state_wrap_up(c, k);
     }
+    core_join_leave(c, k, cause);
     cause = core_callback_cause(c, k, cause);
     c->calls_total += core_first_rings(k); /* counted when it is answered, or has a record without that */
     core_cdr_write(c, k, by, cause, status, n_quality, quality);

@@ -127,6 +127,8 @@ static struct callback *keep(struct core *c, Ev__CallBack *m)
     list_init(&cb->dirty);
     list_init(&cb->as.dirty);
     list_init(&cb->as.ringing);
+    list_init(&cb->as.parties);
+    list_init(&cb->as.party);
     if (map_set_u64(&c->callbacks, m->id, cb) != 0 ||
         map_set(&c->callback_numbers, number_key(m->waits->queue, m->number, key), cb) != 0)
         core_oom();
@@ -491,7 +493,7 @@ void core_callback_place(struct core *c, struct call *k)
 {
     Ev__CallState *s = k->st;
     struct callback *cb =
-        c->feature_level >= 4 && s->caller[0] && !s->callback ? of_number(c, s->queue, s->caller) : NULL;
+        c->feature_level >= 4 && s->caller[0] && !s->callback && !s->joined ? of_number(c, s->queue, s->caller) : NULL;
     if (!cb || cb->st->call_id || (cb->st->due_us && !cb->st->tries))
         return; /* somebody has settled a time for that one */
     const Ev__CallState *his = cb->st->waits;

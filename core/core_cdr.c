@@ -40,6 +40,8 @@ void core_cdr_trim(struct core *c, unsigned at_most)
 
 const char *core_call_direction(const Ev__CallState *s)
 {
+    if (s->joined && s->we_call) /* whoever answers has the caller's seat */
+        return s->trunk[0] || s->out_trunk[0] ? "outbound" : "internal";
     bool out = s->we_call ? !s->via_kind[0] : s->out_trunk[0] != '\0';
     return s->trunk[0] ? "inbound" : out ? "outbound" : "internal";
 }
@@ -54,6 +56,8 @@ static struct told told_of(const struct call *k)
 {
     Ev__CallState *s = k->st;
     const Ev__LegState *callee = s->n_legs > 1 ? s->legs[s->n_legs - 1] : NULL, *served = core_leg_served(s);
+    bool joined = s->joined && s->we_call; /* its only party was called */
+    callee = joined && s->n_legs ? s->legs[0] : callee;
     struct told t = {.agent = served ? served->agent : "", .answered_by = callee ? callee->number : ""};
     ev__call_began__init(&t.began);
     t.began.direction = (char *)(uintptr_t)core_call_direction(k->st);
@@ -72,7 +76,7 @@ static struct told told_of(const struct call *k)
     for (size_t i = s->n_segments; i-- > 0;) {
         const Ev__CallSegment *g = s->segments[i];
         t.agent = t.agent[0] ? t.agent : g->agent;
-        t.answered_by = t.answered_by[0] || g->role == CORE_LEG_CALLER ? t.answered_by : g->number;
+        t.answered_by = t.answered_by[0] || (g->role == CORE_LEG_CALLER && !joined) ? t.answered_by : g->number;
     }
     return t;
 }
@@ -121,7 +125,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_text_n(path.p ? path.p : "", path.len),
         s->n_notices ? storage_text_n(told.p, told.len) : storage_text(""),
         storage_text_n(parts.p ? parts.p : "", parts.len),
-        storage_int(s->transfers),
+        storage_int(s->transfers + s->merges),
         storage_text(s->customer),
         storage_text(s->notes),
         storage_text(s->data),

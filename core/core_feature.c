@@ -158,6 +158,12 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_AGENT_DIAL:
     case EV__COMMAND__BODY_SUBSCRIBE:
     case EV__COMMAND__BODY_UNSUBSCRIBE:
+    case EV__COMMAND__BODY_CALL_JOIN:
+    case EV__COMMAND__BODY_CALL_TURN:
+    case EV__COMMAND__BODY_CALL_MODE:
+    case EV__COMMAND__BODY_CALL_MERGE:
+    case EV__COMMAND__BODY_CALL_DROP:
+    case EV__COMMAND__BODY_CALL_LEFT:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

@@ -1,5 +1,6 @@
 /* Calls whose both parties are called by us: first a telephone of ours, then, once that has answered, a number outside (`called`). Call
- * backs of queues begin so (core_callback.c), and calls that agents ask for by click (core_click.c), also those to somebody here.
+ * backs of queues begin so (core_callback.c), and calls that agents ask for by click (core_click.c), also those to somebody here. One that is
+ * rung for another call (core_join.c) begins likewise, with whomever it may be; once he has answered there is nobody else to be called.
  *
  *   begun (no leg) ─offer─► OFFERED or DIALLING ─OfferAnswered─► DIALLING outside ─OfferAnswered─► TALKING
  *        │ nobody answers: gone without a record                 │ in vain: FAILED, record
@@ -47,7 +48,7 @@ struct call *core_first_begin(struct core *c, const struct core_first *f)
 
 bool core_first_rings(const struct call *k)
 {
-    return k->st->we_call && !k->st->n_legs;
+    return k->st->we_call && !k->st->n_legs && !k->st->answered; /* answered: its leg has gone into another call */
 }
 
 const Ev__LegState *core_leg_served(const Ev__CallState *s)
@@ -59,7 +60,8 @@ void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog 
 {
     Ev__CallState *s = k->st;
     const char *number = core_ring_extension(k, i);
-    struct agent *a = core_ext_find(c, number)->agent;
+    bool joins = core_join_main(c, k), outside = core_outside(k);
+    struct agent *a = outside ? NULL : core_ext_find(c, number)->agent;
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLER, number, a ? a->number : "");
     l->answered = s->answered = true;
     c->calls_total++;
@@ -68,8 +70,9 @@ void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog 
     *dialog = NULL;
     core_pbset(&l->queue, s->offer_queue);
     l->direct = !s->offer_queue[0];
-    core_pbset(&s->caller, number);
-    core_pbset(&s->extension, number);
+    if (!joins) /* else it is who has him called */
+        core_pbset(&s->caller, number);
+    core_pbset(&s->extension, outside ? "" : number);
     core_pbset(&s->former_owner, "");
     core_pbset(&s->served_queue, strcmp(s->offer_queue, s->queue) != 0 ? s->offer_queue : "");
     core_estimate_answered(c, k);
@@ -77,13 +80,22 @@ void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog 
     /* From one side of the call to the other: he is never free in between. */
     k->caller = k->callee;
     k->callee = NULL;
-    s->phase = CORE_CALL_DIALLING;
+    if (joins) { /* he has the caller's seat, wherever he is */
+        core_pbset(&s->trunk, s->out_trunk);
+        core_pbset(&s->out_trunk, "");
+        core_pbset(&s->out_caller, "");
+    }
+    s->phase = joins ? CORE_CALL_JOINED : CORE_CALL_DIALLING;
     if (a)
         a->pub.answered++;
     core_call_touch(c, k);
     if (a)
         core_agent_refresh(c, a);
     core_ev_call(c, "call.answered", k);
+    if (joins) {
+        core_join_answered(c, k);
+        return;
+    }
     const struct core_dial_to to = {.agent = "",
                                     .extension = "",
                                     .number = s->called,
@@ -97,8 +109,10 @@ void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog 
         core_call_fail(c, k, status, cause);
 }
 
-void core_first_in_vain(struct core *c, struct call *k, const char *cause)
+void core_first_in_vain(struct core *c, struct call *k, uint32_t status, const char *cause)
 {
+    if (core_join_in_vain(c, k, status, cause))
+        return;
     struct sbuf *b = core_ev_call_begin(c, "call.ended", k);
     if (k->st->via_agent[0])
         sbuf_kv(b, "agent", k->st->via_agent);

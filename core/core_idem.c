@@ -23,6 +23,16 @@ uint64_t core_idem_hash(struct core *c)
         body = &c->cmd->call_transfer->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_AGENT_DIAL)
         body = &c->cmd->agent_dial->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_JOIN)
+        body = &c->cmd->call_join->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_TURN)
+        body = &c->cmd->call_turn->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_MODE)
+        body = &c->cmd->call_mode->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_MERGE)
+        body = &c->cmd->call_merge->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_DROP)
+        body = &c->cmd->call_drop->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_PARTY)
         body = &c->cmd->call_party->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_DATA)

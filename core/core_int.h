@@ -161,6 +161,8 @@ struct call {
     struct ext *caller, *callee; /* callee: who talks, or the first of those who are rung */
     struct core_offer *rung;     /* pub.offers, when there are several */
     struct list_node dirty, ringing;
+    struct list_node parties,
+        party; /* core_join.c: calls that are joined to this one, by id; among those of another one */
     bool stored, told;
     size_t order;          /* place in core.sorted */
     struct heap_item wait; /* when something of a waiting caller falls due; tie: id */
@@ -487,6 +489,8 @@ void core_queue_enter(struct core *c, struct call *k, bool again);
 void core_queue_back(struct core *c, struct call *k);
 /* Takes back the offer to this telephone. With the last one the call returns to the front of its queue, to its menu, or fails. */
 void core_offer_withdraw(struct core *c, struct call *k, const struct ext *e, uint32_t status, const char *cause);
+/* The second leg is there: they talk. */
+void core_offer_talks(struct core *c, struct call *k);
 /* Rings somebody outside any queue: 0 or a code with *status and *cause. */
 struct core_dial_to {
     const char *agent, *extension, *number; /* one of them; the others "" */
@@ -509,8 +513,8 @@ struct call *core_first_begin(struct core *c, const struct core_first *f);
 bool core_first_rings(const struct call *k);
 /* Telephone i of those that it rings has answered: now the number is called, or the call has failed. */
 void core_first_answered(struct core *c, struct call *k, unsigned i, Ev__Dialog **dialog);
-/* Nobody has answered it: it goes without a record. Frees k. */
-void core_first_in_vain(struct core *c, struct call *k, const char *cause);
+/* Nobody has answered it: it goes, without a record unless it was for another call. Frees k. */
+void core_first_in_vain(struct core *c, struct call *k, uint32_t status, const char *cause);
 /* Outside any queue: this one is rung for it. */
 void core_first_ring(struct core *c, struct call *k, const char *agent, const char *extension);
 /* ---- core_click.c */
@@ -526,6 +530,17 @@ int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_
 /* ---- core_transfer.c: calls that talk go on elsewhere */
 int core_call_transfer(struct core *c, const Ev__CallTransfer *m);
 int core_call_party(struct core *c, const Ev__CallParty *m);
+/* Which of its two legs: by id if there is one, else by name as CallTransfer.leg says; 2: neither. */
+unsigned core_call_who(const Ev__CallState *s, uint64_t leg_id, const char *name);
+/* Whether this agent, extension or outside number can be rung for the call, by this agent ("": nobody): 0 or a refusal. */
+int core_check_telephone(struct core *c, const Ev__CallState *s, const char *type, const char *name, const char *by,
+                         const char *field);
+/* The record is about the call as it is now, whatever becomes of it later. */
+void core_call_keep_began(const struct call *k);
+/* Who leaves the call: his part for the record (ended "": by a transfer; call_id: where he talks on, or 0), and his leg, which is taken: the
+ * dialog by which he is told. */
+void core_segment_add(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us, const char *ended, uint64_t call_id);
+void core_call_keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone);
 /* Whom it was transferred to was rung in vain: who did so is rung again, or the call has failed. False: it was not. */
 bool core_transfer_in_vain(struct core *c, struct call *k, uint32_t status);
 /* Somebody has answered. */
@@ -543,6 +558,32 @@ void core_data_learn(Ev__CallState *s, const char *variables);
 void core_data_copy(Ev__CallState *to, const Ev__CallState *from);
 /* ,"customer":...,"notes":...,"data":{...} as far as there are any. */
 void core_data_kv(struct sbuf *b, const Ev__CallState *s);
+/* ---- core_join.c: calls that are joined to another one */
+int core_join(struct core *c, const Ev__CallJoin *m);
+int core_call_turn(struct core *c, const Ev__CallTurn *m);
+int core_call_mode(struct core *c, const Ev__CallMode *m);
+int core_call_drop(struct core *c, const Ev__CallDrop *m);
+/* The call that this one is joined to, or is rung for; NULL: none, or it is about to end. */
+struct call *core_join_main(const struct core *c, const struct call *k);
+struct call *core_join_consultation(const struct call *main); /* NULL: none */
+/* The call whose two parties talk, which this is or is joined to; NULL and a refusal. */
+struct call *core_join_talking(struct core *c, uint64_t id);
+/* Whoever was rung has answered. */
+void core_join_answered(struct core *c, struct call *k);
+/* He was rung in vain: its record is written, k is freed. False: it is not joined to any. */
+bool core_join_in_vain(struct core *c, struct call *k, uint32_t status, const char *cause);
+/* It takes no part any more; nothing else is done with it. Nor is anything with one that is not joined. */
+void core_join_leave(struct core *c, struct call *k, const char *cause);
+/* It leaves and ends: its owner hangs up, or (nobody has answered) it is freed. */
+void core_join_end(struct core *c, struct call *k, const char *cause);
+void core_join_over(struct core *c, struct call *main); /* all of them */
+bool core_join_load(struct core *c);                    /* once all calls are there; false: they do not fit together */
+
+/* ---- core_merge.c: legs that go from one call into another */
+int core_call_merge(struct core *c, const Ev__CallMerge *m);
+int core_call_left(struct core *c, const Ev__CallLeft *m);
+/* Who sits there is sent away; whoever else is there takes his seat, or it is refused. */
+int core_merge_drop(struct core *c, struct call *main, unsigned seat);
 
 /* ---- core_callback.c: who wants to be called back */
 struct callback *core_callback_obj(const struct core *c, uint64_t id);
@@ -606,6 +647,8 @@ void core_ring_drop(struct core *c, struct call *k, unsigned i);
 /* This one has answered: the others ring no more (they stay in `rings`, to be called off), and it takes part in the call as its
  * callee. The offer is over. */
 void core_ring_keep(struct core *c, struct call *k, unsigned i);
+/* Somebody else has answered: all of them ring no more, and are to be called off likewise. */
+void core_ring_taken(struct core *c, struct call *k);
 /* Nobody rings any more. */
 void core_ring_clear(struct core *c, struct call *k);
 void core_ring_publish(struct call *k);
@@ -697,6 +740,7 @@ int core_address_move(struct core *c, const Ev__AddressMove *m);
 int core_address_given(struct core *c, const Ev__AddressGiven *m);
 int core_address_state(struct core *c, const Ev__AddressState *m);
 int core_call_move(struct core *c, const Ev__CallMove *m);
+void core_call_give_to(struct core *c, struct call *k, const char *node);
 /* Of the nodes that take calls the one that has the fewest, then by name; NULL: there is none. */
 const char *core_least_loaded(struct core *c);
 

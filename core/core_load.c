@@ -243,10 +243,13 @@ static int call_row(void *ctx, const struct storage_row *r)
     struct call *k = core_alloc(sizeof *k);
     list_init(&k->dirty);
     list_init(&k->ringing);
+    list_init(&k->parties);
+    list_init(&k->party);
     k->st = s;
     k->stored = true;
     core_call_publish(k);
-    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_NOTICE ||
+    if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_JOINED || s->mode >= CORE_MODES ||
+        (s->phase == CORE_CALL_JOINED && (s->n_legs != 1 || !s->joined)) ||
         (s->phase == CORE_CALL_NOTICE) != (s->notice != NULL) || (s->notice && s->notice->at >= s->notice->n_names) ||
         (s->n_legs == 0 && !core_first_rings(k)) || s->n_rings >= CORE_RING_MAX || s->n_called_off >= CORE_RING_MAX) {
         core_call_free(k);
@@ -311,6 +314,8 @@ int core_load(struct core *c, struct err_info *info)
         if (err < 0)
             return err_set(info, err, "", "table %s does not fit the others or cannot be read", steps[i].table);
     }
+    if (!core_join_load(c))
+        return err_set(info, ERR_CORRUPT, "", "a call is joined to one that does not talk");
     err = core_records_load(c);
     if (err < 0)
         return err_set(info, err, "", "tables message and recording cannot be read");

@@ -280,8 +280,8 @@ static void withdraw_all(struct core *c, struct call *k, uint32_t status, const 
     if (queued && strcmp(k->st->offer_agent, k->st->dedicated) == 0)
         core_wait_own_done(k);
     core_ring_clear(c, k);
-    if (core_first_rings(k)) {
-        core_first_in_vain(c, k, cause);
+    if (core_first_rings(k) && !(queued && core_join_main(c, k))) {
+        core_first_in_vain(c, k, status, cause);
     } else if (queued) {
         requeue(c, k);
     } else if (k->st->from_queue) {
@@ -390,6 +390,32 @@ static struct call *offered(struct core *c, uint64_t call_id, uint64_t offer_id)
     return k;
 }
 
+void core_offer_talks(struct core *c, struct call *k)
+{
+    Ev__CallState *s = k->st;
+    struct agent *a = k->callee ? k->callee->agent : NULL;
+    bool caller_now = !s->answered;
+    if (caller_now) {
+        s->answered = s->legs[0]->answered = true;
+        s->answered_us = c->now_us;
+    }
+    s->phase = CORE_CALL_TALKING;
+    s->connected_us = c->now_us;
+    s->from_menu = s->from_queue = false;
+    core_transfer_done(s);
+    c->talking++;
+    core_recording_talks(c, k);
+    core_call_touch(c, k);
+    if (a) {
+        a->pub.answered++;
+        core_agent_refresh(c, a);
+    }
+    if (caller_now)
+        core_ev_call(c, "call.answered", k);
+    core_data_kv(core_ev_call_begin(c, "call.connected", k), s);
+    core_ev_end(c);
+}
+
 int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
 {
     struct call *k = offered(c, m->call_id, m->offer_id);
@@ -418,26 +444,7 @@ int core_offer_answered(struct core *c, Ev__OfferAnswered *m)
     core_dialog_take(&l->dialog, &m->dialog);
     core_dialog_take(&s->legs[0]->dialog, &m->caller_dialog);
     core_call_acked(k, m->caller_acked);
-    bool caller_now = !s->answered;
-    if (caller_now) {
-        s->answered = s->legs[0]->answered = true;
-        s->answered_us = c->now_us;
-    }
-    s->phase = CORE_CALL_TALKING;
-    s->connected_us = c->now_us;
-    s->from_menu = s->from_queue = false;
-    core_transfer_done(s);
-    c->talking++;
-    core_recording_talks(c, k);
-    core_call_touch(c, k);
-    if (a) {
-        a->pub.answered++;
-        core_agent_refresh(c, a);
-    }
-    if (caller_now)
-        core_ev_call(c, "call.answered", k);
-    core_data_kv(core_ev_call_begin(c, "call.connected", k), s);
-    core_ev_end(c);
+    core_offer_talks(c, k);
     return 0;
 }
 

@@ -44,7 +44,7 @@ static const Ev__AgentGroup *group_of(const struct core *c, const Ev__Agent *a)
 const char *core_outside_by(const struct call *k)
 {
     const Ev__CallState *s = k->st;
-    const char *agent = s->n_legs ? s->legs[0]->agent : "";
+    const char *agent = s->n_legs ? s->legs[0]->agent : s->joined ? s->via_agent : "";
     return agent[0] || !s->left ? agent : s->left->agent;
 }
 

@@ -203,6 +203,24 @@ void core_ring_keep(struct core *c, struct call *k, unsigned i)
     over(k);
 }
 
+void core_ring_taken(struct core *c, struct call *k)
+{
+    Ev__CallState *s = k->st;
+    Ev__Ring *r = core_alloc(sizeof *r);
+    ev__ring__init(r);
+    r->offer_id = s->offer_id;
+    r->epoch = s->offer_epoch;
+    r->former_epoch = s->offer_former_epoch;
+    core_pbset(&r->agent, s->offer_agent);
+    core_pbset(&r->extension, s->offer_extension);
+    for (unsigned n = core_outside(k) ? 0 : core_ring_count(k); n-- > 0;)
+        let_go(c, k, core_ext_find(c, core_ring_extension(k, n)));
+    k->callee = NULL;
+    s->rings = core_grow(s->rings, (s->n_rings + 1) * sizeof *s->rings);
+    s->rings[s->n_rings++] = r;
+    over(k);
+}
+
 void core_ring_clear(struct core *c, struct call *k)
 {
     while (core_ring_count(k) > 1)

@@ -188,7 +188,7 @@ static void ring_anew(const Ev__CallState *s, uint32_t *epoch, uint32_t *former)
     *epoch = s->epoch;
 }
 
-static void call_give(struct core *c, struct call *k, struct node *to)
+static void give_one(struct core *c, struct call *k, struct node *to)
 {
     Ev__CallState *s = k->st;
     struct node *from = core_node_obj(c, s->owner);
@@ -214,6 +214,26 @@ static void call_give(struct core *c, struct call *k, struct node *to)
     struct sbuf *b = core_ev_call_begin(c, "call.taken_over", k);
     sbuf_kv(b, "from", left);
     core_ev_end(c);
+}
+
+/* With all that are joined to it. */
+static void call_give(struct core *c, struct call *k, struct node *to)
+{
+    give_one(c, k, to);
+    list_foreach(it, &k->parties)
+        give_one(c, list_entry(it, struct call, party), to);
+}
+
+void core_call_give_to(struct core *c, struct call *k, const char *node)
+{
+    count_loads(c);
+    give_one(c, k, core_node_obj(c, node));
+}
+
+/* Where it goes another one decides, to which it is joined. */
+static bool goes_along(const struct call *k)
+{
+    return !list_empty(&k->party);
 }
 
 static size_t calls_of(struct core *c, const char *owner, uint64_t **out)
@@ -279,6 +299,8 @@ void core_take_over_from(struct core *c, const char *name)
     size_t n = calls_of(c, name, &ids);
     for (size_t i = 0; i < n; i++) {
         struct call *k = core_call_obj(c, ids[i]);
+        if (goes_along(k))
+            continue;
         const struct address *on = stands_on(c, k);
         struct node *to = on ? core_node_obj(c, on->holder) : NULL;
         if (!to || !eligible(to, name))
@@ -372,7 +394,7 @@ void core_calls_come_back(struct core *c, const char *name, bool other_process)
     ids = core_alloc((map_count(&c->calls) + 1) * sizeof *ids);
     while ((k = core_call_next(c, k, NULL)) != NULL) {
         const struct node *owner = core_node_obj(c, k->owner);
-        if (!owner || !owner->pub.up || (other_process && owner == me))
+        if ((!owner || !owner->pub.up || (other_process && owner == me)) && !goes_along(core_call_obj(c, k->id)))
             ids[n++] = k->id;
     }
     count_loads(c);
@@ -471,6 +493,13 @@ static struct address *held_by_sender(struct core *c, const char *ip, uint32_t e
     return a;
 }
 
+/* Whether the call that it is joined to stands on that address, too. */
+static bool given_along(const struct core *c, const struct call *k, const struct address *a)
+{
+    const struct call *main = core_join_main(c, k);
+    return main && stands_on(c, main) == a;
+}
+
 int core_address_given(struct core *c, const Ev__AddressGiven *m)
 {
     struct address *a = held_by_sender(c, m->ip, m->epoch);
@@ -487,8 +516,13 @@ int core_address_given(struct core *c, const Ev__AddressGiven *m)
     size_t n = calls_of(c, from, &ids);
     for (size_t i = 0; i < n; i++) {
         struct call *k = core_call_obj(c, ids[i]);
-        if (stands_on(c, k) == a)
+        if (stands_on(c, k) != a)
+            continue;
+        if (!goes_along(k))
             call_give(c, k, to);
+        else if (!given_along(c, k, a))
+            give_one(c, k,
+                     core_node_obj(c, k->st->owner)); /* stays, but not where its leg stands: that has to be told */
     }
     free(ids);
     return 0;
@@ -510,6 +544,8 @@ int core_call_move(struct core *c, const Ev__CallMove *m)
     struct call *k = core_call_of(c, m->call_id);
     if (!k)
         return c->ans->code;
+    if (goes_along(k))
+        return core_refuse(c, ERR_BADSTATE, "call_id", "the call goes where the one goes that it has joined");
     count_loads(c);
     struct node *from = core_node_obj(c, c->cmd->node);
     struct node *to = m->to[0] ? core_node_obj(c, m->to) : best(c, c->cmd->node, from ? from->pub.site : NULL, false);

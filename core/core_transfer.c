@@ -31,7 +31,7 @@ static uint64_t joined_us(const Ev__CallState *s, const Ev__LegState *l)
     return l->joined_us ? l->joined_us : l->role == CORE_LEG_CALLER ? s->answered_us : s->connected_us;
 }
 
-static Ev__CallSegment *add_segment(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us)
+void core_segment_add(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us, const char *ended, uint64_t call_id)
 {
     s->segments = core_grow(s->segments, (s->n_segments + 1) * sizeof *s->segments);
     Ev__CallSegment *g = core_alloc(sizeof *g);
@@ -42,13 +42,15 @@ static Ev__CallSegment *add_segment(Ev__CallState *s, const Ev__LegState *l, uin
     core_pbset(&g->queue, l->queue);
     g->from_us = joined_us(s, l);
     g->to_us = to_us;
-    return s->segments[s->n_segments++] = g;
+    core_pbset(&g->ended, ended);
+    g->call_id = call_id;
+    s->segments[s->n_segments++] = g;
 }
 
 struct stretch {
     uint32_t role;
     const char *number, *agent, *queue, *ended;
-    uint64_t from_us, to_us;
+    uint64_t from_us, to_us, call_id;
 };
 
 static void segment_json(struct sbuf *b, bool first, const struct stretch *g)
@@ -61,6 +63,8 @@ static void segment_json(struct sbuf *b, bool first, const struct stretch *g)
     sbuf_kv_uint(b, "from_us", g->from_us);
     sbuf_kv_uint(b, "to_us", g->to_us);
     sbuf_kv(b, "ended", g->ended);
+    if (g->call_id)
+        sbuf_kv_id(b, "call_id", g->call_id);
     sbuf_puts(b, "}");
 }
 
@@ -79,14 +83,18 @@ void core_segments_json(struct sbuf *b, const struct core *c, const struct call 
     sbuf_puts(b, "[");
     for (size_t i = 0; i < s->n_segments; i++) {
         const Ev__CallSegment *g = s->segments[i];
-        const struct stretch was = {g->role, g->number, g->agent, g->queue, "transfer", g->from_us, g->to_us};
+        const struct stretch was = {
+            g->role,    g->number, g->agent,   g->queue, g->ended[0] ? g->ended : "transfer",
+            g->from_us, g->to_us,  g->call_id,
+        };
         segment_json(b, i == 0, &was);
     }
     bool first = s->n_segments == 0;
     for (size_t i = 0; i < s->n_legs; i++) {
         const Ev__LegState *l = s->legs[i];
         const struct stretch is = {
-            l->role, l->number, l->agent, l->queue, hung_up(s, l, by) ? "hang_up" : "end", joined_us(s, l), c->now_us,
+            l->role,         l->number, l->agent,     l->queue, hung_up(s, l, by) ? "hang_up" : "end",
+            joined_us(s, l), c->now_us, l->from_call,
         };
         if (!is.from_us)
             continue;
@@ -113,8 +121,7 @@ static unsigned by_default(const Ev__CallState *s)
     return at_telephone(s, 1) || !at_telephone(s, 0) ? 1 : 0;
 }
 
-/* Of the two; 2: neither. */
-static unsigned who(const Ev__CallState *s, uint32_t leg_id, const char *name)
+unsigned core_call_who(const Ev__CallState *s, uint64_t leg_id, const char *name)
 {
     if (!leg_id && !name[0])
         return by_default(s);
@@ -182,10 +189,11 @@ static int aim_at(struct core *c, const Ev__CallTransfer *m, const Ev__LegState 
     return m->dialled[0] ? aim_dialled(c, gone, m->dialled, t) : 0;
 }
 
-static int check_telephone(struct core *c, const Ev__CallState *s, const struct target *t)
+int core_check_telephone(struct core *c, const Ev__CallState *s, const char *type, const char *name, const char *by,
+                         const char *field)
 {
-    const char *type = t->action.type, *name = t->action.target, *cause;
-    struct core_dial_to to = {"", "", "", "", "", 0, t->by};
+    const char *cause;
+    struct core_dial_to to = {"", "", "", "", "", 0, by};
     if (strcmp(type, "agent") == 0)
         to.agent = name;
     else if (strcmp(type, "extension") == 0)
@@ -193,14 +201,14 @@ static int check_telephone(struct core *c, const Ev__CallState *s, const struct 
     else
         to.number = name;
     if (to.number[0] && !config_is_outside(to.number))
-        return core_refuse(c, ERR_INVAL, t->field, "is no number that can be called outside");
+        return core_refuse(c, ERR_INVAL, field, "is no number that can be called outside");
     for (unsigned i = 0; to.extension[0] && i < 2; i++) {
         if (at_telephone(s, i) && strcmp(s->legs[i]->number, to.extension) == 0)
-            return core_refuse(c, ERR_BUSY, t->field, "telephone %.64s takes part in the call", to.extension);
+            return core_refuse(c, ERR_BUSY, field, "telephone %.64s takes part in the call", to.extension);
     }
     uint32_t status;
     int err = core_dial_check(c, &to, &status, &cause);
-    return err ? core_refuse(c, err, t->field, "%.64s cannot be called now: %s", name, cause) : 0;
+    return err ? core_refuse(c, err, field, "%.64s cannot be called now: %s", name, cause) : 0;
 }
 
 static int check_target(struct core *c, const Ev__CallState *s, const struct target *t)
@@ -209,7 +217,7 @@ static int check_target(struct core *c, const Ev__CallState *s, const struct tar
     if (strcmp(type, "flow") == 0)
         return core_flow(c, name) ? 0 : core_refuse(c, ERR_NOTFOUND, t->field, "there is no flow %.64s", name);
     if (strcmp(type, "queue") != 0)
-        return check_telephone(c, s, t);
+        return core_check_telephone(c, s, type, name, t->by, t->field);
     const Ev__Queue *cfg = core_queue_config(c, name);
     if (!cfg)
         return core_refuse(c, ERR_NOTFOUND, t->field, "there is no queue %.64s", name);
@@ -220,8 +228,7 @@ static int check_target(struct core *c, const Ev__CallState *s, const struct tar
 
 /* ---- leaving */
 
-/* The record is about the call as it began. */
-static void keep_began(const struct call *k)
+void core_call_keep_began(const struct call *k)
 {
     Ev__CallState *s = k->st;
     if (s->began)
@@ -241,8 +248,7 @@ static void keep_began(const struct call *k)
     b->connected_us = s->connected_us;
 }
 
-/* What is said on his way out: who he was in the call, and the dialog by which he is told. */
-static void keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone)
+void core_call_keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone)
 {
     Ev__Dialog *d = gone->dialog;
     if (s->left)
@@ -296,9 +302,9 @@ static void leave(struct core *c, struct call *k, unsigned leg)
     core_estimate_ended(c, k, "");
     if (gone == core_leg_served(s))
         core_state_wrap_up(c, k);
-    add_segment(s, gone, c->now_us);
+    core_segment_add(s, gone, c->now_us, "", 0);
     stays->joined_us = joined_us(s, stays);
-    keep_left(c, s, gone);
+    core_call_keep_left(c, s, gone);
     c->talking--;
     s->n_legs = 1;
     if (leg == 0)
@@ -397,7 +403,7 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
     Ev__CallState *s = k->st;
     if (s->transfers >= TRANSFERS_MAX)
         return core_refuse(c, ERR_TOOBIG, "call_id", "it has been transferred %u times", TRANSFERS_MAX);
-    unsigned leg = who(s, m->leg_id, m->leg);
+    unsigned leg = core_call_who(s, m->leg_id, m->leg);
     if (leg > 1)
         return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
     if (m->priority > ACD_PRIORITY_MAX + 1)
@@ -409,7 +415,8 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
         err = check_target(c, s, &t);
     if (err)
         return err;
-    keep_began(k);
+    core_call_keep_began(k);
+    core_join_over(c, k);
     leave(c, k, leg);
     if (m->priority || t.route.kind == CORE_ROUTE_QUEUE)
         s->priority = m->priority ? m->priority - 1 : t.route.priority;
@@ -430,7 +437,7 @@ int core_call_party(struct core *c, const Ev__CallParty *m)
     if (!k)
         return c->ans->code;
     Ev__CallState *s = k->st;
-    unsigned i = who(s, 0, m->leg);
+    unsigned i = core_call_who(s, 0, m->leg);
     if (i > 1)
         return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
     if ((unsigned)m->action > EV__CALL_PARTY__ACTION__UNMUTE)

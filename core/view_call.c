@@ -47,7 +47,7 @@ static int add_entry(struct entries *es, const Ev__CallState *s, bool callback)
     e->front = s->front;
     e->queued_us = s->queued_us;
     (void)snprintf(e->caller, sizeof e->caller, "%s",
-                   s->we_call && s->phase != CORE_CALL_WAITING ? s->called : s->caller);
+                   s->we_call && !s->joined && s->phase != CORE_CALL_WAITING ? s->called : s->caller);
     e->vip = s->vip;
     e->callback = callback;
     const struct acd_call call = {.enqueued_us = e->queued_us, .priority = e->priority};
@@ -64,7 +64,7 @@ static int entry_row(void *ctx, const struct storage_row *r)
     if (!s)
         return ERR_CORRUPT;
     bool there = strcmp(s->queue, es->queue) == 0 || overflows_to(s, es->queue);
-    int err = there ? add_entry(es, s, s->we_call) : 0;
+    int err = there ? add_entry(es, s, s->we_call && !s->joined) : 0;
     ev__call_state__free_unpacked(s, NULL);
     return err;
 }
@@ -240,6 +240,51 @@ static json_t *ringing_json(struct view *v, const Ev__CallState *s)
     return list;
 }
 
+/* Of a call that is joined to this one. */
+static int party_row(void *ctx, const struct storage_row *r)
+{
+    json_t *list = ctx, *o = json_object();
+    struct view v = {0};
+    size_t len;
+    const void *body = storage_row_blob(r, 0, &len);
+    Ev__CallState *s = ev__call_state__unpack(NULL, len, body);
+    if (!s) {
+        json_decref(o);
+        return ERR_CORRUPT;
+    }
+    char id[17];
+    view_id(s->call_id, id);
+    const Ev__LegState *l = s->n_legs ? s->legs[0] : NULL;
+    view_set(&v, o, "call_id", json_string(id));
+    view_set(&v, o, "mode", json_string(core_call_mode_name((enum core_call_mode)s->mode)));
+    view_set(&v, o, "phase", json_string(core_call_phase_name((enum core_call_phase)s->phase)));
+    view_set(&v, o, "party", view_text(l ? l->number : s->called));
+    view_set(&v, o, "agent", view_text(l ? l->agent : s->offer_agent));
+    view_set(&v, o, "since", view_time(l ? s->answered_us : s->arrived_us));
+    ev__call_state__free_unpacked(s, NULL);
+    if (!v.err && json_array_append_new(list, o) != 0)
+        v.err = ERR_NOMEM;
+    return v.err;
+}
+
+static void parties_json(struct view *v, const Ev__CallState *s, json_t *o)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->n_parties && !v->err; i++) {
+        const struct storage_val id = storage_int(s->parties[i]);
+        int err = storage_reader_query(v->r, "SELECT body FROM call WHERE call_id=?", &id, 1, party_row, list);
+        v->err = err < 0 ? err : v->err;
+    }
+    view_set(v, o, "parties", list);
+    char joined[17], turned[17];
+    view_id(s->joined, joined);
+    view_id(s->turned_to, turned);
+    view_set(v, o, "joined_to", s->joined ? json_string(joined) : json_null());
+    view_set(v, o, "mode", s->joined ? json_string(core_call_mode_name((enum core_call_mode)s->mode)) : json_null());
+    view_set(v, o, "turned_to", s->turned_to ? json_string(turned) : json_null());
+    view_set(v, o, "turned_leg", s->turned_to ? json_integer(s->turned_leg) : json_null());
+}
+
 static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
 {
     const char *agent = s->offer_agent;
@@ -306,6 +351,7 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
             v->err = ERR_NOMEM;
     }
     view_set(v, o, "legs", legs);
+    parties_json(v, s, o);
     return v->err;
 }
 

@@ -498,6 +498,9 @@ static void call_reconcile(struct call *k)
     case CORE_CALL_NOTICE:
         call_notice_begin(k, s);
         break;
+    case CORE_CALL_JOINED:
+        call_offer_follow(k, s);
+        break;
     case CORE_CALL_FAILED:
         call_end(k, "system", s->fail_cause && s->fail_cause[0] ? s->fail_cause : "failed",
                  call_status_for_caller(s->fail_status));

@@ -390,7 +390,8 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         talk(s, n, k, c);
         break;
     case CORE_CALL_NOTICE:
-        break; /* nothing of this is configured here */
+    case CORE_CALL_JOINED:
+        break; /* nothing of this is configured or asked for here */
     case CORE_CALL_FAILED:
         ocall_end(s, n, k, "system", "failed");
         break;

@@ -111,11 +111,39 @@ static bool check_callbacks(const struct core *c)
     return waiting;
 }
 
+static unsigned seen_joined, seen_merged; /* in a history: entries after which there were such calls */
+
+/* Whoever has joined a call that talks has its owner; nobody is joined to one that does not. */
+static void check_joined(const struct core *c, const struct core_call *k)
+{
+    const struct call *main = core_join_main(c, core_call_obj(c, k->id));
+    unsigned n = 0, consults = 0;
+    if (main) {
+        ck_assert_int_eq(main->pub.phase, CORE_CALL_TALKING);
+        ck_assert_str_eq(main->pub.owner, k->owner);
+        ck_assert_uint_eq(main->pub.id, k->joined);
+    }
+    ck_assert(main || k->phase != CORE_CALL_JOINED);
+    seen_joined += k->phase == CORE_CALL_JOINED;
+    seen_merged += k->merges > 0;
+    bool turned = k->turned_to == 0;
+    for (const struct core_call *p = NULL; (p = core_joined_next(c, k->id, p)); n++) {
+        consults += p->mode == CORE_MODE_CONSULT;
+        turned = turned || (p->id == k->turned_to && p->mode == CORE_MODE_CONSULT && p->joined_leg == k->turned_leg);
+    }
+    ck_assert(turned && n <= CORE_JOINED_MAX && consults <= 1);
+    struct core_seat seat[CORE_SEATS_MAX];
+    unsigned seats = core_seats(c, k->id, seat);
+    for (unsigned i = 0; i < seats; i++)
+        ck_assert((seat[i].hears & 1u << i) == 0 && seat[i].hears >> seats == 0);
+}
+
 static void check_rules(const struct core *c)
 {
     bool waiting = check_callbacks(c);
     for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL));) {
         check_call(c, k);
+        check_joined(c, k);
         waiting = waiting || (k->phase == CORE_CALL_WAITING && strcmp(k->queue, "service") == 0 &&
                               core_call_obj(c, k->id)->st->n_needs == 0);
     }
@@ -366,6 +394,81 @@ static bool some_transfer(const struct core *c, const struct core_call *k, Ev__C
     return true;
 }
 
+static const struct core_call *some_other(const struct core *c, const struct core_call *but)
+{
+    const struct core_call *k = some_call(c);
+    return k == but ? NULL : k;
+}
+
+/* True: somebody joins a call that talks, or what follows from it. */
+static bool some_join(const struct core *c, const struct core_call *k, Ev__Command *m)
+{
+    static Ev__CallJoin join;
+    static Ev__CallTurn turn;
+    static Ev__CallMode mode;
+    static Ev__CallMerge merge;
+    static Ev__CallDrop drop;
+    static Ev__CallLeft left;
+    static char name[16];
+    const struct core_call *other = k ? some_other(c, k) : NULL;
+    if (core_feature_level(c) < 4 || !other || rnd(4))
+        return false;
+    if (k->phase != CORE_CALL_TALKING && k->phase != CORE_CALL_JOINED && rnd(4))
+        return false;
+    uint32_t what = rnd(12);
+    if (what < 5) {
+        ev__call_join__init(&join);
+        join.call_id = k->id;
+        join.mode = rnd(2) ? CORE_MODE_CONSULT : rnd(CORE_MODES);
+        join.leg = (char *)(uintptr_t)(rnd(2) ? "" : "caller");
+        if (rnd(5) == 0)
+            join.queue = (char *)(uintptr_t)(rnd(2) ? "service" : "small");
+        else if (rnd(4) == 0)
+            join.from = other->id;
+        else if (rnd(3) == 0)
+            join.number = text(name, sizeof name, "1390013900%u", rnd(6));
+        else if (rnd(2))
+            join.agent = text(name, sizeof name, "1%03u", 1 + rnd(AGENTS + 1));
+        else
+            join.extension = text(name, sizeof name, "8%03u", 1 + rnd(AGENTS + 2));
+        m->body_case = EV__COMMAND__BODY_CALL_JOIN;
+        m->call_join = &join;
+    } else if (what < 6) {
+        ev__call_turn__init(&turn);
+        turn.call_id = k->id;
+        m->body_case = EV__COMMAND__BODY_CALL_TURN;
+        m->call_turn = &turn;
+    } else if (what < 8) {
+        ev__call_mode__init(&mode);
+        mode.call_id = k->id;
+        mode.from = rnd(2) ? other->id : 0;
+        mode.mode = 1 + rnd(CORE_MODES);
+        m->body_case = EV__COMMAND__BODY_CALL_MODE;
+        m->call_mode = &mode;
+    } else if (what < 10) {
+        ev__call_merge__init(&merge);
+        merge.call_id = k->id;
+        merge.from = rnd(3) ? other->id : 0;
+        merge.from_leg = rnd(2) ? 1 + rnd(3) : 0;
+        merge.leg = (char *)(uintptr_t)(rnd(2) ? "caller" : "callee");
+        m->body_case = EV__COMMAND__BODY_CALL_MERGE;
+        m->call_merge = &merge;
+    } else if (what < 11) {
+        ev__call_drop__init(&drop);
+        drop.call_id = k->id;
+        drop.party = (char *)(uintptr_t)(rnd(3) ? "caller" : "");
+        m->body_case = EV__COMMAND__BODY_CALL_DROP;
+        m->call_drop = &drop;
+    } else {
+        ev__call_left__init(&left);
+        left.call_id = k->id;
+        left.leg_id = 1 + rnd(3);
+        m->body_case = EV__COMMAND__BODY_CALL_LEFT;
+        m->call_left = &left;
+    }
+    return true;
+}
+
 static void fill(const struct core *c, Ev__Command *m, struct made *out)
 {
     char a[32], b[32];
@@ -394,7 +497,7 @@ static void fill(const struct core *c, Ev__Command *m, struct made *out)
     Ev__ConfigObject object = EV__CONFIG_OBJECT__INIT, *objects[1] = {&object};
     char key[32], caller[32];
     uint32_t what = rnd(100);
-    if (some_callback(c, k, m) || some_transfer(c, k, m)) {
+    if (some_callback(c, k, m) || some_join(c, k, m) || some_transfer(c, k, m)) {
         /* filled */
     } else if (what < 22) {
         static const char *const to[] = {"10000", "10001", "10003", "10003", "8003", "1004",
@@ -534,6 +637,7 @@ static void history(uint64_t seed)
     struct fx f[3];
     rng = seed * 0x9e3779b97f4a7c15ull + 1;
     next_call_id = 100;
+    seen_joined = seen_merged = 0;
     for (int i = 0; i < 3; i++) {
         fx_open(&f[i]);
         fx_demo(&f[i], AGENTS);
@@ -593,8 +697,11 @@ static void history(uint64_t seed)
     for (const struct core_call *k = NULL; (k = core_call_next(f[0].c, k, NULL));)
         unanswered += core_first_rings(core_call_obj(f[0].c, k->id));
     ck_assert_uint_eq(f[0].c->cdr_seq + counts.calls - unanswered, counts.calls_total); /* one record for each call that ended */
-    if (seed != 1)
+    if (seed != 1) {
         ck_assert_uint_gt(called_back(&f[0]), 20);
+        ck_assert_uint_gt(seen_joined, 20);
+        ck_assert_uint_gt(seen_merged, 20);
+    }
     ck_assert_uint_gt(counts.calls_total, COMMANDS / 20);
     struct storage_digest d[3];
     for (int i = 0; i < 3; i++)
