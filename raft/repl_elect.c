@@ -176,15 +176,20 @@ static bool repl_elect_writes(const struct repl *r)
     return r->raft.last_stored < raft_last_index((struct raft *)(uintptr_t)&r->raft) || r->raft.snapshot.installing;
 }
 
-/* Whether it is this node's turn. */
-static bool repl_elect_due(struct repl *r, uint64_t leader, uint64_t term, unsigned rank)
+/* The term of then is kept even while another one is waited for: whoever has voted for it in the next one does not stand against it. */
+static void repl_elect_begin(struct repl *r, uint64_t leader, uint64_t term)
 {
-    if (!r->elect.since_us || r->elect.leader != leader) {
-        r->elect.since_us = r->now_us;
-        r->elect.leader = leader;
-        r->elect.term = term;
-        r->elect.due_polls = 0;
-    }
+    if (r->elect.since_us && r->elect.leader == leader)
+        return;
+    r->elect.since_us = r->now_us;
+    r->elect.leader = leader;
+    r->elect.term = term;
+    r->elect.due_polls = 0;
+}
+
+/* Whether it is this node's turn. */
+static bool repl_elect_due(struct repl *r, uint64_t term, unsigned rank)
+{
     uint64_t due = r->elect.since_us + rank * REPL_ELECT_RANK_MS * 1000ull;
     if (r->now_us < due) {
         if (!uv_is_active((uv_handle_t *)&r->elect.timer))
@@ -223,6 +228,9 @@ void repl_elect_pump(struct repl *r)
         repl_elect_wait_anew(r);
     if (!gone || !poll.agreed || raft_state(&r->raft) != RAFT_FOLLOWER)
         r->elect.since_us = 0;
-    else if (poll.winnable && !poll.awaits && !repl_elect_writes(r) && repl_elect_due(r, leader, term, poll.rank))
-        repl_elect_stand(r, leader, term);
+    else {
+        repl_elect_begin(r, leader, term);
+        if (poll.winnable && !poll.awaits && !repl_elect_writes(r) && repl_elect_due(r, term, poll.rank))
+            repl_elect_stand(r, leader, term);
+    }
 }
