@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* "none" or http://host:port, without a user: what needs a password is a Secret, and shown nowhere. */
 static int check_proxy(const char *value, struct err_info *info)
@@ -62,10 +63,32 @@ static int check_prefix(const char *value, struct err_info *info)
                : err_set(info, ERR_INVAL, "value", "must be empty or at most %u of 0-9 * #", PREFIX_MAX);
 }
 
+/* Each at most once. */
+static int check_codecs(const char *value, struct err_info *info)
+{
+    static const char *const names[] = {"PCMA", "PCMU", "G722", "opus"};
+    unsigned seen = 0;
+    const char *at = value;
+    for (; strlen(value) <= PARAMETER_CODECS_MAX; at++) {
+        size_t n = strcspn(at, " "), i = 0;
+        while (i < 4 && (strlen(names[i]) != n || strncasecmp(names[i], at, n) != 0))
+            i++;
+        if (i == 4 || seen & 1u << i)
+            break;
+        seen |= 1u << i;
+        at += n;
+        if (!*at)
+            return 0;
+    }
+    return err_set(info, ERR_INVAL, "value", "must be some of PCMA PCMU G722 opus, each once, with a space between");
+}
+
 int parameter_check(const char *name, const char *value, struct err_info *info)
 {
     if (strcmp(name, "outside_prefix") == 0)
         return check_prefix(value, info);
+    if (strcmp(name, "codecs") == 0)
+        return check_codecs(value, info);
     if (strcmp(name, "http_proxy") == 0)
         return check_proxy(value, info);
     if (strcmp(name, "http_ca") == 0)

@@ -9,4 +9,7 @@
 /* 0, also for a name that no node reads; else ERR_INVAL with field "value" and what is expected. */
 ERR_CHECKED int parameter_check(const char *name, const char *value, struct err_info *info);
 
+/* Of the value of `codecs`: names in the order in which calls of ours offer them, separated by single spaces. */
+#define PARAMETER_CODECS_MAX 63u
+
 #endif

@@ -13,7 +13,7 @@
      in the order of service
  *  call: call_id (16 hex digits), owner, epoch, phase, caller, caller_name, called, trunk, extension, agent, queue, flow, flow_node,
  *     language, customer, notes, data, position, arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, taken_over_at, legs: [{leg_id, role, number, agent,
- *     answered, held, media_address, remote_target}]
+ *     answered, held, muted, codec, media_address, remote_target}]
  *  callback: callback_id (16 hex digits), queue, number, name, state, priority, vip, asked_at, asked_by, queued_at, due_at, tries, tried_at,
  *     tried_cause, call_id, called, variables, note
  *  cdr: record_id, call_id, direction ("inbound", "internal"), caller, called, trunk, extension, agent, answered_by, queue, flow, owner,

@@ -214,6 +214,7 @@ static json_t *leg_json(struct view *v, const Ev__LegState *l)
     view_set(v, o, "answered", json_boolean(l->answered));
     view_set(v, o, "held", json_boolean(l->held || l->holds));
     view_set(v, o, "muted", json_boolean(l->muted));
+    view_set(v, o, "codec", view_text(l->dialog ? l->dialog->codec : ""));
     view_set(v, o, "media_address", view_text(l->dialog ? l->dialog->media_address : ""));
     view_set(v, o, "remote_target", view_text(l->dialog ? l->dialog->remote_target : ""));
     return o;

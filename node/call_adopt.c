@@ -180,7 +180,7 @@ static int adopt_describe(struct call_leg *l, const Ev__Dialog *d, struct err_in
 {
     if (d->remote_sdp[0])
         return call_leg_take_offer(l, d->remote_sdp, strlen(d->remote_sdp), SDP_SENDRECV, info);
-    return call_leg_make_offer(l, SDP_PCMA, SDP_SENDRECV);
+    return call_leg_make_offer(l, SDP_OTHER, SDP_SENDRECV);
 }
 
 static struct call_leg *adopt_leg_of(struct call *k, const struct core_leg *leg)
@@ -519,7 +519,7 @@ void call_leg_move_begin(struct call_leg *l)
 
 void call_leg_move(struct call_leg *l)
 {
-    enum sdp_codec codec = l->agreed.active ? l->agreed.codec : SDP_PCMA;
+    enum sdp_codec codec = l->agreed.active ? l->agreed.codec : SDP_OTHER;
     int rc = call_leg_make_offer(l, codec, SDP_SENDRECV);
     if (rc == 0)
         rc = sip_leg_reinvite(l->sip, call_leg_sdp(l));

@@ -16,7 +16,7 @@ static int call_in_describe(struct call *k, const struct sip_invite_info *info, 
 {
     if (info->sdp)
         return call_leg_take_offer(&k->a, info->sdp, info->sdp_len, SDP_SENDRECV, err);
-    return call_leg_make_offer(&k->a, SDP_PCMA, SDP_SENDRECV);
+    return call_leg_make_offer(&k->a, SDP_OTHER, SDP_SENDRECV);
 }
 
 static void call_in_refuse(struct call *k, int status, const char *phrase, int retry_after_s)

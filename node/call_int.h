@@ -327,7 +327,7 @@ void call_leg_drop_sdp(struct call_leg *l);
 /* The peer's offer: makes our answer in local_sdp. ERR_INVAL, ERR_UNSUPPORTED. */
 ERR_CHECKED int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sdp_dir want,
                                     struct err_info *info);
-/* Our offer into local_sdp; `first` is the codec to prefer. */
+/* Our offer into local_sdp; `first` is the codec to prefer, before those of the parameter `codecs`; SDP_OTHER: none. */
 ERR_CHECKED int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir dir);
 ERR_CHECKED int call_leg_take_answer(struct call_leg *l, const char *sdp, size_t len, struct err_info *info);
 /* What was agreed, from both descriptions as they are in the state. `ip` and port are where media is now. */
@@ -343,7 +343,6 @@ void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev);
 void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev);
 /* A key that came by INFO while the parties talk: the other one gets it as his phone can take it. */
 void call_leg_pass_key(struct call_leg *l, char digit);
-enum sdp_codec call_first_codec(const struct sdp *s);
 
 /* ---- call_rtp.c: the numbers of what a leg sends, and that another node finds them */
 ERR_CHECKED int call_rtp_start(struct calls *cs);

@@ -7,22 +7,56 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/parameter.h"
 #include "node/call_int.h"
 
-static enum sdp_codec call_other_codec(enum sdp_codec c)
+/* Those that may be used, in the order of the parameter; what it does not name is not. Returns how many. */
+static size_t call_codecs(const struct core *core, enum sdp_codec out[SDP_CODECS])
 {
-    return c == SDP_PCMA ? SDP_PCMU : SDP_PCMA;
+    char text[PARAMETER_CODECS_MAX + 1], *rest = text;
+    size_t n = 0;
+    snprintf(text, sizeof text, "%s", core_parameter(core, "codecs", "PCMA PCMU G722 opus"));
+    for (const char *name = strsep(&rest, " "); name && n < SDP_CODECS; name = strsep(&rest, " ")) {
+        enum sdp_codec c = sdp_codec_named(name);
+        if (c != SDP_OTHER)
+            out[n++] = c;
+    }
+    return n;
 }
 
-enum sdp_codec call_first_codec(const struct sdp *s)
+static void call_leg_prefer(struct sdp_local *local, enum sdp_codec first, const enum sdp_codec *rest, size_t n)
 {
-    for (size_t m = 0; m < s->n_media; m++)
-        for (size_t i = 0; strcmp(s->media[m].kind, "audio") == 0 && i < s->media[m].n_formats; i++) {
-            enum sdp_codec c = s->media[m].formats[i].codec;
-            if (c == SDP_PCMA || c == SDP_PCMU)
-                return c;
+    size_t k = 0;
+    memset(local->prefer, 0, sizeof local->prefer);
+    if (first != SDP_OTHER)
+        local->prefer[k++] = first;
+    for (size_t i = 0; i < n && k < SDP_CODECS; i++) {
+        if (rest[i] != first)
+            local->prefer[k++] = rest[i];
+    }
+}
+
+/* What an offer is answered with: the codec of the other party, so that nothing need be transcoded, else the first that the offer names,
+ * of those that may be used. */
+static void call_leg_prefer_offered(const struct call_leg *l, const struct sdp *offer, struct sdp_local *local)
+{
+    const struct call_leg *other = l->callee ? &l->call->a : l->call->b;
+    enum sdp_codec may[SDP_CODECS], theirs[SDP_CODECS], order[SDP_CODECS], first = SDP_OTHER;
+    size_t n_may = call_codecs(call_node(l->call)->core, may), n_order = 0;
+    for (size_t m = 0; m < offer->n_media && n_order == 0; m++) {
+        size_t n = sdp_codecs_of(&offer->media[m], theirs);
+        for (size_t i = 0; i < n; i++) {
+            for (size_t k = 0; k < n_may; k++) {
+                if (theirs[i] == may[k])
+                    order[n_order++] = may[k];
+            }
         }
-    return SDP_PCMA;
+    }
+    for (size_t i = 0; i < n_order; i++) {
+        if (other->agreed.active && order[i] == other->agreed.codec)
+            first = order[i];
+    }
+    call_leg_prefer(local, first, order, n_order);
 }
 
 /* As it stands in the state. */
@@ -70,7 +104,6 @@ int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family,
         .ip = mine,
         .rtp_port = port,
         .dir = SDP_SENDRECV,
-        .prefer = {SDP_PCMA, SDP_PCMU},
         .dtmf = true,
     };
     return 0;
@@ -156,8 +189,7 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
     if (rc)
         return rc;
     struct sdp_local local = l->local;
-    local.prefer[0] = call_first_codec(&offer);
-    local.prefer[1] = call_other_codec(local.prefer[0]);
+    call_leg_prefer_offered(l, &offer, &local);
     local.dir = want;
     char text[CALL_SDP_MAX];
     if (l->local_sdp)
@@ -178,8 +210,10 @@ int call_leg_take_offer(struct call_leg *l, const char *sdp, size_t len, enum sd
         rc = call_leg_keep(&l->local_sdp, text, (size_t)n);
     if (rc)
         return rc;
-    if (agreed.active)
+    if (agreed.active) {
         local.line = agreed.media_index;
+        sdp_keep_numbers(&local.numbers, &offer.media[local.line]);
+    }
     l->local = local;
     l->agreed = agreed;
     l->we_offered = l->offered_by_us = false;
@@ -192,8 +226,8 @@ int call_leg_make_offer(struct call_leg *l, enum sdp_codec first, enum sdp_dir d
     char text[CALL_SDP_MAX];
     bool again = l->local_sdp && sdp_parse(l->local_sdp, strlen(l->local_sdp), &before, NULL) == 0;
     call_leg_next_version(l);
-    l->local.prefer[0] = first == SDP_PCMU ? SDP_PCMU : SDP_PCMA;
-    l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
+    enum sdp_codec may[SDP_CODECS];
+    call_leg_prefer(&l->local, first, may, call_codecs(call_node(l->call)->core, may));
     l->local.dir = dir;
     int n = sdp_write_offer(&l->local, again ? &before : NULL, text, sizeof text - 1);
     int rc = n < 0 ? n : call_leg_keep(&l->local_sdp, text, (size_t)n);
@@ -237,8 +271,12 @@ int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *in
     l->local.session_id = ours.session_id;
     l->local.version = ours.session_version;
     l->local.line = sdp_own_line(&ours);
-    l->local.prefer[0] = call_first_codec(&ours);
-    l->local.prefer[1] = call_other_codec(l->local.prefer[0]);
+    if (l->local.line < ours.n_media) { /* what it was then, whatever may be used now */
+        const struct sdp_media *m = &ours.media[l->local.line];
+        memset(l->local.prefer, 0, sizeof l->local.prefer);
+        (void)sdp_codecs_of(m, l->local.prefer);
+        sdp_keep_numbers(&l->local.numbers, m);
+    }
     if (!d->remote_sdp[0]) { /* our offer is out, its answer has not come */
         l->we_offered = true;
         return 0;
@@ -252,6 +290,8 @@ int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct err_info *in
         rc = call_leg_keep(&l->remote_sdp, d->remote_sdp, strlen(d->remote_sdp));
     if (rc)
         return rc;
+    if (agreed.active && !d->offered_by_us)
+        sdp_keep_numbers(&l->local.numbers, &theirs.media[agreed.media_index]);
     l->agreed = agreed;
     l->offered_by_us = d->offered_by_us;
     return 0;
@@ -311,6 +351,8 @@ void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, struct call_dialog_roo
     if (l->remote_sdp)
         out->remote_sdp = l->remote_sdp;
     out->media_address = l->media_address;
+    if (l->agreed.active)
+        out->codec = (char *)(uintptr_t)sdp_codec_name(l->agreed.codec);
     out->offered_by_us = l->offered_by_us;
     out->moving = l->unsure;
     if (l->line_known) {

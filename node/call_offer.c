@@ -252,7 +252,7 @@ static enum sdp_codec call_offer_codec(const struct call *k)
 {
     if (k->a.agreed.active)
         return k->a.agreed.codec;
-    return SDP_PCMA;
+    return SDP_OTHER;
 }
 
 /* The phone is rung from where the flow came in, else from the address at which the caller stands: both sides then go on

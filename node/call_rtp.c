@@ -17,6 +17,7 @@
 #define RTP_TS_LOOKS 3u     /* a jittering packet or a key held down is no drift */
 #define RTP_WRITES_MAX 100u /* of one look: when all stray at once (a clock was set), others wait for the next */
 #define RTP_PER_S_MAX 500u
+#define RTP_KHZ_USUAL 8u /* of a line that does not say */
 
 /* ---- from and to the state */
 
@@ -30,7 +31,14 @@ static struct rtp_line line_of(const Ev__RtpLine *p)
         .at_us = p->at_us,
         .per_s = p->per_s < RTP_PER_S_MAX ? p->per_s : RTP_PER_S_MAX,
         .epoch = p->epoch,
+        .khz = p->khz ? p->khz : RTP_KHZ_USUAL,
     };
+}
+
+/* Of what is agreed, which is in the state before it is sent. */
+static uint32_t khz_of(const struct call_leg *l)
+{
+    return l->agreed.active ? sdp_codec_clock(l->agreed.codec) / 1000u : l->line.khz;
 }
 
 static const struct core_leg *leg_in_state(const struct call_leg *l, const struct core_call *s)
@@ -109,7 +117,7 @@ static struct rtp_now numbers_now(const struct call_leg *l)
     if (!st.tx_at_us) /* its first tick is still to come */
         return (struct rtp_now){.seq = l->line.seq, .ts = l->line.ts};
     uint64_t now = clock_mono_now().us, gone = now > st.tx_at_us ? now - st.tx_at_us : 0;
-    return (struct rtp_now){st.tx_seq, (uint32_t)(st.tx_ts + gone * 8u / 1000u), st.tx_seq != l->seen_seq};
+    return (struct rtp_now){st.tx_seq, (uint32_t)(st.tx_ts + gone * khz_of(l) / 1000u), st.tx_seq != l->seen_seq};
 }
 
 void call_rtp_fill(struct call_leg *l, Ev__RtpLine *out)
@@ -122,9 +130,10 @@ void call_rtp_fill(struct call_leg *l, Ev__RtpLine *out)
     if (l->media) {
         struct rtp_now now = numbers_now(l);
         at.seq = (uint16_t)now.seq;
-        if (l->ts_off >= RTP_TS_LOOKS)
+        if (l->ts_off >= RTP_TS_LOOKS || at.khz != khz_of(l))
             at.ts = now.ts;
     }
+    at.khz = khz_of(l);
     bool sends = !l->answered || (l->agreed.active && l->agreed.can_send);
     if (sends != l->line_sends)
         l->line_per_s = sends ? RTP_LINE_PER_S : 0;
@@ -137,6 +146,7 @@ void call_rtp_fill(struct call_leg *l, Ev__RtpLine *out)
     out->at_us = at.at_us;
     out->per_s = l->line_per_s;
     out->epoch = at.epoch;
+    out->khz = at.khz;
 }
 
 /* ---- looking after them */
@@ -159,7 +169,8 @@ static bool leg_strays(struct call_leg *l, const struct core_call *s, const stru
     if (known)
         line = rtp_line_at(&line, flows_since(l, s), node_time_us(call_node(l->call)), s->epoch);
     bool seq = known && rtp_line_strays(rtp_line_seq_ahead(&line, (uint16_t)now.seq), RTP_LINE_SEQ_STRAY);
-    bool ts = known && now.sent && rtp_line_strays(rtp_line_ts_ahead(&line, now.ts), RTP_LINE_TS_STRAY);
+    bool ts = known && now.sent &&
+              rtp_line_strays(rtp_line_ts_ahead(&line, now.ts), RTP_LINE_TS_STRAY_MS * (int32_t)line.khz);
     if (now.sent)
         l->ts_off = ts ? l->ts_off + 1 : 0;
     l->seen_seq = now.seq;

@@ -2,7 +2,7 @@
 
 #include <sys/random.h>
 
-#define TS_PER_MS 8u
+#define KHZ_USUAL 8u
 
 int rtp_line_begin(struct rtp_line *out, uint64_t now_us, uint32_t epoch)
 {
@@ -21,6 +21,7 @@ int rtp_line_begin(struct rtp_line *out, uint64_t now_us, uint32_t epoch)
         .at_us = now_us,
         .per_s = RTP_LINE_PER_S,
         .epoch = epoch,
+        .khz = KHZ_USUAL,
     };
     return 0;
 }
@@ -37,7 +38,8 @@ struct rtp_line rtp_line_at(const struct rtp_line *line, uint64_t since_us, uint
     uint64_t from = since_us > line->at_us ? since_us : line->at_us;
     uint64_t packets = since_us ? passed(from, now_us) / 1000u * line->per_s / 1000u : 0;
     at.seq = (uint16_t)(line->seq + packets + owners * RTP_LINE_SEQ_STEP);
-    at.ts = (uint32_t)(line->ts + passed(line->at_us, now_us) * TS_PER_MS / 1000u + owners * RTP_LINE_TS_STEP);
+    at.ts = (uint32_t)(line->ts + passed(line->at_us, now_us) * line->khz / 1000u +
+                       owners * RTP_LINE_TS_STEP_MS * line->khz);
     at.at_us = now_us;
     at.epoch = epoch;
     return at;

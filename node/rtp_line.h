@@ -8,7 +8,7 @@
  *     0 < STEP - STRAY <= (first number of the new owner) - (last one of the old) <= STEP + STRAY < 3000 (MAX_DROPOUT)
  * What is left to either side is for the 5 s between two looks and for clocks that differ between nodes (400 packets below: 3 s of
  * difference with packets of 10 ms, 20 s with the usual ones), above it also for one owner in between who had nothing to send. Beyond that
- * a receiver drops one packet and goes on with the next. Time stamps run at 8 kHz whatever is sent; a new owner's are a packet (20 ms) ahead, the
+ * a receiver drops one packet and goes on with the next. Time stamps run at the clock of the codec (8 kHz, Opus 48) whatever is sent; a new owner's are a packet (20 ms) ahead, the
  * one that the former owner's newest packet covers. Two nodes whose clocks differ are off by that difference. */
 #ifndef NODE_RTP_LINE_H
 #define NODE_RTP_LINE_H
@@ -20,9 +20,9 @@
 
 #define RTP_LINE_SEQ_STEP 1000u
 #define RTP_LINE_SEQ_STRAY 600
-#define RTP_LINE_TS_STEP 160u
-#define RTP_LINE_TS_STRAY 320 /* 40 ms: a telephone whose clock is off by 50 ppm takes 13 minutes for it */
-#define RTP_LINE_PER_S 50u    /* the usual packets of 20 ms */
+#define RTP_LINE_TS_STEP_MS 20u
+#define RTP_LINE_TS_STRAY_MS 40 /* a telephone whose clock is off by 50 ppm takes 13 minutes for it */
+#define RTP_LINE_PER_S 50u      /* the usual packets of 20 ms */
 
 struct rtp_line {
     uint32_t ssrc;
@@ -32,6 +32,7 @@ struct rtp_line {
     uint64_t at_us;
     uint32_t per_s;
     uint32_t epoch; /* of the call; each later one is a new owner */
+    uint32_t khz;   /* units of ts a millisecond */
 };
 
 /* A new source (RFC 3550 section 8: unpredictable); the sequence number is below 2^15. ERR_IO: no random bytes to be had. */

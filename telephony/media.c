@@ -470,6 +470,7 @@ static void free_what_is_left(struct media_engine *e)
         (void)close(s->fd[1]);
         media_playlist_free(s->play);
         media_dtmf_free(s->inband);
+        media_audio_free(s->audio);
         media_stream_let_go(s);
         mouth_free(s->mouth);
         media_coder_free(s->coder);
@@ -577,6 +578,7 @@ int media_stream_open(struct media_engine *e, const struct media_stream_params *
     if (!s)
         return ERR_NOMEM;
     s->e = e;
+    s->clock_khz = 8;
     int rc = find_ip(e, p, &s->ip_index);
     if (rc == 0)
         rc = reserve_ports(e, s, p);
@@ -648,9 +650,8 @@ const char *media_stream_ip(const struct media_stream *s)
 struct media_cmd *media_command_new(struct media_engine *e, struct media_thread *t, enum media_cmd_type type,
                                     struct media_stream *s)
 {
-    struct media_cmd *c = NULL;
-    if (atomic_load_explicit(&t->n_commands, memory_order_relaxed) < MEDIA_COMMANDS_MAX)
-        c = calloc(1, sizeof *c);
+    bool room = atomic_load_explicit(&t->n_commands, memory_order_relaxed) < MEDIA_COMMANDS_MAX;
+    struct media_cmd *c = room ? calloc(1, sizeof *c) : NULL;
     if (!c) {
         e->refused++;
         return NULL;
@@ -679,11 +680,13 @@ void media_stream_set_remote(struct media_stream *s, const struct media_remote *
     struct media_cmd *c = new_command(s, MEDIA_CMD_REMOTE);
     if (!c)
         return;
+    bool other = media_audio_session(s, &r->sdp);
     c->u.remote.r = *r;
     if (r->inband_dtmf && r->sdp.dtmf_pt < 0)
         c->u.remote.inband = media_dtmf_detector(s);
     media_thread_push(s->thread, c);
-    media_room_session(s, &r->sdp);
+    if (other)
+        media_room_session(s);
 }
 
 void media_stream_pause(struct media_stream *s, bool paused)

@@ -7,8 +7,10 @@
  * meanwhile waits in its socket. A packet is relayed the moment it arrives; a thread that has 2,000 and more a second looks for
  * them once a millisecond, for to be woken costs more than a packet does. Same codec on both sides and nothing that listens to
  * the audio: packets are rewritten (payload type, SSRC, sequence, timestamp) and relayed without decoding;
- * A/mu differ: table transcoding. What leaves a stream is one RTP source with one continuous numbering, whatever feeds it.
- * RFC 4733 events are relayed as events (as tones where the other leg has none) and reported; in-band DTMF is looked for
+ * A/mu differ: table transcoding; other codecs differ: what arrives is decoded behind a jitter buffer, what is lost concealed, and
+ * it is encoded anew each tick. What leaves a stream is one RTP source with one continuous numbering, whatever feeds it.
+ * RFC 4733 events are relayed as events (as tones where the other leg has none; between two codecs when they are over) and
+ * reported; in-band DTMF is looked for
  * when asked. RTCP (RFC 3550 section 6) sender and receiver reports every 5 s; loss, jitter and round trip kept per stream.
  *
  * Thread: every function here is for the core thread. Nothing allocates, locks or logs per packet.
@@ -65,8 +67,9 @@ typedef void media_event_cb(void *ctx, struct media_stream *s, const struct medi
  * section 8): receivers go by SSRC, sequence number and time stamp. */
 struct media_numbering {
     uint32_t ssrc;
-    uint16_t seq;   /* of the first packet */
-    uint32_t ts;    /* of a packet sent at `at_us`; the time line runs on from there whether something is sent or not */
+    uint16_t seq; /* of the first packet */
+    uint32_t
+        ts; /* of a packet sent at `at_us`; the time line runs on from there, at the clock of the codec, whether something is sent or not */
     uint64_t at_us; /* monotonic clock */
     uint64_t cname; /* of this source, in RTCP: stays with the SSRC */
     /* Another node has sent as this source: a key that was pressed before this stream was opened is not relayed once more, an end

@@ -23,13 +23,23 @@ int media_dtmf_event_of(char digit)
     return at ? (int)(at - DIGITS) : -1;
 }
 
+static uint32_t event_khz(const struct media_stream *s)
+{
+    return s->sdp.dtmf_clock_hz ? s->sdp.dtmf_clock_hz / 1000u : 8u;
+}
+
+bool media_dtmf_made_anew(const struct media_stream *s, const struct media_stream *d)
+{
+    return d->sdp.dtmf_pt < 0 || event_khz(s) != event_khz(d) || media_audio_transcodes(s, d);
+}
+
 static void report(struct media_stream *s)
 {
     struct media_digit_rx *d = &s->digit_rx;
     struct media_event ev = {
         .type = MEDIA_EV_DTMF,
         .digit = DIGITS[d->event],
-        .duration_ms = (d->dur_before + d->dur) / 8u,
+        .duration_ms = (d->dur_before + d->dur) / (d->inband ? 8u : event_khz(s)),
     };
     d->active = false;
     if (!media_thread_emit(s->t, s, &ev))
@@ -38,22 +48,25 @@ static void report(struct media_stream *s)
         return;
     if (s->room && !s->echo)
         media_room_key(s, ev.digit, ev.duration_ms, d->inband);
-    /* The other leg cannot take events: it hears tones instead. Tones that came in-band went through as audio. */
-    if (s->peer && !d->inband && s->peer->sdp.dtmf_pt < 0)
+    /* The other leg cannot take these events: it is sent its own, or hears tones. Tones that came in-band went through as audio. */
+    if (s->peer && !d->inband && media_dtmf_made_anew(s, s->peer))
         media_dtmf_queue(s->peer, ev.digit, ev.duration_ms);
 }
 
-/* When what began `samples` ago began, seen from the opening of the stream: before it, at another node? */
-static bool before_opening(const struct media_stream *s, uint32_t samples)
+/* When what began so long ago began, seen from the opening of the stream: before it, at another node? */
+static bool before_opening(const struct media_stream *s, uint64_t ago_us)
 {
-    return s->given.goes_on && s->t->now_us < s->given.at_us + (uint64_t)samples * 125u;
+    return s->given.goes_on && s->t->now_us < s->given.at_us + ago_us;
 }
 
 bool media_dtmf_elsewhere(struct media_stream *d, const struct rtp_packet *p)
 {
     if (d->elsewhere.known && d->elsewhere.ts == p->ts)
         return true;
-    if (p->len < 4 || p->marker || !before_opening(d, (uint32_t)(p->payload[2] << 8 | p->payload[3])))
+    if (p->len < 4 || p->marker)
+        return false;
+    uint64_t units = (uint64_t)(p->payload[2] << 8 | p->payload[3]);
+    if (!before_opening(d, units * 1000u / event_khz(d)))
         return false;
     d->elsewhere.known = true;
     d->elsewhere.ts = p->ts;
@@ -92,7 +105,7 @@ void media_dtmf_on_event(struct media_stream *s, const struct rtp_packet *p, boo
     }
     if (dur > d->dur)
         d->dur = dur;
-    if (!same && end && before_opening(s, MEDIA_ENDS_US / 125u)) {
+    if (!same && end && before_opening(s, MEDIA_ENDS_US)) {
         d->active = false; /* nothing but its end was seen: a repeat of the one that the former node has reported */
         return;
     }
@@ -150,10 +163,15 @@ void media_dtmf_on_audio(struct media_stream *s, const struct rtp_packet *p, enu
         size_t n = p->len - at < MEDIA_TICK_SAMPLES ? p->len - at : MEDIA_TICK_SAMPLES;
         for (size_t k = 0; k < n; k++)
             pcm[k] = table[p->payload[at + k]];
-        s->inband_samples += n;
-        (void)dtmf_rx(s->inband, pcm, (int)n);
+        media_dtmf_on_sound(s, pcm, (unsigned)n);
         at += n;
     }
+}
+
+void media_dtmf_on_sound(struct media_stream *s, const int16_t *pcm, unsigned n)
+{
+    s->inband_samples += n;
+    (void)dtmf_rx(s->inband, pcm, (int)n);
     if (s->digit_rx.active && s->digit_rx.inband) {
         s->digit_rx.dur = (uint32_t)(s->inband_samples - s->digit_rx.inband_start);
         s->digit_rx.last_us = s->t->now_us;
@@ -188,8 +206,10 @@ static void start_digit(struct media_stream *s)
         .event = (uint8_t)event,
         .ends_left = ENDS,
         .rest_ticks = REST_TICKS,
-        .total = s->digits[s->digits_head].ms * 8u,
+        .total = s->digits[s->digits_head].ms * (s->sdp.dtmf_pt < 0 ? 8u : event_khz(s)),
     };
+    if (!d->inband && d->total > SEGMENT_MAX)
+        d->total = SEGMENT_MAX; /* one segment: at 48 kHz no key lasts longer */
     d->step[0] = media_tone_step(low[place[event] / 4]);
     d->step[1] = media_tone_step(high[place[event] % 4]);
     s->digits_head = (s->digits_head + 1) % MEDIA_DIGITS_MAX;
@@ -208,7 +228,7 @@ static void send_event(struct media_stream *s, bool first, bool end)
     p[3] = (uint8_t)d->dur;
     media_stream_send_raw(s, first, (uint8_t)s->sdp.dtmf_pt, d->ts, p, 4);
     s->tx.last_ts = d->ts;
-    s->tx.last_dur = d->dur;
+    s->tx.last_dur = d->dur * s->clock_khz / event_khz(s);
     s->tx.last_us = s->t->now_us;
     s->tx.local = false;
     s->stats_changed = true;
@@ -220,7 +240,7 @@ static bool step_event(struct media_stream *s)
     struct media_digit_tx *d = &s->digit_tx;
     if (d->dur < d->total) {
         bool first = d->dur == 0;
-        d->dur += MEDIA_TICK_SAMPLES;
+        d->dur += MEDIA_TICK_US / 1000u * event_khz(s);
         if (d->dur > d->total)
             d->dur = d->total;
         send_event(s, first, false);
@@ -231,7 +251,7 @@ static bool step_event(struct media_stream *s)
     d->ends_left--;
     send_event(s, false, true);
     /* Time has gone on since the event's end; what comes next takes its stamp from there. */
-    s->tx.last_dur = d->dur + MEDIA_TICK_SAMPLES * (ENDS - 1u - d->ends_left);
+    s->tx.last_dur += media_stream_units(s, MEDIA_TICK_US) * (ENDS - 1u - d->ends_left);
     return true;
 }
 

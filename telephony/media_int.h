@@ -7,6 +7,7 @@
  * media_room.c    core thread: bridges and rooms: who hears whom, planned whole and handed to the thread
  * media_mix.c     the rooms of a thread: mouths, mixing, ears
  * media_voice.c   sound decoded and coded by the codec of a session
+ * media_audio.c   sound that is decoded: two codecs in a bridge, G.722 and Opus that is recorded; and what is encoded for those
  * media_dtmf.c    RFC 4733 and in-band digits, both directions
  *
  * Crossing threads. Core to media: a lock-free stack per thread that the media thread takes whole and reverses, so the order
@@ -50,6 +51,7 @@
 #define MEDIA_ENDS_US 60000u        /* within that the end of a digit is repeated */
 
 struct media_thread;
+struct media_audio;
 struct dtmf_rx_state_s; /* spandsp */
 
 struct media_addr {
@@ -77,6 +79,7 @@ enum media_cmd_type {
     MEDIA_CMD_RECORD,
     MEDIA_CMD_ROOM_SET,
     MEDIA_CMD_ROOM_CLOSE,
+    MEDIA_CMD_AUDIO,
 };
 
 struct media_playlist;
@@ -94,6 +97,7 @@ struct media_cmd {
         struct media_playlist *play;
         struct recorder *recorder; /* a reference, or NULL */
         struct media_plan *plan;
+        struct media_audio *audio;
         struct {
             struct media_remote r;
             struct dtmf_rx_state_s *inband; /* ready-made, so that the media thread need not allocate */
@@ -107,11 +111,27 @@ struct media_cmd {
 };
 
 /* What a packet type number means on a stream. */
-enum media_kind { MEDIA_KIND_NONE, MEDIA_KIND_ULAW, MEDIA_KIND_ALAW, MEDIA_KIND_EVENT, MEDIA_KIND_CN };
+enum media_kind {
+    MEDIA_KIND_NONE,
+    MEDIA_KIND_ULAW,
+    MEDIA_KIND_ALAW,
+    MEDIA_KIND_G722,
+    MEDIA_KIND_OPUS,
+    MEDIA_KIND_EVENT,
+    MEDIA_KIND_CN
+};
+static inline bool media_kind_g711(enum media_kind kind)
+{
+    return kind == MEDIA_KIND_ULAW || kind == MEDIA_KIND_ALAW;
+}
+static inline bool media_kind_sound(enum media_kind kind)
+{
+    return kind >= MEDIA_KIND_ULAW && kind <= MEDIA_KIND_OPUS;
+}
 
 /* Our outgoing RTP stream: one SSRC, one sequence, one time line, whatever feeds it. */
 struct media_tx {
-    uint32_t ssrc, last_ts, last_dur; /* last_dur: samples that the newest packet covers */
+    uint32_t ssrc, last_ts, last_dur; /* last_dur: RTP units that the newest packet covers */
     uint16_t next_seq;
     uint64_t last_us; /* 0: nothing sent yet */
     bool local;       /* the newest packet was made here: the next one follows it directly */
@@ -133,7 +153,8 @@ struct media_digit_rx {
     uint32_t ssrc, ts, dur, dur_before;
     uint64_t last_us;
     bool inband;
-    uint64_t inband_start; /* in samples */
+    uint64_t
+        inband_start; /* in samples of 8 kHz, as `dur` of such a one is; else that is in units of the events' clock */
 };
 
 /* A digit that is being sent. */
@@ -142,7 +163,7 @@ struct media_digit_tx {
     bool inband;
     uint8_t event;
     uint8_t ends_left, rest_ticks;
-    uint32_t ts, dur, total; /* samples */
+    uint32_t ts, dur, total; /* units of the events' clock; in-band samples of 8 kHz */
     uint32_t phase[2], step[2];
 };
 
@@ -185,6 +206,8 @@ struct media_stream {
     struct media_room *core_room;
     const struct codec *core_codec; /* of its session; NULL: none was agreed yet */
     uint16_t core_ptime_ms;
+    char core_fmtp[SDP_FMTP_MAX];
+    const struct codec *core_audio;    /* for which it was given its media_audio, NULL: none */
     struct media_voicing core_voicing; /* what it has, as soon as its thread has done what it was told */
     uint32_t last_play_id;
     struct media_cmd cmd_open, cmd_close;
@@ -202,8 +225,10 @@ struct media_stream {
     struct media_thread *t;
     bool have_remote, paused, muted, symmetric;
     bool tx_on, rx_on; /* all conditions to send / take audio, computed when one changes */
-    bool echo, dead, alive;
+    bool echo, dead, alive, record_anew;
     struct sdp_session_params sdp;
+    uint32_t clock_khz;        /* RTP units a millisecond, both ways */
+    struct media_audio *audio; /* NULL: none */
     struct media_addr signalled, signalled_rtcp, to, rtcp_to, latched;
     uint64_t rx_since_us, last_rx_us;
     uint8_t kind_of[128]; /* enum media_kind by payload type */
@@ -378,8 +403,10 @@ void media_stream_start_rtcp(struct media_stream *s);
 void media_stream_send_rtcp(struct media_stream *s, bool bye);
 void media_stream_publish(struct media_stream *s);
 void media_stream_let_go(struct media_stream *s); /* of its recorder */
-/* Sends a packet of our own making that follows what was sent before; payload has RTP_HEADER_BYTES of room before it. */
-void media_stream_send_local(struct media_stream *s, uint8_t *payload, size_t len);
+/* Sends a packet of our own making that follows what was sent before, `units` of RTP time long; payload has RTP_HEADER_BYTES of room before
+ * it. skip: that time goes by, and nothing is sent. */
+void media_stream_send_local(struct media_stream *s, uint8_t *payload, size_t len, uint32_t units);
+void media_stream_skip_local(struct media_stream *s, uint32_t units);
 /* As above with type, time stamp and marker given. Does not touch tx.last_*. */
 void media_stream_send_raw(struct media_stream *s, bool marker, uint8_t pt, uint32_t ts, uint8_t *payload, size_t len);
 /* The time stamp with which something new may begin now. */
@@ -393,6 +420,11 @@ void media_stream_set_source(struct media_stream *s, struct media_stream *source
 static inline bool media_stream_silent(const struct media_stream *s)
 {
     return s->muted || (s->room && s->paused);
+}
+/* RTP units of a time in microseconds. */
+static inline uint32_t media_stream_units(const struct media_stream *s, uint64_t us)
+{
+    return (uint32_t)(us * s->clock_khz / 1000u);
 }
 static inline uint8_t media_stream_silence(const struct media_stream *s)
 {
@@ -417,16 +449,20 @@ const struct codec *media_codec(const struct sdp_session_params *p);
 /* Whether packets of one can be sent as the other without decoding them. NULL is nothing yet, which never hinders. */
 bool media_codec_relays(const struct codec *from, const struct codec *to);
 int media_mouth_new(const struct codec *codec, unsigned rate_hz, struct mouth **out);
-int media_coder_new(const struct codec *codec, unsigned rate_hz, unsigned ptime_ms, struct media_coder **out);
+/* fmtp: what the other side says of what it wants to be sent. */
+int media_coder_new(const struct codec *codec, unsigned rate_hz, unsigned ptime_ms, const char *fmtp,
+                    struct media_coder **out);
+/* What cannot be asked for is passed over: then he gets what everybody does. */
+int media_coder_open(const struct codec *codec, unsigned rate_hz, const char *fmtp, struct codec_state **out);
 void media_coder_free(struct media_coder *c); /* any thread; NULL is fine */
-/* Takes up to n samples, up to the end of a packet; returns how many. *len: 0, or the bytes of the packet that is whole; out has
- * CODEC_PACKET_MAX. */
-unsigned media_coder_put(struct media_coder *c, const int16_t *pcm, unsigned n, uint8_t *out, size_t *len);
+/* Takes up to n samples, up to the end of a packet; returns how many. *whole: that was reached, and *len are the bytes of the packet, 0
+ * where silence is not sent; out has CODEC_PACKET_MAX. */
+unsigned media_coder_put(struct media_coder *c, const int16_t *pcm, unsigned n, uint8_t *out, bool *whole, size_t *len);
 
 /* media_room.c: core thread */
-void media_room_session(struct media_stream *s, const struct sdp_session_params *p); /* another one is agreed */
-void media_room_forget(struct media_stream *s);                                      /* s is about to be closed */
-void media_plan_free(struct media_plan *pl);                                         /* any thread; NULL is fine */
+void media_room_session(struct media_stream *s); /* another one is agreed */
+void media_room_forget(struct media_stream *s);  /* s is about to be closed */
+void media_plan_free(struct media_plan *pl);     /* any thread; NULL is fine */
 
 /* media_mix.c: owner thread */
 void media_room_apply(struct media_thread *t, struct media_room *r, struct media_plan *pl);
@@ -437,8 +473,31 @@ void media_room_tick(struct media_room *r);
 bool media_room_packet(struct media_stream *s, const struct rtp_packet *p, enum media_kind kind, bool restart);
 /* A key that was let go; inband: it is in the sound already. */
 void media_room_key(struct media_stream *s, char digit, uint32_t ms, bool inband);
+/* media_audio.c: core thread */
+bool media_audio_narrow(enum sdp_codec c); /* G.711 */
+/* Both get what it takes if they are to hear each other and cannot be relayed. ERR_NOMEM, ERR_BUSY. */
+ERR_CHECKED int media_audio_pair(struct media_stream *a, struct media_stream *b);
+/* A session is agreed, and about to be handed to the thread. True: it is another than before. */
+bool media_audio_session(struct media_stream *s, const struct sdp_session_params *sdp);
+void media_audio_free(struct media_audio *a); /* any thread; NULL is fine */
+/* media_audio.c: owner thread */
+bool media_audio_transcodes(const struct media_stream *s, const struct media_stream *d); /* s is heard by d, decoded */
+/* What arrives; audio: of the stream's codec. */
+void media_audio_put(struct media_stream *s, const struct rtp_packet *p, bool audio);
+void media_audio_tick(struct media_stream *s);
+/* 20 ms at 8000 or 16000 Hz are heard on s, unless a prompt or a key is. */
+void media_audio_hear(struct media_stream *s, const int16_t *pcm, unsigned rate_hz);
+/* Sound of 8 kHz, encoded and sent by ptime; what waits for a whole packet, filled up or dropped. */
+void media_audio_say(struct media_stream *s, const int16_t *pcm, unsigned n);
+void media_audio_flush(struct media_stream *s);
+void media_audio_drop(struct media_stream *s);
+/* A packet of silence as long as `units`; payload has CODEC_PACKET_MAX. Returns its bytes, 0: there is none so long. */
+size_t media_audio_silence(struct media_stream *s, uint8_t *payload, uint32_t units);
 
 /* media_dtmf.c */
+/* Keys that s is sent go to d as keys that are made anew, when they are let go; else packet for packet. */
+bool media_dtmf_made_anew(const struct media_stream *s, const struct media_stream *d);
+void media_dtmf_on_sound(struct media_stream *s, const int16_t *pcm, unsigned n); /* of 8 kHz */
 void media_dtmf_on_event(struct media_stream *s, const struct rtp_packet *p, bool late);
 void media_dtmf_on_audio(struct media_stream *s, const struct rtp_packet *p, enum media_kind kind);
 void media_dtmf_check_lost(struct media_stream *s);

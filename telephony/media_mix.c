@@ -9,11 +9,6 @@
 
 #define NOBODY MEDIA_SEATS_MAX
 
-static bool audio_kind(enum media_kind kind)
-{
-    return kind == MEDIA_KIND_ULAW || kind == MEDIA_KIND_ALAW;
-}
-
 /* ---- who is in it */
 
 /* Mixed ears that hear the same, by the same codec and length of packet, are given the same packets. */
@@ -160,8 +155,10 @@ static void into_mouth(struct media_stream *s, const struct codec *codec, const 
 {
     struct rtp_packet own = *p;
     uint8_t payload[CODEC_PACKET_MAX];
-    bool audio = audio_kind(kind) && !media_stream_silent(s);
-    if (audio && (kind == MEDIA_KIND_ULAW) != (codec->id == CODEC_PCMU)) {
+    bool audio = media_kind_sound(kind) && !media_stream_silent(s);
+    if (codec != media_codec(&s->sdp))
+        return; /* another was agreed, which the room has yet to be told of */
+    if (audio && media_kind_g711(kind) && (kind == MEDIA_KIND_ULAW) != (codec->id == CODEC_PCMU)) {
         if (p->len > sizeof payload)
             return;
         own.payload = payload;
@@ -180,7 +177,7 @@ bool media_room_packet(struct media_stream *s, const struct rtp_packet *p, enum 
         into_mouth(s, pl->seat[s->seat].codec, p, kind);
     for (uint32_t ears = pl->seat[s->seat].relayed_to; ears; ears &= ears - 1) {
         struct media_stream *d = pl->seat[__builtin_ctz(ears)].s;
-        if (audio_kind(kind) && (d->sdp.codec == SDP_PCMU) != (kind == MEDIA_KIND_ULAW))
+        if (media_kind_g711(kind) && (d->sdp.codec == SDP_PCMU) != (kind == MEDIA_KIND_ULAW))
             others |= ears & -ears;
         else if (!d->echo)
             in_time = media_stream_relay(d, p, kind, restart) && in_time;
@@ -199,9 +196,9 @@ void media_room_key(struct media_stream *s, char digit, uint32_t ms, bool inband
     const struct media_plan *pl = s->room->plan;
     for (unsigned i = 0; i < pl->n; i++) {
         struct media_stream *d = pl->seat[i].s;
-        bool relayed = pl->seat[s->seat].relayed_to >> i & 1;
+        bool relayed = d && pl->seat[s->seat].relayed_to >> i & 1 && !media_dtmf_made_anew(s, d);
         /* What is relayed takes events with it, and sound takes tones. */
-        if (d && d != s && pl->seat[i].hears >> s->seat & 1 && !inband && !(relayed && d->sdp.dtmf_pt >= 0))
+        if (d && d != s && pl->seat[i].hears >> s->seat & 1 && !inband && !relayed)
             media_dtmf_queue(d, digit, ms);
     }
 }
@@ -227,7 +224,12 @@ static void send_to(struct media_plan *pl, unsigned leader, uint8_t *payload, si
         if (!s->tx_on) {
             s->tx.local = false; /* time goes on unheard */
         } else if (!s->play && !s->echo && !s->digit_tx.active && s->digits_count == 0) {
-            media_stream_send_local(s, payload, len);
+            const struct media_coder *c = pl->seat[leader].s->coder;
+            uint32_t units = c->whole / (c->rate_hz / 1000u) * s->clock_khz;
+            if (len > 0)
+                media_stream_send_local(s, payload, len, units);
+            else
+                media_stream_skip_local(s, units);
             s->stats_changed = true;
         }
     }
@@ -243,8 +245,9 @@ static void give(struct media_plan *pl, unsigned leader, const int16_t *pcm, str
         return;
     }
     for (unsigned at = 0; at < frame;) {
-        at += media_coder_put(c, pcm + at, frame - at, payload, &made->len);
-        if (made->len > 0)
+        bool whole;
+        at += media_coder_put(c, pcm + at, frame - at, payload, &whole, &made->len);
+        if (whole)
             send_to(pl, leader, payload, made->len);
     }
     made->pcm = c->whole == frame ? pcm : NULL;

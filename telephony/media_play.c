@@ -220,12 +220,16 @@ void media_play_samples(struct media_stream *s, const int16_t *pcm, unsigned n)
         whole = MEDIA_TICK_SAMPLES;
     bool ulaw = s->sdp.codec == SDP_PCMU;
 
+    if (!media_audio_narrow(s->sdp.codec)) {
+        media_audio_say(s, pcm, n);
+        return;
+    }
     for (unsigned k = 0; k < n; k++) {
         s->frame[s->frame_n++] = ulaw ? g711_ulaw_encode(pcm[k]) : g711_alaw_encode(pcm[k]);
         if (s->frame_n < whole)
             continue;
         memcpy(packet + RTP_HEADER_BYTES, s->frame, whole);
-        media_stream_send_local(s, packet + RTP_HEADER_BYTES, whole);
+        media_stream_send_local(s, packet + RTP_HEADER_BYTES, whole, whole);
         s->frame_n = 0;
         s->stats_changed = true;
     }
@@ -238,6 +242,7 @@ static void flush(struct media_stream *s)
     unsigned whole = s->sdp.ptime_ms * 8u;
     if (whole == 0 || whole > MEDIA_FRAME_MAX)
         whole = MEDIA_TICK_SAMPLES;
+    media_audio_flush(s);
     if (s->frame_n > 0)
         media_play_samples(s, silence, whole - s->frame_n);
 }
@@ -247,6 +252,7 @@ void media_play_drop(struct media_stream *s)
     media_playlist_free(s->play);
     s->play = NULL;
     s->frame_n = 0;
+    media_audio_drop(s);
     s->tx.local = false;
 }
 
@@ -263,6 +269,7 @@ void media_play_tick(struct media_stream *s)
             media_play_samples(s, pcm, n);
     } else {
         s->frame_n = 0;
+        media_audio_drop(s);
         s->tx.local = false;
     }
     if (pl->at < pl->n)

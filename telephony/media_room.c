@@ -83,9 +83,10 @@ int media_bridge(struct media_stream *a, struct media_stream *b)
         return ERR_INVAL;
     if (a->closed || b->closed)
         return ERR_CLOSED;
-    struct media_cmd *join = media_command_new(a->e, a->thread, MEDIA_CMD_BRIDGE, a);
+    int rc = media_audio_pair(a, b);
+    struct media_cmd *join = rc ? NULL : media_command_new(a->e, a->thread, MEDIA_CMD_BRIDGE, a);
     if (!join)
-        return ERR_BUSY;
+        return rc ? rc : ERR_BUSY;
     if (a->thread != b->thread) {
         struct media_cmd *c = move_command(b, a->thread);
         if (!c) {
@@ -170,7 +171,7 @@ static int plan_voice(const struct media_room *r, struct media_plan *pl, unsigne
     if (need.mouth && !(same && has.mouth))
         rc = media_mouth_new(need.codec, need.rate_hz, &pl->seat[i].mouth);
     if (!rc && need.coder && !(same && has.coder && has.ptime_ms == need.ptime_ms))
-        rc = media_coder_new(need.codec, need.rate_hz, need.ptime_ms, &pl->seat[i].coder);
+        rc = media_coder_new(need.codec, need.rate_hz, need.ptime_ms, pl->seat[i].s->core_fmtp, &pl->seat[i].coder);
     return rc;
 }
 
@@ -331,14 +332,10 @@ void media_room_close(struct media_room *r)
         free(r);
 }
 
-void media_room_session(struct media_stream *s, const struct sdp_session_params *p)
+void media_room_session(struct media_stream *s)
 {
-    const struct codec *codec = media_codec(p);
-    bool same = codec == s->core_codec && p->ptime_ms == s->core_ptime_ms;
     struct media_room *r = s->core_room;
-    s->core_codec = codec;
-    s->core_ptime_ms = p->ptime_ms;
-    if (same || !r)
+    if (!r)
         return;
     struct media_seat seats[MEDIA_SEATS_MAX];
     memcpy(seats, r->seats, sizeof seats);

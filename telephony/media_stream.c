@@ -4,16 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "telephony/codec.h"
 #include "telephony/g711.h"
 #include "telephony/media_int.h"
 
-#define TS_PER_MS 8u
-#define TS_JUMP 16000 /* 2 s: a sender whose clock is off by more has begun anew */
-
-static uint32_t samples_of_us(uint64_t us)
-{
-    return (uint32_t)(us * TS_PER_MS / 1000u);
-}
+#define JUMP_US 2000000u /* a sender whose clock is off by more has begun anew */
 
 static bool same_ip(const struct media_addr *a, const struct media_addr *b)
 {
@@ -59,6 +54,43 @@ void media_stream_update_gates(struct media_stream *s)
         s->rx_since_us = s->t->now_us;
 }
 
+static enum media_kind kind_of_codec(enum sdp_codec c)
+{
+    return c == SDP_PCMU   ? MEDIA_KIND_ULAW
+           : c == SDP_G722 ? MEDIA_KIND_G722
+           : c == SDP_OPUS ? MEDIA_KIND_OPUS
+                           : MEDIA_KIND_ALAW;
+}
+
+/* Of G.711 either law may come, whichever was agreed. */
+static void set_kinds(struct media_stream *s)
+{
+    const struct sdp_session_params *p = &s->sdp;
+    memset(s->kind_of, MEDIA_KIND_NONE, sizeof s->kind_of);
+    if (!p->active)
+        return;
+    if (media_audio_narrow(p->codec)) {
+        s->kind_of[0] = MEDIA_KIND_ULAW;
+        s->kind_of[8] = MEDIA_KIND_ALAW;
+    }
+    s->kind_of[13] = MEDIA_KIND_CN;
+    s->kind_of[p->recv_pt & 127] = (uint8_t)kind_of_codec(p->codec);
+    if (p->dtmf_recv_pt >= 0 && p->dtmf_recv_pt < 128)
+        s->kind_of[p->dtmf_recv_pt] = MEDIA_KIND_EVENT;
+}
+
+/* Another clock is another time line at the far end as well (RFC 7160): jitter is measured anew. Ours goes on from where it is. */
+static void set_clock(struct media_stream *s)
+{
+    uint32_t khz = s->sdp.active ? sdp_codec_clock(s->sdp.codec) / 1000u : s->clock_khz;
+    if (khz == s->clock_khz || khz == 0)
+        return;
+    s->clock_khz = khz;
+    s->rx.transit_known = false;
+    s->rx.jitter_q4 = 0;
+    s->map.valid = false;
+}
+
 void media_stream_apply_remote(struct media_stream *s, const struct media_remote *r)
 {
     struct media_addr rtp = addr_of(&r->sdp.remote), rtcp = addr_of(&r->sdp.remote_rtcp);
@@ -67,6 +99,8 @@ void media_stream_apply_remote(struct media_stream *s, const struct media_remote
     bool moved = !s->have_remote || !same_addr(&rtp, &s->signalled);
     bool rtcp_moved = moved || !same_addr(&rtcp, &s->signalled_rtcp) || r->sdp.rtcp_mux != s->sdp.rtcp_mux;
 
+    if (s->sdp.codec != r->sdp.codec)
+        s->record_anew = true; /* if it was recorded by what was decoded, its packets are on another line */
     s->sdp = r->sdp;
     s->symmetric = r->symmetric;
     s->inband_on = s->inband && r->inband_dtmf && r->sdp.dtmf_pt < 0;
@@ -76,17 +110,11 @@ void media_stream_apply_remote(struct media_stream *s, const struct media_remote
     }
     if (rtcp_moved)
         s->signalled_rtcp = s->rtcp_to = rtcp;
-    memset(s->kind_of, MEDIA_KIND_NONE, sizeof s->kind_of);
-    if (r->sdp.active) {
-        s->kind_of[0] = MEDIA_KIND_ULAW;
-        s->kind_of[8] = MEDIA_KIND_ALAW;
-        s->kind_of[13] = MEDIA_KIND_CN;
-        s->kind_of[r->sdp.recv_pt & 127] = r->sdp.codec == SDP_PCMU ? MEDIA_KIND_ULAW : MEDIA_KIND_ALAW;
-        if (r->sdp.dtmf_recv_pt >= 0 && r->sdp.dtmf_recv_pt < 128)
-            s->kind_of[r->sdp.dtmf_recv_pt] = MEDIA_KIND_EVENT;
-    }
+    set_kinds(s);
+    set_clock(s);
     s->have_remote = true;
-    s->frame_n = 0; /* a half-filled packet may be of the other law or length */
+    s->frame_n = 0; /* a half-filled packet may be of another codec or length */
+    media_audio_drop(s);
     media_stream_update_gates(s);
 }
 
@@ -137,7 +165,7 @@ uint32_t media_stream_resume_ts(const struct media_stream *s)
     const struct media_tx *tx = &s->tx;
     if (tx->last_us == 0)
         return tx->last_ts;
-    uint32_t gone = samples_of_us(s->t->now_us - tx->last_us);
+    uint32_t gone = media_stream_units(s, s->t->now_us - tx->last_us);
     return tx->last_ts + (gone > tx->last_dur ? gone : tx->last_dur);
 }
 
@@ -149,17 +177,30 @@ void media_stream_send_raw(struct media_stream *s, bool marker, uint8_t pt, uint
     s->map.valid = false; /* what is relayed next has to be fitted behind this */
 }
 
-void media_stream_send_local(struct media_stream *s, uint8_t *payload, size_t len)
+/* The next time stamp is that of a packet of ours, sent or not. */
+static uint32_t next_local(struct media_stream *s, uint32_t units)
 {
     struct media_tx *tx = &s->tx;
-    bool begins = !tx->local;
-    uint32_t ts = begins ? media_stream_resume_ts(s) : tx->last_ts + tx->last_dur;
-
-    media_stream_send_raw(s, begins, s->sdp.codec_pt, ts, payload, len);
+    uint32_t ts = tx->local ? tx->last_ts + tx->last_dur : media_stream_resume_ts(s);
     tx->last_ts = ts;
-    tx->last_dur = (uint32_t)len;
-    tx->last_us = s->t->now_us;
-    tx->local = true;
+    tx->last_dur = units;
+    return ts;
+}
+
+void media_stream_send_local(struct media_stream *s, uint8_t *payload, size_t len, uint32_t units)
+{
+    bool begins = !s->tx.local;
+    uint32_t ts = next_local(s, units);
+    media_stream_send_raw(s, begins, s->sdp.codec_pt, ts, payload, len);
+    s->tx.last_us = s->t->now_us;
+    s->tx.local = true;
+}
+
+void media_stream_skip_local(struct media_stream *s, uint32_t units)
+{
+    (void)next_local(s, units);
+    s->tx.last_us = s->t->now_us;
+    s->tx.local = true;
 }
 
 /* A packet that the other leg cannot take: close the gap in the numbers, or it would look like loss. A late packet
@@ -195,8 +236,9 @@ static bool map_packet(struct media_stream *d, const struct rtp_packet *p, bool 
         int16_t ahead = (int16_t)(p->seq - m->max_seq);
         if (ahead > 0) {
             int32_t step = (int32_t)(p->ts - m->max_ts);
-            if (audio && (step < -TS_JUMP || step > TS_JUMP) &&
-                (step < 0 || (uint32_t)step > samples_of_us(now - m->last_us) + TS_JUMP)) {
+            int32_t jump = (int32_t)media_stream_units(d, JUMP_US);
+            if (audio && (step < -jump || step > jump) &&
+                (step < 0 || (uint32_t)step > media_stream_units(d, now - m->last_us + JUMP_US))) {
                 m->ts_off = media_stream_resume_ts(d) - p->ts;
                 *marker = true;
             }
@@ -237,6 +279,20 @@ void media_stream_convert(const struct rtp_packet *p, enum media_kind *kind, enu
     *kind = to == SDP_PCMU ? MEDIA_KIND_ULAW : MEDIA_KIND_ALAW;
 }
 
+/* RTP units of an audio packet; those of G.711 and G.722 are its bytes. */
+static uint32_t units_of(const struct rtp_packet *p, enum media_kind kind)
+{
+    return kind == MEDIA_KIND_OPUS ? codec_duration(codec_get(CODEC_OPUS), p->payload, p->len) : (uint32_t)p->len;
+}
+
+/* Another codec may have been agreed since it was decided who hears whom. */
+static bool carries(const struct media_stream *d, enum media_kind kind)
+{
+    if (media_kind_g711(kind))
+        return media_audio_narrow(d->sdp.codec);
+    return !media_kind_sound(kind) || kind == kind_of_codec(d->sdp.codec);
+}
+
 bool media_stream_relay(struct media_stream *d, const struct rtp_packet *p, enum media_kind kind, bool restart)
 {
     if (!d->tx_on || d->play || d->digit_tx.active) {
@@ -244,7 +300,9 @@ bool media_stream_relay(struct media_stream *d, const struct rtp_packet *p, enum
         return true;
     }
     bool event = kind == MEDIA_KIND_EVENT;
-    if (kind == MEDIA_KIND_CN || (event && (d->sdp.dtmf_pt < 0 || media_dtmf_elsewhere(d, p)))) {
+    const struct media_stream *s = d->echo || !d->source ? d : d->source;
+    if (kind == MEDIA_KIND_CN || !carries(d, kind) ||
+        (event && (media_dtmf_made_anew(s, d) || media_dtmf_elsewhere(d, p)))) {
         skip_number(&d->map, p);
         return true;
     }
@@ -264,7 +322,7 @@ bool media_stream_relay(struct media_stream *d, const struct rtp_packet *p, enum
         tx->next_seq = (uint16_t)(seq + 1);
     if (tx->last_us == 0 || (int32_t)(ts - tx->last_ts) >= 0) {
         tx->last_ts = ts;
-        tx->last_dur = event ? MEDIA_TICK_SAMPLES : (uint32_t)p->len;
+        tx->last_dur = event ? media_stream_units(d, MEDIA_TICK_US) : units_of(p, kind);
     }
     tx->last_us = d->t->now_us;
     tx->local = false;
@@ -312,10 +370,11 @@ static void record(struct media_stream *s, const struct rtp_packet *p, enum medi
     const struct recorder_packet packet = {.payload = p->payload,
                                            .len = p->len,
                                            .ulaw = kind == MEDIA_KIND_ULAW,
-                                           .restart = restart,
+                                           .restart = restart || s->record_anew,
                                            .seq = p->seq,
                                            .ts = p->ts};
     recorder_put(s->recorder, &packet, s->t->now_us);
+    s->record_anew = false;
 }
 
 void media_stream_let_go(struct media_stream *s)
@@ -334,6 +393,35 @@ static void record_tick(struct media_stream *s)
         media_stream_let_go(s);
 }
 
+/* Its sound is for who decodes it. The other law is made the one that was agreed: who decodes knows that only. */
+static void look_into(struct media_stream *s, const struct rtp_packet *p, enum media_kind kind)
+{
+    uint8_t law[MEDIA_PACKET_MAX];
+    struct rtp_packet own = *p;
+    if (!s->audio)
+        return;
+    if (media_kind_g711(kind) && kind != kind_of_codec(s->sdp.codec)) {
+        own.payload = memcpy(law, p->payload, p->len);
+        media_stream_convert(&own, &kind, s->sdp.codec);
+    }
+    media_audio_put(s, &own, media_kind_sound(kind));
+}
+
+/* What a muted party sends is silence of the same length. Where there is none, as of a key, its number is left out. */
+static enum media_kind silenced(const struct media_stream *s, struct media_stream *d, struct rtp_packet *p,
+                                enum media_kind kind)
+{
+    if (media_kind_g711(kind)) {
+        memset(p->payload, kind == MEDIA_KIND_ULAW ? G711_ULAW_SILENCE : G711_ALAW_SILENCE, p->len);
+        return kind;
+    }
+    if (!media_kind_sound(kind) || !d || d->play || d->digit_tx.active || media_audio_transcodes(s, d))
+        return MEDIA_KIND_CN;
+    size_t len = media_audio_silence(d, p->payload, units_of(p, kind));
+    p->len = len;
+    return len ? kind : MEDIA_KIND_CN;
+}
+
 static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const struct media_addr *from)
 {
     struct rtp_packet p;
@@ -350,8 +438,8 @@ static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const str
         noise(s);
         return;
     }
-    bool audio = kind == MEDIA_KIND_ULAW || kind == MEDIA_KIND_ALAW;
-    enum rtp_seen seen = rtp_receiver_packet(&s->rx, &p, samples_of_us(s->t->now_us), audio);
+    bool audio = media_kind_sound(kind);
+    enum rtp_seen seen = rtp_receiver_packet(&s->rx, &p, media_stream_units(s, s->t->now_us), audio);
     book_rx(s, len);
     if (seen == RTP_SEEN_AGAIN || seen == RTP_SEEN_JUMP) {
         discard(s);
@@ -366,19 +454,17 @@ static void take_rtp(struct media_stream *s, uint8_t *buf, size_t len, const str
     }
     if (kind == MEDIA_KIND_EVENT)
         media_dtmf_on_event(s, &p, seen == RTP_SEEN_LATE);
-    else if (audio && s->inband_on)
+    else if (audio && s->inband_on && media_kind_g711(kind))
         media_dtmf_on_audio(s, &p, kind);
-    bool silent = media_stream_silent(s), restart = seen == RTP_SEEN_RESTART;
-    if (silent && kind == MEDIA_KIND_EVENT)
-        kind = MEDIA_KIND_CN; /* its number is left out */
-    else if (silent && audio)
-        memset(p.payload, kind == MEDIA_KIND_ULAW ? 0xff : 0xd5, p.len);
-    if (audio && s->recorder) /* what nobody is to hear is not recorded either */
-        record(s, &p, kind, restart);
     struct media_stream *d = s->echo ? s : s->peer;
-    bool in_time = true;
+    bool in_time = true, restart = seen == RTP_SEEN_RESTART;
+    look_into(s, &p, kind);
+    if (media_stream_silent(s))
+        kind = silenced(s, d, &p, kind);
+    if (s->recorder && media_kind_g711(kind)) /* what nobody is to hear is not recorded either */
+        record(s, &p, kind, restart);
     if (d)
-        in_time = media_stream_relay(d, &p, kind, restart);
+        in_time = media_audio_transcodes(s, d) || media_stream_relay(d, &p, kind, restart);
     else if (s->room)
         in_time = media_room_packet(s, &p, kind, restart);
     if (!in_time)
@@ -427,7 +513,7 @@ static void take_rtcp(struct media_stream *s, const uint8_t *buf, size_t len, co
     }
     if (r.has_block) {
         book_remote_lost(s, &r.block);
-        s->stats.remote_jitter_us = (uint32_t)((uint64_t)r.block.jitter * 1000u / TS_PER_MS);
+        s->stats.remote_jitter_us = (uint32_t)((uint64_t)r.block.jitter * 1000u / s->clock_khz);
         book_round_trip(s, &r.block);
     }
     s->stats_changed = true;
@@ -498,7 +584,7 @@ void media_stream_send_rtcp(struct media_stream *s, bool bye)
         .bye = bye,
     };
     if (s->tx.last_us)
-        r.rtp_ts = s->tx.last_ts + samples_of_us(t->now_us - s->tx.last_us);
+        r.rtp_ts = s->tx.last_ts + media_stream_units(s, t->now_us - s->tx.last_us);
     if (s->rx.started) {
         uint64_t lost = rtp_receiver_lost(&s->rx);
         r.has_block = true;
@@ -531,13 +617,20 @@ static void check_dead(struct media_stream *s)
 /* RFC 6263: keep the holes in firewalls open, and the other side's own dead-media detection quiet. */
 static void keep_alive(struct media_stream *s)
 {
-    uint8_t packet[RTP_HEADER_BYTES + MEDIA_TICK_SAMPLES];
+    uint8_t packet[RTP_HEADER_BYTES + CODEC_PACKET_MAX], *payload = packet + RTP_HEADER_BYTES;
+    uint32_t units = media_stream_units(s, MEDIA_TICK_US);
+    size_t len = MEDIA_TICK_SAMPLES;
     uint64_t since = s->tx.last_us > s->rx_since_us ? s->tx.last_us : s->rx_since_us;
     if (!s->tx_on || s->t->now_us - since < MEDIA_KEEPALIVE_US)
         return;
-    memset(packet + RTP_HEADER_BYTES, media_stream_silence(s), MEDIA_TICK_SAMPLES);
+    if (media_audio_narrow(s->sdp.codec))
+        memset(payload, media_stream_silence(s), len);
+    else
+        len = media_audio_silence(s, payload, units);
+    if (len == 0)
+        return;
     s->tx.local = false;
-    media_stream_send_local(s, packet + RTP_HEADER_BYTES, MEDIA_TICK_SAMPLES);
+    media_stream_send_local(s, payload, len, units);
     s->tx.local = false;
     s->stats_changed = true;
 }
@@ -545,7 +638,7 @@ static void keep_alive(struct media_stream *s)
 void media_stream_publish(struct media_stream *s)
 {
     uint64_t words[sizeof(struct media_stats) / 8];
-    uint32_t jitter_us = (uint32_t)((uint64_t)(s->rx.jitter_q4 >> 4) * 1000u / TS_PER_MS);
+    uint32_t jitter_us = (uint32_t)((uint64_t)(s->rx.jitter_q4 >> 4) * 1000u / s->clock_khz);
 
     if (jitter_us > s->stats.jitter_us)
         s->stats.jitter_us = jitter_us;
@@ -568,6 +661,8 @@ void media_stream_tick(struct media_thread *t, struct media_stream *s)
         media_play_tick(s);
     if (s->digit_rx.active)
         media_dtmf_check_lost(s);
+    if (s->audio)
+        media_audio_tick(s);
     if (s->recorder)
         record_tick(s);
     if (t->now_us >= s->rtcp_next_us) {

@@ -64,6 +64,8 @@ void media_thread_free_command(struct media_cmd *c)
         media_playlist_free(c->u.play);
     if (c->type == MEDIA_CMD_RECORD)
         recorder_unref(c->u.recorder);
+    if (c->type == MEDIA_CMD_AUDIO)
+        media_audio_free(c->u.audio);
     if (c->type == MEDIA_CMD_REMOTE && c->u.remote.inband)
         media_dtmf_free(c->u.remote.inband);
     if (!c->embedded)
@@ -156,6 +158,8 @@ static void close_stream(struct media_thread *t, struct media_stream *s)
     media_stream_let_go(s);
     media_dtmf_free(s->inband);
     s->inband = NULL;
+    media_audio_free(s->audio);
+    s->audio = NULL;
     bool at_once = t->n_streams == 0 || s->silent_close; /* once handed back it is the core's to free */
     struct media_stream *top = atomic_load_explicit(&e->closed, memory_order_relaxed);
     do {
@@ -293,6 +297,12 @@ static void run_command(struct media_thread *t, struct media_cmd *c)
     case MEDIA_CMD_ROOM_CLOSE:
         media_room_end(c->room);
         return; /* the command was part of the room */
+    case MEDIA_CMD_AUDIO: {
+        struct media_audio *before = s->audio;
+        s->audio = c->u.audio;
+        c->u.audio = before;
+        break;
+    }
     }
     media_thread_free_command(c);
 }

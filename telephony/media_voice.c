@@ -11,7 +11,20 @@ const struct codec *media_codec(const struct sdp_session_params *p)
 {
     if (!p->active)
         return NULL;
-    return codec_get(p->codec == SDP_PCMU ? CODEC_PCMU : CODEC_PCMA);
+    switch (p->codec) {
+    case SDP_PCMU:
+        return codec_get(CODEC_PCMU);
+    case SDP_G722:
+        return codec_get(CODEC_G722);
+    case SDP_OPUS:
+        return codec_get(CODEC_OPUS);
+    case SDP_PCMA:
+    case SDP_OTHER:
+    case SDP_TELEPHONE_EVENT:
+    case SDP_CN:
+    default:
+        return codec_get(CODEC_PCMA);
+    }
 }
 
 static bool g711(const struct codec *c)
@@ -39,7 +52,14 @@ static unsigned packet_ms(const struct codec *codec, unsigned ptime_ms)
     return fits ? ptime_ms : 20;
 }
 
-int media_coder_new(const struct codec *codec, unsigned rate_hz, unsigned ptime_ms, struct media_coder **out)
+int media_coder_open(const struct codec *codec, unsigned rate_hz, const char *fmtp, struct codec_state **out)
+{
+    int rc = codec_open(codec, rate_hz, CODEC_ENCODE, fmtp, out, NULL);
+    return rc == ERR_INVAL ? codec_open(codec, rate_hz, CODEC_ENCODE, NULL, out, NULL) : rc;
+}
+
+int media_coder_new(const struct codec *codec, unsigned rate_hz, unsigned ptime_ms, const char *fmtp,
+                    struct media_coder **out)
 {
     struct media_coder *c = calloc(1, sizeof *c);
     if (!c)
@@ -47,7 +67,7 @@ int media_coder_new(const struct codec *codec, unsigned rate_hz, unsigned ptime_
     c->codec = codec;
     c->rate_hz = rate_hz;
     c->whole = rate_hz / 1000 * packet_ms(codec, ptime_ms);
-    int rc = codec_open(codec, rate_hz, CODEC_ENCODE, NULL, &c->state, NULL);
+    int rc = media_coder_open(codec, rate_hz, fmtp, &c->state);
     if (rc)
         free(c);
     else
@@ -63,10 +83,11 @@ void media_coder_free(struct media_coder *c)
     free(c);
 }
 
-unsigned media_coder_put(struct media_coder *c, const int16_t *pcm, unsigned n, uint8_t *out, size_t *len)
+unsigned media_coder_put(struct media_coder *c, const int16_t *pcm, unsigned n, uint8_t *out, bool *whole, size_t *len)
 {
     unsigned take = c->whole - c->n < n ? c->whole - c->n : n;
     const int16_t *packet = pcm;
+    *whole = false;
     *len = 0;
     if (take < c->whole) { /* else it is coded where it is */
         memcpy(c->pcm + c->n, pcm, take * sizeof *pcm);
@@ -76,6 +97,7 @@ unsigned media_coder_put(struct media_coder *c, const int16_t *pcm, unsigned n, 
         packet = c->pcm;
     }
     c->n = 0;
+    *whole = true;
     int rc = codec_encode(c->state, packet, c->whole, out, CODEC_PACKET_MAX);
     *len = rc > 0 ? (size_t)rc : 0;
     return take;

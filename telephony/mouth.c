@@ -107,6 +107,12 @@ const int16_t *mouth_frame(struct mouth *m, uint64_t now_us)
     return m->sound > 0 ? m->pcm : NULL;
 }
 
+void mouth_reset(struct mouth *m)
+{
+    jitter_reset(m->jitter);
+    m->n = m->given = m->sound = 0;
+}
+
 void mouth_get_stats(const struct mouth *m, struct jitter_stats *out)
 {
     jitter_get_stats(m->jitter, out);

@@ -32,6 +32,8 @@ void mouth_free(struct mouth *m); /* NULL is fine */
 enum jitter_put mouth_put(struct mouth *m, const struct rtp_packet *p, bool audio, uint64_t now_us);
 /* 20 ms at rate_hz, until the next call; NULL: nothing is said. now_us: when this tick was due. */
 const int16_t *mouth_frame(struct mouth *m, uint64_t now_us);
+/* As new, but the counters stay: nobody has listened for a while. */
+void mouth_reset(struct mouth *m);
 void mouth_get_stats(const struct mouth *m, struct jitter_stats *out);
 
 #endif

@@ -1,5 +1,7 @@
 /* SDP (RFC 8866) and offer/answer (RFC 3264) for one audio stream: parse what strangers send, write what we send.
  *
+ * Codecs: PCMU, PCMA, G722 (RFC 3551), opus (RFC 7587), with telephone-event (RFC 4733) at the clock of the codec. Who answers Opus is given
+ * events at 8000 where the offer has no others: telephones mix the two, and expect that.
  * Pure: no I/O, no thread, no allocation beyond the caller's struct. Limits are the array sizes below; a longer list is
  * cut (formats) or refused with err_info naming the line. Media lines other than RTP/AVP(F) audio are kept only
  * so that an answer can refuse them with port 0 in the same place (RFC 3264 section 6).
@@ -14,10 +16,12 @@
 
 #include "base/err.h"
 
-enum sdp_codec { SDP_PCMU, SDP_PCMA, SDP_TELEPHONE_EVENT, SDP_CN, SDP_OTHER };
+enum sdp_codec { SDP_OTHER, SDP_PCMU, SDP_PCMA, SDP_G722, SDP_OPUS, SDP_TELEPHONE_EVENT, SDP_CN };
 enum sdp_dir { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 
+#define SDP_CODECS 4 /* of audio: PCMU, PCMA, G722, opus */
 #define SDP_FORMATS_MAX 32
+#define SDP_FMTP_MAX 256 /* all parameters of Opus (RFC 7587) fit; what is longer is cut */
 #define SDP_MEDIA_MAX 32 /* m= lines that an answer repeats; a description with more is refused (488) */
 #define SDP_TEXT_MAX 16384
 
@@ -27,7 +31,7 @@ struct sdp_format {
     uint32_t clock_hz;
     uint8_t channels;
     char name[24]; /* encoding name as written, or the static name */
-    char fmtp[128];
+    char fmtp[SDP_FMTP_MAX];
 };
 
 struct sdp_media {
@@ -61,25 +65,34 @@ struct sdp_session_params {
     bool active;        /* an audio stream was agreed */
     size_t media_index; /* which m= line it is */
     struct sockaddr_storage remote, remote_rtcp;
-    enum sdp_codec codec; /* what we send: SDP_PCMU or SDP_PCMA */
-    uint8_t codec_pt;     /* payload type to send */
-    uint8_t recv_pt;      /* payload type expected (own numbering when we offered) */
-    int dtmf_pt;          /* telephone-event to send, -1 none */
+    enum sdp_codec codec;    /* both ways: one of audio */
+    char fmtp[SDP_FMTP_MAX]; /* what the other side says about what it wants to be sent */
+    uint8_t codec_pt;        /* payload type to send */
+    uint8_t recv_pt;         /* payload type expected (own numbering when we offered) */
+    int dtmf_pt;             /* telephone-event to send, -1 none */
     int dtmf_recv_pt;
+    uint32_t dtmf_clock_hz; /* in which the duration of a key is told; 0: 8000 */
     uint16_t ptime_ms;
     bool rtcp_mux;
     bool can_send, can_recv; /* from our point of view after the directions of both sides */
 };
 
+/* Our own numbers of what has no static one. Those that the other side has given stay for the call: a number never changes its meaning
+ * (RFC 3264 section 8.3.2). 0: not settled yet. */
+struct sdp_numbers {
+    uint8_t opus, event, event48;
+};
+
 /* Our side of one stream. */
 struct sdp_local {
-    uint64_t session_id, version; /* o=; raise version by one for each changed description (RFC 3264 section 8) */
-    const char *ip;               /* textual, IPv4 or IPv6 */
-    uint16_t rtp_port;            /* RTCP is rtp_port + 1 */
-    enum sdp_dir dir;             /* what we want */
-    enum sdp_codec prefer[2];     /* in order; the second may be SDP_OTHER for none */
-    bool dtmf;                    /* offer telephone-event */
-    size_t line;                  /* place of the stream among the m= lines of our offers, from 0 */
+    uint64_t session_id, version;      /* o=; raise version by one for each changed description (RFC 3264 section 8) */
+    const char *ip;                    /* textual, IPv4 or IPv6 */
+    uint16_t rtp_port;                 /* RTCP is rtp_port + 1 */
+    enum sdp_dir dir;                  /* what we want */
+    enum sdp_codec prefer[SDP_CODECS]; /* what is taken, in order; SDP_OTHER is passed over */
+    struct sdp_numbers numbers;
+    bool dtmf;   /* offer telephone-event, at the clocks of what is offered (RFC 4733 section 2.1) */
+    size_t line; /* place of the stream among the m= lines of our offers, from 0 */
 };
 
 /* Writes an offer. before: our last description in this dialog, NULL for the first. Its other m= lines stay where they are, with
@@ -102,5 +115,14 @@ struct sdp_warning sdp_why_not(const struct sdp *offer, const struct sdp_local *
 /* Takes the answer to an offer of ours (the m= line at offered->line). ERR_UNSUPPORTED when nothing common was chosen. */
 ERR_CHECKED int sdp_take_answer(const struct sdp_local *offered, const struct sdp *answer,
                                 struct sdp_session_params *agreed);
+
+/* Of the audio codecs, else "" and 0. */
+const char *sdp_codec_name(enum sdp_codec c);
+enum sdp_codec sdp_codec_named(const char *name); /* in any case; SDP_OTHER: none */
+uint32_t sdp_codec_clock(enum sdp_codec c);       /* of RTP time stamps */
+/* The audio codecs of a line, in its order; returns how many. */
+size_t sdp_codecs_of(const struct sdp_media *m, enum sdp_codec out[SDP_CODECS]);
+/* Takes over the numbers that a description of either side has given; for those that it gives to something else, others are found. */
+void sdp_keep_numbers(struct sdp_numbers *n, const struct sdp_media *m);
 
 #endif

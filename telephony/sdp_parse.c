@@ -173,7 +173,7 @@ static const struct {
 } STATIC_TYPES[] = {
     {0, SDP_PCMU, 8000, "PCMU"},   {3, SDP_OTHER, 8000, "GSM"}, {4, SDP_OTHER, 8000, "G723"},
     {5, SDP_OTHER, 8000, "DVI4"},  {7, SDP_OTHER, 8000, "LPC"}, {8, SDP_PCMA, 8000, "PCMA"},
-    {9, SDP_OTHER, 8000, "G722"},  {13, SDP_CN, 8000, "CN"},    {15, SDP_OTHER, 8000, "G728"},
+    {9, SDP_G722, 8000, "G722"},   {13, SDP_CN, 8000, "CN"},    {15, SDP_OTHER, 8000, "G728"},
     {18, SDP_OTHER, 8000, "G729"},
 };
 
@@ -191,18 +191,30 @@ static void static_format(struct sdp_format *f)
     }
 }
 
+/* Numbers below this have a meaning of their own (RFC 3551 section 6): what needs a dynamic one is not looked for there. */
+#define DYNAMIC_FROM 35u
+
 static enum sdp_codec codec_of(const struct sdp_format *f)
 {
-    if (f->clock_hz != 8000 || f->channels != 1)
-        return SDP_OTHER;
-    if (strcasecmp(f->name, "PCMU") == 0)
-        return SDP_PCMU;
-    if (strcasecmp(f->name, "PCMA") == 0)
-        return SDP_PCMA;
-    if (strcasecmp(f->name, "telephone-event") == 0)
-        return SDP_TELEPHONE_EVENT;
-    if (strcasecmp(f->name, "CN") == 0)
-        return SDP_CN;
+    static const struct {
+        enum sdp_codec codec;
+        uint32_t clock_hz;
+        uint8_t channels, from;
+        const char *name;
+    } known[] = {
+        {SDP_PCMU, 8000, 1, 0, "PCMU"},
+        {SDP_PCMA, 8000, 1, 0, "PCMA"},
+        {SDP_G722, 8000, 1, 0, "G722"},
+        {SDP_OPUS, 48000, 2, DYNAMIC_FROM, "opus"},
+        {SDP_TELEPHONE_EVENT, 8000, 1, DYNAMIC_FROM, "telephone-event"},
+        {SDP_TELEPHONE_EVENT, 48000, 1, DYNAMIC_FROM, "telephone-event"},
+        {SDP_CN, 8000, 1, 0, "CN"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (f->clock_hz == known[i].clock_hz && f->channels == known[i].channels && f->pt >= known[i].from &&
+            strcasecmp(f->name, known[i].name) == 0)
+            return known[i].codec;
+    }
     return SDP_OTHER;
 }
 

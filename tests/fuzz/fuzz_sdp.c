@@ -24,6 +24,17 @@ static void check_parsed(const struct sdp *s)
     }
 }
 
+/* Numbers of ours are dynamic ones unless the other side has said otherwise, and no two are one, unless it has no room left. */
+static void check_numbers(struct sdp_local *local, const struct sdp_media *m)
+{
+    sdp_keep_numbers(&local->numbers, m);
+    const struct sdp_numbers *n = &local->numbers;
+    if (n->opus > 127 || n->event > 127 || n->event48 > 127 || !n->opus || !n->event || !n->event48)
+        abort();
+    if (m->n_formats < 29 && (n->opus == n->event || n->event == n->event48 || n->opus == n->event48))
+        abort();
+}
+
 static void check_answer(const struct sdp *offer, const struct sdp_local *local)
 {
     static char text[SDP_TEXT_MAX];
@@ -44,6 +55,8 @@ static void check_answer(const struct sdp *offer, const struct sdp_local *local)
     again.line = sdp_own_line(&back);
     if (p.active && again.line != p.media_index)
         abort();
+    if (p.active)
+        check_numbers(&again, &offer->media[p.media_index]);
     n = sdp_write_offer(&again, &back, text, sizeof text);
     size_t lines = back.n_media + (again.line == back.n_media);
     if (n >= 0 && sdp_parse(text, (size_t)n, &back, NULL) != 0)
@@ -64,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .ip = "192.0.2.9",
                               .rtp_port = 20000,
                               .dir = size & 1 ? SDP_SENDRECV : SDP_SENDONLY,
-                              .prefer = {SDP_PCMA, size & 2 ? SDP_PCMU : SDP_OTHER},
+                              .prefer = {size & 4 ? SDP_OPUS : SDP_PCMA, size & 2 ? SDP_PCMU : SDP_OTHER, SDP_G722},
                               .dtmf = true};
     if (sdp_parse((const char *)data, size, &s, &info) != 0) {
         if (info.code == 0 || info.text[0] == '\0')

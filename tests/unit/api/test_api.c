@@ -161,13 +161,17 @@ START_TEST(parameters_take_their_values_only)
         {"media_dead_ms", "0", "never", "must be a whole number from 0 to 86400000"},
         {"session_expires_s", "90", "89", "must be a whole number from 90 to 86400"},
         {"min_se_s", "3600", "3601", "must be a whole number from 90 to 3600"},
+        {"codecs", "opus pcma", "PCMA G729", "must be some of PCMA PCMU G722 opus, each once, with a space between"},
+        {"codecs", "G722", "PCMA PCMU PCMA", "must be some of PCMA PCMU G722 opus, each once, with a space between"},
+        {"codecs", "PCMU", "PCMA ", "must be some of PCMA PCMU G722 opus, each once, with a space between"},
         {"language", "en", "", "there are no prompts in a language \"\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char path[64], body[64];
         snprintf(path, sizeof path, "/v1/parameters/%s", rows[i].name);
         snprintf(body, sizeof body, "{\"value\":\"%s\"}", rows[i].good);
-        ck_status(rig_send(&R, "PUT", path, body), 201);
+        bool again = i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0;
+        ck_status(rig_send(&R, "PUT", path, body), again ? 200 : 201);
         snprintf(body, sizeof body, "{\"value\":\"%s\"}", rows[i].bad);
         const struct answer *a = rig_send(&R, "PUT", path, body);
         ck_status(a, 422);

@@ -8,7 +8,7 @@
 #define S 1000000u
 
 static const struct rtp_line line = {
-    .ssrc = 1, .cname = 2, .seq = 65000, .ts = 0xffff0000u, .at_us = 50u * S, .per_s = 50, .epoch = 1};
+    .ssrc = 1, .cname = 2, .seq = 65000, .ts = 0xffff0000u, .at_us = 50u * S, .per_s = 50, .epoch = 1, .khz = 8};
 
 START_TEST(runs_by_the_clock)
 {
@@ -49,7 +49,7 @@ START_TEST(each_owner_is_ahead_of_the_one_before)
                 ck_assert_uint_lt((uint16_t)(after.seq - sent), 3000);
             }
             if (clock == 0)
-                ck_assert_int_eq(rtp_line_ts_ahead(&old, next.ts), RTP_LINE_TS_STEP);
+                ck_assert_int_eq(rtp_line_ts_ahead(&old, next.ts), (int32_t)(RTP_LINE_TS_STEP_MS * 8));
         }
     }
 }

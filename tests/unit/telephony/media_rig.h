@@ -140,7 +140,7 @@ static inline int rig_socket(int family, const char *ip, struct sockaddr_storage
 
 static inline uint8_t rig_pt(enum sdp_codec c)
 {
-    return c == SDP_PCMU ? 0 : 8;
+    return c == SDP_PCMU ? 0 : c == SDP_G722 ? 9 : c == SDP_OPUS ? 107 : 8;
 }
 
 static inline struct media_remote phone_remote(const struct phone *ph, enum sdp_codec codec)

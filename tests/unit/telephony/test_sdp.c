@@ -490,6 +490,177 @@ START_TEST(ipv6_both_ways)
 }
 END_TEST
 
+/* ---- codecs */
+
+#define OPUS_FULL                                                                                                      \
+    "maxplaybackrate=48000;sprop-maxcapturerate=48000;maxaveragebitrate=510000;stereo=1;sprop-stereo=1;cbr=0;"         \
+    "useinbandfec=1;usedtx=1;minptime=10;ptime=20;maxptime=120"
+#define PHONE_OF_ALL                                                                                                   \
+    HEAD "m=audio 49170 RTP/AVP 96 9 0 8 97 101\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 " OPUS_FULL                   \
+         "\r\na=rtpmap:9 G722/8000\r\na=rtpmap:97 telephone-event/48000\r\na=rtpmap:101 telephone-event/8000\r\n"
+
+static const enum sdp_codec codecs[SDP_CODECS] = {SDP_PCMU, SDP_PCMA, SDP_G722, SDP_OPUS};
+
+/* An offer of all of them, answered in each order of preference; and back. */
+START_TEST(every_codec_is_agreed)
+{
+    struct sdp offer = parse(PHONE_OF_ALL);
+    struct sdp_local local = ours();
+    struct sdp_session_params p;
+    char text[SDP_TEXT_MAX];
+    enum sdp_codec in_order[SDP_CODECS];
+    ck_assert_uint_eq(sdp_codecs_of(&offer.media[0], in_order), SDP_CODECS);
+    ck_assert_int_eq(in_order[0], SDP_OPUS);
+    ck_assert_int_eq(in_order[3], SDP_PCMA);
+    enum sdp_codec c = codecs[_i];
+    for (unsigned place = 0; place < SDP_CODECS; place++) {
+        memset(local.prefer, 0, sizeof local.prefer);
+        local.prefer[place] = c; /* what is not one of audio is passed over */
+        int n = sdp_write_answer(&offer, &local, text, sizeof text, &p);
+        ck_assert_int_gt(n, 0);
+        ck_assert_int_eq(p.codec, c);
+        ck_assert_uint_eq(p.codec_pt, c == SDP_OPUS ? 96 : c == SDP_G722 ? 9 : c == SDP_PCMA ? 8 : 0);
+        ck_assert_uint_eq(p.recv_pt, p.codec_pt);
+        ck_assert_int_eq(p.dtmf_pt, c == SDP_OPUS ? 97 : 101);
+        ck_assert_uint_eq(p.dtmf_clock_hz, c == SDP_OPUS ? 48000 : 8000);
+        ck_assert_str_eq(p.fmtp, c == SDP_OPUS ? OPUS_FULL : "");
+        struct sdp answer = parse(text);
+        const struct sdp_media *m = &answer.media[0];
+        ck_assert_uint_eq(m->n_formats, 2);
+        ck_assert_int_eq(m->formats[0].codec, c);
+        ck_assert_int_eq(m->formats[1].codec, SDP_TELEPHONE_EVENT);
+        ck_assert_uint_eq(m->formats[1].clock_hz, p.dtmf_clock_hz);
+        ck_assert_str_eq(m->formats[0].fmtp, c == SDP_OPUS ? "useinbandfec=1" : "");
+    }
+}
+END_TEST
+
+/* Our offer, answered with one of them: each side sends by the numbers of the other. */
+START_TEST(every_codec_is_offered)
+{
+    struct sdp_local local = ours();
+    struct sdp_session_params p;
+    char text[SDP_TEXT_MAX], answer[1024];
+    memcpy(local.prefer, codecs, sizeof codecs);
+    ck_assert_int_gt(sdp_write_offer(&local, NULL, text, sizeof text), 0);
+    struct sdp offer = parse(text);
+    ck_assert_str_eq(offer.media[0].formats_raw, "0 8 9 107 101 110");
+    ck_assert_uint_eq(offer.media[0].formats[4].clock_hz, 8000);
+    ck_assert_uint_eq(offer.media[0].formats[5].clock_hz, 48000);
+    static const struct {
+        const char *formats;
+        enum sdp_codec codec;
+        uint8_t send, receive;
+        int event, event_receive;
+    } rows[] = {
+        {"0 101\r\na=rtpmap:101 telephone-event/8000", SDP_PCMU, 0, 0, 101, 101},
+        {"8", SDP_PCMA, 8, 8, -1, -1},
+        {"9 99\r\na=rtpmap:99 telephone-event/8000", SDP_G722, 9, 9, 99, 101},
+        {"107 110\r\na=rtpmap:107 opus/48000/2\r\na=rtpmap:110 telephone-event/48000", SDP_OPUS, 107, 107, 110, 110},
+        {"96 101\r\na=rtpmap:96 OPUS/48000/2\r\na=rtpmap:101 telephone-event/8000", SDP_OPUS, 96, 107, 101, 101},
+        {"18 9 107\r\na=rtpmap:107 opus/48000/2", SDP_G722, 9, 9, -1, -1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(answer, sizeof answer, HEAD "m=audio 4000 RTP/AVP %s\r\n", rows[i].formats);
+        struct sdp theirs = parse(answer);
+        ck_assert_int_eq(sdp_take_answer(&local, &theirs, &p), 0);
+        ck_assert_int_eq(p.codec, rows[i].codec);
+        ck_assert_uint_eq(p.codec_pt, rows[i].send);
+        ck_assert_uint_eq(p.recv_pt, rows[i].receive);
+        ck_assert_int_eq(p.dtmf_pt, rows[i].event);
+        ck_assert_int_eq(p.dtmf_recv_pt, rows[i].event_receive);
+    }
+    /* What was not offered is not taken, whoever answers it. */
+    memset(local.prefer, 0, sizeof local.prefer);
+    local.prefer[0] = SDP_PCMA;
+    struct sdp theirs = parse(HEAD "m=audio 4000 RTP/AVP 9 107\r\na=rtpmap:107 opus/48000/2\r\n");
+    ck_assert_int_eq(sdp_take_answer(&local, &theirs, &p), ERR_UNSUPPORTED);
+}
+END_TEST
+
+/* What is only nearly one of them is none. */
+START_TEST(nearly_a_codec)
+{
+    static const char *const rows[] = {
+        "96\r\na=rtpmap:96 opus/48000",     "96\r\na=rtpmap:96 opus/48000/1", "96\r\na=rtpmap:96 opus/16000/2",
+        "96\r\na=rtpmap:96 opus/8000",      "96\r\na=rtpmap:96 G722/16000",   "96\r\na=rtpmap:96 G722/8000/2",
+        "9\r\na=rtpmap:9 G722/16000",       "96\r\na=rtpmap:96 opusx/48000/2", "20\r\na=rtpmap:20 opus/48000/2",
+        "96\r\na=fmtp:96 useinbandfec=1",   "96\r\na=rtpmap:97 opus/48000/2", "101\r\na=rtpmap:101 telephone-event/8000",
+        "96\r\na=rtpmap:96 opus/4294967296/2", "96\r\na=rtpmap:96 opus/48000/258",
+    };
+    struct sdp_local local = ours();
+    struct sdp_session_params p;
+    char text[SDP_TEXT_MAX], offer[512];
+    memcpy(local.prefer, codecs, sizeof codecs);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(offer, sizeof offer, HEAD "m=audio 4000 RTP/AVP %s\r\n", rows[i]);
+        struct sdp s = parse(offer);
+        ck_assert_msg(sdp_write_answer(&s, &local, text, sizeof text, &p) == ERR_UNSUPPORTED, "%s", rows[i]);
+        ck_assert_uint_eq(sdp_why_not(&s, &local).code, 305);
+    }
+}
+END_TEST
+
+/* A number never changes its meaning in a call, and no two things have one. */
+START_TEST(numbers_stay)
+{
+    struct sdp_local local = ours();
+    char text[SDP_TEXT_MAX];
+    memcpy(local.prefer, codecs, sizeof codecs);
+    struct sdp theirs = parse(PHONE_OF_ALL);
+    sdp_keep_numbers(&local.numbers, &theirs.media[0]);
+    ck_assert_int_gt(sdp_write_offer(&local, NULL, text, sizeof text), 0);
+    ck_assert_str_eq(parse(text).media[0].formats_raw, "0 8 9 96 101 97");
+    /* 101, 107 and 110 are others' here. */
+    theirs = parse(HEAD "m=audio 4000 RTP/AVP 101 107 110 8\r\na=rtpmap:101 opus/48000/2\r\na=rtpmap:107 speex/8000\r\n"
+                        "a=rtpmap:110 speex/16000\r\n");
+    local.numbers = (struct sdp_numbers){0};
+    sdp_keep_numbers(&local.numbers, &theirs.media[0]);
+    ck_assert_int_gt(sdp_write_offer(&local, NULL, text, sizeof text), 0);
+    struct sdp again = parse(text);
+    const struct sdp_media *m = &again.media[0];
+    ck_assert_uint_eq(m->n_formats, 6);
+    ck_assert_uint_eq(m->formats[3].pt, 101);
+    for (unsigned i = 4; i < 6; i++)
+        ck_assert_msg(m->formats[i].pt >= 96 && m->formats[i].pt != 101 && m->formats[i].pt != 107 &&
+                          m->formats[i].pt != 110,
+                      "%s", m->formats_raw);
+    ck_assert_uint_ne(m->formats[4].pt, m->formats[5].pt);
+    /* And all of them. */
+    char all[1024], *at = all + sprintf(all, HEAD "m=audio 4000 RTP/AVP");
+    for (unsigned pt = 96; pt < 128; pt++)
+        at += sprintf(at, " %u", pt);
+    sprintf(at, "\r\n");
+    theirs = parse(all);
+    sdp_keep_numbers(&local.numbers, &theirs.media[0]);
+    ck_assert_int_gt(sdp_write_offer(&local, NULL, text, sizeof text), 0);
+}
+END_TEST
+
+START_TEST(lengths_of_packets)
+{
+    static const struct {
+        unsigned offered, g722, opus;
+    } rows[] = {{0, 20, 20}, {10, 10, 10}, {20, 20, 20}, {30, 30, 20}, {40, 40, 40}, {60, 60, 60}, {120, 20, 20}, {5, 20, 20}};
+    struct sdp_local local = ours();
+    struct sdp_session_params p;
+    char offer[512], text[SDP_TEXT_MAX];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(offer, sizeof offer,
+                 HEAD "m=audio 4000 RTP/AVP 96 9\r\na=rtpmap:96 opus/48000/2\r\na=ptime:%u\r\n", rows[i].offered);
+        struct sdp s = parse(offer);
+        memset(local.prefer, 0, sizeof local.prefer);
+        local.prefer[0] = SDP_G722;
+        ck_assert_int_gt(sdp_write_answer(&s, &local, text, sizeof text, &p), 0);
+        ck_assert_uint_eq(p.ptime_ms, rows[i].g722);
+        local.prefer[0] = SDP_OPUS;
+        ck_assert_int_gt(sdp_write_answer(&s, &local, text, sizeof text, &p), 0);
+        ck_assert_uint_eq(p.ptime_ms, rows[i].opus);
+        ck_assert_uint_eq(parse(text).media[0].ptime_ms, rows[i].opus);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sdp");
@@ -509,6 +680,11 @@ int main(void)
     tcase_add_test(tc, offers_and_takes_answers);
     tcase_add_test(tc, later_offers_keep_the_lines);
     tcase_add_test(tc, ipv6_both_ways);
+    tcase_add_loop_test(tc, every_codec_is_agreed, 0, SDP_CODECS);
+    tcase_add_test(tc, every_codec_is_offered);
+    tcase_add_test(tc, nearly_a_codec);
+    tcase_add_test(tc, numbers_stay);
+    tcase_add_test(tc, lengths_of_packets);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
