@@ -125,6 +125,8 @@ const struct api_route api_routes[] = {
     {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},
     {API_POST, "/v1/cdrs/{call_id}:call-back", API_ROLE_ADMIN, API_BODY_JSON, "", api_call_back, NULL},
 
+    LIST("/v1/missed", " kind queue agent caller reached from to", "missed"),
+    LIST("/v1/missed/counts", " kind queue agent caller reached from to", "missed_count"),
     LIST("/v1/messages", " box queue caller called call_id heard from to", "message"),
     {API_GET, "/v1/messages/{message_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "message"},
     {API_GET, "/v1/messages/{message_id}/audio", API_ROLE_READ, API_BODY_NONE, "consistent", api_message_audio, NULL},

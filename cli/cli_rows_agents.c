@@ -195,6 +195,16 @@ static const struct cli_option callback_fields[] = {
     TEXT("note", "TEXT", "note", "for people", NULL),
     END,
 };
+#define MISSED_FILTERS                                                                                            \
+    TEXT("kind", "KIND", "kind", "menu, queue, unanswered or ringing", "menu queue unanswered ringing"),          \
+        TEXT("queue", "NAME", "queue", "only this queue", "@queue"),                                              \
+        TEXT("agent", "NUMBER", "agent", "only calls for which this agent was rung last", "@agent"),              \
+        TEXT("caller", "NUMBER", "caller", "only this caller", NULL),                                             \
+        BOOL("reached", "reached", "whether somebody has talked with him since"),                                 \
+        TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL), \
+        TEXT("to", "TIME", "to", "before this time", NULL)
+static const struct cli_option missed_filters[] = {MISSED_FILTERS, LIMIT, END};
+static const struct cli_option missed_counts[] = {MISSED_FILTERS, END};
 static const struct cli_option cdr_filters[] = {
     TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
     TEXT("called", "NUMBER", "called", "only this number called", NULL),
@@ -401,6 +411,18 @@ const struct cli_verb cli_rows_agents[] = {
       .method = "POST", .path = "/v1/cdrs/{CALL}:call-back", .options = call_back_fields,
       .done = "the telephone of the agent rings", .run = cli_run_change,
       .example = "cdr call-back 00f3a1b2c4d5e6f7 --agent 1001"),
+
+    V("missed", "list", "callers with whom nobody has talked, and whether they were called back, latest first",
+      .method = "GET", .path = "/v1/missed",
+      .columns =
+          "CALL=call_id ENDED=ended_at/time KIND=kind CALLER=caller QUEUE=queue AGENT=agent CALL-BACKS=call_backs "
+          "REACHED=reached_at/time BY=reached_by | CALLED=called FLOW=flow CAUSE=cause ARRIVED=arrived_at/time "
+          "DURATION=duration_ms/ms TRIED-BY=called_back_by TRIED=called_back_at/time",
+      .options = missed_filters, .run = cli_run_list,
+      .example = "missed list --from 1d --reached no\nmissed list --kind unanswered --agent 1001 -o csv"),
+    V("missed", "count", "how many there are of each kind", .method = "GET", .path = "/v1/missed/counts",
+      .columns = "KIND=kind CALLS=calls CALLED-BACK=called_back REACHED=reached", .options = missed_counts,
+      .run = cli_run_list, .example = "missed count --from 1d --queue service"),
 
     V("message", "list", "what callers have left, latest first", .method = "GET", .path = "/v1/messages",
       .columns = MESSAGE_COLUMNS, .options = message_filters, .run = cli_run_list,

@@ -66,6 +66,7 @@ const char *cli_noun_summary(const char *noun)
         {"queue", "waiting lines and who serves them"},
         {"call", "calls going on"},
         {"callback", "who is to be called back"},
+        {"missed", "callers with whom nobody has talked"},
         {"cdr", "records of ended calls"},
         {"message", "what callers have left in voicemail boxes"},
         {"recording", "recordings of calls"},

@@ -36,6 +36,7 @@ void core_cdr_trim(struct core *c, unsigned at_most)
         return;
     const struct storage_val v[] = {storage_int(c->now_us - keep_us), storage_int(at_most)};
     storage_run(c->st, STORAGE_CDR_TRIM, v, 2);
+    storage_run(c->st, STORAGE_MISSED_TRIM, NULL, 0);
 }
 
 const char *core_call_direction(const Ev__CallState *s)
@@ -134,6 +135,13 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_int(s->of_call),
     };
     storage_run(c->st, STORAGE_CDR_PUT, v, sizeof v / sizeof *v);
+    core_missed_ended(c, k,
+                      &(struct core_ended){.direction = t.began.direction,
+                                           .caller = t.began.caller,
+                                           .agent = t.agent,
+                                           .by = by,
+                                           .cause = cause,
+                                           .connected = core_call_connected(s)});
     core_cdr_trim(c, TRIM_AT_CALL);
     sbuf_free(&q);
     sbuf_free(&path);

@@ -810,6 +810,15 @@ void core_telephones_changed(struct core *c, const struct call *k);
 int core_subscription_load(struct core *c, Ev__Subscription *st);
 void core_subscriptions_free(struct core *c);
 
+/* ---- core_missed.c */
+/* What the record says of a call that ends. */
+struct core_ended {
+    const char *direction, *caller, *agent, *by, *cause;
+    bool connected;
+};
+/* After its record was written. */
+void core_missed_ended(struct core *c, const struct call *k, const struct core_ended *e);
+
 /* ---- core_cdr.c */
 /* Lets go of so many at most of the oldest records, as far as cdr_keep_days says. */
 void core_cdr_trim(struct core *c, unsigned at_most);

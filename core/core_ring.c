@@ -123,6 +123,8 @@ void core_ring_add(struct core *c, struct call *k, const char *agent, const char
         s->offer_id = ++c->offer_seq;
         s->offer_epoch = s->epoch;
         s->offer_former_epoch = 0;
+        if (c->feature_level >= 4)
+            core_pbset(&s->rung, agent[0] ? agent : extension);
         core_pbset(&s->offer_agent, agent);
         core_pbset(&s->offer_extension, extension);
         core_call_touch(c, k);

@@ -35,6 +35,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const cdr[] = {"call_id", "direction",   "caller", "called",   "trunk", "extension",
                                       "agent",   "answered_by", "queue",  "flow",     "owner", "from",
                                       "to",      "ended_by",    "cause",  "customer", NULL};
+    static const char *const missed[] = {"kind", "queue", "agent", "caller", "reached", "from", "to", NULL};
     static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};
     static const char *const live_agent[] = {"group", "type", "state", "activity", "queues", NULL};
     static const char *const live_waiting[] = {"queue", "type", "state", "caller", "called", NULL};
@@ -71,6 +72,8 @@ static const struct view_kind *find_kind(const char *name)
         {"call", view_list_calls, call, false},
         {"callback", view_list_callbacks, callback, false},
         {"cdr", view_list_cdrs, cdr, true},
+        {"missed", view_list_missed, missed, true},
+        {"missed_count", view_list_missed_counts, missed, true},
         {"message", view_list_messages, message, true},
         {"recording", view_list_recordings, recording, true},
         {"node", view_list_nodes, node, false},
@@ -162,6 +165,10 @@ static const struct config_rule *words_of(const struct view_kind *kind, const ch
         WORDS("call", "phase", "app|menu|waiting|offered|dialling|talking|failed|notice"),
         WORDS("notice", "state", "now|later|over|disabled"),
         WORDS("callback", "state", "waiting|scheduled|calling"),
+        WORDS("missed", "kind", "menu|queue|unanswered|ringing"),
+        WORDS("missed", "reached", "true|false"),
+        WORDS("missed_count", "kind", "menu|queue|unanswered|ringing"),
+        WORDS("missed_count", "reached", "true|false"),
         WORDS("cdr", "direction", "inbound|internal|outbound"),
         WORDS("cdr", "ended_by", "caller|agent|callee|system"),
         WORDS("address", "state", "bound|pending|moving|failed"),

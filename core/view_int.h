@@ -57,6 +57,8 @@ int view_list_live_waiting(struct view *v);
 int view_list_live_queues(struct view *v);
 int view_list_addresses(struct view *v);
 int view_list_cdrs(struct view *v);
+int view_list_missed(struct view *v);
+int view_list_missed_counts(struct view *v);
 int view_list_messages(struct view *v);
 int view_list_recordings(struct view *v);
 int view_list_events(struct view *v);

@@ -201,14 +201,14 @@ static bool about(const struct view_scope *s, const json_t *o)
 
 bool view_scope_row(const struct view_scope *s, const char *kind, const json_t *row)
 {
-    static const char *const of_people[] = {"live_waiting", "cdr", "recording", "message", "callback", NULL};
+    static const char *const of_people[] = {"live_waiting", "cdr", "missed", "recording", "message", "callback", NULL};
     if (strcmp(kind, "agent") == 0 || strcmp(kind, "live_agent") == 0)
         return names(&s->agents, row, "number", NULL);
     if (strcmp(kind, "queue") == 0 || strcmp(kind, "live_queue") == 0)
         return names(&s->queues, row, "name", NULL);
     if (strcmp(kind, "agent_group") == 0)
         return names(&s->groups, row, "name", NULL);
-    if (strcmp(kind, "agent_state") == 0) /* everybody's */
+    if (strcmp(kind, "agent_state") == 0 || strcmp(kind, "missed_count") == 0) /* everybody's; counted within it */
         return true;
     if (strcmp(kind, "event") == 0)
         row = json_object_get(row, "data");

@@ -83,6 +83,11 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "ALTER TABLE cdr ADD COLUMN shown TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN dialled_by TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN of_call INTEGER NOT NULL DEFAULT 0;"
+    /* calls that nobody answered, by the number of their record; form: the caller's number, empty: none that can be called */
+    "CREATE TABLE missed(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, form TEXT NOT NULL, rung TEXT NOT NULL,"
+    " backs INTEGER NOT NULL, back_by TEXT NOT NULL, back_us INTEGER NOT NULL, reached_by TEXT NOT NULL,"
+    " reached_us INTEGER NOT NULL);"
+    "CREATE INDEX missed_open ON missed(form) WHERE reached_us=0;"
     "CREATE TABLE notice_stat(name TEXT PRIMARY KEY, since_us INTEGER NOT NULL, last_us INTEGER NOT NULL,"
     " began INTEGER NOT NULL, heard INTEGER NOT NULL, skipped INTEGER NOT NULL, again INTEGER NOT NULL,"
     " menu INTEGER NOT NULL, repeats INTEGER NOT NULL, went_on INTEGER NOT NULL) WITHOUT ROWID;"
@@ -121,6 +126,7 @@ const struct storage_table storage_tables[] = {
      " quality, variables, served_queue, menu, notices, segments, transfers, customer, notes, data, shown, dialled_by, "
      "of_call",
      "seq"},
+    {"missed", "seq, kind, form, rung, backs, back_by, back_us, reached_by, reached_us", "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
     {"flow_version", "name, version, since_us, until_us, definition, note", "name, version"},
     {"queue_state", "name, body", "name"},
@@ -196,6 +202,13 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         " transfers, customer, notes, data, shown, dialled_by, of_call)"
         " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
+    [STORAGE_MISSED_PUT] = "INSERT INTO missed(seq, kind, form, rung, backs, back_by, back_us, reached_by, reached_us)"
+                           " VALUES(?,?,?,?,0,'',0,'',0)",
+    [STORAGE_MISSED_FOLLOW] =
+        "UPDATE missed SET backs=backs+?4, back_by=CASE WHEN ?4 THEN ?3 ELSE back_by END,"
+        " back_us=CASE WHEN ?4 THEN ?2 ELSE back_us END, reached_by=CASE WHEN ?5 THEN ?3 ELSE '' END,"
+        " reached_us=CASE WHEN ?5 THEN ?2 ELSE 0 END WHERE form=?1 AND reached_us=0",
+    [STORAGE_MISSED_TRIM] = "DELETE FROM missed WHERE seq < coalesce((SELECT min(seq) FROM cdr), 0)",
     [STORAGE_CDR_TRIM] = "DELETE FROM cdr WHERE seq IN (SELECT seq FROM cdr ORDER BY seq LIMIT ?2) AND ended_us < ?1",
     [STORAGE_SERVED_PUT] = "INSERT OR REPLACE INTO served(cdr, queue, caller, agent, time_us) VALUES(?,?,?,?,?)",
     [STORAGE_SERVED_GET] = "SELECT agent, time_us FROM served WHERE queue=? AND caller=?",

@@ -111,7 +111,10 @@ enum storage_sql {
     STORAGE_CALL_ALL,
     STORAGE_CDR_PUT,
     STORAGE_CDR_HAS,
-    STORAGE_CDR_TRIM, /* before this time, how many at most: of the oldest */
+    STORAGE_MISSED_PUT,
+    STORAGE_MISSED_FOLLOW, /* of this number: at, by whom, called by us, talked with */
+    STORAGE_MISSED_TRIM,   /* whose records are gone */
+    STORAGE_CDR_TRIM,      /* before this time, how many at most: of the oldest */
     STORAGE_SERVED_PUT,
     STORAGE_SERVED_GET,
     STORAGE_SERVED_TRIM,

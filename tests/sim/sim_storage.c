@@ -364,6 +364,9 @@ void storage_run(struct storage *st, enum storage_sql sql, const struct storage_
     case STORAGE_CDR_PUT:
         err = put(&t[T_CDR], v, n, 1, 1, false);
         break;
+    case STORAGE_MISSED_PUT:
+    case STORAGE_MISSED_FOLLOW:
+    case STORAGE_MISSED_TRIM:
     case STORAGE_EVENT_PUT:
     case STORAGE_AUDIT_PUT:
         break; /* written only: the digest has them */

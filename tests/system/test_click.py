@@ -124,6 +124,34 @@ class NobodyDies(Click):
         self.written(call_id, cause="busy", agent="1001", sip_status=486, called=NUMBER, direction="outbound")
 
 
+    def test_missed(self):
+        """He gives up waiting, and is called back by click: first in vain, then he is reached."""
+        caller = self.caller(self.a)
+        call = caller.invite("10003").wait_answered()
+        call_id = self.call_of(caller, phase="waiting")["call_id"]
+        call.hangup()
+
+        def row(**match):
+            def found():
+                rows = self.cluster.must("missed", "list", "--kind", "queue", "--caller", caller.user, "-o", "json").json
+                return rows[0] if rows and all(rows[0][k] == v for k, v in match.items()) else None
+            return wait_for(found, 10, "missed with %s" % match)
+        self.assertEqual(row(call_id=call_id, call_backs=0)["queue"], "service")
+        phone = self.agent_phone()
+        self.carrier.on_invite = "busy"
+        self.cluster.must("cdr", "call-back", call_id, "--agent", "1001")
+        phone.wait_call().wait_ended()
+        self.assertIsNone(row(call_backs=1, called_back_by="1001")["reached_at"])
+        self.wait_state("1001", "idle")
+        self.carrier.on_invite = "answer"
+        self.cluster.must("cdr", "call-back", call_id, "--agent", "1001")
+        mine = phone.wait_call(2)
+        theirs = self.carrier.wait_call(2)
+        self.parties(mine, theirs)
+        mine.hangup()
+        self.assertTrue(row(call_backs=2, reached_by="1001")["reached_at"])
+
+
 class NodesDie(Click):
     def test_while_his_telephone_rings(self):
         self.lead(self.victim)

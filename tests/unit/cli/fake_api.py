@@ -143,7 +143,7 @@ class State:
     def __init__(self):
         self.lock = threading.RLock()
         self.objects = {k: {} for k in KINDS}
-        self.calls, self.cdrs, self.audit = {}, [], []
+        self.calls, self.cdrs, self.audit, self.missed = {}, [], [], []
         self.live = {"agents": [], "waiting": [], "queues": []}
         self.nodes = []
         self.verify_equal = True
@@ -298,9 +298,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             key, _, verb = parts[1].partition(":")
             found = self.find({c["call_id"]: c for c in s.cdrs}, key)
             return (202, {"call_id": "00000000000000c1"}) if verb else (200, found)
-            return 200, self.find({c["call_id"]: c for c in s.cdrs}, parts[1])
         if parts[0] == "live":
             return self.page(self.filtered(s.live[parts[1]]))
+        if parts[0] == "missed":
+            if len(parts) == 2:
+                return self.page([{"kind": "queue", "calls": len(s.missed), "called_back": 0, "reached": 0}])
+            return self.page(self.filtered(s.missed))
         if parts[0] == "audit":
             return self.page(self.filtered(s.audit))
         if parts[0] == "config":
