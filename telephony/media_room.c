@@ -337,6 +337,7 @@ void media_room_session(struct media_stream *s)
     struct media_room *r = s->core_room;
     if (!r)
         return;
+    s->core_voicing.coder = false; /* also where no more than the parameters of a codec are others */
     struct media_seat seats[MEDIA_SEATS_MAX];
     memcpy(seats, r->seats, sizeof seats);
     r->changed = true;

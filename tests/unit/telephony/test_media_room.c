@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "telephony/codec.h"
 #include "telephony/recorder.h"
 #include "tests/unit/suite.h"
 #include "tests/unit/telephony/media_rig.h"
@@ -19,6 +20,7 @@ static struct rig rig;
 struct party {
     struct phone ph;
     enum sdp_codec codec;
+    struct codec_state *coder; /* both ways, at 8 kHz */
     double hz, phase;
     bool quiet; /* sends nothing */
     int16_t window[WINDOW];
@@ -32,10 +34,29 @@ static uint64_t next_us;
 
 /* ---- telephones that speak and listen */
 
+static void speak_by(struct party *k, enum sdp_codec codec)
+{
+    const struct codec *c = codec_find(sdp_codec_name(codec), sdp_codec_clock(codec), codec == SDP_OPUS ? 2 : 1);
+    codec_close(k->coder);
+    k->coder = NULL;
+    k->codec = codec;
+    ck_assert_int_eq(codec_open(c, 8000, CODEC_ENCODE | CODEC_DECODE, NULL, &k->coder, NULL), 0);
+}
+
 static void party_open(unsigned i, enum sdp_codec codec)
 {
-    p[i] = (struct party){.codec = codec, .hz = 300 + 150.0 * i};
+    p[i] = (struct party){.hz = 300 + 150.0 * i};
+    speak_by(&p[i], codec);
     phone_open(&rig, &p[i].ph, codec);
+}
+
+static void party_close(struct party *k)
+{
+    if (k->ph.s)
+        phone_close(&k->ph);
+    k->ph.s = NULL;
+    codec_close(k->coder);
+    k->coder = NULL;
 }
 
 static void start(unsigned n, unsigned threads)
@@ -49,22 +70,28 @@ static void start(unsigned n, unsigned threads)
 
 static void stop(void)
 {
-    for (unsigned i = 0; i < n_parties; i++) {
-        if (p[i].ph.s)
-            phone_close(&p[i].ph);
-    }
+    for (unsigned i = 0; i < n_parties; i++)
+        party_close(&p[i]);
     rig_stop(&rig);
+}
+
+/* 20 ms. */
+static int make_packet(struct party *k, uint8_t *payload)
+{
+    int16_t pcm[160];
+    for (unsigned i = 0; i < 160; i++, k->phase += 2 * M_PI * k->hz / 8000)
+        pcm[i] = (int16_t)lrint(LOUDNESS * sin(k->phase));
+    int len = codec_encode(k->coder, pcm, 160, payload, CODEC_PACKET_MAX);
+    ck_assert_int_gt(len, 0);
+    return len;
 }
 
 static void say(struct party *k)
 {
-    uint8_t payload[160];
-    for (unsigned i = 0; i < 160; i++, k->phase += 2 * M_PI * k->hz / 8000) {
-        int16_t v = (int16_t)lrint(LOUDNESS * sin(k->phase));
-        payload[i] = k->codec == SDP_PCMU ? g711_ulaw_encode(v) : g711_alaw_encode(v);
-    }
-    phone_send_as(&k->ph, false, rig_pt(k->codec), k->ph.seq++, k->ph.ts, payload, sizeof payload);
-    k->ph.ts += 160;
+    uint8_t payload[CODEC_PACKET_MAX];
+    int len = make_packet(k, payload);
+    phone_send_as(&k->ph, false, rig_pt(k->codec), k->ph.seq++, k->ph.ts, payload, (size_t)len);
+    k->ph.ts += sdp_codec_clock(k->codec) / 50;
 }
 
 static void hear(struct party *k, const struct heard *h)
@@ -83,10 +110,16 @@ static void hear(struct party *k, const struct heard *h)
         k->events++;
         return;
     }
-    ck_assert_uint_eq(h->len, 160);
     memmove(k->window, k->window + 160, (WINDOW - 160) * sizeof *k->window);
-    for (unsigned i = 0; i < 160; i++)
-        k->window[WINDOW - 160 + i] = h->pt == 0 ? g711_ulaw_linear[h->payload[i]] : g711_alaw_linear[h->payload[i]];
+    int16_t *new = k->window + WINDOW - 160;
+    if (h->pt == 0 || h->pt == 8) { /* either law, while it is changed */
+        ck_assert_uint_eq(h->len, 160);
+        for (unsigned i = 0; i < 160; i++)
+            new[i] = h->pt == 0 ? g711_ulaw_linear[h->payload[i]] : g711_alaw_linear[h->payload[i]];
+    } else {
+        ck_assert_uint_eq(h->pt, rig_pt(k->codec));
+        ck_assert_int_eq(codec_decode(k->coder, h->payload, h->len, new, 160), 160);
+    }
     k->n += k->n < WINDOW ? 160 : 0;
 }
 
@@ -160,7 +193,7 @@ static void until_heard(const uint32_t *want)
     }
 }
 
-/* Nothing more comes to this party: as many steps as would have filled its window. */
+/* Nothing more comes to this party while others would be sent ten packets; one may, that keeps a firewall open (RFC 6263). */
 static void is_sent_nothing(unsigned i)
 {
     step();
@@ -168,7 +201,7 @@ static void is_sent_nothing(unsigned i)
     unsigned before = p[i].packets;
     for (unsigned k = 0; k < 10; k++)
         step();
-    ck_assert_uint_eq(p[i].packets, before);
+    ck_assert_uint_le(p[i].packets, before + 1);
 }
 
 static void no_gaps(void)
@@ -210,8 +243,7 @@ START_TEST(conference_of_three)
     struct media_room *r = room_open();
     heard_as_set(r, 3, M(6, 5, 3));
     no_gaps();
-    phone_close(&p[2].ph); /* without a word to the room: the others go on */
-    p[2].ph.s = NULL;
+    party_close(&p[2]); /* without a word to the room: the others go on */
     rig_settle(&rig);
     until_heard(M(2, 1));
     heard_as_set(r, 2, M(2, 1));
@@ -469,18 +501,17 @@ START_TEST(bad_network)
     p[0].quiet = true;
     for (unsigned k = 0; k < 150; k++) {
         struct party *a = &p[0];
-        uint8_t payload[160];
-        for (unsigned i = 0; i < 160; i++, a->phase += 2 * M_PI * a->hz / 8000)
-            payload[i] = g711_alaw_encode((int16_t)lrint(LOUDNESS * sin(a->phase)));
+        uint8_t payload[CODEC_PACKET_MAX];
+        size_t len = (size_t)make_packet(a, payload);
         uint16_t seq = a->ph.seq++;
         uint32_t ts = a->ph.ts;
         a->ph.ts += 160;
         if (k % 10 == 9) {
             /* lost */
         } else if (k % 7 == 3 && n_kept == 0) {
-            memcpy(kept[n_kept++], payload, sizeof payload); /* late by a packet */
+            memcpy(kept[n_kept++], payload, len); /* late by a packet */
         } else {
-            phone_send_as(&a->ph, false, 8, seq, ts, payload, sizeof payload);
+            phone_send_as(&a->ph, false, 8, seq, ts, payload, len);
             if (n_kept) {
                 phone_send_as(&a->ph, false, 8, (uint16_t)(seq - 1), ts - 160, kept[0], sizeof kept[0]);
                 phone_send_as(&a->ph, false, 8, (uint16_t)(seq - 1), ts - 160, kept[0], sizeof kept[0]);
@@ -562,7 +593,7 @@ START_TEST(a_session_changes)
     struct media_room *r = room_open();
     heard_as_set(r, 3, M(6, 1, 3));
     for (unsigned i = 0; i < 3; i++) {
-        p[i].codec = p[i].codec == SDP_PCMA ? SDP_PCMU : SDP_PCMA;
+        speak_by(&p[i], p[i].codec == SDP_PCMA ? SDP_PCMU : SDP_PCMA);
         struct media_remote m = phone_remote(&p[i].ph, p[i].codec);
         media_stream_set_remote(p[i].ph.s, &m);
         rig_settle(&rig);
@@ -571,6 +602,59 @@ START_TEST(a_session_changes)
     until_heard(M(6, 1, 3));
     for (unsigned i = 0; i < 3; i++)
         ck_assert_uint_eq(p[i].last.pt, rig_pt(p[i].codec));
+    no_gaps();
+    stop();
+}
+END_TEST
+
+static void open_by(const enum sdp_codec *codecs, unsigned n)
+{
+    rig_start(&rig, 2);
+    n_parties = n;
+    for (unsigned i = 0; i < n; i++)
+        party_open(i, codecs[i]);
+    next_us = clock_mono_now().us;
+}
+
+START_TEST(two_seats_of_different_codecs)
+{
+    static const enum sdp_codec pairs[][2] = {{SDP_PCMA, SDP_G722}, {SDP_OPUS, SDP_PCMU}, {SDP_G722, SDP_OPUS}};
+    const enum sdp_codec *codecs = pairs[_i];
+    open_by(codecs, 2);
+    struct media_room *r = room_open();
+    heard_as_set(r, 2, M(2, 1));
+    media_stream_mute(p[0].ph.s, true);
+    until_heard(M(2, 0));
+    media_stream_mute(p[0].ph.s, false);
+    until_heard(M(2, 1));
+    no_gaps();
+    stop();
+}
+END_TEST
+
+/* All in one conference, at 16 kHz; the wide ones leave, and it is one of G.711. */
+START_TEST(all_codecs_in_one_room)
+{
+    uint32_t id;
+    open_by((const enum sdp_codec[]){SDP_PCMA, SDP_PCMU, SDP_G722, SDP_OPUS}, 4);
+    struct media_room *r = room_open();
+    heard_as_set(r, 4, M(14, 13, 11, 7));
+    play(3, 0, &id);
+    play(2, 0, &id);
+    until_heard(M(14, 13, MUSIC, MUSIC));
+    media_stream_stop_play(p[2].ph.s);
+    media_stream_stop_play(p[3].ph.s);
+    heard_as_set(r, 4, M(2, 1, 3, 3));                        /* two wide listeners on a relayed call */
+    struct media_remote m = phone_remote(&p[1].ph, SDP_OPUS); /* and one of the two changes its codec */
+    speak_by(&p[1], SDP_OPUS);
+    media_stream_set_remote(p[1].ph.s, &m);
+    p[1].any = false; /* its time stamps run by another clock */
+    rig_settle(&rig);
+    for (struct heard h; phone_try_hear(&rig, &p[1].ph, &h, 0);)
+        continue;
+    until_heard(M(2, 1, 3, 3));
+    party_close(&p[3]);
+    heard_as_set(r, 3, M(6, 5, 3));
     no_gaps();
     stop();
 }
@@ -607,12 +691,13 @@ END_TEST
 
 START_TEST(numbers_go_on_at_the_next_node)
 {
-    struct party next = {.codec = SDP_PCMA, .hz = 900};
+    struct party next = {.hz = 900};
     start(3, 1);
     struct media_numbering num = {
         .ssrc = 0xabcdef01, .seq = 65530, .ts = 0xfffff000, .at_us = clock_mono_now().us - 40000, .goes_on = true};
     struct media_stream_params params = {.ip = "127.0.0.1", .numbering = &num, .cb = rig_on_event, .ctx = &rig};
-    phone_close(&p[2].ph);
+    party_close(&p[2]);
+    speak_by(&next, SDP_PCMA);
     phone_open_on(&rig, &next.ph, AF_INET, "127.0.0.1");
     media_stream_close(next.ph.s);
     ck_assert_int_eq(media_stream_open(rig.e, &params, &next.ph.s), 0);
@@ -666,7 +751,7 @@ START_TEST(what_is_refused)
     ck_assert_int_eq(media_room_set(r, seats, 2), ERR_CLOSED);
     close(p[1].ph.rtp);
     close(p[1].ph.rtcp);
-    p[1].ph.s = NULL;
+    p[1].ph.s = NULL; /* its coder is freed with the others */
     media_room_close(NULL);
     stop(); /* with a room that is open */
 }
@@ -694,8 +779,8 @@ START_TEST(all_at_random)
             media_unbridge(p[a].ph.s);
             break;
         case 2:
-            phone_close(&p[a].ph);
-            party_open(a, random() % 2 ? SDP_PCMU : SDP_PCMA);
+            party_close(&p[a]);
+            party_open(a, (enum sdp_codec[]){SDP_PCMU, SDP_PCMA, SDP_G722, SDP_OPUS}[random() % 4]);
             break;
         case 3:
             media_room_close(r[room]);
@@ -747,6 +832,8 @@ int main(void)
     tcase_add_test(tc, recorders_go_on);
     tcase_add_test(tc, between_rooms_and_bridges);
     tcase_add_test(tc, a_session_changes);
+    tcase_add_loop_test(tc, two_seats_of_different_codecs, 0, 3);
+    tcase_add_test(tc, all_codecs_in_one_room);
     tcase_add_test(tc, packets_of_other_lengths);
     tcase_add_test(tc, numbers_go_on_at_the_next_node);
     tcase_add_test(tc, what_is_refused);
