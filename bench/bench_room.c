@@ -143,7 +143,7 @@ static void run(int link, enum kind kind, const uint16_t *phones, struct seen *b
     static struct result r;
     struct media_config cfg = {.bind_ip = {"127.0.0.1"}, .port_min = 20000, .port_max = 59999, .threads = 1};
     uv_loop_t loop;
-    struct media_engine *e;
+    struct media_engine *e = NULL;
     uint16_t ports[LEGS];
     clockid_t cpu;
     must(uv_loop_init(&loop) ? ERR_IO : media_engine_start(&loop, &cfg, &e, NULL), "media_engine_start");
