@@ -147,6 +147,11 @@ void api_unmute_call(struct api_request *q)
     set_party(q, EV__CALL_PARTY__ACTION__UNMUTE);
 }
 
+void api_answer_call(struct api_request *q)
+{
+    set_party(q, EV__CALL_PARTY__ACTION__ANSWER);
+}
+
 /* ---- the end */
 
 void api_hangup(struct api_request *q)

@@ -113,6 +113,7 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/calls/{call_id}:resume", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_resume_call, NULL},
     {API_POST, "/v1/calls/{call_id}:mute", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_mute_call, NULL},
     {API_POST, "/v1/calls/{call_id}:unmute", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_unmute_call, NULL},
+    {API_POST, "/v1/calls/{call_id}:answer", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_answer_call, NULL},
     {API_POST, "/v1/calls/{call_id}:transfer", API_ROLE_ADMIN, API_BODY_JSON, "", api_transfer_call, NULL},
     {API_POST, "/v1/calls/{call_id}:pause-recording", API_ROLE_ADMIN, API_BODY_NONE, "", api_pause_recording, NULL},
     {API_POST, "/v1/calls/{call_id}:resume-recording", API_ROLE_ADMIN, API_BODY_NONE, "", api_resume_recording, NULL},

@@ -28,6 +28,7 @@ const struct api_scope_rule api_scope_rules[] = {
     {API_POST, "/v1/calls/{call_id}:resume", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:mute", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:unmute", API_SCOPE_ROW, "call"},
+    {API_POST, "/v1/calls/{call_id}:answer", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:transfer", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:pause-recording", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:resume-recording", API_SCOPE_ROW, "call"},

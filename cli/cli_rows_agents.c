@@ -168,6 +168,10 @@ static const struct cli_option transfer_fields[] = {
          "caller callee"),
     END,
 };
+static const struct cli_option ringing_fields[] = {
+    TEXT("leg", "PARTY", "leg", "which, if several are being rung: an agent or an extension", NULL),
+    END,
+};
 static const struct cli_option party_fields[] = {
     TEXT("leg", "PARTY", "leg",
          "which party: caller, callee, an agent or an extension (default: the agent, or who is at one of our "
@@ -377,6 +381,10 @@ const struct cli_verb cli_rows_agents[] = {
     V("call", "unmute", "it is heard again", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:unmute",
       .options = party_fields, .done = "call {CALL} is heard again", .run = cli_run_change,
       .example = "call unmute 00f3a1b2c4d5e6f7\ncall unmute 00f3a1b2c4d5e6f7 --leg caller"),
+    V("call", "answer", "have a telephone that is being rung answer", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:answer", .options = ringing_fields,
+      .done = "the telephone is asked to answer call {CALL}", .run = cli_run_change,
+      .example = "call answer 00f3a1b2c4d5e6f7\ncall answer 00f3a1b2c4d5e6f7 --leg 1002"),
     V("call", "transfer", "have a call that talks go on elsewhere, without the agent", .args = "CALL", .method = "POST",
       .path = "/v1/calls/{CALL}:transfer", .options = transfer_fields, .done = "call {CALL} is transferred",
       .run = cli_run_change,

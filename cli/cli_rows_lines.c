@@ -11,6 +11,7 @@ static const struct cli_option extension_fields[] = {
     TEXT("site", "NAME", "site", "site", NULL),
     BOOL("disabled", "disabled", "whether it is switched off"),
     BOOL("auto-answer", "auto_answer", "whether it answers by itself when its agent has dialled by click"),
+    BOOL("auto-answer-all", "auto_answer_all", "whether it is asked to answer each call by itself"),
     TEXT("mwi", "HOW", "mwi", "told of messages: subscribed (when it asks), or unsolicited", "subscribed unsolicited"),
     TEXT("mailbox", "BOX", "mailbox", "the box that its lamp follows (default: its agent's, else its own)", NULL),
     {"password-file", 0, CLI_SECRET, "FILE", "password", "first line is the new password", "@file", false},

@@ -24,6 +24,7 @@ static const struct config_rule rules[] = {
     {"Extension", "site", FORMAT_NAME, .max = KEY_BYTES},
     {"Extension", "disabled", FORMAT_BOOL, .max = 1},
     {"Extension", "auto_answer", FORMAT_BOOL, .max = 1},
+    {"Extension", "auto_answer_all", FORMAT_BOOL, .max = 1},
     {"Extension", "mwi", FORMAT_CHOICE, .choices = "|subscribed|unsolicited"},
     {"Extension", "mailbox", FORMAT_NAME, .max = KEY_BYTES},
     {"Agent", "number", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},

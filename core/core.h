@@ -151,7 +151,7 @@ bool core_secrets(const struct core *c, uint8_t nonce_key[32], uint8_t identifie
 
 /* ---- registrations: newest first */
 struct core_binding {
-    const char *uri, *flow, *node, *instance, *path;
+    const char *uri, *flow, *node, *instance, *path, *events;
     uint32_t reg_id;
     uint64_t expires_us;
 };
@@ -322,6 +322,8 @@ struct core_call {
     const char *left_trunk;   /* behind which he is; "" a telephone of ours */
     uint64_t left_us;
     const Ev__CallRecall *recall; /* while whom it was transferred to is being rung, or in vain who did so; else NULL */
+    uint64_t answer_offer;        /* whose telephone is to answer by itself, by somebody's request; 0: nobody's */
+    uint32_t answer_asks;         /* how often that was asked */
     bool hung_up;                 /* somebody has asked for its end, which is the owner's to bring about */
     uint64_t recorded_us;         /* since when the call itself is recorded, under its own id; 0: it is not */
     bool recording_paused;

@@ -118,9 +118,9 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         return of_room;
     }
     if (m->body_case == EV__COMMAND__BODY_CALL_PARTY) {
-        static const char *const actions[] = {"call.hold", "call.resume", "call.mute", "call.unmute"};
+        static const char *const actions[] = {"call.hold", "call.resume", "call.mute", "call.unmute", "call.answer"};
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_party->call_id);
-        return (unsigned)m->call_party->action < 4 ? actions[m->call_party->action] : "command";
+        return (unsigned)m->call_party->action < 5 ? actions[m->call_party->action] : "command";
     }
     if (m->body_case == EV__COMMAND__BODY_CALL_DATA) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_data->call_id);

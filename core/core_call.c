@@ -149,6 +149,8 @@ void core_call_publish(struct call *k)
     p->left_trunk = s->left_trunk;
     p->left_us = s->left_us;
     p->recall = s->recall;
+    p->answer_offer = s->answer_offer;
+    p->answer_asks = s->answer_asks;
     p->hung_up = s->hung_up;
     p->recorded_us = s->recorded_us;
     p->recording_paused = s->recording_paused;

@@ -98,7 +98,7 @@ struct binding {
     struct list_node link;   /* of its extension, newest first */
     struct heap_item expiry; /* tie: id */
     struct ext *ext;
-    char *key, *uri, *flow, *node, *instance, *path, *user_agent, *call_id;
+    char *key, *uri, *flow, *node, *instance, *path, *user_agent, *call_id, *events;
     uint32_t reg_id, cseq;
     uint64_t id, expires_us;
 };
@@ -650,6 +650,8 @@ void core_ring_keep(struct core *c, struct call *k, unsigned i);
 /* Somebody else has answered: all of them ring no more, and are to be called off likewise. */
 void core_ring_taken(struct core *c, struct call *k);
 /* Nobody rings any more. */
+/* The telephone that m names is asked to answer. */
+int core_ring_answer(struct core *c, const Ev__CallParty *m);
 void core_ring_clear(struct core *c, struct call *k);
 void core_ring_publish(struct call *k);
 /* Into the list of its queue: state OFFERED. */

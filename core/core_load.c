@@ -138,6 +138,7 @@ static int reg_row(void *ctx, const struct storage_row *r)
     b->call_id = core_dup(storage_row_text(r, 10));
     b->cseq = (uint32_t)storage_row_int(r, 11);
     b->expires_us = storage_row_int(r, 12);
+    b->events = core_dup(storage_row_text(r, 13));
     core_reg_add(c, b); /* by id: the newest comes last and stands first */
     return 0;
 }

@@ -58,6 +58,7 @@ size_t core_bindings(const struct core *c, const char *extension, struct core_bi
                                          .node = b->node,
                                          .instance = b->instance,
                                          .path = b->path,
+                                         .events = b->events,
                                          .reg_id = b->reg_id,
                                          .expires_us = b->expires_us};
     }
@@ -83,6 +84,7 @@ static void binding_free(struct binding *b)
     free(b->instance);
     free(b->path);
     free(b->user_agent);
+    free(b->events);
     free(b->call_id);
     free(b);
 }
@@ -164,6 +166,7 @@ static bool out_of_order(const struct binding *b, const Ev__Register *m)
 }
 
 #define BINDING_KEY_MAX 1152u
+#define EVENTS_MAX 256u /* bytes of Allow-Events */
 
 static int check(struct core *c, const Ev__Register *m, const struct ext *e)
 {
@@ -172,6 +175,8 @@ static int check(struct core *c, const Ev__Register *m, const struct ext *e)
         return core_refuse(c, ERR_NOTFOUND, "extension", "there is no extension %.64s", m->extension);
     if (x->disabled)
         return core_refuse(c, ERR_DENIED, "extension", "extension %.64s is disabled", m->extension);
+    if (strlen(m->events) >= EVENTS_MAX)
+        return core_refuse(c, ERR_INVAL, "events", "Allow-Events is too long");
     if (m->n_bindings > CORE_BINDINGS_MAX)
         return core_refuse(c, ERR_TOOBIG, "bindings", "at most %u bindings", CORE_BINDINGS_MAX);
     char key[BINDING_KEY_MAX];
@@ -198,8 +203,8 @@ static void store(struct core *c, const struct binding *b)
                                     storage_text(b->uri),         storage_text(b->instance), storage_int(b->reg_id),
                                     storage_text(b->node),        storage_text(b->flow),     storage_text(b->path),
                                     storage_text(b->user_agent),  storage_text(b->call_id),  storage_int(b->cseq),
-                                    storage_int(b->expires_us)};
-    storage_run(c->st, STORAGE_REG_PUT, v, 13);
+                                    storage_int(b->expires_us),   storage_text(b->events)};
+    storage_run(c->st, STORAGE_REG_PUT, v, 14);
 }
 
 /* true when others see a difference (not a mere refresh) */
@@ -230,6 +235,7 @@ static bool put_binding(struct core *c, struct ext *e, const Ev__Register *m, co
     b->flow = core_dup(m->flow);
     b->path = core_dup(m->path);
     b->user_agent = core_dup(m->user_agent);
+    b->events = core_dup(m->events);
     b->call_id = core_dup(m->call_id);
     b->cseq = m->cseq;
     b->expires_us = in->expires_us;

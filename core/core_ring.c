@@ -5,6 +5,7 @@
  * ringing; who answers ends the ring for all. Both are one command, and so is the ring as a whole (the one that decided it). */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/core_int.h"
 
@@ -232,6 +233,62 @@ void core_ring_clear(struct core *c, struct call *k)
     if (k->callee)
         k->callee->let_go_us = c->now_us;
     core_call_set_callee(c, k, NULL);
+}
+
+/* ---- who is asked to answer */
+
+/* "talk" among what it says that it can be sent (RFC 6665 section 8.2.2). */
+static bool can_talk(const struct ext *e)
+{
+    if (!e)
+        return false;
+    list_foreach(it, &e->bindings) {
+        for (const char *p = list_entry(it, struct binding, link)->events; *p; p += strspn(p, ", \t")) {
+            size_t n = strcspn(p, ", \t");
+            if (n == 4 && strncasecmp(p, "talk", 4) == 0)
+                return true;
+            p += n;
+        }
+    }
+    return false;
+}
+
+static bool is_named(const Ev__CallState *s, unsigned i, const char *leg)
+{
+    const char *agent = i ? s->rings[i - 1]->agent : s->offer_agent;
+    const char *extension = i ? s->rings[i - 1]->extension : s->offer_extension;
+    return strcmp(leg, extension) == 0 || (agent[0] && strcmp(leg, agent) == 0);
+}
+
+int core_ring_answer(struct core *c, const Ev__CallParty *m)
+{
+    struct call *k = core_call_obj(c, m->call_id);
+    c->ans->call_id = m->call_id;
+    if (!k)
+        return core_refuse(c, ERR_NOTFOUND, "call_id", "there is no such call");
+    Ev__CallState *s = k->st;
+    unsigned n = core_ring_count(k), i = 0;
+    bool only = n == 1 && (!m->leg[0] || strcmp(m->leg, "callee") == 0);
+    if (!n || core_outside(k))
+        return core_refuse(c, ERR_BADSTATE, "call_id", "no telephone of ours is being rung for it");
+    if (!m->leg[0] && !only)
+        return core_refuse(c, ERR_INVAL, "leg", "%u telephones are being rung: name one of them", n);
+    while (!only && i < n && !is_named(s, i, m->leg))
+        i++;
+    if (i == n)
+        return core_refuse(c, ERR_NOTFOUND, "leg", "%.64s is not being rung for it", m->leg);
+    if (!can_talk(core_ext_find(c, core_ring_extension(k, i))))
+        return core_refuse(
+            c, ERR_UNSUPPORTED, "leg",
+            "the telephone of extension %.64s does not say that it answers by request (Allow-Events: talk)",
+            core_ring_extension(k, i));
+    s->answer_offer = i ? s->rings[i - 1]->offer_id : s->offer_id;
+    s->answer_asks++;
+    core_call_touch(c, k);
+    struct sbuf *b = core_ev_call_begin(c, "call.answer_asked", k);
+    sbuf_kv(b, "extension", core_ring_extension(k, i));
+    core_ev_end(c);
+    return 0;
 }
 
 /* ---- who may join */

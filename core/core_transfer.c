@@ -433,6 +433,8 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
 int core_call_party(struct core *c, const Ev__CallParty *m)
 {
     static const char *const events[] = {"call.held", "call.resumed", "call.muted", "call.unmuted"};
+    if (m->action == EV__CALL_PARTY__ACTION__ANSWER)
+        return core_ring_answer(c, m);
     struct call *k = talking(c, m->call_id);
     if (!k)
         return c->ans->code;

@@ -28,6 +28,7 @@ static int check_ca(const char *value, struct err_info *info)
 
 #define DAY_MS 86400000u
 #define PREFIX_MAX 8u
+#define INFO_MAX 40u
 
 static const struct rule {
     const char *name;
@@ -83,12 +84,22 @@ static int check_codecs(const char *value, struct err_info *info)
     return err_set(info, ERR_INVAL, "value", "must be some of PCMA PCMU G722 opus, each once, with a space between");
 }
 
+static int check_info(const char *value, struct err_info *info)
+{
+    size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ");
+    return n > 0 && n <= INFO_MAX && !value[n]
+               ? 0
+               : err_set(info, ERR_INVAL, "value", "must be at most %u letters, digits, blanks and . - _", INFO_MAX);
+}
+
 int parameter_check(const char *name, const char *value, struct err_info *info)
 {
     if (strcmp(name, "outside_prefix") == 0)
         return check_prefix(value, info);
     if (strcmp(name, "codecs") == 0)
         return check_codecs(value, info);
+    if (strcmp(name, "auto_answer_info") == 0)
+        return check_info(value, info);
     if (strcmp(name, "http_proxy") == 0)
         return check_proxy(value, info);
     if (strcmp(name, "http_ca") == 0)

@@ -257,6 +257,7 @@ static int reg_row(void *ctx, const struct storage_row *r)
     view_set(l->v, o, "flow", view_text(storage_row_text(r, 2)));
     view_set(l->v, o, "user_agent", view_text(storage_row_text(r, 3)));
     view_set(l->v, o, "expires_at", view_time(storage_row_int(r, 4)));
+    view_set(l->v, o, "events", view_text(storage_row_text(r, 5)));
     if (json_array_append_new(l->list, o) != 0)
         l->v->err = ERR_NOMEM;
     return l->v->err;
@@ -294,7 +295,7 @@ static int add_extension(struct view *v, json_t *o, const Ev__Extension *x)
     view_set(v, o, "registrations", l.list);
     const struct storage_val number = storage_text(x->number);
     int err = storage_reader_query(v->r,
-                                   "SELECT uri, node, flow, user_agent, expires_us FROM registration WHERE extension=?"
+                                   "SELECT uri, node, flow, user_agent, expires_us, events FROM registration WHERE extension=?"
                                    " ORDER BY id DESC",
                                    &number, 1, reg_row, &l);
     struct reg_list s = {v, json_array()};

@@ -68,11 +68,44 @@ const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLA
 
 /* The two ways by which telephones are asked to answer: Call-Info with answer-after (snom, Polycom, baresip), Alert-Info with
  * info=alert-autoanswer (Yealink, Grandstream, Cisco). A telephone that knows neither rings. */
-const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension)
+const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension,
+                               char text[CALL_HEADERS_MAX])
 {
-    const Ev__Extension *x = s->via_agent[0] ? core_extension(n->core, extension) : NULL;
-    if (!x || !x->auto_answer)
+    const Ev__Extension *x = core_extension(n->core, extension);
+    if (!x || !(x->auto_answer_all || (x->auto_answer && s->via_agent[0] && !s->n_legs)))
         return NULL;
-    return "Call-Info: <sip:everline.invalid>;answer-after=0\r\n"
-           "Alert-Info: <http://everline.invalid>;info=alert-autoanswer;delay=0\r\n";
+    snprintf(text, CALL_HEADERS_MAX,
+             "Call-Info: <sip:everline.invalid>;answer-after=0\r\n"
+             "Alert-Info: <http://everline.invalid>;info=%.40s;delay=0\r\n",
+             core_parameter(n->core, "auto_answer_info", "alert-autoanswer"));
+    return text;
+}
+
+/* ---- asked to answer, by NOTIFY of event "talk" (CallParty ANSWER) */
+
+static void ask(struct call_ring *r, const struct core_call *s)
+{
+    if (!s->answer_offer || r->offer_id != s->answer_offer || !r->leg.sip ||
+        (r->asked == r->leg.sip && r->asks == s->answer_asks))
+        return;
+    if (sip_leg_talk(r->leg.sip) != 0)
+        return; /* it has not rung yet: once it does */
+    r->asked = r->leg.sip;
+    r->asks = s->answer_asks;
+}
+
+void call_first_ask(struct call *k, const struct core_call *s)
+{
+    ask(&k->first, s);
+    list_foreach(it, &k->rings)
+        ask(list_entry(it, struct call_ring, link), s);
+}
+
+void call_first_rings(struct call_ring *r)
+{
+    struct call *k = r->leg.call;
+    const struct core_call *s = call_state(k);
+    call_transfer_news(k, 180);
+    if (s)
+        ask(r, s);
 }

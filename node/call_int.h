@@ -15,6 +15,7 @@
 #define CALL_SDP_MAX 2048 /* an answer that repeats SDP_MEDIA_MAX usual lines fits */
 #define CALL_KEYS_MAX 16
 #define CALL_DISPLAY_MAX 128
+#define CALL_HEADERS_MAX 256
 #define CALL_INVITE_TEXT_MAX 16384u /* a longer INVITE is not kept: taken over, its call goes on by re-INVITE at once */
 
 /* What a dialog that is written for a command points into. */
@@ -76,6 +77,8 @@ struct call_ring {
     bool busy;       /* said so, though only an earlier ring may have kept it: is rung once more when busy_timer ends */
     unsigned tries;  /* times that it has been rung once more */
     int last_status; /* final status of the latest attempt */
+    const struct sip_leg *asked; /* to answer, and which of the requests for that */
+    uint32_t asks;
 };
 
 enum call_shown {
@@ -474,7 +477,12 @@ const char *call_caller_is(const struct call *k);
 /* What such a telephone shows while it rings. */
 const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLAY_MAX]);
 /* Further header lines of its INVITE; NULL: none. */
-const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension);
+const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension,
+                               char text[CALL_HEADERS_MAX]);
+/* A telephone says that it rings. */
+void call_first_rings(struct call_ring *r);
+/* Somebody may have asked that a telephone which rings answers. */
+void call_first_ask(struct call *k, const struct core_call *s);
 
 /* ---- call_offer.c: ringing somebody */
 /* The leg of this ring is another's now: nothing of it is released. */

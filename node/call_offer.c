@@ -274,7 +274,7 @@ static const char *call_offer_local_ip(const struct call *k, const struct flow_t
 /* What its parameters point into. */
 struct call_offer_room {
     struct ident_dialog ids;
-    char display[CALL_DISPLAY_MAX];
+    char display[CALL_DISPLAY_MAX], headers[CALL_HEADERS_MAX];
 };
 
 /* The INVITE of one attempt. Everything that the phone tells one from another by follows from committed state. */
@@ -305,7 +305,7 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
         .branch = ids->branch,
         .cseq = 1,
         .sdp = call_leg_sdp(&r->leg),
-        .headers = first ? call_first_headers(call_node(k), s, r->extension) : NULL,
+        .headers = outside ? NULL : call_first_headers(call_node(k), s, r->extension, room->headers),
         .supports_100rel = true,
         .hops = k->hops + 1,
         .cb = call_on_callee,
@@ -626,7 +626,7 @@ static void call_callee_progress(struct call_ring *r, const struct sip_event *ev
     struct call_leg *l = &r->leg;
     struct call *k = l->call;
     r->rung = true;
-    call_transfer_news(k, 180);
+    call_first_rings(r);
     bool heard = ev->sdp && !l->redescribed && call_leg_take_answer(l, ev->sdp, ev->sdp_len, &info) == 0;
     l->described |= heard;
     if (k->a.answered || !k->a.sip || k->shown != CALL_SHOWN_DIAL)

@@ -490,6 +490,7 @@ static void call_reconcile(struct call *k)
     case CORE_CALL_OFFERED:
     case CORE_CALL_DIALLING:
         call_offer_follow(k, s);
+        call_first_ask(k, s);
         break;
     case CORE_CALL_TALKING:
         call_offer_follow(k, s);

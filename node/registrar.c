@@ -97,6 +97,7 @@ void registrar_on_register(struct node *n, struct sip_reg *reg, const struct sip
     reg_cmd.node = n->cfg.name;
     reg_cmd.flow = (char *)(uintptr_t)info->flow;
     reg_cmd.user_agent = (char *)(uintptr_t)info->user_agent;
+    reg_cmd.events = (char *)(uintptr_t)info->events;
     char through[FLOW_ROUTE_MAX], *path = NULL;
     flow_path(n, info, through);
     if (through[0] && info->path && asprintf(&path, "%s, %s", through, info->path) >= 0)

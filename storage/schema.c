@@ -71,6 +71,7 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " called TEXT NOT NULL, queue TEXT NOT NULL, flow TEXT NOT NULL, lead_ms INTEGER NOT NULL, max_s INTEGER NOT NULL,"
     " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, heard INTEGER NOT NULL);"
     "CREATE INDEX message_box ON message(box);"
+    "ALTER TABLE registration ADD COLUMN events TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE subscription(id INTEGER PRIMARY KEY, extension TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT "
     "NULL);"
     "CREATE INDEX subscription_extension ON subscription(extension);"
@@ -112,7 +113,8 @@ const struct storage_table storage_tables[] = {
     {"node", "name, up, since_us, draining, body", "name"},
     {"address", "ip, home, holder, target, epoch, bound, why", "ip"},
     {"registration",
-     "extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq, expires_us",
+     "extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq, expires_us, "
+     "events",
      "extension, binding"},
     {"agent_state",
      "number, extension, state, ready, logout, reason, since_us, login_us, idle_since_us, wrap_up_until_us, call_id, "
@@ -177,11 +179,11 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_ADDRESS_ALL] = "SELECT ip, home, holder, target, epoch, bound, why FROM address ORDER BY ip",
     [STORAGE_REG_PUT] =
         "INSERT OR REPLACE INTO registration(extension, binding, id, uri, instance, reg_id, node, flow, path,"
-        " user_agent, call_id, cseq, expires_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " user_agent, call_id, cseq, expires_us, events) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_REG_DEL] = "DELETE FROM registration WHERE extension=? AND binding=?",
     [STORAGE_REG_ALL] =
         "SELECT extension, binding, id, uri, instance, reg_id, node, flow, path, user_agent, call_id, cseq,"
-        " expires_us FROM registration ORDER BY id",
+        " expires_us, events FROM registration ORDER BY id",
     [STORAGE_AGENT_PUT] =
         "INSERT OR REPLACE INTO agent_state(number, extension, state, ready, logout, reason, since_us,"
         " login_us, idle_since_us, wrap_up_until_us, call_id, answered, occupied_us, last_offer, work)"

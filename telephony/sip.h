@@ -74,8 +74,9 @@ struct sip_register_info {
     const char *call_id;
     uint32_t cseq;
     const char *user_agent;
-    const char *flow;  /* "udp:ip:port" or "tcp:ip:port": where it came from (received) */
-    const char *local; /* "ip:port" of ours that it came to */
+    const char *events; /* Allow-Events, "a, b"; "" none */
+    const char *flow;   /* "udp:ip:port" or "tcp:ip:port": where it came from (received) */
+    const char *local;  /* "ip:port" of ours that it came to */
     /* The phone is reached at its flow only: over UDP its Contact is not where it came from. With a Path: that begins with a name,
      * which is resolved nowhere here; otherwise the Path says where to send, whatever the transport (RFC 3327). */
     bool natted;
@@ -242,6 +243,9 @@ ERR_CHECKED int sip_leg_credentials(struct sip_leg *leg, const char *user, const
  * `reason_status`/`reason_text` go into a Reason header (RFC 3326) when the status is not 0. No further callback; the leg
  * pointer is dead for the caller, the endpoint finishes the transactions (a late 200 is ACKed and BYEd). */
 void sip_leg_release(struct sip_leg *leg, int reason_status, const char *reason_text);
+/* Of a leg of ours that rings: the telephone is asked to answer, by a NOTIFY of event "talk" in the early dialog that it has said something in
+ * last. What becomes of that is told by SIP_EV_ANSWERED or never. ERR_BADSTATE: it has not rung yet, or does not any more; ERR_NOQUORUM. */
+ERR_CHECKED int sip_leg_talk(struct sip_leg *leg);
 /* re-INVITE with a new offer. ERR_BUSY while another one runs (glare is retried by RFC 3261 14.1 inside). SIP_EV_REANSWERED 491: an offer
  * of the peer's was answered before it could go out, so that a description with a newer version is wanted (RFC 3264 section 8). */
 ERR_CHECKED int sip_leg_reinvite(struct sip_leg *leg, const char *sdp);

@@ -132,12 +132,27 @@ static bool is_natted(const sip_t *sip, const struct sip_source *src)
     return sip->sip_via->v_rport && strcmp(number, port) != 0;
 }
 
+/* "a, b", as far as it goes into out. */
+static void events_text(const sip_t *sip, char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (const sip_allow_events_t *a = sip->sip_allow_events; a; a = (const sip_allow_events_t *)a->k_next)
+        for (size_t i = 0; a->k_items && a->k_items[i]; i++) {
+            size_t more = strlen(a->k_items[i]);
+            if (n + more + 3 > size)
+                return;
+            n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", a->k_items[i]);
+        }
+}
+
 static void deliver(struct sip_port *port, struct sip_reg *reg, const sip_t *sip, const char *user,
                     const struct contacts *c)
 {
     struct sip_ua *ua = port->ua;
     struct sip_source src;
-    char local[SIP_FLOW_SIZE];
+    char local[SIP_FLOW_SIZE], events[200];
+    events_text(sip, events, sizeof events);
     sip_source_of_request(port, reg->irq, &src);
     snprintf(local, sizeof local, port->family == AF_INET6 ? "[%s]:%u" : "%s:%u", port->ip, port->port);
     struct sip_register_info info = {
@@ -145,6 +160,7 @@ static void deliver(struct sip_port *port, struct sip_reg *reg, const sip_t *sip
         .call_id = sip->sip_call_id->i_id,
         .cseq = sip->sip_cseq->cs_seq,
         .user_agent = sip->sip_user_agent && sip->sip_user_agent->g_string ? sip->sip_user_agent->g_string : "",
+        .events = events,
         .flow = src.flow,
         .local = local,
         .natted = is_natted(sip, &src),

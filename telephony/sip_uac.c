@@ -191,6 +191,29 @@ static int recv_prack_answer(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, c
     return 0;
 }
 
+int sip_leg_talk(struct sip_leg *leg)
+{
+    char hop[SIP_FLOW_SIZE + 24], contact[CONTACT_SIZE];
+    if (leg->gone || leg->state != SIP_OUT_CALLING || !leg->n_forks)
+        return ERR_BADSTATE;
+    if (!sip_may_act(leg->ua))
+        return ERR_NOQUORUM;
+    const struct sip_fork *f = &leg->forks[leg->n_forks - 1];
+    turn_to(leg, f);
+    sip_contact_value(leg->port, leg->transport, contact, sizeof contact);
+    char *headers = sip_creds_headers(leg->creds, "NOTIFY", leg->remote_target);
+    nta_outgoing_t *orq = nta_outgoing_tcreate(
+        f->nta, NULL, NULL, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)), SIP_METHOD_NOTIFY, NULL,
+        SIPTAG_CONTACT_STR(contact), SIPTAG_EVENT_STR("talk"), SIPTAG_SUBSCRIPTION_STATE_STR("active"),
+        TAG_IF(headers, SIPTAG_HEADER_STR(headers)), SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_END());
+    free(headers);
+    if (!orq)
+        return ERR_NOMEM;
+    leg->local_cseq = nta_outgoing_cseq(orq);
+    nta_outgoing_destroy(orq); /* goes on by itself */
+    return 0;
+}
+
 void sip_uac_ack_bye(struct sip_leg *leg)
 {
     if (sip_uac_send_ack(leg, leg->nta, leg->invite_cseq, leg->branch) != 0)

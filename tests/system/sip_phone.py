@@ -367,6 +367,7 @@ class SipPhone:
         self.contact = "<sip:%s@%s:%d>" % (user, ip, self.port)
         self.payload_types, self.on_invite, self.tone, self.events = payload_types, on_invite, tone, events
         self.loses_cancels = False  # on their way to it
+        self.allow_events = ""      # in its REGISTER
         self.unsolicited = False    # takes NOTIFYs that it has not asked for
         self.demands, self.nonces, self.refused, self.proven = None, set(), 0, []
         self.changed = threading.Condition(threading.RLock())
@@ -496,7 +497,7 @@ class SipPhone:
         for attempt in range(2):
             self.register_cseq += 1
             m = self._base("REGISTER", uri, self._branch(), "<%s>;tag=%s" % (self.aor, secrets.token_hex(4)), "<%s>" % self.aor,
-                           self.register_id, self.register_cseq, extra=[("expires", str(expires)), *extra])
+                           self.register_id, self.register_cseq, extra=[("expires", str(expires)), *([("allow-events", self.allow_events)] if self.allow_events else []), *extra])
             r = self._transact(m, (server, SIP), deadline)
             if r.status not in (401, 407) or attempt or not self.password:
                 return r

@@ -4,7 +4,7 @@ import secrets
 import xml.etree.ElementTree as ET
 
 from callcase import AGENT_HZ
-from everline import SIP, wait_for
+from everline import SIP, Baresip, wait_for
 from sip_phone import SipPhone
 from sipmsg import tag_of, uri_of
 from test_flow import FlowCase, NatPhone, TcpPhone
@@ -225,6 +225,17 @@ class Watch(FlowCase):
         self.cluster.must("message", "delete", message)
         s.wait(lambda m: self.summary(m) == ("no", "0/0 (0/0)"), after=before)
 
+    def test_messages_of_baresip(self):
+        r = self.a.api("PATCH", "/v1/extensions/8013", {"mailbox": "night"}, headers=MERGE)
+        self.assertEqual(r.status, 200, r)
+        phone = Baresip(self.cluster, "8013", self.b.ip, self.passwords["8013"], extra=("module mwi.so",))
+        self.addCleanup(phone.end)
+        first = phone.wait("MWI_NOTIFY", 20)
+        mark = phone.mark()
+        self.leave_message()
+        phone.wait("MWI_NOTIFY", 20, after=mark)
+        self.assertIn("message-summary", [s["event"] for s in self.a.api("GET", "/v1/extensions/8013").json["subscriptions"]])
+
     def test_presence(self):
         watcher = self.extension("8013", self.a)
         agent, phone = self.subscribe(watcher, "presence", "1014"), self.subscribe(watcher, "presence", "8014")
@@ -266,3 +277,73 @@ class Watch(FlowCase):
         self.assertEqual(Subscription(wrong, "dialog", "8001").send(600).status, 401)
         trunk = self.caller()
         self.assertEqual(Subscription(trunk, "dialog", "8001").send(600).status, 403)
+
+    def able(self, number, node, events="talk, hold"):
+        """A telephone that rings, and says what it can be told."""
+        p = self.extension(number, node, register=False, on_invite="ring", tone=AGENT_HZ)
+        p.allow_events = events
+        p.register()
+        self.addCleanup(self.unregister, p)
+        self.known(number, node)
+        return p
+
+    def asked(self, other):
+        return [m for m in list(other.phone.requests) if m.method == "NOTIFY" and m.get("call-id") == other.call_id and m.get("event") == "talk"]
+
+    def test_answered_by_request(self):
+        """By ccctl at another node; not by a telephone that has not said that it can."""
+        callee, caller = self.able("8019", self.b), self.extension("8020", self.a)
+        call = caller.invite(callee.user).wait_status(180)
+        other, row = callee.wait_call(), self.wait_phase(caller.user, "dialling")
+        self.assertEqual(self.a.api("GET", "/v1/extensions/8019").json["registrations"][0]["events"], "talk, hold")
+        self.cluster.must("call", "answer", row["call_id"], "--leg", "8019", node=2)
+        m = wait_for(lambda: self.asked(other), 10, "it is asked to answer")[0]
+        self.assertEqual((tag_of(m.get("to")), tag_of(m.get("from"))), (other.local_tag, other.remote_tag))
+        other.answer()
+        call.wait_answered()
+        call.rtp.wait_tone(AGENT_HZ)
+        r = self.cluster.ccctl("call", "answer", row["call_id"])
+        self.assertEqual((r.code, "no telephone of ours is being rung" in r.err), (4, True), r)
+        call.hangup()
+        other.wait_ended()
+        self.assertEqual([x["action"] for x in self.a.api("GET", "/v1/audit?object=call/" + row["call_id"]).json["items"]], ["call.answer"] * 2)
+        plain = self.extension("8001", self.b, on_invite="ring")
+        call = caller.invite("8001").wait_status(180)
+        row = self.wait_phase(caller.user, "dialling")
+        r = self.a.api("POST", "/v1/calls/%s:answer" % row["call_id"])
+        self.assertEqual((r.status, "Allow-Events" in r.json["detail"]), (422, True), r)
+        self.assertEqual(self.asked(plain.wait_call()), [])
+        call.hangup()
+        call.wait_ended()
+
+    def test_asked_while_the_node_dies(self):
+        """The node dies right after it was asked: the next one rings it, and asks it again."""
+        self.victim = self.c
+        callee, caller = self.able("8002", self.b), self.extension("8003", self.c)
+        call = caller.invite(callee.user).wait_status(180)
+        callee.wait_call()
+        row = self.wait_phase(caller.user, "dialling")
+        self.assertEqual(row["owner"], self.c.name)
+        self.cluster.must("call", "answer", row["call_id"])
+        self.c.kill9()
+        other = wait_for(lambda: next((c for c in callee.incoming if not c.ended and any(
+            m.source[0] != self.c.ip or len(self.asked(c)) > 1 for m in self.asked(c))), None), 15, "asked by the next node")
+        other.answer()
+        call.wait_answered()
+        call.rtp.wait_tone(AGENT_HZ)
+        call.hangup()
+        other.wait_ended()
+
+    def test_each_call_by_itself(self):
+        """Asked in each INVITE, with the text of the site."""
+        for name, value in (("auto_answer_info", "Auto Answer"),):
+            self.cluster.must("parameter", "set", name, value)
+        r = self.a.api("PATCH", "/v1/extensions/8017", {"auto_answer_all": True}, headers=MERGE)
+        self.assertEqual(r.status, 200, r)
+        callee, caller = self.extension("8017", self.b), self.extension("8016", self.a)
+        call = caller.invite("8017").wait_answered()
+        m = callee.wait_call().request
+        self.assertIn(";answer-after=0", m.get("call-info"))
+        self.assertIn(";info=Auto Answer", m.get("alert-info"))
+        call.hangup()
+        self.assertEqual(self.a.api("PATCH", "/v1/parameters/auto_answer_info", {"value": "a\r\nEvil: b"}, headers=MERGE).status, 422)

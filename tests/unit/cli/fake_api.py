@@ -20,7 +20,7 @@ TOKEN = "test-token-0123456789"
 
 KINDS = {  # path: (kind, key, fields that the server adds)
     "extensions": ("Extension", "number", {"display_name": "", "contact": "", "site": "", "disabled": False, "auto_answer": False, "has_password": False,
-                                           "registrations": [], "mwi": "", "mailbox": "", "subscriptions": []}),
+                                           "registrations": [], "auto_answer_all": False, "mwi": "", "mailbox": "", "subscriptions": []}),
     "agents": ("Agent", "number", {"name": "", "extension": "", "group": "", "type": "agent", "level": 0, "region": "", "skills": [], "customers": [], "min_busy_s": 0, "wrap_up_s": 0, "manages_groups": [], "manages_queues": [], "outbound_trunk": "", "caller_id": "", "activity": "", "until": None, "work_s": 0, "break_s": 0, "times": [],
                                    "state": "logged_out",
                                    "reason": "", "since": None, "login_at": None, "extension_in_use": None, "call_id": None,

@@ -426,7 +426,7 @@ static void downgrade(const char *dir)
                           "ALTER TABLE agent_state DROP COLUMN occupied_us; ALTER TABLE agent_state DROP COLUMN last_offer;"
                           "ALTER TABLE agent_state DROP COLUMN work; ALTER TABLE cdr DROP COLUMN served_queue; ALTER TABLE cdr DROP COLUMN menu;"
                           "ALTER TABLE cdr DROP COLUMN notices; ALTER TABLE cdr DROP COLUMN segments; ALTER TABLE cdr DROP COLUMN transfers; ALTER TABLE cdr DROP COLUMN customer; ALTER TABLE cdr DROP COLUMN notes; ALTER TABLE cdr DROP COLUMN data; ALTER TABLE cdr DROP COLUMN shown; ALTER TABLE cdr DROP COLUMN dialled_by; ALTER TABLE cdr DROP COLUMN of_call; DROP TABLE message; DROP TABLE recording; DROP TABLE notice_stat; DROP TABLE notice_heard;"
-                          "ALTER TABLE cdr DROP COLUMN variables; DROP TABLE flow_version; DROP TABLE callback; DROP TABLE subscription; DROP TABLE missed;"
+                          "ALTER TABLE cdr DROP COLUMN variables; DROP TABLE flow_version; DROP TABLE callback; DROP TABLE subscription; ALTER TABLE registration DROP COLUMN events; DROP TABLE missed;"
                           "DROP TABLE served; DROP TABLE queue_state; PRAGMA user_version=2;",
                           NULL, NULL, &why);
     ck_assert_msg(rc == SQLITE_OK, "%s", why);

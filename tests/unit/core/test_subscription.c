@@ -273,6 +273,81 @@ START_TEST(test_whose_box)
 }
 END_TEST
 
+static int answer(uint64_t id, const char *leg)
+{
+    Ev__CallParty m = EV__CALL_PARTY__INIT;
+    m.call_id = id;
+    m.leg = TEXT(leg);
+    m.action = EV__CALL_PARTY__ACTION__ANSWER;
+    FX_BODY(CALL_PARTY, call_party, m);
+    cmd.actor = TEXT("token:admin");
+    return fx_run(&f, &cmd);
+}
+
+static void registers(const char *extension, const char *events, uint32_t cseq)
+{
+    Ev__RegisterBinding b = EV__REGISTER_BINDING__INIT, *list[1] = {&b};
+    Ev__Register m = EV__REGISTER__INIT;
+    b.uri = TEXT("sip:x@127.0.0.1:5999");
+    b.expires_us = f.now + 3600 * US;
+    m.extension = TEXT(extension);
+    m.call_id = TEXT("reg");
+    m.cseq = cseq;
+    m.node = TEXT("n1");
+    m.flow = TEXT("udp:127.0.0.1:5999");
+    m.events = TEXT(events);
+    m.n_bindings = 1;
+    m.bindings = list;
+    FX_BODY(REGISTER, register_, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+}
+
+START_TEST(test_asked_to_answer)
+{
+    ck_assert_int_eq(answer(90, ""), ERR_NOTFOUND);
+    ck_assert_int_eq(fx_start(&f, 90, "8001", "8002", false), 0);
+    ck_assert_int_eq(answer(90, ""), ERR_UNSUPPORTED); /* it has not said that it can */
+    registers("8002", "hold, walk, Talky", 1);
+    ck_assert_int_eq(answer(90, ""), ERR_UNSUPPORTED);
+    registers("8002", "hold, Talk", 2);
+    ck_assert_int_eq(answer(90, "8003"), ERR_NOTFOUND);
+    const struct core_call *k = core_call(f.c, 90);
+    ck_assert_uint_eq(k->answer_offer, 0);
+    ck_assert_int_eq(answer(90, "8002"), 0);
+    k = core_call(f.c, 90);
+    ck_assert_uint_eq(k->answer_offer, k->offer.id);
+    ck_assert_uint_eq(k->answer_asks, 1);
+    fx_same_after_restart(&f);
+    ck_assert_int_eq(answer(90, "callee"), 0);
+    ck_assert_uint_eq(core_call(f.c, 90)->answer_asks, 2);
+    ck_assert_int_eq(fx_answer(&f, 90, core_call(f.c, 90)->offer.id), 0);
+    ck_assert_int_eq(answer(90, ""), ERR_BADSTATE);
+    ck_assert_int_eq(fx_end(&f, 90, "caller"), 0);
+}
+END_TEST
+
+/* Of several that ring the one that is named, by agent or telephone. */
+START_TEST(test_one_of_several_asked)
+{
+    fx_must_set(&f, "[{'kind':'queue','name':'all','strategy':'ring_all','members':[{'agent':'1001'},{'agent':'1002'}]},"
+                    "{'kind':'access_number','number':'10009','queue':'all'}]");
+    for (const char *const *a = (const char *const[]){"1001", "1002", NULL}; *a; a++) {
+        ck_assert_int_eq(fx_login(&f, *a), 0);
+        ck_assert_int_eq(fx_ready(&f, *a), 0);
+    }
+    registers("8002", "talk", 1);
+    ck_assert_int_eq(fx_start(&f, 91, "13800", "10009", true), 0);
+    ck_assert_uint_eq(core_call(f.c, 91)->n_offers, 2);
+    ck_assert_int_eq(answer(91, ""), ERR_INVAL);
+    ck_assert_int_eq(answer(91, "1001"), ERR_UNSUPPORTED);
+    ck_assert_int_eq(answer(91, "1002"), 0);
+    const struct core_call *k = core_call(f.c, 91);
+    for (unsigned i = 0; i < k->n_offers; i++)
+        ck_assert((k->offers[i].id == k->answer_offer) == (strcmp(k->offers[i].extension, "8002") == 0));
+    ck_assert_int_eq(answer(91, "8003"), ERR_NOTFOUND);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("subscriptions");
@@ -288,6 +363,8 @@ int main(void)
     tcase_add_test(t, test_what_a_lamp_follows);
     tcase_add_test(t, test_several_calls);
     tcase_add_test(t, test_whose_box);
+    tcase_add_test(t, test_asked_to_answer);
+    tcase_add_test(t, test_one_of_several_asked);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

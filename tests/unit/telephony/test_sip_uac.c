@@ -599,6 +599,40 @@ START_TEST(early_requests)
 }
 END_TEST
 
+/* RFC 6665 NOTIFY without a subscription, as telephones with Allow-Events: talk take it. */
+START_TEST(asked_to_answer)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    struct sip_leg *leg = peer_called(p);
+    peer_expect(p, "INVITE ");
+    char invite[MSG_MAX];
+    snprintf(invite, sizeof invite, "%s", p->msg);
+    ck_assert_int_eq(sip_leg_talk(leg), ERR_BADSTATE); /* it has not rung yet */
+    peer_reply(p, 180, "early", "", NULL);
+    env_event(e, SIP_EV_PROGRESS);
+    e->silent = true;
+    ck_assert_int_eq(sip_leg_talk(leg), ERR_NOQUORUM);
+    e->silent = false;
+    ck_assert_int_eq(sip_leg_talk(leg), 0);
+    peer_expect(p, "NOTIFY ");
+    ck_assert_str_eq(peer_header(p, "Event"), "talk");
+    ck_assert_ptr_nonnull(strstr(peer_header(p, "To"), ";tag=early"));
+    unsigned cseq = (unsigned)strtoul(peer_header(p, "CSeq"), NULL, 10);
+    ck_assert_uint_gt(cseq, 100);
+    peer_reply(p, 200, NULL, "", NULL);
+    snprintf(p->msg, sizeof p->msg, "%s", invite);
+    peer_reply(p, 200, "early", "", SDP_A);
+    env_event(e, SIP_EV_ANSWERED);
+    ck_assert_int_eq(sip_leg_talk(leg), ERR_BADSTATE);
+    ck_assert_int_eq(sip_leg_ack(leg), 0);
+    peer_expect(p, "ACK ");
+    struct sip_dialog d;
+    sip_leg_dialog(leg, &d);
+    ck_assert_uint_eq(d.local_cseq, cseq);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sip outbound");
@@ -627,6 +661,7 @@ int main(void)
     tcase_add_test(plain, flow_and_localhost);
     tcase_add_test(t, over_phones_connection);
     tcase_add_test(plain, early_requests);
+    tcase_add_test(plain, asked_to_answer);
     suite_add_tcase(s, t);
     suite_add_tcase(s, plain);
     return run_suite(s);
