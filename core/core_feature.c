@@ -38,7 +38,10 @@ static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
     case EV__CONFIG_OBJECT__OBJECT_EXTENSION:
-        return o->extension->auto_answer || o->extension->auto_answer_all || o->extension->mwi[0] || o->extension->mailbox[0] ? 4 : 1;
+        return o->extension->auto_answer || o->extension->auto_answer_all || o->extension->mwi[0] ||
+                       o->extension->mailbox[0]
+                   ? 4
+                   : 1;
     case EV__CONFIG_OBJECT__OBJECT_AGENT:
         if (o->agent->n_manages_groups || o->agent->n_manages_queues || o->agent->outbound_trunk[0] ||
             o->agent->caller_id[0])

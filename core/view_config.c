@@ -294,10 +294,11 @@ static int add_extension(struct view *v, json_t *o, const Ev__Extension *x)
     view_set(v, o, "has_password", json_boolean(x->ha1_md5[0] || x->ha1_sha256[0]));
     view_set(v, o, "registrations", l.list);
     const struct storage_val number = storage_text(x->number);
-    int err = storage_reader_query(v->r,
-                                   "SELECT uri, node, flow, user_agent, expires_us, events FROM registration WHERE extension=?"
-                                   " ORDER BY id DESC",
-                                   &number, 1, reg_row, &l);
+    int err = storage_reader_query(
+        v->r,
+        "SELECT uri, node, flow, user_agent, expires_us, events FROM registration WHERE extension=?"
+        " ORDER BY id DESC",
+        &number, 1, reg_row, &l);
     struct reg_list s = {v, json_array()};
     if (err || !s.list)
         return err ? err : ERR_NOMEM;
