@@ -42,7 +42,7 @@ LINK := -pthread $(SAN_$(MODE)) $(LDFLAGS)
 
 GEN := $(BUILD)/gen/core/commands.pb-c
 OWN_A := $(patsubst %,$(BUILD)/lib%.a,$(LIBS_OWN))
-LIBS_ALL := -Wl,--start-group $(OWN_A) -Wl,--end-group $(PKG_LIBS) -lm -lpthread
+LIBS_ALL := -Wl,--start-group $(OWN_A) -Wl,--end-group $(PKG_LIBS) -lmp3lame -lm -lpthread
 
 SRC = $(wildcard $(1)/*.c)
 OBJ = $(patsubst %.c,$(BUILD)/obj/%.o,$(call SRC,$(1)))

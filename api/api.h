@@ -83,6 +83,8 @@ enum api_op {
     API_OP_EXPLAIN,
     /* {"sha256"} -> {}: the blob is on this node's disk, fetched from another node if need be. ERR_TIMEOUT */
     API_OP_BLOB_FETCH,
+    /* {"recording_id"} -> {}: there is an MP3 file of it, made if need be; goes on when nobody waits any more. ERR_TIMEOUT */
+    API_OP_RECORDING_MP3,
 };
 
 /* What became of a ticket. Everything is copied or taken over before api_post_result returns. */

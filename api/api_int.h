@@ -180,6 +180,8 @@ void api_fail_status(struct api_request *q, int status, const struct err_info *i
 void api_fail_result(struct api_request *q, const struct api_result *r);
 /* The answer to a removal: 204, or the problem. */
 void api_on_removed(struct api_request *q, const struct api_result *r);
+/* The answer to a change of the row that the path names, of the route's kind: the row as it is now, or the problem. */
+void api_on_row_changed(struct api_request *q, const struct api_result *r);
 int api_status_of(int code);
 const char *api_reason_of(int status);
 
@@ -194,6 +196,8 @@ void api_posted_free(struct api_posted *p);
 /* Hands results that have arrived to their requests. */
 void api_tickets_run(struct api_server *s);
 Ev__Command *api_command_new(Ev__Command__BodyCase body);
+/* With room for its message, which is neither begun nor in it yet. NULL and answered: out of memory. */
+Ev__Command *api_command_with(struct api_request *q, Ev__Command__BodyCase body, size_t bytes, void **message);
 /* A ConfigApply with room for so many objects to set and to remove, none of them there yet. NULL: out of memory. */
 Ev__Command *api_config_command(size_t set, size_t removed);
 /* Once all that is removed stands in it: which of the prompts are built in as well. ERR_NOMEM. */
@@ -209,6 +213,8 @@ bool api_answered_before(struct api_request *q, api_resume_fn *done);
 /* ---- reading */
 /* The identifier that the path names; false and answered (404) when it is none. */
 bool api_path_id(struct api_request *q, uint64_t *id);
+/* The body's one field, true or false; false and answered: it is not that. */
+bool api_patch_bool(struct api_request *q, const char *field, bool *out);
 /* The version of a row as the ETag of the answer. */
 void api_set_etag(struct api_request *q, const json_t *row);
 /* 0 and the rows, or answers the request and returns false. */

@@ -53,6 +53,7 @@ enum api_range api_range_read(const char *range, size_t size, size_t *from, size
 
 struct sound {
     char sha256[65];
+    const char *type; /* of its bytes */
     uint64_t id;
     uint64_t bytes;
 };
@@ -73,7 +74,7 @@ static void reply_part(struct api_request *q, int status, size_t from, size_t co
     if (err)
         fail_read(q, err);
     else
-        api_reply_text(q, status, "audio/wav", data, count);
+        api_reply_text(q, status, m->type, data, count);
 }
 
 static void on_there(struct api_request *q, const struct api_result *r)
@@ -114,52 +115,101 @@ static void fetch(struct api_request *q)
     api_operation(q, API_OP_BLOB_FETCH, json_pack("{s:s}", "sha256", m->sha256), on_there);
 }
 
-static void on_traced(struct api_request *q, const struct api_result *r)
+static void play(struct sound *m, const char *sha256, const char *type)
 {
-    if (r->code)
-        api_fail_result(q, r);
-    else
-        fetch(q);
+    snprintf(m->sha256, sizeof m->sha256, "%s", sha256);
+    m->type = type;
 }
 
 /* False and answered: there is none. */
-static bool find(struct api_request *q, const char *kind)
+static bool find(struct api_request *q, const char *kind, json_t **row)
 {
     struct view_query vq = {.kind = kind, .key = q->params[0]};
-    json_t *row = NULL;
-    struct sound *m = calloc(1, sizeof *m);
+    struct sound *m = q->state ? q->state : calloc(1, sizeof *m);
     q->state = m;
     q->state_free = free;
     if (!m || !q->s->be.sound_read) {
         api_fail_code(q, m ? ERR_UNSUPPORTED : ERR_NOMEM, NULL, "sounds cannot be read here");
         return false;
     }
-    if (!api_view(q, &vq, &row))
+    if (!api_view(q, &vq, row))
         return false;
-    snprintf(m->sha256, sizeof m->sha256, "%s", json_string_value(json_object_get(row, "sha256")));
+    play(m, json_string_value(json_object_get(*row, "sha256")), "audio/wav");
     m->id = strtoull(q->params[0], NULL, 16);
-    json_decref(row);
     return true;
 }
 
 void api_message_audio(struct api_request *q)
 {
-    if (find(q, "message"))
+    json_t *row = NULL;
+    if (find(q, "message", &row)) {
+        json_decref(row);
         fetch(q);
+    }
+}
+
+/* ---- recordings: as WAV or MP3 */
+
+static bool choose(struct api_request *q, const json_t *row, const char *format)
+{
+    const char *sha256 = json_string_value(json_object_get(json_object_get(row, format), "sha256"));
+    if (sha256)
+        play(q->state, sha256, strcmp(format, "mp3") == 0 ? "audio/mpeg" : "audio/wav");
+    return sha256 != NULL;
+}
+
+static void on_made(struct api_request *q, const struct api_result *r)
+{
+    json_t *row = NULL;
+    if (r->code == ERR_TIMEOUT || r->code == ERR_BUSY) {
+        q->retry_after = 5;
+        api_fail_code(q, ERR_BUSY, NULL, "the MP3 file is being made, at low priority: ask again");
+    } else if (r->code) {
+        api_fail_result(q, r);
+    } else if (find(q, "recording", &row)) {
+        if (choose(q, row, "mp3"))
+            fetch(q);
+        else
+            api_fail_code(q, ERR_BUSY, NULL, "the MP3 file is being made: ask again");
+        json_decref(row);
+    }
+}
+
+static void on_traced(struct api_request *q, const struct api_result *r)
+{
+    const struct sound *m = q->state;
+    if (r->code)
+        api_fail_result(q, r);
+    else if (m->sha256[0])
+        fetch(q);
+    else
+        api_operation(q, API_OP_RECORDING_MP3, json_pack("{s:s}", "recording_id", q->params[0]), on_made);
 }
 
 void api_recording_audio(struct api_request *q)
 {
-    if (!find(q, "recording"))
-        return;
-    const struct sound *s = q->state;
-    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_RECORDING_PLAY);
-    Ev__RecordingPlay *m = cmd ? malloc(sizeof *m) : NULL;
-    if (!m) {
-        free(cmd);
-        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+    const char *format = api_query(q, "format");
+    bool mp3 = format && strcmp(format, "mp3") == 0;
+    json_t *row = NULL;
+    if (format && !mp3 && strcmp(format, "wav") != 0) {
+        api_fail_code(q, ERR_INVAL, "format", "must be wav or mp3");
         return;
     }
+    if (!find(q, "recording", &row))
+        return;
+    bool there = choose(q, row, format ? format : json_string_value(json_object_get(row, "format")));
+    json_decref(row);
+    if (!there && !mp3) {
+        api_fail_code(q, ERR_CONFLICT, "format", "it is kept as MP3 only");
+        return;
+    }
+    struct sound *s = q->state;
+    if (!there)
+        s->sha256[0] = '\0'; /* made once the listening is in the audit trail */
+    Ev__RecordingPlay *m;
+    Ev__Command *cmd = api_command_with(q, EV__COMMAND__BODY_RECORDING_PLAY, sizeof *m, (void **)&m);
+    if (!cmd)
+        return;
     ev__recording_play__init(m);
     m->id = s->id;
     cmd->recording_play = m;

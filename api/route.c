@@ -131,17 +131,20 @@ const struct api_route api_routes[] = {
     LIST("/v1/messages", " box queue caller called call_id heard from to", "message"),
     {API_GET, "/v1/messages/{message_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "message"},
     {API_GET, "/v1/messages/{message_id}/audio", API_ROLE_READ, API_BODY_NONE, "consistent", api_message_audio, NULL},
-    {API_PATCH, "/v1/messages/{message_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_message, NULL},
+    {API_PATCH, "/v1/messages/{message_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_message, "message"},
     {API_DELETE, "/v1/messages/{message_id}", API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_message, NULL},
 
     LIST("/v1/recording-rules", " queue agent agent_group access_number direction exempt", "recording_rule"),
     ONE("/v1/recording-rules/{name}", "recording_rule"),
-    LIST("/v1/recordings", " direction caller called answered_by agent queue rule hold min_duration_ms from to",
+    LIST("/v1/recordings",
+         " direction caller called answered_by number agent customer queue rule hold marked min_duration_ms "
+         "max_duration_ms "
+         "from to",
          "recording"),
     {API_GET, "/v1/recordings/{recording_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "recording"},
-    {API_GET, "/v1/recordings/{recording_id}/audio", API_ROLE_READ, API_BODY_NONE, "consistent", api_recording_audio,
-     NULL},
-    {API_PATCH, "/v1/recordings/{recording_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_recording, NULL},
+    {API_GET, "/v1/recordings/{recording_id}/audio", API_ROLE_READ, API_BODY_NONE, "consistent format",
+     api_recording_audio, NULL},
+    {API_PATCH, "/v1/recordings/{recording_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_recording, "recording"},
     {API_DELETE, "/v1/recordings/{recording_id}", API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_recording, NULL},
 
     {API_GET, "/v1/config", API_ROLE_READ, API_BODY_NONE, "consistent format", api_export_config, NULL},

@@ -102,6 +102,26 @@ bool api_path_id(struct api_request *q, uint64_t *id)
     return good;
 }
 
+bool api_patch_bool(struct api_request *q, const char *field, bool *out)
+{
+    const json_t *value = json_object_get(q->json, field);
+    bool good = json_object_size(q->json) == 1 && json_is_boolean(value);
+    if (!good)
+        api_fail_code(q, ERR_INVAL, field, "is the one thing that can be changed: true or false");
+    *out = json_is_true(value);
+    return good;
+}
+
+void api_on_row_changed(struct api_request *q, const struct api_result *r)
+{
+    struct view_query vq = {.kind = q->route->kind, .key = q->params[0]};
+    json_t *out = NULL;
+    if (r->code)
+        api_fail_result(q, r);
+    else if (api_view(q, &vq, &out))
+        api_reply(q, 200, out);
+}
+
 void api_set_etag(struct api_request *q, const json_t *row)
 {
     json_int_t version = json_integer_value(json_object_get(row, "version"));

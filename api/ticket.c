@@ -117,6 +117,17 @@ Ev__Command *api_command_new(Ev__Command__BodyCase body)
     return cmd;
 }
 
+Ev__Command *api_command_with(struct api_request *q, Ev__Command__BodyCase body, size_t bytes, void **message)
+{
+    Ev__Command *cmd = api_command_new(body);
+    *message = cmd ? malloc(bytes) : NULL;
+    if (*message)
+        return cmd;
+    free(cmd);
+    api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+    return NULL;
+}
+
 void api_command(struct api_request *q, Ev__Command *cmd, api_resume_fn *resume)
 {
     if (!cmd) {
@@ -154,6 +165,7 @@ static unsigned op_timeout_ms(const struct api_request *q, enum api_op op)
     case API_OP_EXPLAIN:
         break;
     case API_OP_BLOB_FETCH:
+    case API_OP_RECORDING_MP3:
         return 20000;
     }
     return q->s->timeout_ms;

@@ -1,5 +1,6 @@
 #include "base/thread.h"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,4 +20,10 @@ bool thread_urgent(void)
 void thread_ordinary(void)
 {
     (void)thread_nice(0);
+}
+
+void thread_idle(void)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    (void)sched_setscheduler(0, SCHED_IDLE, &none);
 }

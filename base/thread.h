@@ -15,5 +15,7 @@
 bool thread_urgent(void);
 /* Like any other (nice 0), whatever its maker was. Never refused. */
 void thread_ordinary(void);
+/* Behind all others: it runs when nobody else wants the processor (SCHED_IDLE). Never refused. */
+void thread_idle(void);
 
 #endif

@@ -154,13 +154,16 @@ static int write_file(const char *path, const struct cli_reply *reply)
     return CLI_EXIT_ERROR;
 }
 
+/* A sound that has to be made first is asked for again for so long (503). */
+#define SAVE_PATIENCE_MS 120000u
+
 static int save(struct cli_run *r, const char *file)
 {
     char *target = cli_run_target(r, r->verb->path);
     if (!target)
         return CLI_EXIT_ERROR;
     struct cli_reply reply;
-    const struct cli_http_request q = {.method = "GET", .target = target, .patience_ms = 30000};
+    const struct cli_http_request q = {.method = "GET", .target = target, .patience_ms = SAVE_PATIENCE_MS};
     int rc = cli_run_request(r, &q, NULL, &reply);
     free(target);
     if (rc)

@@ -22,31 +22,43 @@ static const struct cli_option rule_fields[] = {
     NUMBER("percent", "N", "percent", "how many of the calls that meet it are recorded (default 100)"),
     BOOL("exempt", "exempt", "whether calls that meet it are not recorded"),
     BOOL("disabled", "disabled", "whether it is switched off"),
+    TEXT("format", "WORD", "format", "as what they are kept: wav, mp3, or empty as the parameter recording_format says",
+         "wav mp3"),
     END,
 };
 static const struct cli_option filters[] = {
-    WHO,
+    TEXT("queue", "NAME", "queue", "only calls that were in this queue", "@queue"),
+    TEXT("agent", "NUMBER", "agent", "only calls in which this agent took part, first or later", "@agent"),
+    TEXT("customer", "KEY", "customer", "only calls of this customer", NULL),
+    TEXT("number", "NUMBER", "number", "only calls in which this number took part, or that called it", NULL),
     TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
     TEXT("called", "NUMBER", "called", "only this number called", NULL),
     TEXT("answered-by", "NUMBER", "answered_by", "only calls that this telephone or number answered", NULL),
     TEXT("direction", "WORD", "direction", "inbound, outbound or internal", "inbound outbound internal"),
     TEXT("rule", "NAME", "rule", "only those that this rule made", "@recording-rule"),
     {"hold", 0, CLI_BOOL, "yes|no", "hold", "only those on hold, or the others", "yes no", false},
+    {"marked", 0, CLI_BOOL, "yes|no", "marked", "only calls that somebody marked, or the others", "yes no", false},
     NUMBER("min-duration-ms", "MS", "min_duration_ms", "only those that are so long"),
+    NUMBER("max-duration-ms", "MS", "max_duration_ms", "only those that are no longer"),
     TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
     TEXT("to", "TIME", "to", "before this time", NULL),
     LIMIT,
+    END,
+};
+static const struct cli_option download[] = {
+    TEXT("format", "WORD", "format", "wav or mp3, else as it is kept; an MP3 file that is not there yet is made",
+         "wav mp3"),
     END,
 };
 static const struct cli_option hold_release[] = {{"release", 0, CLI_FLAG, NULL, NULL, "no longer", NULL, false}, END};
 
 #define RULE_COLUMNS                                                                                            \
     "NAME=name ORDER=order DIRECTION=direction QUEUE=queue AGENT=agent GROUP=agent_group NUMBER=access_number " \
-    "PERCENT=percent EXEMPT=exempt/yes | DISABLED=disabled/yes VERSION=version UPDATED=updated_at/time"
+    "PERCENT=percent EXEMPT=exempt/yes | FORMAT=format DISABLED=disabled/yes VERSION=version UPDATED=updated_at/time"
 #define COLUMNS                                                                                               \
     "RECORDING=recording_id STARTED=started_at/time LENGTH=duration_ms/ms DIRECTION=direction CALLER=caller " \
-    "CALLED=called AGENT=agent QUEUE=queue HOLD=hold/yes | ANSWERED-BY=answered_by RULE=rule BYTES=bytes "    \
-    "SHA256=sha256"
+    "CALLED=called AGENTS=agents QUEUE=queue HOLD=hold/yes | CUSTOMER=customer MARKED=marked/yes "            \
+    "ANSWERED-BY=answered_by RULE=rule FORMAT=format BYTES=bytes SHA256=sha256"
 
 const struct cli_verb cli_rows_recordings[] = {
     V("recording-rule", "list", "which calls are recorded", .method = "GET", .path = "/v1/recording-rules",
@@ -67,9 +79,11 @@ const struct cli_verb cli_rows_recordings[] = {
       .example = "recording list\nrecording list --agent 1001 --from 2d --min-duration-ms 60000"),
     V("recording", "show", "one recording", .args = "RECORDING", .method = "GET", .path = "/v1/recordings/{RECORDING}",
       .run = cli_run_show, .example = "recording show 00f3a1b2c4d5e6f7"),
-    V("recording", "download", "its sound as a WAV file, the customer left, our side right; - for standard output",
-      .args = "RECORDING FILE", .method = "GET", .path = "/v1/recordings/{RECORDING}/audio",
-      .run = cli_run_message_save, .example = "recording download 00f3a1b2c4d5e6f7 call.wav"),
+    V("recording", "download", "its sound, the customer left, our side right; - for standard output",
+      .args = "RECORDING FILE", .method = "GET", .path = "/v1/recordings/{RECORDING}/audio", .options = download,
+      .run = cli_run_message_save,
+      .example =
+          "recording download 00f3a1b2c4d5e6f7 call.wav\nrecording download 00f3a1b2c4d5e6f7 call.mp3 --format mp3"),
     V("recording", "hold", "keep a recording whatever its age, or with --release no longer", .args = "RECORDING",
       .method = "PATCH", .path = "/v1/recordings/{RECORDING}", .options = hold_release,
       .done = "recording {RECORDING} changed", .run = cli_run_recording_hold,

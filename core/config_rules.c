@@ -260,6 +260,7 @@ static const struct config_rule rules[] = {
     {"RecordingRule", "agent_group", FORMAT_TEXT, .max = KEY_BYTES},
     {"RecordingRule", "access_number", FORMAT_NUMBER, .max = KEY_BYTES},
     {"RecordingRule", "direction", FORMAT_CHOICE, .choices = "any|inbound|outbound|internal"},
+    {"RecordingRule", "format", FORMAT_CHOICE, .choices = "|wav|mp3"},
     {"RecordingRule", "percent", FORMAT_UINT, .min = 1, .max = 100, .def = 100},
     {"RecordingRule", "exempt", FORMAT_BOOL, .max = 1},
     {"RecordingRule", "disabled", FORMAT_BOOL, .max = 1},

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "core/core_int.h"
+#include "core/core_recording.h"
 
 int core_open(struct storage *st, const struct core_hooks *hooks, struct core **out, struct err_info *info)
 {
@@ -190,6 +191,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_recording_play(c, cmd->recording_play);
     case EV__COMMAND__BODY_RECORDING_PAUSE:
         return core_recording_pause(c, cmd->recording_pause);
+    case EV__COMMAND__BODY_RECORDING_FORM:
+        return core_recording_form(c, cmd->recording_form);
     case EV__COMMAND__BODY_CALL_END:
         return core_call_end(c, cmd->call_end);
     case EV__COMMAND__BODY_CALL_NOTICES:

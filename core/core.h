@@ -333,8 +333,9 @@ struct core_call {
     uint64_t joined_leg; /* CONSULT: the leg of that call which consults */
     /* The consultation that leg turned_leg of this call is turned to, be it that somebody is still being rung for it; 0: none. */
     uint64_t turned_to, turned_leg;
-    uint32_t merges;    /* seats that have been taken by legs of other calls */
-    uint64_t went_into; /* FAILED: the call that a leg of this one has gone into */
+    uint32_t merges;                  /* seats that have been taken by legs of other calls */
+    uint64_t went_into;               /* FAILED: the call that a leg of this one has gone into */
+    enum core_leg_role recorded_left; /* who is heard in the left channel */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* "inbound", "outbound", "internal": as it is now. */
@@ -421,6 +422,18 @@ bool core_message_kept(const struct core *c, uint64_t id);
 /* The name of its blob; ERR_NOTFOUND: it is not kept. */
 #define CORE_SHA256_MAX 65u /* bytes, with the NUL */
 ERR_CHECKED int core_message_blob(const struct core *c, uint64_t id, char out[CORE_SHA256_MAX]);
+
+/* ---- recordings of calls that were kept */
+/* The blobs of its files, "": there is none. ERR_NOTFOUND: there is no such recording that was kept. */
+ERR_CHECKED int core_recording_forms(const struct core *c, uint64_t id, char wav[CORE_SHA256_MAX],
+                                     char mp3[CORE_SHA256_MAX]);
+/* Those that are to be kept as MP3 and are not yet, the oldest first. */
+#define CORE_UNCONVERTED_MAX 64u
+struct core_unconverted {
+    uint64_t id[CORE_UNCONVERTED_MAX];
+    unsigned n;
+};
+ERR_CHECKED int core_recordings_unconverted(const struct core *c, struct core_unconverted *out);
 
 /* ---- nodes */
 struct core_node {

@@ -139,6 +139,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_RECORDING_DELETE:
     case EV__COMMAND__BODY_RECORDING_PLAY:
     case EV__COMMAND__BODY_RECORDING_PAUSE:
+    case EV__COMMAND__BODY_RECORDING_FORM:
         return 4;
     case EV__COMMAND__BODY_CALL_MENU:
         if (cmd->call_menu->left_by[0] || cmd->call_menu->record || cmd->call_menu->drop_message)

@@ -545,6 +545,19 @@ void core_call_keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone);
 bool core_transfer_in_vain(struct core *c, struct call *k, uint32_t status);
 /* Somebody has answered. */
 void core_transfer_done(Ev__CallState *s);
+/* One party's part in a call. */
+struct core_stretch {
+    uint32_t role, side; /* enum core_leg_role, core_side */
+    const char *number, *agent, *queue;
+    const char *ended; /* "transfer", "hang_up", "end", "merged" or "dropped" */
+    uint64_t from_us, to_us;
+    uint64_t call_id; /* of "merged", where he talks on; of one who came from another call, that; else 0 */
+};
+typedef void core_stretch_fn(void *ctx, const struct core_stretch *p);
+/* Each in a call that ends now, by whom ("": it does not), in their order. */
+void core_stretches(const struct core *c, const struct call *k, const char *by, core_stretch_fn *fn, void *ctx);
+/* {"role", "number", "agent", "queue" in a list that was begun by its bracket; the brace is not closed. */
+void core_stretch_json(struct sbuf *b, const struct core_stretch *p);
 /* [{"role", "number", "agent", "queue", "from_us", "to_us", "ended"}] of a call that ends now, by whom. */
 void core_segments_json(struct sbuf *b, const struct core *c, const struct call *k, const char *by);
 /* Whether anybody has ever talked in it. */
@@ -756,6 +769,7 @@ void core_path_json(struct sbuf *b, const Ev__CallState *s, uint64_t now_us);
 /* Text is copied. */
 struct core_recording *core_record_add(struct core *c, uint64_t id, const char *box, const char *owner);
 int core_record_end(struct core *c, const Ev__RecordEnd *m);
+bool core_is_sha256(const char *s);
 void core_record_tell(struct core *c, uint64_t id, const char *what);
 /* The call's recordings go with it; the call is over, and who had it ends them. */
 void core_record_given(struct core *c, const struct call *k);
@@ -788,6 +802,8 @@ ERR_CHECKED int core_messages_load(struct core *c);
 /* Two parties begin to talk: the rules say whether it is recorded. */
 void core_recording_talks(struct core *c, struct call *k);
 int core_recording_end(struct core *c, const Ev__RecordEnd *m);
+/* The call is over: who took part in it. */
+void core_recording_over(struct core *c, const struct call *k);
 int core_recording_set(struct core *c, const Ev__RecordingSet *m);
 int core_recording_delete(struct core *c, const Ev__RecordingDelete *m);
 int core_recording_play(struct core *c, const Ev__RecordingPlay *m);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/core_int.h"
+#include "core/core_recording.h"
 
 const struct core_call *core_call_taker(const struct core *c, uint64_t call_id)
 {
@@ -162,6 +163,7 @@ static void take_seat(struct core *c, struct call *main, unsigned seat, struct c
     uint64_t id = gone->id;
     core_call_keep_left(c, s, gone);
     put_in(c, main, seat, comes, from, trunk);
+    core_recording_seats(main);
     move_telephone(c, main, seat, from, e);
     struct call *other = core_join_consultation(main);
     if (other && other != from && other->st->joined_leg == id)

@@ -80,6 +80,7 @@ void core_record_call_over(struct core *c, const struct call *k)
 {
     if (k->st->recording && recording_obj(c, k->st->recording))
         core_record_tell(c, k->st->recording, "call_over");
+    core_recording_over(c, k);
     if (k->st->recorded_us && recording_obj(c, k->st->call_id))
         core_record_tell(c, k->st->call_id, "call_over");
 }
@@ -105,7 +106,7 @@ void core_records_come_back(struct core *c, const char *name)
 
 /* ---- the end */
 
-static bool is_sha256(const char *s)
+bool core_is_sha256(const char *s)
 {
     return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
 }
@@ -117,7 +118,7 @@ int core_record_end(struct core *c, const Ev__RecordEnd *m)
         return core_refuse(c, ERR_NOTFOUND, "id", "this is not being recorded");
     if (strcmp(r->owner, c->cmd->node) != 0)
         return core_refuse(c, ERR_STALE, "node", "the recording is node %.63s's", r->owner);
-    if (m->sha256[0] && (!is_sha256(m->sha256) || !m->duration_ms || !m->bytes))
+    if (m->sha256[0] && (!core_is_sha256(m->sha256) || !m->duration_ms || !m->bytes))
         return core_refuse(c, ERR_INVAL, "sha256", "a sound has a hash and a length");
     int err = r->pub.of_call ? core_recording_end(c, m) : core_message_end(c, m);
     if (!err)

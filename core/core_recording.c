@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/core_int.h"
+#include "core/core_recording.h"
 
 /* ---- which calls */
 
@@ -84,18 +85,23 @@ static bool chosen(uint64_t id, uint32_t percent)
 
 /* ---- rows */
 
-struct row {
-    uint64_t state, hold, started_us, bytes;
-};
-
 static int row_row(void *ctx, const struct storage_row *r)
 {
-    *(struct row *)ctx =
-        (struct row){storage_row_int(r, 0), storage_row_int(r, 1), storage_row_int(r, 2), storage_row_int(r, 3)};
+    struct recording_row *o = ctx;
+    *o = (struct recording_row){
+        .state = storage_row_int(r, 0),
+        .hold = storage_row_int(r, 1),
+        .started_us = storage_row_int(r, 2),
+        .bytes = storage_row_int(r, 3),
+        .wav_bytes = storage_row_int(r, 4),
+        .as_mp3 = strcmp(storage_row_text(r, 5), "mp3") == 0,
+    };
+    (void)snprintf(o->wav, sizeof o->wav, "%s", storage_row_text(r, 6));
+    (void)snprintf(o->mp3, sizeof o->mp3, "%s", storage_row_text(r, 7));
     return 1;
 }
 
-static bool row_get(struct core *c, uint64_t id, struct row *out)
+bool core_recording_row(const struct core *c, uint64_t id, struct recording_row *out)
 {
     const struct storage_val v = storage_int(id);
     return storage_query(c->st, STORAGE_RECORDING_GET, &v, 1, row_row, out) == 1;
@@ -103,7 +109,7 @@ static bool row_get(struct core *c, uint64_t id, struct row *out)
 
 /* ---- beginning */
 
-static struct sbuf *event_begin(struct core *c, const char *type, uint64_t id)
+struct sbuf *core_recording_ev_begin(struct core *c, const char *type, uint64_t id)
 {
     char text[17];
     (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)id);
@@ -114,16 +120,17 @@ static struct sbuf *event_begin(struct core *c, const char *type, uint64_t id)
 
 static void event_of(struct core *c, const char *type, uint64_t id, const char *why)
 {
-    struct sbuf *b = event_begin(c, type, id);
+    struct sbuf *b = core_recording_ev_begin(c, type, id);
     if (why)
         sbuf_kv(b, "reason", why);
     core_ev_end(c);
 }
 
-static void begin(struct core *c, struct call *k, const struct about *is, const char *rule)
+static void begin(struct core *c, struct call *k, const struct about *is, const Ev__RecordingRule *rule)
 {
     Ev__CallState *s = k->st;
     uint32_t max_s = core_parameter_number(c, "recording_max_s", 3600);
+    const char *format = rule->format[0] ? rule->format : core_parameter(c, "recording_format", "wav");
     struct core_recording *r = core_record_add(c, s->call_id, "", s->owner);
     r->of_call = true;
     r->call_id = s->call_id;
@@ -140,18 +147,22 @@ static void begin(struct core *c, struct call *k, const struct about *is, const 
                                     storage_text(s->legs[s->n_legs - 1]->number),
                                     storage_text(is->agent),
                                     storage_text(is->queue),
-                                    storage_text(rule),
-                                    storage_int(max_s)};
-    storage_run(c->st, STORAGE_RECORDING_PUT, v, 11);
+                                    storage_text(rule->name),
+                                    storage_int(max_s),
+                                    storage_text(format)};
+    storage_run(c->st, STORAGE_RECORDING_PUT, v, 12);
+    core_recording_key(c, c->now_us, CORE_RECORDING_AGENT, is->agent);
+    core_recording_seats(k);
     core_record_tell(c, s->call_id, "begun");
-    struct sbuf *b = event_begin(c, "recording.started", s->call_id);
-    sbuf_kv(b, "rule", rule);
+    struct sbuf *b = core_recording_ev_begin(c, "recording.started", s->call_id);
+    sbuf_kv(b, "rule", rule->name);
     core_ev_end(c);
 }
 
 void core_recording_talks(struct core *c, struct call *k)
 {
     const Ev__CallState *s = k->st;
+    core_recording_seats(k);
     if (c->feature_level < 4 || s->recorded_us || map_count(&c->cfg[CFG_RECORDING_RULE]) == 0)
         return;
     const Ev__LegState *callee = s->legs[s->n_legs - 1];
@@ -164,21 +175,21 @@ void core_recording_talks(struct core *c, struct call *k)
                                   : "",
     };
     const Ev__RecordingRule *r = rule_for(c, k, &is);
-    struct row old;
+    struct recording_row old;
     if (!r || r->exempt || !chosen(s->call_id, r->percent))
         return;
     if (c->recording_bytes >= (uint64_t)core_parameter_number(c, "recording_quota_mb", 20480) << 20)
         event_of(c, "recording.refused", s->call_id, "quota");
-    else if (!row_get(c, s->call_id, &old))
-        begin(c, k, &is, r->name);
+    else if (!core_recording_row(c, s->call_id, &old))
+        begin(c, k, &is, r);
 }
 
 /* ---- the end */
 
 /* One that was kept, or a refusal. */
-static bool row_kept(struct core *c, uint64_t id, struct row *out)
+bool core_recording_kept(struct core *c, uint64_t id, struct recording_row *out)
 {
-    if (row_get(c, id, out) && out->state == 1)
+    if (core_recording_row(c, id, out) && out->state == 1)
         return true;
     (void)core_refuse(c, ERR_NOTFOUND, "id", "there is no such recording");
     return false;
@@ -198,10 +209,11 @@ static void oldest_anew(struct core *c)
         c->recording_oldest_us = 0;
 }
 
-static void row_remove(struct core *c, uint64_t id, const struct row *r, const char *what)
+static void row_remove(struct core *c, uint64_t id, const struct recording_row *r, const char *what)
 {
-    const struct storage_val v = storage_int(id);
+    const struct storage_val v = storage_int(id), at = storage_int(r->started_us);
     storage_run(c->st, STORAGE_RECORDING_DEL, &v, 1);
+    storage_run(c->st, STORAGE_RECORDING_KEY_DEL, &at, 1);
     c->recording_bytes -= r->bytes < c->recording_bytes ? r->bytes : c->recording_bytes;
     core_record_tell(c, id, what);
 }
@@ -218,13 +230,20 @@ static void gaps_json(struct sbuf *b, const Ev__RecordEnd *m)
     sbuf_add(b, "]", 1);
 }
 
+void core_recording_over(struct core *c, const struct call *k)
+{
+    struct recording_row now; /* one that became as long as it may be is kept, or deleted, before the call is over */
+    if (k->st->recorded_us && core_recording_row(c, k->st->call_id, &now))
+        core_recording_about(c, k, now.started_us);
+}
+
 int core_recording_end(struct core *c, const Ev__RecordEnd *m)
 {
-    struct row now;
-    if (!row_get(c, m->id, &now)) /* the transaction fails: the query could not be made */
+    struct recording_row now;
+    struct call *k = core_call_obj(c, m->id);
+    if (!core_recording_row(c, m->id, &now)) /* the transaction fails: the query could not be made */
         return core_refuse(c, ERR_NOTFOUND, "id", "this is not being recorded");
     if (!m->sha256[0]) {
-        struct call *k = core_call_obj(c, m->id);
         row_remove(c, m->id, &now, "dropped");
         if (k) { /* while the two still talk */
             k->st->recorded_us = 0;
@@ -239,11 +258,13 @@ int core_recording_end(struct core *c, const Ev__RecordEnd *m)
                                     storage_int(m->duration_ms), storage_text_n(gaps.p, gaps.len)};
     storage_run(c->st, STORAGE_RECORDING_KEEP, v, 5);
     sbuf_free(&gaps);
+    if (k)
+        core_recording_about(c, k, now.started_us);
     c->recording_bytes += m->bytes;
     if (!c->recording_oldest_us || now.started_us < c->recording_oldest_us)
         c->recording_oldest_us = now.started_us;
     core_tell(c, CORE_EV_MESSAGE, m->id, "kept", m->sha256);
-    struct sbuf *b = event_begin(c, "recording.kept", m->id);
+    struct sbuf *b = core_recording_ev_begin(c, "recording.kept", m->id);
     sbuf_kv_uint(b, "duration_ms", m->duration_ms);
     sbuf_kv_uint(b, "gaps", m->n_gaps);
     core_ev_end(c);
@@ -254,8 +275,8 @@ int core_recording_end(struct core *c, const Ev__RecordEnd *m)
 
 int core_recording_set(struct core *c, const Ev__RecordingSet *m)
 {
-    struct row now;
-    if (!row_kept(c, m->id, &now))
+    struct recording_row now;
+    if (!core_recording_kept(c, m->id, &now))
         return c->ans->code;
     if ((now.hold != 0) == m->hold)
         return 0;
@@ -268,8 +289,8 @@ int core_recording_set(struct core *c, const Ev__RecordingSet *m)
 
 int core_recording_delete(struct core *c, const Ev__RecordingDelete *m)
 {
-    struct row now;
-    if (!row_kept(c, m->id, &now))
+    struct recording_row now;
+    if (!core_recording_kept(c, m->id, &now))
         return c->ans->code;
     if (now.hold)
         return core_refuse(c, ERR_CONFLICT, "id", "the recording is on hold: release it first");
@@ -280,8 +301,8 @@ int core_recording_delete(struct core *c, const Ev__RecordingDelete *m)
 
 int core_recording_play(struct core *c, const Ev__RecordingPlay *m)
 {
-    struct row now;
-    return row_kept(c, m->id, &now) ? 0 : c->ans->code;
+    struct recording_row now;
+    return core_recording_kept(c, m->id, &now) ? 0 : c->ans->code;
 }
 
 int core_recording_pause(struct core *c, const Ev__RecordingPause *m)
@@ -306,8 +327,8 @@ void core_recordings_expire(struct core *c)
     if (!core_record_expired(c, c->recording_oldest_us, "recording_keep_days", 0, STORAGE_RECORDING_EXPIRED, old, &n))
         return;
     for (unsigned i = 0; i < n; i++) {
-        struct row r;
-        if (row_get(c, old[i], &r))
+        struct recording_row r;
+        if (core_recording_row(c, old[i], &r))
             row_remove(c, old[i], &r, "expired");
     }
     oldest_anew(c);

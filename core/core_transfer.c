@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/core_int.h"
+#include "core/core_recording.h"
 
 #define TRANSFERS_MAX 20u /* of one call: each is an action, of which it may do more (core_action.c) */
 
@@ -44,28 +45,8 @@ void core_segment_add(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us, c
     g->to_us = to_us;
     core_pbset(&g->ended, ended);
     g->call_id = call_id;
+    g->side = core_recording_side(s, l->id);
     s->segments[s->n_segments++] = g;
-}
-
-struct stretch {
-    uint32_t role;
-    const char *number, *agent, *queue, *ended;
-    uint64_t from_us, to_us, call_id;
-};
-
-static void segment_json(struct sbuf *b, bool first, const struct stretch *g)
-{
-    sbuf_puts(b, first ? "{" : ",{");
-    sbuf_kv(b, "role", g->role == CORE_LEG_CALLER ? "caller" : "callee");
-    sbuf_kv(b, "number", g->number);
-    sbuf_kv(b, "agent", g->agent);
-    sbuf_kv(b, "queue", g->queue);
-    sbuf_kv_uint(b, "from_us", g->from_us);
-    sbuf_kv_uint(b, "to_us", g->to_us);
-    sbuf_kv(b, "ended", g->ended);
-    if (g->call_id)
-        sbuf_kv_id(b, "call_id", g->call_id);
-    sbuf_puts(b, "}");
 }
 
 /* Whether it is this one's hanging-up that ends the call. */
@@ -77,30 +58,48 @@ static bool hung_up(const Ev__CallState *s, const Ev__LegState *l, const char *b
     return strcmp(by, "callee") == 0 || (agent && !s->we_call);
 }
 
-void core_segments_json(struct sbuf *b, const struct core *c, const struct call *k, const char *by)
+void core_stretches(const struct core *c, const struct call *k, const char *by, core_stretch_fn *fn, void *ctx)
 {
     const Ev__CallState *s = k->st;
-    sbuf_puts(b, "[");
     for (size_t i = 0; i < s->n_segments; i++) {
         const Ev__CallSegment *g = s->segments[i];
-        const struct stretch was = {
-            g->role,    g->number, g->agent,   g->queue, g->ended[0] ? g->ended : "transfer",
-            g->from_us, g->to_us,  g->call_id,
-        };
-        segment_json(b, i == 0, &was);
+        fn(ctx, &(struct core_stretch){g->role, g->side, g->number, g->agent, g->queue,
+                                       g->ended[0] ? g->ended : "transfer", g->from_us, g->to_us, g->call_id});
     }
-    bool first = s->n_segments == 0;
     for (size_t i = 0; i < s->n_legs; i++) {
         const Ev__LegState *l = s->legs[i];
-        const struct stretch is = {
-            l->role,         l->number, l->agent,     l->queue, hung_up(s, l, by) ? "hang_up" : "end",
-            joined_us(s, l), c->now_us, l->from_call,
-        };
-        if (!is.from_us)
-            continue;
-        segment_json(b, first, &is);
-        first = false;
+        uint64_t from_us = joined_us(s, l);
+        if (from_us)
+            fn(ctx, &(struct core_stretch){l->role, core_recording_side(s, l->id), l->number, l->agent, l->queue,
+                                           hung_up(s, l, by) ? "hang_up" : "end", from_us, c->now_us, l->from_call});
     }
+}
+
+void core_stretch_json(struct sbuf *b, const struct core_stretch *p)
+{
+    sbuf_puts(b, b->len > 1 ? ",{" : "{"); /* behind the bracket of the list, or another one */
+    sbuf_kv(b, "role", p->role == CORE_LEG_CALLER ? "caller" : "callee");
+    sbuf_kv(b, "number", p->number);
+    sbuf_kv(b, "agent", p->agent);
+    sbuf_kv(b, "queue", p->queue);
+}
+
+static void segment_json(void *ctx, const struct core_stretch *p)
+{
+    struct sbuf *b = ctx;
+    core_stretch_json(b, p);
+    sbuf_kv_uint(b, "from_us", p->from_us);
+    sbuf_kv_uint(b, "to_us", p->to_us);
+    sbuf_kv(b, "ended", p->ended);
+    if (p->call_id)
+        sbuf_kv_id(b, "call_id", p->call_id);
+    sbuf_puts(b, "}");
+}
+
+void core_segments_json(struct sbuf *b, const struct core *c, const struct call *k, const char *by)
+{
+    sbuf_puts(b, "[");
+    core_stretches(c, k, by, segment_json, b);
     sbuf_puts(b, "]");
 }
 

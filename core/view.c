@@ -43,8 +43,9 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const message[] = {"box", "queue", "caller", "called", "call_id", "heard", "from", "to", NULL};
     static const char *const rule[] = {"name",          "queue",     "agent",  "agent_group",
                                        "access_number", "direction", "exempt", NULL};
-    static const char *const recording[] = {"direction", "caller", "called",          "answered_by", "agent", "queue",
-                                            "rule",      "hold",   "min_duration_ms", "from",        "to",    NULL};
+    static const char *const recording[] = {
+        "direction", "caller", "called", "answered_by", "number", "agent",           "customer",        "queue",
+        "rule",      "hold",   "marked", "from",        "to",     "min_duration_ms", "max_duration_ms", NULL};
     static const char *const audit[] = {"actor", "origin", "node", "action", "object", "from", "to", NULL};
     static const struct view_kind kinds[] = {
         {"extension", view_list_config, extension, false},
@@ -170,6 +171,7 @@ static const struct config_rule *words_of(const struct view_kind *kind, const ch
         WORDS("missed_count", "kind", "menu|queue|unanswered|ringing"),
         WORDS("missed_count", "reached", "true|false"),
         WORDS("cdr", "direction", "inbound|internal|outbound"),
+        WORDS("recording", "direction", "inbound|internal|outbound"),
         WORDS("cdr", "ended_by", "caller|agent|callee|system"),
         WORDS("address", "state", "bound|pending|moving|failed"),
     };

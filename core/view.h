@@ -31,6 +31,8 @@
  *     logged_out, not_ready, idle, ringing, talking, wrap_up
  *  message: message_id, call_id (16 hex digits), box, caller, called, queue, flow, started_at, duration_ms, bytes, heard, sha256; those
  *     that are kept, the newest first
+ *  recording: recording_id, call_id, direction, caller, called, answered_by, agent, agents: [numbers], queue, rule, customer, marked, started_at,
+ *     duration_ms, format ("wav", "mp3"), bytes, sha256, wav and mp3: {sha256, bytes} or null, hold, gaps: [{from_ms, to_ms}], segments: [{role, number, agent, queue, channel, from_ms, to_ms, from, to}]
  *  event: CloudEvents 1.0 envelope: specversion, id ("INDEX.N"), source, type ("everline.call.started", ...), subject, time, data
  *  audit: index, time, actor, origin, node, action, object, before, after, code
  * Times are RFC 3339 UTC with milliseconds, or null. Lists have a stable order and a cursor. */

@@ -327,6 +327,13 @@ static int apiback_blob_fetch(struct api_work *w)
     return 0;
 }
 
+static int apiback_mp3(struct api_work *w)
+{
+    uint64_t id = 0;
+    int rc = ident_parse(apiback_text(w, "recording_id"), &id);
+    return rc ? rc : recordings_mp3(w->n, id, apiback_read, w);
+}
+
 static void apiback_call_core(struct node *n, void *ctx)
 {
     struct api_work *w = ctx;
@@ -363,6 +370,9 @@ static void apiback_call_core(struct node *n, void *ctx)
         break;
     case API_OP_BLOB_FETCH:
         rc = apiback_blob_fetch(w);
+        break;
+    case API_OP_RECORDING_MP3:
+        rc = apiback_mp3(w);
         break;
     }
     if (rc)

@@ -3,7 +3,7 @@
  *   OfferAnswered ─commit─► state says so ─► a recorder on each stream ─► node/recordings.h ─► ... the call is over ─► RecordEnd
  *
  * The streams go on as they are: a packet that is relayed is put into the recorder of the stream that it came by as well. Left is the
- * customer, right our side; between two telephones of ours the caller is left. Who is on hold, or not there (a menu, a queue), is silence: so
+ * customer, right our side, as the state says (core_recording_about.c), also once they have other seats. Who is on hold, or not there (a menu, a queue), is silence: so
  * nothing is recorded of digits that a flow collects, and of keys pressed in a talk only what the telephone puts into its audio. All that is
  * needed to go on at another node stands in the state; each reconciliation compares what should be heard with what is. */
 #include "base/log.h"
@@ -39,16 +39,16 @@ static void tape_done(void *ctx, enum recording_outcome outcome)
     call_tape_stop(k);
 }
 
-static void tape_channel_follow(struct call *k, unsigned channel, struct media_stream *s)
+static bool tape_channel_follows(const struct call *k, unsigned channel, const struct media_stream *s)
+{
+    const struct call_tape *t = &k->tape;
+    return s == t->on[channel] && (!s || recorder_ended(t->recorder[channel]) == RECORDER_RUNS);
+}
+
+static void tape_channel_join(struct call *k, unsigned channel, struct media_stream *s)
 {
     static const struct recorder_params endless = {0};
     struct call_tape *t = &k->tape;
-    struct recorder *now = t->recorder[channel];
-    if (s == t->on[channel] && (!s || recorder_ended(now) == RECORDER_RUNS))
-        return;
-    tape_channel_leave(k, channel);
-    if (!s)
-        return;
     struct recorder *r = NULL;
     int rc = recorder_new(&endless, &r);
     if (!rc)
@@ -61,6 +61,17 @@ static void tape_channel_follow(struct call *k, unsigned channel, struct media_s
     recording_feed(t->job, channel, r);
     t->recorder[channel] = r;
     t->on[channel] = s;
+}
+
+/* Who changes sides leaves the one before he joins the other: a stream has one recorder. */
+static void tape_follow(struct call *k, struct media_stream *const side[2])
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (!tape_channel_follows(k, i, side[i]))
+            tape_channel_leave(k, i);
+    for (unsigned i = 0; i < 2; i++)
+        if (side[i] && !tape_channel_follows(k, i, side[i]))
+            tape_channel_join(k, i, side[i]);
 }
 
 static bool tape_begin(struct call *k)
@@ -78,16 +89,19 @@ static bool tape_begin(struct call *k)
 void call_tape_follow(struct call *k, const struct core_call *s)
 {
     bool talks = s->phase == CORE_CALL_TALKING && s->recorded_us && !s->recording_paused;
-    bool outbound = s->out_trunk && s->out_trunk[0] && !(s->trunk && s->trunk[0]);
+    unsigned caller = s->recorded_left == CORE_LEG_CALLER ? 0 : 1;
     if (k->ending || k->gone)
         return;
     if (talks && !tape_begin(k))
         return;
     if (!k->tape.job)
         return;
-    struct media_stream *caller = talks ? k->a.media : NULL, *callee = talks ? k->b->media : NULL;
-    tape_channel_follow(k, 0, outbound ? callee : caller);
-    tape_channel_follow(k, 1, outbound ? caller : callee);
+    struct media_stream *side[2] = {NULL, NULL};
+    if (talks) {
+        side[caller] = k->a.media;
+        side[1 - caller] = k->b->media;
+    }
+    tape_follow(k, side);
 }
 
 void call_tape_stop(struct call *k)

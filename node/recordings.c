@@ -488,8 +488,10 @@ static void on_tick(uv_timer_t *t)
         if (r)
             rec_step(r);
     }
-    if (a->ticks % SCAN_TICKS == 0 && node_may_act(a->n))
+    if (a->ticks % SCAN_TICKS == 0 && node_may_act(a->n)) {
         scan(a);
+        rec_forms_tick(a);
+    }
     if (a->ticks % (SCAN_TICKS * 60u) == 0)
         sweep(a);
 }
@@ -597,6 +599,8 @@ int recordings_start(struct node *n, struct err_info *info)
     if (!rc)
         rc = find_files(a, info);
     if (!rc)
+        rc = rec_forms_start(a);
+    if (!rc)
         uv_timer_start(&a->tick, on_tick, REC_TICK_MS, REC_TICK_MS);
     return rc;
 }
@@ -609,6 +613,7 @@ void recordings_stop(struct node *n)
         return;
     a->stopping = true;
     uv_close((uv_handle_t *)&a->tick, NULL);
+    rec_forms_stop(a);
     do
         uv_run(&n->loop, a->working ? UV_RUN_ONCE : UV_RUN_NOWAIT); /* what the workers hold, and the timer's memory */
     while (a->working);

@@ -45,6 +45,12 @@ ERR_CHECKED int recordings_sound_bytes(struct node *n, const char *blob, uint64_
 ERR_CHECKED int recordings_sound_read(struct node *n, const char *blob, uint64_t id, uint64_t from, size_t count,
                                       void **data);
 
+/* An MP3 file of a recording that was kept, made if there is none yet: behind all other work of this machine, a second or so for each two minutes of
+ * talk, and kept from then on. done(0): core_recording_forms names it. ERR_BUSY, ERR_DENIED (no key), ERR_NOTFOUND; ERR_CLOSED when the node
+ * stops. Core thread; done may be called before it returns. */
+typedef void recordings_mp3_fn(void *ctx, int status);
+ERR_CHECKED int recordings_mp3(struct node *n, uint64_t id, recordings_mp3_fn *done, void *ctx);
+
 /* A message of a peer. False: not one of ours. */
 bool recordings_message(struct node *n, uint64_t peer, const void *data, size_t len);
 /* Core: the message has changed. */

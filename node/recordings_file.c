@@ -224,49 +224,36 @@ static void note_gap(struct rec_work *w, uint64_t from, uint64_t to)
         w->gaps[w->n_gaps++] = (struct rec_gap){from_ms, to_ms};
 }
 
-/* ---- the blob: a sealed WAV file */
-
-struct target {
-    struct blob_writer *out;
-    struct seal_key key;
-    uint64_t chunk;
-    size_t n;
-    uint8_t plain[REC_BLOB_CHUNK];
-};
-
-static int target_flush(struct target *t)
+/* Who goes on with a recording begins with a whole chunk, in the middle of which he hears the first of it: until then nobody recorded. */
+static uint64_t lead_in(const struct source *s, uint64_t samples)
 {
-    uint8_t sealed[REC_BLOB_CHUNK + SEAL_EXTRA_BYTES];
-    int rc = t->n ? seal_close(&t->key, t->chunk++, t->plain, t->n, sealed) : 0;
-    if (!rc && t->n)
-        rc = blob_writer_add(t->out, sealed, t->n + SEAL_EXTRA_BYTES);
-    t->n = 0;
-    return rc;
+    size_t n = 0, all = (size_t)samples * s->w->channels;
+    while (n < all && s->data[n] == RECORDER_SILENCE)
+        n++;
+    return n / s->w->channels;
 }
 
-static int target_add(struct target *t, const uint8_t *data, size_t len)
+static void note_chunk(const struct source *s, uint64_t at, uint64_t samples)
 {
-    int rc = 0;
-    for (size_t at = 0; !rc && at < len;) {
-        size_t n = len - at < sizeof t->plain - t->n ? len - at : sizeof t->plain - t->n;
-        memcpy(t->plain + t->n, data + at, n);
-        t->n += n;
-        at += n;
-        rc = t->n == sizeof t->plain ? target_flush(t) : 0;
-    }
-    return rc;
+    struct rec_work *w = s->w;
+    uint32_t at_ms = (uint32_t)(at / REC_SAMPLES_A_MS);
+    bool behind_gap = w->n_gaps && w->gaps[w->n_gaps - 1].to_ms == at_ms;
+    if (s->hole)
+        note_gap(w, at, at + samples);
+    else if (behind_gap && lead_in(s, samples) < samples)
+        note_gap(w, at, at + lead_in(s, samples));
 }
 
-static int put_samples(struct source *s, struct target *t, uint64_t samples)
+static int put_samples(struct source *s, struct rec_target *t, uint64_t samples)
 {
     int rc = 0;
     for (uint64_t at = 0; !rc && at < samples; at += REC_CHUNK_SAMPLES) {
         uint64_t n = samples - at < REC_CHUNK_SAMPLES ? samples - at : REC_CHUNK_SAMPLES;
         rc = source_get(s, at / REC_CHUNK_SAMPLES);
-        if (!rc && s->hole)
-            note_gap(s->w, at, at + n);
         if (!rc)
-            rc = target_add(t, s->data, (size_t)n * s->w->channels);
+            note_chunk(s, at, n);
+        if (!rc)
+            rc = rec_target_add(t, s->data, (size_t)n * s->w->channels);
     }
     return rc;
 }
@@ -274,31 +261,20 @@ static int put_samples(struct source *s, struct target *t, uint64_t samples)
 static int write_wav(struct source *s, uint64_t samples)
 {
     struct rec_work *w = s->w;
-    struct target t = {.out = NULL};
-    struct err_info info = {0};
-    uint8_t header[SEAL_HEADER_BYTES], wav[WAV_HEADER];
+    struct rec_target t;
+    uint8_t wav[WAV_HEADER];
     uint64_t sound = samples * w->channels;
     w->bytes = WAV_HEADER + sound + (sound & 1);
-    int rc = seal_new(w->keys, w->id, &t.key, header);
-    if (!rc)
-        rc = blob_writer_open(w->blobs, NULL, seal_bytes(w->bytes, REC_BLOB_CHUNK), &t.out, &info);
+    int rc = rec_target_open(&t, w->blobs, w->keys, w->id, w->bytes);
     if (rc)
         return rc;
-    rc = blob_writer_add(t.out, header, sizeof header);
     wav_header(wav, (uint32_t)samples, w->channels);
-    if (!rc)
-        rc = target_add(&t, wav, sizeof wav);
+    rc = rec_target_add(&t, wav, sizeof wav);
     if (!rc)
         rc = put_samples(s, &t, samples);
     if (!rc && (sound & 1))
-        rc = target_add(&t, (const uint8_t *)"", 1);
-    if (!rc)
-        rc = target_flush(&t);
-    if (rc) {
-        blob_writer_drop(t.out);
-        return rc;
-    }
-    return blob_writer_finish(t.out, w->blob);
+        rc = rec_target_add(&t, (const uint8_t *)"", 1);
+    return rec_target_finish(&t, rc, w->blob);
 }
 
 /* ERR_NOTFOUND: there is nothing to keep. */

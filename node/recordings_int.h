@@ -1,10 +1,12 @@
-/* Shared by recordings.c (life), recordings_line.c (samples of both parties in one line), recordings_copy.c (others' copies) and
- * recordings_file.c (disk, in workers). Core thread but for that.
+/* Shared by recordings.c (life), recordings_line.c (samples of both parties in one line), recordings_copy.c (others' copies),
+ * recordings_file.c (disk, in workers), recordings_sound.c (sealed blobs), recordings_form.c and recordings_mp3.c (MP3 of what is kept). Core thread but for that.
  *
  * The file, DATA/recordings/<id>.part, is a sealed one (storage/seal.h) of chunks of REC_CHUNK_MS: A-law, of two channels sample by sample in
  * turn. A chunk that nobody wrote is a hole, silence, and a gap of the recording. */
 #ifndef NODE_RECORDINGS_INT_H
 #define NODE_RECORDINGS_INT_H
+
+#include <stdatomic.h>
 
 #include "base/folder.h"
 #include "node/rec_msg.h"
@@ -125,6 +127,7 @@ struct node_recordings {
     unsigned ticks;
     bool stopping;
     struct recordings_counts counts;
+    struct rec_forms *forms;
 };
 
 /* A piece of work for a worker, and its answer. */
@@ -176,6 +179,36 @@ void rec_write_done(struct rec_work *w);
 ERR_CHECKED int rec_sound_bytes(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t *bytes);
 ERR_CHECKED int rec_sound_read(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t id,
                                uint64_t from, size_t count, void **data);
+/* A sealed blob that is being made, of the content that is added, `bytes` in all; any thread that may wait for the disk. */
+struct rec_target {
+    struct blob_writer *out;
+    struct seal_key key;
+    uint64_t chunk;
+    size_t n;
+    uint8_t plain[REC_BLOB_CHUNK];
+};
+ERR_CHECKED int rec_target_open(struct rec_target *t, struct blobs *b, const struct seal_keys *keys, uint64_t id,
+                                uint64_t bytes);
+ERR_CHECKED int rec_target_add(struct rec_target *t, const uint8_t *data, size_t len);
+/* With rc, what has gone wrong meanwhile, there is no blob, and the same is returned. */
+ERR_CHECKED int rec_target_finish(struct rec_target *t, int rc, char blob[BLOB_NAME_MAX]);
+/* recordings_mp3.c: likewise */
+struct rec_mp3 {
+    struct blobs *blobs;
+    const struct seal_keys *keys;
+    uint64_t id;
+    char wav[BLOB_NAME_MAX];
+    atomic_bool stop; /* by another thread: ERR_CLOSED soon */
+    /* the answer */
+    char mp3[BLOB_NAME_MAX];
+    uint64_t bytes;
+};
+/* ERR_DENIED, ERR_CORRUPT, ERR_NOSPACE ... */
+ERR_CHECKED int rec_mp3_make(struct rec_mp3 *m);
+/* recordings_form.c: core thread */
+ERR_CHECKED int rec_forms_start(struct node_recordings *a);
+void rec_forms_stop(struct node_recordings *a);
+void rec_forms_tick(struct node_recordings *a); /* each second */
 /* recordings_file.c: worker threads */
 void rec_file_run(struct rec_work *w);
 /* Where chunk `chunk` begins in the file. */

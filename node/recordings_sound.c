@@ -1,4 +1,4 @@
-/* What was recorded, as it is listened to: blobs opened with the key of their header. */
+/* What was recorded, as it is kept and listened to: blobs sealed with a key of their own, and opened with the key of their header. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,5 +67,55 @@ int rec_sound_read(struct blobs *b, const struct seal_keys *keys, const char *bl
         free(out);
     else
         *data = out;
+    return rc;
+}
+
+/* ---- made */
+
+int rec_target_open(struct rec_target *t, struct blobs *b, const struct seal_keys *keys, uint64_t id, uint64_t bytes)
+{
+    struct err_info info = {0};
+    uint8_t header[SEAL_HEADER_BYTES];
+    *t = (struct rec_target){.out = NULL};
+    int rc = seal_new(keys, id, &t->key, header);
+    if (!rc)
+        rc = blob_writer_open(b, NULL, seal_bytes(bytes, REC_BLOB_CHUNK), &t->out, &info);
+    if (!rc)
+        rc = blob_writer_add(t->out, header, sizeof header);
+    if (rc)
+        blob_writer_drop(t->out);
+    return rc;
+}
+
+static int flush(struct rec_target *t)
+{
+    uint8_t sealed[REC_BLOB_CHUNK + SEAL_EXTRA_BYTES];
+    int rc = t->n ? seal_close(&t->key, t->chunk++, t->plain, t->n, sealed) : 0;
+    if (!rc && t->n)
+        rc = blob_writer_add(t->out, sealed, t->n + SEAL_EXTRA_BYTES);
+    t->n = 0;
+    return rc;
+}
+
+int rec_target_add(struct rec_target *t, const uint8_t *data, size_t len)
+{
+    int rc = 0;
+    for (size_t at = 0; !rc && at < len;) {
+        size_t n = len - at < sizeof t->plain - t->n ? len - at : sizeof t->plain - t->n;
+        memcpy(t->plain + t->n, data + at, n);
+        t->n += n;
+        at += n;
+        rc = t->n == sizeof t->plain ? flush(t) : 0;
+    }
+    return rc;
+}
+
+int rec_target_finish(struct rec_target *t, int rc, char blob[BLOB_NAME_MAX])
+{
+    if (!rc)
+        rc = flush(t);
+    if (!rc)
+        return blob_writer_finish(t->out, blob);
+    blob_writer_drop(t->out);
     return rc;
 }

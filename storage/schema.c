@@ -101,7 +101,17 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "NULL,"
     " agent TEXT NOT NULL, queue TEXT NOT NULL, rule TEXT NOT NULL, max_s INTEGER NOT NULL,"
     " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, gaps TEXT NOT NULL, hold INTEGER NOT "
-    "NULL);",
+    "NULL,"
+    " customer TEXT NOT NULL, marked INTEGER NOT NULL, segments TEXT NOT NULL, format TEXT NOT NULL,"
+    " mp3 TEXT NOT NULL, mp3_bytes INTEGER NOT NULL);"
+    "CREATE INDEX recording_unconverted ON recording(started_us) WHERE state=1 AND format='mp3' AND mp3='';"
+    "CREATE INDEX recording_held ON recording(started_us) WHERE hold=1;"
+    "CREATE INDEX recording_marked ON recording(started_us) WHERE marked=1;"
+    "CREATE INDEX recording_long ON recording(started_us) WHERE duration_ms>=600000;"
+    /* what a recording is looked for by, enum core_recording_key, in the order of time: all who took part, not the first only */
+    "CREATE TABLE recording_key(started_us INTEGER NOT NULL, kind INTEGER NOT NULL, value TEXT NOT NULL,"
+    " PRIMARY KEY(started_us, kind, value)) WITHOUT ROWID;"
+    "CREATE INDEX recording_key_value ON recording_key(kind, value, started_us);",
 };
 
 const struct storage_table storage_tables[] = {
@@ -141,8 +151,9 @@ const struct storage_table storage_tables[] = {
     {"recording",
      "started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, rule, max_s, duration_ms, "
      "blob, "
-     "bytes, gaps, hold",
+     "bytes, gaps, hold, customer, marked, segments, format, mp3, mp3_bytes",
      "started_us"},
+    {"recording_key", "started_us, kind, value", "started_us, kind, value"},
     {"notice_stat", "name, since_us, last_us, began, heard, skipped, again, menu, repeats, went_on", "name"},
     {"notice_heard", "id, notice, number, time_us", "id"},
     {"event", "idx, n, body", "idx"},
@@ -252,18 +263,24 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_RECORDING_PUT] =
         "INSERT INTO recording(started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, "
         "rule,"
-        " max_s, duration_ms, blob, bytes, gaps, hold) VALUES(?,?,0,?,?,?,?,?,?,?,?,?,0,'',0,'',0)",
+        " max_s, format, duration_ms, blob, bytes, gaps, hold, customer, marked, segments, mp3, mp3_bytes)"
+        " VALUES(?,?,0,?,?,?,?,?,?,?,?,?,?,0,'',0,'',0,'',0,'','',0)",
     [STORAGE_RECORDING_OWNER] = "UPDATE recording SET owner=?2 WHERE id=?1",
     [STORAGE_RECORDING_KEEP] =
         "UPDATE recording SET state=1, owner='', blob=?2, bytes=?3, duration_ms=?4, gaps=?5 WHERE id=?1",
     [STORAGE_RECORDING_HOLD] = "UPDATE recording SET hold=?2 WHERE id=?1",
+    [STORAGE_RECORDING_ABOUT] = "UPDATE recording SET customer=?2, marked=?3, segments=?4 WHERE id=?1",
+    [STORAGE_RECORDING_KEY_PUT] = "INSERT OR IGNORE INTO recording_key(started_us, kind, value) VALUES(?,?,?)",
+    [STORAGE_RECORDING_KEY_DEL] = "DELETE FROM recording_key WHERE started_us=?",
     [STORAGE_RECORDING_DEL] = "DELETE FROM recording WHERE id=?",
     [STORAGE_RECORDING_GET] =
-        "SELECT state, hold, started_us, bytes, direction, caller, called, agent, queue, duration_ms"
-        " FROM recording WHERE id=?",
+        "SELECT state, hold, started_us, bytes + mp3_bytes, bytes, format, blob, mp3 FROM recording WHERE id=?",
+    [STORAGE_RECORDING_FORM] = "UPDATE recording SET mp3=?2, mp3_bytes=?3, blob=?4, bytes=?5 WHERE id=?1",
+    [STORAGE_RECORDING_UNCONVERTED] = "SELECT id FROM recording WHERE state=1 AND format='mp3' AND mp3=''"
+                                      " ORDER BY started_us LIMIT 64",
     [STORAGE_RECORDING_PENDING] =
         "SELECT started_us, id, owner, max_s FROM recording WHERE state=0 ORDER BY started_us",
-    [STORAGE_RECORDING_TOTAL] = "SELECT coalesce(sum(bytes), 0) FROM recording",
+    [STORAGE_RECORDING_TOTAL] = "SELECT coalesce(sum(bytes + mp3_bytes), 0) FROM recording",
     [STORAGE_RECORDING_OLDEST] =
         "SELECT started_us FROM recording WHERE state=1 AND hold=0 ORDER BY started_us LIMIT 1",
     [STORAGE_RECORDING_EXPIRED] =

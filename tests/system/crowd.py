@@ -31,6 +31,7 @@ class Party:
         self.invite = self.source = self.branch = None
         self.status, self.answered, self.ended, self.by, self.refusal = 0, False, False, "", None
         self.history = []
+        self.described = ""  # by the other side: where it hears us
         self.reason = None  # that header of what ended it from the other side
         self.began = time.monotonic()
         self.over = None  # when it ended
@@ -149,9 +150,12 @@ class Crowd:
             p.local = "<sip:%s@%s>;tag=%s" % (caller, self.ip, p.local_tag)
             p.source, p.branch = (server, SIP), self._branch()
             self.parties[p.call_id] = p
-            p.invite = self._request(p, "INVITE", uri, p.branch, p.remote, sdp(self.ip, self.sound.getsockname()[1], (8, 0)))
+            p.invite = self._request(p, "INVITE", uri, p.branch, p.remote, self._sdp(p))
             self._send(p.invite, p.source, p)
             return p
+
+    def _sdp(self, _):
+        return sdp(self.ip, self.sound.getsockname()[1], (8, 0))
 
     def _hangup(self, p):
         if p.ended:
@@ -233,6 +237,7 @@ class Crowd:
         if 200 <= m.status < 300:
             p.remote, p.target = m.get("to"), uri_of(m.get("contact"))
             if first:
+                p.described = m.body
                 p.answered = True
             ack = self._request(p, "ACK", p.target, self._branch(), p.remote)
             ack.headers = [(k, "%d ACK" % m.cseq[0] if k == "cseq" else v) for k, v in ack.headers]
@@ -294,7 +299,7 @@ class Crowd:
     def _invited(self, m, source):
         number = re.match(r"sips?:([^@;]+)@", m.first.split()[1]).group(1)
         p = Party(self, number, m.get("call-id"), False)
-        p.invite, p.source, p.target = m, source, uri_of(m.get("contact"))
+        p.invite, p.source, p.target, p.described = m, source, uri_of(m.get("contact")), m.body
         p.local, p.remote = "%s;tag=%s" % (m.get("to"), p.local_tag), m.get("from")
         p.caller = re.search(r"sips?:([^@;>]+)@", m.get("from")).group(1)
         self.parties[p.call_id] = p
@@ -320,7 +325,7 @@ class Crowd:
         if p.ended or p.answered:
             return
         p.answered = True
-        r = self._reply(p.invite, p.source, 200, p, sdp(self.ip, self.sound.getsockname()[1], (8, 0)))
+        r = self._reply(p.invite, p.source, 200, p, self._sdp(p))
         self.owed[p.call_id] = p
         self._later(T1, lambda: self._repeat(r, p.source, lambda: p.call_id in self.owed, T1, TRIES))
         if p.talk is not None:

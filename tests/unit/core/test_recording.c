@@ -1,4 +1,6 @@
 /* Recordings of calls: which are made, whose they are, kept, held, deleted, grown old; each state once more after a restart. */
+#include <sqlite3.h>
+
 #include "core/core_int.h"
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
@@ -11,7 +13,7 @@ static struct fx f;
 static void setup(void)
 {
     fx_open(&f);
-    fx_demo(&f, 2);
+    fx_demo(&f, 3);
     ck_assert_int_eq(fx_raise(&f, 4), 0);
 }
 
@@ -152,10 +154,11 @@ START_TEST(test_from_talk_to_deletion)
     ck_assert_ptr_null(core_recording(f.c, 7));
     ck_assert_int_eq(end_by("n1", 7, SHA), ERR_NOTFOUND);
     fx_reopen(&f);
-    view_says("recording", "\"agent\":\"1001\",\"answered_by\":\"8001\",\"bytes\":1048576,\"call_id\":\"0000000000000007\","
-                           "\"called\":\"10003\",\"caller\":\"13800138000\",\"direction\":\"inbound\",\"duration_ms\":65000,"
-                           "\"gaps\":[{\"from_ms\":1000,\"to_ms\":2250}],\"hold\":false,\"queue\":\"service\"");
-    view_says("recording", "\"rule\":\"all\",\"sha256\":\"" SHA "\"");
+    view_says("recording", "\"agent\":\"1001\",\"agents\":[\"1001\"],\"answered_by\":\"8001\",\"bytes\":1048576,\"call_id\":\"0000000000000007\","
+                           "\"called\":\"10003\",\"caller\":\"13800138000\",\"customer\":\"\",\"direction\":\"inbound\",\"duration_ms\":65000,\"format\":\"wav\","
+                           "\"gaps\":[{\"from_ms\":1000,\"to_ms\":2250}],\"hold\":false,\"marked\":false,\"mp3\":null,\"queue\":\"service\","
+                           "\"recording_id\":\"0000000000000007\",\"rule\":\"all\"");
+    view_says("recording", "\"sha256\":\"" SHA "\"");
     view_says("cdr", "\"recording_id\":\"0000000000000007\"");
     view_says("event", "everline.recording.kept");
     ck_assert_uint_eq(listed("agent", "1001"), 1);
@@ -177,6 +180,243 @@ START_TEST(test_from_talk_to_deletion)
     view_says("audit", "\"action\":\"recording.delete\"");
     view_says("cdr", "\"recording_id\":null");
     ck_assert_uint_eq(listed(NULL, NULL), 0);
+}
+END_TEST
+
+/* ---- who took part */
+
+static void transfer(uint64_t id, const char *extension, const char *leg)
+{
+    Ev__CallTransfer m = EV__CALL_TRANSFER__INIT;
+    m.call_id = id;
+    m.extension = (char *)(uintptr_t)extension;
+    m.leg = (char *)(uintptr_t)leg;
+    FX_BODY(CALL_TRANSFER, call_transfer, m);
+    cmd.actor = (char *)(uintptr_t) "token:admin";
+    f.now += 10 * US;
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    fx_reopen(&f);
+    f.now += 5 * US;
+    ck_assert_int_eq(fx_answer(&f, id, core_call(f.c, id)->offer.id), 0);
+    fx_reopen(&f);
+    f.now += 20 * US;
+}
+
+static void is_customer(uint64_t id, const char *key)
+{
+    Ev__CallData m = EV__CALL_DATA__INIT;
+    m.call_id = id;
+    m.has_customer = true;
+    m.customer = (char *)(uintptr_t)key;
+    FX_BODY(CALL_DATA, call_data, m);
+    cmd.actor = (char *)(uintptr_t) "token:admin";
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+}
+
+static void part_is(uint64_t id, size_t i, const char *want)
+{
+    char key[17], have[200];
+    (void)snprintf(key, sizeof key, "%016llx", (unsigned long long)id);
+    json_t *row = fx_view(&f, "recording", key, NULL), *g = json_array_get(json_object_get(row, "segments"), i);
+    ck_assert_msg(g != NULL, "there is no segment %zu", i);
+    (void)snprintf(have, sizeof have, "%s %s %s %s %lld-%lld", json_string_value(json_object_get(g, "role")),
+                   json_string_value(json_object_get(g, "number")), json_string_value(json_object_get(g, "agent")),
+                   json_string_value(json_object_get(g, "channel")), json_integer_value(json_object_get(g, "from_ms")),
+                   json_integer_value(json_object_get(g, "to_ms")));
+    ck_assert_str_eq(have, want);
+    json_decref(row);
+}
+
+/* The customer is served by one, then by another: one recording, which is found by both. */
+START_TEST(test_transferred)
+{
+    set("[{'kind':'recording_rule','name':'all'}]");
+    in("1001");
+    talks(7);
+    uint64_t began = f.now;
+    ck_assert_int_eq(fx_login(&f, "1002"), 0);
+    transfer(7, "8002", "");
+    ck_assert_uint_eq(core_call(f.c, 7)->recorded_us, began);
+    ck_assert_int_eq(core_call(f.c, 7)->recorded_left, CORE_LEG_CALLER);
+    f.now += 5 * US;
+    is_customer(7, "C-4711");
+    over(7);
+    ck_assert_int_eq(fx_node_down(&f, "n1", 1), 0);
+    ck_assert_int_eq(end_by("n2", 7, SHA), 0);
+    view_says("recording", "\"agent\":\"1001\",\"agents\":[\"1001\",\"1002\"]");
+    part_is(7, 0, "callee 8001 1001 right 0-10000");
+    part_is(7, 1, "caller 13800138000  left 0-40000");
+    part_is(7, 2, "callee 8002 1002 right 15000-40000");
+    static const struct {
+        const char *filter, *value;
+        size_t n;
+    } found[] = {{"agent", "1001", 1}, {"agent", "1002", 1}, {"agent", "1003", 0}, {"number", "8002", 1}, {"number", "13800138000", 1},
+                 {"number", "10003", 1}, {"caller", "13800138000", 1}, {"caller", "8002", 0}, {"answered_by", "8001", 1},
+                 {"answered_by", "8002", 0}, {"queue", "service", 1}, {"customer", "C-4711", 1}, {"customer", "C-4712", 0}, {"called", "10003", 1}, {"max_duration_ms", "64999", 0}};
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        ck_assert_msg(listed(found[i].filter, found[i].value) == found[i].n, "%s=%s", found[i].filter, found[i].value);
+    json_t *both = json_pack("{s:s,s:s,s:s,s:s}", "agent", "1002", "queue", "service", "number", "13800138000", "direction", "inbound");
+    json_t *list = fx_view(&f, "recording", NULL, both);
+    ck_assert_uint_eq(json_array_size(json_object_get(list, "items")), 1);
+    json_decref(list);
+    json_decref(both);
+    ck_assert_int_eq(delete(7), 0);
+    ck_assert_uint_eq(listed("agent", "1002"), 0);
+}
+END_TEST
+
+/* Between two of ours who called first is left; who stays keeps his side, whichever seat he has. */
+START_TEST(test_who_stays_keeps_his_side)
+{
+    set("[{'kind':'recording_rule','name':'all'}]");
+    for (uint64_t id = 1; id <= 2; id++) {
+        const char *leaves = id == 1 ? "caller" : "callee";
+        ck_assert_int_eq(fx_start(&f, id, "8001", "8002", true), 0);
+        ck_assert_int_eq(fx_answer(&f, id, core_call(f.c, id)->offer.id), 0);
+        ck_assert_int_eq(core_call(f.c, id)->recorded_left, CORE_LEG_CALLER);
+        transfer(id, "8003", leaves);
+        ck_assert_int_eq(core_call(f.c, id)->recorded_left, id == 1 ? CORE_LEG_CALLEE : CORE_LEG_CALLER);
+        over(id);
+        ck_assert_int_eq(end_by("n1", id, SHA), 0);
+    }
+    part_is(1, 0, "caller 8001  left 0-10000");
+    part_is(1, 1, "caller 8002  right 0-35000");
+    part_is(1, 2, "callee 8003  left 15000-35000");
+    part_is(2, 0, "callee 8002  right 0-10000");
+    part_is(2, 1, "caller 8001  left 0-35000");
+    part_is(2, 2, "callee 8003  right 15000-35000");
+}
+END_TEST
+
+/* Who is outside is left as soon as there is one, also when he was called. */
+START_TEST(test_outside_is_left)
+{
+    set("[{'kind':'recording_rule','name':'all'},{'kind':'trunk','name':'carrier','contact':'sip:192.0.2.9:5060','outbound':true},"
+        "{'kind':'parameter','name':'outside_prefix','value':'9'}]");
+    ck_assert_int_eq(fx_start(&f, 1, "8001", "913800138000", true), 0);
+    ck_assert_int_eq(fx_answer(&f, 1, core_call(f.c, 1)->offer.id), 0);
+    ck_assert_int_eq(core_call(f.c, 1)->recorded_left, CORE_LEG_CALLEE);
+    transfer(1, "8002", "caller"); /* the one outside has the caller's seat now */
+    ck_assert_int_eq(core_call(f.c, 1)->recorded_left, CORE_LEG_CALLER);
+    over(1);
+    ck_assert_int_eq(end_by("n1", 1, SHA), 0);
+    part_is(1, 1, "caller 13800138000  left 0-35000");
+    ck_assert_uint_eq(listed("direction", "outbound"), 1);
+}
+END_TEST
+
+/* One that is as long as it may be is kept while they talk on: it is found by who has taken part so far, and then by all. */
+START_TEST(test_kept_before_the_end)
+{
+    set("[{'kind':'recording_rule','name':'all'}]");
+    in("1001");
+    talks(7);
+    f.now += 20 * US;
+    ck_assert_int_eq(end_by("n1", 7, SHA), 0);
+    ck_assert_uint_eq(listed("agent", "1001"), 1);
+    ck_assert_int_eq(fx_login(&f, "1002"), 0);
+    transfer(7, "8002", "");
+    ck_assert_uint_eq(listed("agent", "1002"), 0);
+    over(7);
+    ck_assert_uint_eq(listed("agent", "1002"), 1);
+    talks(8);
+    f.now += 20 * US;
+    ck_assert_int_eq(end_by("n1", 8, SHA), 0);
+    ck_assert_int_eq(delete(8), 0); /* and deleted before the end: nothing of it stays */
+    over(8);
+    json_t *tables = fx_view(&f, "recording", NULL, NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(tables, "items")), 1);
+    json_decref(tables);
+}
+END_TEST
+
+/* ---- finding one among many */
+
+#define MANY 100000u
+
+static uint64_t steps; /* that the statements of this process's next connections took */
+
+static int count_steps(unsigned type, void *ctx, void *stmt, void *nanoseconds)
+{
+    (void)type;
+    (void)ctx;
+    (void)nanoseconds;
+    steps += (uint64_t)sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+    return 0;
+}
+
+static int watch(sqlite3 *db, const char **why, const struct sqlite3_api_routines *api)
+{
+    (void)why;
+    (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, count_steps, NULL);
+}
+
+/* Each agent has two hundred, each customer two, each number twenty. */
+static void fill(void)
+{
+    char path[256], sql[1600];
+    sqlite3 *db = NULL;
+    core_close(f.c);
+    storage_close(f.st);
+    f.c = NULL;
+    (void)snprintf(path, sizeof path, "%s/state.db", f.dir);
+    (void)snprintf(sql, sizeof sql,
+                   "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<%u) INSERT INTO recording"
+                   " SELECT i*1000000, i, 1, '', iif(i%%2,'inbound','outbound'), '138'||(i/20), '10003', '8001', 'a'||(i%%500), 'q'||(i%%100), 'all',"
+                   " 3600, iif(i%%20000=7,3600000,30000+i%%1000), 'b', 1000, '[]', i%%25000=3, 'c'||(i/2), i%%25000=5, '[]', 'wav', '', 0 FROM n;"
+                   "INSERT INTO recording_key SELECT started_us, 1, agent FROM recording UNION ALL SELECT started_us, 2, caller FROM recording"
+                   " UNION ALL SELECT started_us, 3, queue FROM recording UNION ALL SELECT started_us, 4, customer FROM recording; COMMIT;",
+                   MANY);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    char *why = NULL;
+    int rc = sqlite3_exec(db, sql, NULL, NULL, &why);
+    ck_assert_msg(rc == SQLITE_OK, "%s", why);
+    ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+    fx_reopen(&f);
+}
+
+START_TEST(test_no_search_reads_all)
+{
+    static const struct {
+        const char *filter; /* JSON */
+        size_t n;           /* of the first page */
+    } cases[] = {
+        {"{'agent':'a7'}", 100},
+        {"{'agent':'a7','from':'1970-01-02T00:00:00Z'}", 27},
+        {"{'agent':'a7','to':'1970-01-01T00:20:00Z'}", 3},
+        {"{'customer':'c4711'}", 2},
+        {"{'customer':'nobody'}", 0},
+        {"{'number':'138100'}", 20},
+        {"{'caller':'138100','direction':'inbound'}", 10},
+        {"{'called':'138100'}", 0},
+        {"{'queue':'q9'}", 100},
+        {"{'agent':'a9','queue':'q9','customer':'c4754'}", 1},
+        {"{'hold':'true'}", 4},
+        {"{'marked':'true'}", 4},
+        {"{'min_duration_ms':'1800000'}", 5},
+        {"{'min_duration_ms':'1800000','max_duration_ms':'1800001'}", 0},
+        {"{'direction':'outbound','min_duration_ms':'30500'}", 100},
+        {"{'from':'1970-01-02T03:46:39Z'}", 2},
+        {"{}", 100},
+    };
+    fill();
+    ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))watch), SQLITE_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200];
+        (void)snprintf(text, sizeof text, "%s", cases[i].filter);
+        for (char *p = text; *p; p++)
+            *p = *p == '\'' ? '"' : *p;
+        json_t *by = json_loads(text, 0, NULL);
+        steps = 0;
+        json_t *list = fx_view(&f, "recording", NULL, by);
+        ck_assert_msg(json_array_size(json_object_get(list, "items")) == cases[i].n, "%s: %zu", text,
+                      json_array_size(json_object_get(list, "items")));
+        ck_assert_msg(steps > 0 && steps < MANY / 4, "%s: %llu steps", text, (unsigned long long)steps);
+        json_decref(list);
+        json_decref(by);
+    }
+    sqlite3_reset_auto_extension();
 }
 END_TEST
 
@@ -291,6 +531,89 @@ START_TEST(test_pause)
 }
 END_TEST
 
+#define MP3 "cb8379ac2098aa165029e3938a51da0bcecfc008fd6795f401178647f96c5b34"
+
+static int form(uint64_t id, const char *sha, uint32_t bytes)
+{
+    Ev__RecordingForm m = EV__RECORDING_FORM__INIT;
+    m.id = id;
+    m.sha256 = (char *)(uintptr_t)sha;
+    m.bytes = bytes;
+    FX_BODY(RECORDING_FORM, recording_form, m);
+    ck_assert_uint_eq(core_feature_of(&cmd), 4);
+    int code = fx_run(&f, &cmd);
+    fx_reopen(&f);
+    return code;
+}
+
+static unsigned unconverted(void)
+{
+    struct core_unconverted u;
+    ck_assert_int_eq(core_recordings_unconverted(f.c, &u), 0);
+    return u.n;
+}
+
+static void files_are(uint64_t id, const char *wav, const char *mp3, uint64_t all)
+{
+    char is[2][CORE_SHA256_MAX];
+    ck_assert_int_eq(core_recording_forms(f.c, id, is[0], is[1]), 0);
+    ck_assert_str_eq(is[0], wav);
+    ck_assert_str_eq(is[1], mp3);
+    ck_assert_uint_eq(f.c->recording_bytes, all);
+}
+
+/* As WAV by itself, with an MP3 file beside it when somebody wants one; as MP3 by parameter or rule, but for what is on hold. */
+START_TEST(test_as_mp3)
+{
+    set("[{'kind':'recording_rule','name':'all'}]");
+    in("1001");
+    talks(1);
+    over(1);
+    ck_assert_int_eq(form(1, MP3, 9), ERR_NOTFOUND); /* not kept yet */
+    ck_assert_int_eq(end_by("n1", 1, SHA), 0);
+    ck_assert_uint_eq(unconverted(), 0);
+    ck_assert_int_eq(form(1, "", 9), ERR_INVAL);
+    ck_assert_int_eq(form(1, MP3, 0), ERR_INVAL);
+    ck_assert_int_eq(form(1, MP3, 250000), 0);
+    files_are(1, SHA, MP3, (1u << 20) + 250000);
+    view_says("recording", "\"format\":\"wav\"");
+    view_says("recording", "\"mp3\":{\"bytes\":250000,\"sha256\":\"" MP3 "\"}");
+    ck_assert_int_eq(form(1, SHA, 7), 0); /* somebody was faster */
+    files_are(1, SHA, MP3, (1u << 20) + 250000);
+    ck_assert_int_eq(delete(1), 0);
+    ck_assert_uint_eq(f.c->recording_bytes, 0);
+
+    set("[{'kind':'parameter','name':'recording_format','value':'mp3'}]");
+    talks(2);
+    over(2);
+    ck_assert_uint_eq(unconverted(), 0);
+    ck_assert_int_eq(end_by("n1", 2, SHA), 0);
+    fx_reopen(&f);
+    ck_assert_uint_eq(unconverted(), 1);
+    ck_assert_int_eq(form(2, MP3, 250000), 0);
+    ck_assert_uint_eq(unconverted(), 0);
+    files_are(2, "", MP3, 250000);
+    view_says("recording", "\"bytes\":250000,");
+    view_says("recording", "\"format\":\"mp3\"");
+    view_says("recording", "\"wav\":null");
+    view_says("event", "everline.recording.converted");
+    ck_assert_int_eq(delete(2), 0);
+
+    set("[{'kind':'recording_rule','name':'all','format':'wav'}]");
+    talks(3);
+    over(3);
+    ck_assert_int_eq(end_by("n1", 3, SHA), 0);
+    ck_assert_uint_eq(unconverted(), 0);
+    set("[{'kind':'parameter','name':'recording_format','value':'wav'},{'kind':'recording_rule','name':'all','format':'mp3'}]");
+    talks(4);
+    over(4);
+    ck_assert_int_eq(end_by("n1", 4, SHA), 0);
+    ck_assert_int_eq(hold(4, true), 0);
+    ck_assert_int_eq(form(4, MP3, 250000), 0);
+    files_are(4, SHA, MP3, (2u << 20) + 250000);
+}
+END_TEST
+
 START_TEST(test_age_and_quota)
 {
     set("[{'kind':'recording_rule','name':'all'}]");
@@ -329,11 +652,17 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_from_talk_to_deletion);
+    tcase_add_test(t, test_transferred);
+    tcase_add_test(t, test_who_stays_keeps_his_side);
+    tcase_add_test(t, test_outside_is_left);
+    tcase_add_test(t, test_kept_before_the_end);
+    tcase_add_test(t, test_no_search_reads_all);
     tcase_add_test(t, test_rules);
     tcase_add_test(t, test_percentage);
     tcase_add_test(t, test_dropped);
     tcase_add_test(t, test_owner_goes);
     tcase_add_test(t, test_pause);
+    tcase_add_test(t, test_as_mp3);
     tcase_add_test(t, test_age_and_quota);
     suite_add_tcase(s, t);
     return run_suite(s);

@@ -423,7 +423,7 @@ static void downgrade(const char *dir)
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     char *why = NULL;
     int rc = sqlite3_exec(db,
-                          "ALTER TABLE agent_state DROP COLUMN occupied_us; ALTER TABLE agent_state DROP COLUMN last_offer;"
+                          "DROP TABLE recording_key; ALTER TABLE agent_state DROP COLUMN occupied_us; ALTER TABLE agent_state DROP COLUMN last_offer;"
                           "ALTER TABLE agent_state DROP COLUMN work; ALTER TABLE cdr DROP COLUMN served_queue; ALTER TABLE cdr DROP COLUMN menu;"
                           "ALTER TABLE cdr DROP COLUMN notices; ALTER TABLE cdr DROP COLUMN segments; ALTER TABLE cdr DROP COLUMN transfers; ALTER TABLE cdr DROP COLUMN customer; ALTER TABLE cdr DROP COLUMN notes; ALTER TABLE cdr DROP COLUMN data; ALTER TABLE cdr DROP COLUMN shown; ALTER TABLE cdr DROP COLUMN dialled_by; ALTER TABLE cdr DROP COLUMN of_call; DROP TABLE message; DROP TABLE recording; DROP TABLE notice_stat; DROP TABLE notice_heard;"
                           "ALTER TABLE cdr DROP COLUMN variables; DROP TABLE flow_version; DROP TABLE callback; DROP TABLE subscription; ALTER TABLE registration DROP COLUMN events; DROP TABLE missed;"

@@ -1,4 +1,6 @@
 /* The disk's part of recordings: sealed chunks, holes, pieces of peers, the WAV file at the end and listening to it, a full disk, a wrong key. */
+#include <lame/lame.h>
+
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +135,90 @@ START_TEST(becomes_a_wav_file)
     ck_assert_uint_eq(p[58 + 2 * SECOND], LOUD);
     ck_assert_uint_eq(p[len - 1], QUIET_BYTE);
     free(p);
+}
+END_TEST
+
+/* Who goes on begins with a whole chunk, and hears the first of it in its middle: up to there it is a gap, silence of a whole chunk is silence. */
+START_TEST(gap_up_to_the_first_sound)
+{
+    ck_assert_int_eq(put(0, LOUD, CHUNK), 0);
+    w->offset = 2;
+    w->len = 2 * CHUNK;
+    memset(w->data, QUIET_BYTE, 800);
+    memset(w->data + 800, LOUD, 2 * CHUNK - 800);
+    rec_file_run(w);
+    ck_assert_int_eq(w->rc, 0);
+    ck_assert_int_eq(put(6, QUIET_BYTE, CHUNK), 0);
+    ck_assert_int_eq(put(7, LOUD, CHUNK), 0);
+    ck_assert_int_eq(build(0), 0);
+    ck_assert_uint_eq(w->n_gaps, 2);
+    ck_assert_uint_eq(w->gaps[0].from_ms, 250);
+    ck_assert_uint_eq(w->gaps[0].to_ms, 600);
+    ck_assert_uint_eq(w->gaps[1].from_ms, 1000);
+    ck_assert_uint_eq(w->gaps[1].to_ms, 1500);
+}
+END_TEST
+
+/* Frames of MPEG-2.5 layer 3 at 8 kHz, stereo, of a quarter of the size, sealed as well. */
+START_TEST(as_mp3)
+{
+    void *data = NULL;
+    uint64_t bytes = 0;
+    w->channels = 2;
+    w->trims = false;
+    for (uint64_t at = 0; at < 20; at += 4) { /* left is loud, right is not */
+        w->kind = REC_WRITE;
+        w->offset = at;
+        w->len = 2 * SECOND;
+        for (size_t i = 0; i < w->len; i++)
+            w->data[i] = i % 2 || i / 2 % 10 < 5 ? QUIET_BYTE : LOUD;
+        rec_file_run(w);
+        ck_assert_int_eq(w->rc, 0);
+    }
+    ck_assert_int_eq(build(0), 0);
+    struct rec_mp3 m = {.blobs = blobs, .keys = keys, .id = ID};
+    memcpy(m.wav, w->blob, sizeof m.wav);
+    ck_assert_int_eq(rec_mp3_make(&m), 0);
+    ck_assert_int_eq(rec_sound_bytes(blobs, keys, m.mp3, &bytes), 0);
+    ck_assert_uint_eq(bytes, m.bytes);
+    ck_assert_uint_ge(bytes, 5 * 4000);
+    ck_assert_uint_le(bytes, 5 * 4000 + 2000);
+    ck_assert_int_eq(rec_sound_read(blobs, keys, m.mp3, ID, 0, (size_t)bytes, &data), 0);
+    const uint8_t *p = data;
+    unsigned frames = 0;
+    for (uint64_t at = 0; at + 4 <= bytes; at += 72 * 32 * 1000 / 8000, frames++) {
+        ck_assert_uint_eq(p[at], 0xFF);
+        ck_assert_uint_eq(p[at + 1] & 0xFE, 0xE2);        /* MPEG 2.5, layer 3 */
+        ck_assert_uint_eq(p[at + 2] & 0x0C, 0x08);        /* 8000 Hz */
+        ck_assert_uint_eq(p[at + 3] & 0xC0, 0x00);        /* stereo, not joint */
+    }
+    ck_assert_uint_ge(frames, 5 * 8000 / 576);
+    int16_t left[40000], right[40000];
+    long sum[2] = {0, 0}, n = 0;
+    hip_t decoder = hip_decode_init();
+    for (uint64_t at = 0; at + 288 <= bytes; at += 288) {
+        int got = hip_decode(decoder, (uint8_t *)data + at, 288, left, right);
+        ck_assert_int_ge(got, 0);
+        n += got;
+        for (int i = 0; i < got; i++) {
+            sum[0] += labs(left[i]);
+            sum[1] += labs(right[i]);
+        }
+    }
+    hip_decode_exit(decoder);
+    ck_assert_int_ge(n, 4 * 8000);
+    ck_assert_int_gt(sum[0] / n, 200);
+    ck_assert_int_lt(sum[1] / n, 20);
+    free(data);
+    struct rec_mp3 stopped = {.blobs = blobs, .keys = keys, .id = ID, .stop = true}, keyless = {.blobs = blobs, .id = ID};
+    memcpy(stopped.wav, w->blob, sizeof stopped.wav);
+    memcpy(keyless.wav, w->blob, sizeof keyless.wav);
+    ck_assert_int_eq(rec_mp3_make(&stopped), ERR_CLOSED);
+    ck_assert_int_eq(rec_mp3_make(&keyless), ERR_DENIED);
+    memset(stopped.wav, '0', 64);
+    ck_assert_int_eq(rec_mp3_make(&stopped), ERR_NOTFOUND);
+    memcpy(stopped.wav, m.mp3, sizeof stopped.wav); /* no WAV file of ours */
+    ck_assert_int_eq(rec_mp3_make(&stopped), ERR_CORRUPT);
 }
 END_TEST
 
@@ -281,6 +367,8 @@ int main(void)
     TCase *t = tcase_create("file");
     tcase_add_checked_fixture(t, up, down);
     tcase_add_test(t, becomes_a_wav_file);
+    tcase_add_test(t, gap_up_to_the_first_sound);
+    tcase_add_test(t, as_mp3);
     tcase_add_test(t, both_parties);
     tcase_add_test(t, nothing_is_readable_without_the_key);
     tcase_add_test(t, goes_on_behind_a_broken_chunk);
