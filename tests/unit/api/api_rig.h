@@ -99,6 +99,7 @@ RIG json_t *rig_op_answer(const struct rig *r, const struct rig_job *j)
     case API_OP_NODE_REMOVE:
     case API_OP_READ_INDEX:
     case API_OP_BLOB_FETCH:
+    case API_OP_RECORDING_MP3:
         break;
     }
     return json_object();
