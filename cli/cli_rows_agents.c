@@ -145,7 +145,7 @@ static const struct cli_option queue_fields[] = {
 static const struct cli_option member_level[] = {NUMBER("level", "0-9", NULL, "level of the member"), END};
 static const struct cli_option call_filters[] = {
     TEXT("phase", "PHASE", "phase", "only calls in this phase",
-         "app menu waiting offered dialling talking failed notice"),
+         "app menu waiting offered dialling talking failed notice joined"),
     TEXT("owner", "NODE", "owner", "only calls of this node", "@node"),
     TEXT("queue", "NAME", "queue", "only calls of this queue", "@queue"),
     TEXT("agent", "NUMBER", "agent", "only calls of this agent", "@agent"),
@@ -153,6 +153,21 @@ static const struct cli_option call_filters[] = {
     TEXT("called", "NUMBER", "called", "only this number called", NULL),
     TEXT("customer", "KEY", "customer", "only of this customer", NULL),
     LIMIT,
+    END,
+};
+#define WHOM(verb)                                                                      \
+    TEXT("agent", "NUMBER", "agent", verb " this agent", "@agent"),                     \
+        TEXT("extension", "NUMBER", "extension", verb " this telephone", "@extension"), \
+        TEXT("queue", "NAME", "queue", verb " an agent of this queue", "@queue"),       \
+        TEXT("outside", "NUMBER", "number", verb " a number outside, through a trunk", NULL)
+static const struct cli_option consult_fields[] = {
+    WHOM("consult"),
+    TEXT("leg", "WHO", "leg", "who consults: caller, callee, an agent or a telephone; else the agent", NULL),
+    END,
+};
+static const struct cli_option conference_fields[] = {WHOM("ring"), END};
+static const struct cli_option drop_fields[] = {
+    TEXT("party", "WHO", "party", "number or agent of that party; caller, callee", NULL),
     END,
 };
 static const struct cli_option transfer_fields[] = {
@@ -391,6 +406,26 @@ const struct cli_verb cli_rows_agents[] = {
       .example = "call transfer 00f3a1b2c4d5e6f7 --agent 1002\ncall transfer 00f3a1b2c4d5e6f7 --queue service "
                  "--priority 5\ncall transfer 00f3a1b2c4d5e6f7 --outside 13800138000"),
 
+    V("call", "consult", "have the agent of a call consult somebody, while the other party hears music", .args = "CALL",
+      .method = "POST", .path = "/v1/calls/{CALL}:consult", .options = consult_fields,
+      .done = "whoever is consulted is rung", .run = cli_run_change,
+      .example = "call consult 00f3a1b2c4d5e6f7 --agent 1002\ncall consult 00f3a1b2c4d5e6f7 --outside 13800138000"),
+    V("call", "toggle", "turn to the consultation, or back to the call", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:toggle", .done = "turned to the other one", .run = cli_run_change,
+      .example = "call toggle 00f3a1b2c4d5e6f7"),
+    V("call", "complete", "who consulted leaves, whoever was consulted takes the place", .args = "CALL",
+      .method = "POST", .path = "/v1/calls/{CALL}:complete", .done = "call {CALL} goes on with whoever was consulted",
+      .run = cli_run_change, .example = "call complete 00f3a1b2c4d5e6f7"),
+    V("call", "cancel", "end a consultation and turn to the call", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:cancel", .done = "the consultation is over", .run = cli_run_change,
+      .example = "call cancel 00f3a1b2c4d5e6f7"),
+    V("call", "conference", "have all hear each other: whoever is consulted, or somebody who is rung", .args = "CALL",
+      .method = "POST", .path = "/v1/calls/{CALL}:conference", .options = conference_fields,
+      .done = "a conference in call {CALL}", .run = cli_run_change,
+      .example = "call conference 00f3a1b2c4d5e6f7\ncall conference 00f3a1b2c4d5e6f7 --extension 8005"),
+    V("call", "drop", "send one party of a conference away", .args = "CALL", .method = "POST",
+      .path = "/v1/calls/{CALL}:drop", .options = drop_fields, .done = "{CALL}: that party is sent away",
+      .run = cli_run_change, .example = "call drop 00f3a1b2c4d5e6f7 --party 8005"),
     V("call", "set", "say what is known about the caller: it goes with the call and into its record", .args = "CALL",
       .method = "PATCH", .path = "/v1/calls/{CALL}", .options = data_fields, .done = "call {CALL} set",
       .run = cli_run_change,

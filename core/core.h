@@ -256,6 +256,7 @@ struct core_leg {
     uint64_t joined_us;  /* when it was answered, if not at answered_us (caller) or connected_us of the call; else 0 */
     uint64_t from_call; /* whose leg `from_leg` it was until it took this seat (core_merge.c); 0: never another one's */
     uint64_t from_leg;
+    bool from_callee; /* the seat that it had there */
     const Ev__Dialog *dialog;
 };
 struct core_offer {

@@ -131,6 +131,7 @@ void core_call_publish(struct call *k)
                                        .joined_us = l->joined_us,
                                        .from_call = l->from_call,
                                        .from_leg = l->from_leg,
+                                       .from_callee = l->from_callee,
                                        .dialog = l->dialog};
     }
     p->arrived_us = s->arrived_us;

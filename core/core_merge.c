@@ -95,6 +95,7 @@ static void put_in(struct core *c, struct call *main, unsigned seat, Ev__LegStat
     Ev__CallState *s = main->st;
     l->from_call = from->st->call_id;
     l->from_leg = l->id;
+    l->from_callee = l->role == CORE_LEG_CALLEE;
     l->id = ++s->next_leg;
     l->role = seat == 0 ? CORE_LEG_CALLER : CORE_LEG_CALLEE;
     l->joined_us = c->now_us;

@@ -211,6 +211,7 @@ static int adopt_leg_sound(struct call_leg *l, const struct core_call *s, const 
         return rc;
     }
     l->port_kept = same;
+    l->came = leg->from_call;
     l->local.version += ADOPT_VERSIONS * (s->epoch - 1);
     l->answered = leg->answered;
     l->held = leg->held;
@@ -298,7 +299,7 @@ static void adopt_sound(struct call *k, const struct core_call *s)
     for (size_t i = 0; i < s->n_legs && rc == 0; i++)
         rc = adopt_leg_sound(adopt_leg_of(k, &s->legs[i]), s, &s->legs[i]);
     k->sound_lost = rc != 0;
-    if (rc == 0 && s->phase == CORE_CALL_TALKING && !call_leg_on_hold(k))
+    if (rc == 0 && !call_room_follow(k) && s->phase == CORE_CALL_TALKING && !call_leg_on_hold(k))
         call_bridge(k);
 }
 
@@ -409,6 +410,12 @@ bool call_adopt(struct call *k, const struct core_call *s)
     return true;
 }
 
+bool call_adopt_leg(struct call *k, const struct core_call *s, const struct core_leg *leg)
+{
+    struct call_leg *l = adopt_leg_of(k, leg);
+    return adopt_leg_sound(l, s, leg) == 0 && adopt_leg_sip(l, s, leg) == 0;
+}
+
 static bool adopt_stands_there(const struct core_call *s, const char *ip)
 {
     for (size_t i = 0; i < s->n_legs; i++)
@@ -431,6 +438,14 @@ static void adopt_resume(struct calls *cs, uint64_t id)
         for (unsigned i = 0; i < s->n_offers; i++)
             k->resumed_offer = s->offers[i].id > k->resumed_offer ? s->offers[i].id : k->resumed_offer;
     call_make_dirty(k);
+}
+
+/* With those who are joined to it. */
+static void adopt_resume_all(struct calls *cs, uint64_t id)
+{
+    adopt_resume(cs, id);
+    for (const struct core_call *s = NULL; (s = core_joined_next(cs->n->core, id, s));)
+        adopt_resume(cs, s->id);
 }
 
 /* Takes up what is ours: all of it, or (ip) what was let go of with an address that was to go, and stays. */
@@ -628,7 +643,7 @@ static void adopt_given(void *ctx, int status, const struct core_answer *a)
     if (cs)
         cs->moving--;
     if (cs && (status || a->code)) { /* nobody takes it: it stays */
-        adopt_resume(cs, g->id);
+        adopt_resume_all(cs, g->id);
         calls_reconcile(cs);
     }
     free(g);
@@ -649,11 +664,16 @@ static int adopt_give(struct call *k)
     cmd.call_move = &m;
     m.call_id = k->id;
     /* silent before it is proposed: nobody may answer for the call any more once another may */
+    for (const struct core_call *p = NULL; (p = core_joined_next(cs->n->core, m.call_id, p));) {
+        struct call *along = map_get_u64(&cs->by_id, p->id);
+        if (along)
+            call_let_go(along);
+    }
     call_let_go(k);
     int rc = node_propose(cs->n, &cmd, 0, adopt_given, g);
     if (rc) {
         free(g);
-        adopt_resume(cs, m.call_id);
+        adopt_resume_all(cs, m.call_id);
         return rc;
     }
     cs->moving++;
@@ -668,7 +688,8 @@ size_t calls_give_away(struct calls *cs)
     for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
         struct call *k = map_get_u64(&cs->by_id, s->id);
         left++;
-        if (k && k->started && !k->ending && cs->moving + n < ADOPT_GIVE_MAX)
+        bool along = s->joined && s->phase != CORE_CALL_FAILED; /* goes with the one that it has joined */
+        if (!along && k && k->started && !k->ending && cs->moving + n < ADOPT_GIVE_MAX)
             give[n++] = s->id;
     }
     for (size_t i = 0; i < n; i++) {

@@ -20,15 +20,18 @@ static struct call_ring *answered_ring(const struct call *k, const struct core_c
     return NULL;
 }
 
-void call_leg_take_seat(struct call_leg *a, struct call_leg *l)
+void call_leg_take_seat(struct call_leg *to, struct call_leg *l)
 {
+    struct call *k = to->call, *from = l->call;
+    bool callee = to->callee, was = l->callee;
     call_timer_stop(&l->move_timer);
-    *a = *l;
-    a->callee = false;
-    sip_leg_set_cb(a->sip, call_on_caller, a);
-    if (a->media)
-        media_stream_set_ctx(a->media, a);
-    *l = (struct call_leg){.call = a->call, .callee = true};
+    *to = *l;
+    to->call = k;
+    to->callee = callee;
+    sip_leg_set_cb(to->sip, callee ? call_on_callee : call_on_caller, to);
+    if (to->media)
+        media_stream_set_ctx(to->media, to);
+    *l = (struct call_leg){.call = from, .callee = was};
 }
 
 bool call_first_answered(struct call *k, const struct core_call *s)

@@ -182,7 +182,9 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
         call_caller_gone(k, ev->status == 487 ? "cancelled" : "no_ack", ev->status);
         break;
     case SIP_EV_ENDED:
-        if (!call_transfer_awaited(l))
+        if (!call_transfer_awaited(l) &&
+            !call_merge_awaited(l, call_caller_is(k), ev->status >= 400 ? "lost" : "normal",
+                                ev->status >= 400 ? ev->status : 0))
             call_caller_gone(k, ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
         break;
     case SIP_EV_ACKED:

@@ -56,8 +56,16 @@ struct call_leg {
     bool port_kept;     /* ... and the port of its media: the peer has nothing to be told */
     bool early;         /* callee: early media is being heard */
     bool redescribed;   /* callee: an UPDATE while he rang has; what his 200 says is older */
-    bool was_callee;    /* caller: was called, and has the seat of a caller who has left (call_transfer.c) */
-    bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
+    enum call_room_sound {
+        CALL_ROOM_NONE,
+        CALL_ROOM_SEATS,
+        CALL_ROOM_MUSIC,
+        CALL_ROOM_RINGBACK
+    } room;          /* call_room.c */
+    uint64_t came;   /* core_leg.from_call of whom this is */
+    bool reoffered;  /* its re-INVITE waits for a commit */
+    bool was_callee; /* caller: was called, and has the seat of a caller who has left (call_transfer.c) */
+    bool described;  /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 
 /* One telephone that is rung for a call: an offer of the state. */
@@ -88,7 +96,8 @@ enum call_shown {
     CALL_SHOWN_QUEUE,
     CALL_SHOWN_DIAL,
     CALL_SHOWN_TALK,
-    CALL_SHOWN_NOTICE
+    CALL_SHOWN_NOTICE,
+    CALL_SHOWN_JOINED
 };
 
 struct call {
@@ -182,6 +191,14 @@ struct call {
         bool hung_up;           /* it has hung up meanwhile */
         struct sip_refer *news; /* what became of it is told to it; NULL: it is not */
     } refer;
+    /* call_merge.c, call_room.c */
+    uint32_t merges; /* of the state, that have been followed here */
+    struct call_left {
+        bool asked;             /* the caller, the callee has hung up, and whether the call goes on is not known yet */
+        const char *by, *cause; /* static texts */
+        int status;
+    } left[2];
+    struct media_room *room; /* of those who take part beside the two; NULL: nobody does */
     /* call_tape.c: the call itself is recorded; channel 0 is the customer, 1 our side */
     struct call_tape {
         struct recording *job; /* NULL: it is not */
@@ -285,6 +302,8 @@ void call_leg_move(struct call_leg *l);
 
 /* The same, once it is in the state that he may be told. */
 void call_leg_move_begin(struct call_leg *l);
+/* One leg that has come from another call, which is not here. */
+ERR_CHECKED bool call_adopt_leg(struct call *k, const struct core_call *s, const struct core_leg *leg);
 /* Lets go of streams that were opened ahead of the legs. */
 void call_adopt_silence(struct call *k);
 /* Hangs up on who has left the call by a transfer, as far as a former owner may not have done so. */
@@ -303,7 +322,25 @@ void call_transfer_tell_left(struct call *k, const struct core_call *s);
 void call_transfer_news(struct call *k, int status);
 void call_transfer_stop(struct call *k);
 
+/* ---- call_room.c: calls with more than two parties */
+/* Sets who hears whom in the call, or in the one that it is joined to, as the state says. False: it is just two, as far as this call goes. */
+bool call_room_follow(struct call *k);
+void call_room_close(struct call *k);
+/* Phase JOINED. */
+void call_joined_begin(struct call *k, const struct core_call *s);
+
+/* ---- call_merge.c */
+/* Legs of other calls that the state says are this one's are. Before anything else of the state is followed. */
+void call_merge_follow(struct call *k, const struct core_call *s);
+/* A leg of this call is another one's now: it is taken, or at least let go of, before anything is hung up here. */
+void call_merge_hand_over(struct call *k);
+/* It has hung up: true while it is not known yet whether the call goes on with somebody else; the texts are static. */
+bool call_merge_awaited(struct call_leg *l, const char *by, const char *cause, int status);
+
 /* ---- call_leg.c */
+/* Its re-INVITE is in the state, or not. */
+void call_leg_reoffer_a(struct call *k, int status, const struct core_answer *a);
+void call_leg_reoffer_b(struct call *k, int status, const struct core_answer *a);
 /* 0: it is not in the state, because whoever is rung has not answered yet. */
 uint64_t call_leg_id(const struct call_leg *l);
 ERR_CHECKED int call_leg_open_media(struct call_leg *l, const char *local_ip, int family);
@@ -470,8 +507,8 @@ void call_back_key(struct call *k, char digit);
 /* The state has a leg that is no caller's: the telephone that answered takes the caller's place. False: it is not one of those that
  * this process rings. */
 bool call_first_answered(struct call *k, const struct core_call *s);
-/* The leg, its stream and all that is known of both is the caller's from now on; l is as new. */
-void call_leg_take_seat(struct call_leg *a, struct call_leg *l);
+/* The leg, its stream and all that is known of both is in that seat from now on, of this call or another; l is as new. */
+void call_leg_take_seat(struct call_leg *to, struct call_leg *l);
 /* Who ends a call whose caller's leg hangs up: "caller", or the agent whom we called first. */
 const char *call_caller_is(const struct call *k);
 /* What such a telephone shows while it rings. */
@@ -497,6 +534,10 @@ void call_callees_byes_done(struct call *k, bool answer);
 void call_callees_free(struct call *k);
 /* Whether one of them is rung through this node. */
 bool call_offer_through(const struct call *k, const char *node);
+/* Who lost a ring to another telephone is called off once more, when a former owner may not have come to that. */
+#define CALL_ELSEWHERE 200 /* RFC 3326: another phone has answered; it shows no missed call */
+#define CALL_ELSEWHERE_TEXT "Call completed elsewhere"
+void call_cancel_losers(struct call *k, const struct core_call *s);
 void call_bridge(struct call *k);
 void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
 

@@ -392,7 +392,7 @@ bool call_leg_on_hold(const struct call *k)
 void call_leg_hold_changed(struct call_leg *l)
 {
     struct call *k = l->call;
-    if (k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b->media)
+    if (call_room_follow(k) || k->shown != CALL_SHOWN_TALK || !k->a.media || !k->b->media)
         return;
     if (!call_leg_on_hold(k)) {
         if (!k->joining)
@@ -491,8 +491,9 @@ void call_leg_pass_key(struct call_leg *l, char digit)
 
 static void call_leg_reanswer(struct call *k, struct call_leg *l, int status)
 {
-    if (k->gone || k->ending || !l->sip)
-        return;
+    if (k->gone || k->ending || !l->sip || !l->reoffered)
+        return; /* or who asked has gone elsewhere with it */
+    l->reoffered = false;
     if (status) {
         if (sip_leg_reanswer(l->sip, call_sip_status(status), NULL))
             log_debug("call", "%s: re-INVITE went away before its answer", k->text_id);
@@ -506,12 +507,12 @@ static void call_leg_reanswer(struct call *k, struct call_leg *l, int status)
     }
 }
 
-static void call_leg_reoffer_a(struct call *k, int status, const struct core_answer *a)
+void call_leg_reoffer_a(struct call *k, int status, const struct core_answer *a)
 {
     call_leg_reanswer(k, &k->a, status ? status : a->code);
 }
 
-static void call_leg_reoffer_b(struct call *k, int status, const struct core_answer *a)
+void call_leg_reoffer_b(struct call *k, int status, const struct core_answer *a)
 {
     /* He may have taken the caller's seat meanwhile. */
     call_leg_reanswer(k, !k->b->sip && k->a.was_callee ? &k->a : k->b, status ? status : a->code);
@@ -529,6 +530,7 @@ void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev)
             log_debug("call", "%s: re-INVITE went away before its answer", k->text_id);
         return;
     }
+    l->reoffered = true;
     if (l->callee && !call_leg_id(l)) { /* an early UPDATE: what it says is committed with the answer */
         l->described = l->redescribed = true;
         call_leg_reanswer(k, l, 0);

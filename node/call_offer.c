@@ -23,8 +23,6 @@
 #define CALL_LET_GO_US 2000000u  /* so long (4 * T1) a phone may not know yet that its former ring is over */
 #define CALL_BUSY_MS 400u        /* between two tries meanwhile */
 #define CALL_TRIES_MAX 5u        /* below 8, call_offer_params */
-#define CALL_ELSEWHERE 200       /* RFC 3326: another phone has answered; it shows no missed call */
-#define CALL_ELSEWHERE_TEXT "Call completed elsewhere"
 
 /* ---- who is rung */
 
@@ -288,7 +286,7 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
     char cluster[33];
     if (!core_secrets(call_node(k)->core, nonce, key, cluster))
         return ERR_BADSTATE;
-    bool first = r->first || (s->we_call && !s->n_legs); /* he is shown whom he will be joined with */
+    bool first = (r->first || (s->we_call && !s->n_legs)) && !s->joined; /* he is shown whom he will be joined with */
     bool outside = s->out_trunk[0] && !first; /* nobody is told who calls, but for the number meant for him */
     const char *caller = outside ? s->out_caller : first ? s->called : s->caller;
     const char *name = outside ? "" : first ? call_first_shown(s, room->display) : s->caller_name;
@@ -529,7 +527,7 @@ static struct call_ring *call_winner(const struct call *k, const struct core_cal
 
 /* Who answered is in the state, that the others were called off is not: a former owner may have died before it sent that. Those who
  * have picked up meanwhile are hung up on (sip_restore.c, strays). */
-static void call_cancel_losers(struct call *k, const struct core_call *s)
+void call_cancel_losers(struct call *k, const struct core_call *s)
 {
     uint64_t since = s->we_call ? s->answered_us : s->connected_us;
     if (!k->adopted || node_time_us(call_node(k)) > since + CALL_LOSERS_US)
@@ -749,9 +747,12 @@ static void call_callee_failed(struct call_ring *r, const struct sip_event *ev)
 static void call_callee_ended(struct call_ring *r, const struct sip_event *ev)
 {
     struct call *k = r->leg.call;
+    const char *cause = ev->status >= 400 ? "lost" : "normal", *by = call_callee_is(k);
+    int status = ev->status >= 400 ? ev->status : 0;
     if ((r->answer_pending && k->shown != CALL_SHOWN_TALK) || call_transfer_awaited(&r->leg))
         return; /* the commit comes first; then the missing leg ends the call, or its part in it */
-    call_end(k, call_callee_is(k), ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
+    if (!call_merge_awaited(&r->leg, by, cause, status))
+        call_end(k, by, cause, status);
 }
 
 void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev)

@@ -196,6 +196,7 @@ static void call_leave_table(struct call *k)
     call_record_stop(k);
     call_transfer_stop(k);
     call_tape_stop(k);
+    call_room_close(k);
     call_review_stop(k);
     list_del(&k->dirty_link);
     list_del(&k->adopting_link);
@@ -414,6 +415,7 @@ struct call *call_of(struct calls *cs, uint64_t id)
      * commit came too late, and its caller was refused. */
     k->adopted = s->epoch > 1;
     k->transfers = s->transfers;
+    k->merges = s->merges;
     call_adopt_keep_ports(k, s);
     return k;
 }
@@ -437,7 +439,7 @@ static int call_status_for_caller(int status)
 /* The caller's leg is here, or there is to be none yet. */
 static bool call_has_caller(struct call *k, const struct core_call *s)
 {
-    if (k->a.sip)
+    if (k->a.sip || k->left[0].asked)
         return true;
     if (!s->n_legs)
         return call_adopt_may(k, s);
@@ -453,6 +455,8 @@ static bool call_has_caller(struct call *k, const struct core_call *s)
 static void call_reconcile(struct call *k)
 {
     const struct core_call *s = call_state(k);
+    if (k->started && !k->ending && (!s || s->went_into))
+        call_merge_hand_over(k);
     if (!s) {
         if (k->started && !k->ending) {
             log_info("call", "%s: ended elsewhere", k->text_id);
@@ -470,7 +474,8 @@ static void call_reconcile(struct call *k)
     if (k->ending || !k->started)
         return;
     call_transfer_follow(k, s);
-    if (k->ending || !call_has_caller(k, s))
+    call_merge_follow(k, s);
+    if (k->ending || k->gone || !call_has_caller(k, s))
         return;
     call_transfer_tell_left(k, s);
     if (s->hung_up) {
@@ -495,16 +500,17 @@ static void call_reconcile(struct call *k)
     case CORE_CALL_TALKING:
         call_offer_follow(k, s);
         call_leg_follow(k, s);
+        (void)call_room_follow(k);
         break;
     case CORE_CALL_NOTICE:
         call_notice_begin(k, s);
         break;
     case CORE_CALL_JOINED:
-        call_offer_follow(k, s);
+        call_joined_begin(k, s);
         break;
     case CORE_CALL_FAILED:
         call_end(k, "system", s->fail_cause && s->fail_cause[0] ? s->fail_cause : "failed",
-                 call_status_for_caller(s->fail_status));
+                 s->fail_status ? call_status_for_caller(s->fail_status) : 0);
         break;
     }
     call_tape_follow(k, s);

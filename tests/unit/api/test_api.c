@@ -609,6 +609,22 @@ START_TEST(cluster_operations_go_to_the_node)
     const char *known = "{\"customer\":\"C-1\",\"notes\":\"\",\"data\":{\"order\":\"4711\",\"tariff\":null}}";
     ck_status(rig_send(&R, "PATCH", "/v1/calls/0000000000000001", known), 404);
     ck_status(rig_ask(&R, RIG_ADMIN, "POST", "/v1/calls/0000000000000001:hold", NULL, "", 0), 404);
+    static const char *const alone[] = {"toggle", "complete", "cancel", "conference"};
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
+        char path[80];
+        (void)snprintf(path, sizeof path, "/v1/calls/0000000000000001:%s", alone[i]);
+        ck_status(rig_ask(&R, RIG_ADMIN, "POST", path, NULL, "", 0), 404);
+    }
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:consult", "{\"agent\":\"1002\",\"leg\":\"caller\"}"), 404);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:conference", "{\"extension\":\"8002\"}"), 404);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:drop", "{\"party\":\"8002\"}"), 404);
+    static const char *const whom[] = {"{}", "{\"agent\":7}", "{\"agent\":\"1\",\"queue\":\"q\"}", "{\"flow\":\"welcome\"}", "{\"party\":\"\"}"};
+    for (size_t i = 0; i < sizeof whom / sizeof *whom; i++) {
+        ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:consult", whom[i]), 422);
+        ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:drop", whom[i]), 422);
+        if (i)
+            ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:conference", whom[i]), 422);
+    }
     ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:mute", "{\"leg\":\"callee\"}"), 404);
     ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:mute", "{\"leg\":7}"), 422);
     ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:unmute", "{\"party\":\"x\"}"), 422);
