@@ -397,6 +397,10 @@ api_handler_fn api_patch_recording, api_delete_recording, api_pause_recording, a
 enum api_range { API_RANGE_WHOLE, API_RANGE_PART, API_RANGE_NONE };
 enum api_range api_range_read(const char *range, size_t size, size_t *from, size_t *count);
 
+/* supervise.c */
+api_handler_fn api_listen_call, api_whisper_call, api_barge_call, api_take_over_call, api_queue_next_to,
+    api_agent_next_to, api_agent_cancel_next;
+
 /* nearest.c */
 api_handler_fn api_nearest_nodes, api_dns_records;
 

@@ -40,6 +40,7 @@
 #define LANGUAGE TEXT("language", "CODE", "language", "zh, en or another; needed", "zh en")
 
 extern const struct cli_option cli_only_limit[];
+extern const struct cli_option cli_supervise_fields[];
 
 /* Each ends with a NULL noun. */
 extern const struct cli_verb cli_rows_cluster[];    /* the cluster, its nodes and their addresses */

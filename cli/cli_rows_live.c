@@ -22,6 +22,12 @@ static const struct cli_option waiting_filters[] = {
     LIMIT,
     END,
 };
+const struct cli_option cli_supervise_fields[] = {
+    TEXT("agent", "NUMBER", "agent", "which supervisor (default: as whom the token acts)", "@agent"),
+    TEXT("extension", "NUMBER", "extension",
+         "telephone to ring (default: where the supervisor is logged in, else the bound one)", "@extension"),
+    END,
+};
 static const struct cli_option top_options[] = {
     TEXT("view", "NAME", NULL, "what is shown first: queues (the default), agents, waiting, calls or nodes",
          "queues agents waiting calls nodes"),

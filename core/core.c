@@ -209,6 +209,10 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_party(c, cmd->call_party);
     case EV__COMMAND__BODY_CALL_DATA:
         return core_call_data(c, cmd->call_data);
+    case EV__COMMAND__BODY_CALL_SUPERVISE:
+        return core_call_supervise(c, cmd->call_supervise);
+    case EV__COMMAND__BODY_AGENT_NEXT:
+        return core_agent_next(c, cmd->agent_next);
     case EV__COMMAND__BODY_CALL_HANG_UP:
         return core_call_hang_up(c, cmd->call_hang_up);
     case EV__COMMAND__BODY_SUBSCRIBE:

@@ -329,7 +329,9 @@ struct core_call {
     uint64_t recorded_us;         /* since when the call itself is recorded, under its own id; 0: it is not */
     bool recording_paused;
     /* A call that is rung for, or has joined, another one. Both have one owner, always. */
-    uint64_t joined; /* 0: it is none such */
+    uint64_t joined;        /* 0: it is none such */
+    const char *supervisor; /* who supervises that one by this one; "" nobody */
+    unsigned supervises;    /* Ev__CallSupervise__How */
     enum core_call_mode mode;
     uint64_t joined_leg; /* CONSULT: the leg of that call which consults */
     /* The consultation that leg turned_leg of this call is turned to, be it that somebody is still being rung for it; 0: none. */

@@ -61,6 +61,7 @@ struct agent *core_agent_new(struct core *c, const char *number, uint32_t key)
 
 void core_agent_free(struct core *c, struct agent *a)
 {
+    c->nexts = UINT32_MAX; /* he may have been among them */
     heap_remove(&c->wraps, &a->wrap);
     heap_remove(&c->skills, &a->skill);
     heap_remove(&c->limits, &a->limit);
@@ -202,8 +203,10 @@ void core_agent_refresh(struct core *c, struct agent *a)
     struct core_agent *p = &a->pub;
     bool talks = false;
     const struct call *k = busy_call(a, &talks);
-    if (!k && a->logout && a->ext)
+    if (!k && a->logout && a->ext) {
         unseat(a);
+        core_next_forget(c, a);
+    }
     core_team_working(a);
     enum core_agent_state s = CORE_AGENT_NOT_READY;
     if (!a->ext)

@@ -126,6 +126,17 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_data->call_id);
         return "call.data";
     }
+    if (m->body_case == EV__COMMAND__BODY_CALL_SUPERVISE) {
+        static const char *const hows[] = {"call.listen", "call.whisper", "call.barge", "call.take_over"};
+        (void)snprintf(object, 160, "call/%016llx",
+                       (unsigned long long)(c->ans->call_id ? c->ans->call_id : m->call_supervise->call_id));
+        return (unsigned)m->call_supervise->how < 4 ? hows[m->call_supervise->how] : "command";
+    }
+    if (m->body_case == EV__COMMAND__BODY_AGENT_NEXT) {
+        const Ev__AgentNext *n = m->agent_next;
+        (void)snprintf(object, 160, "%s/%.64s", n->agent[0] ? "agent" : "queue", n->agent[0] ? n->agent : n->queue);
+        return n->agent[0] || n->queue[0] ? "agent.next" : "agent.next_cancelled";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_HANG_UP) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_hang_up->call_id);
         return "call.hang_up";
@@ -196,7 +207,8 @@ void core_audit_command(struct core *c)
     /* A telephone registers and calls by itself; the person behind it acts by its codes. */
     uint64_t room;
     if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET &&
-        m->body_case != EV__COMMAND__BODY_CALL_TRANSFER && !room_action(m, &room))
+        m->body_case != EV__COMMAND__BODY_CALL_SUPERVISE && m->body_case != EV__COMMAND__BODY_CALL_TRANSFER &&
+        !room_action(m, &room))
         return;
     /* An apply that was carried out has a row for each object that it changed; an operation on the cluster writes its own. */
     if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION) &&

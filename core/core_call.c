@@ -153,6 +153,8 @@ void core_call_publish(struct call *k)
     p->answer_offer = s->answer_offer;
     p->answer_asks = s->answer_asks;
     p->hung_up = s->hung_up;
+    p->supervisor = s->supervisor;
+    p->supervises = s->supervises;
     p->recorded_us = s->recorded_us;
     p->recording_paused = s->recording_paused;
     p->joined = s->joined;

@@ -159,6 +159,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_PARTY:
     case EV__COMMAND__BODY_CALL_DATA:
     case EV__COMMAND__BODY_CALL_HANG_UP:
+    case EV__COMMAND__BODY_CALL_SUPERVISE:
+    case EV__COMMAND__BODY_AGENT_NEXT:
     case EV__COMMAND__BODY_AGENT_DIAL:
     case EV__COMMAND__BODY_SUBSCRIBE:
     case EV__COMMAND__BODY_UNSUBSCRIBE:

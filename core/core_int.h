@@ -249,6 +249,7 @@ struct core {
     struct lookup *lookup;        /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     struct notice_index *notices; /* core_notice.c: likewise */
     uint32_t talking, registrations;
+    uint32_t nexts;               /* core_next.c */
     struct list_node recordings;  /* struct recording, in the order in which they began */
     struct map recordings_by_id;  /* u64 -> struct recording */
     uint64_t recording_oldest_us; /* of calls, kept and not on hold; 0: none */
@@ -489,6 +490,8 @@ void core_queue_enter(struct core *c, struct call *k, bool again);
 void core_queue_back(struct core *c, struct call *k);
 /* Takes back the offer to this telephone. With the last one the call returns to the front of its queue, to its menu, or fails. */
 void core_offer_withdraw(struct core *c, struct call *k, const struct ext *e, uint32_t status, const char *cause);
+/* A caller who waits is offered to this agent, whom the engine has not chosen. */
+void core_offer_to(struct core *c, struct call *k, struct queue *q, struct agent *a);
 /* The second leg is there: they talk. */
 void core_offer_talks(struct core *c, struct call *k);
 /* Rings somebody outside any queue: 0 or a code with *status and *cause. */
@@ -810,6 +813,18 @@ int core_recording_play(struct core *c, const Ev__RecordingPlay *m);
 int core_recording_pause(struct core *c, const Ev__RecordingPause *m);
 void core_recordings_expire(struct core *c);
 ERR_CHECKED int core_recordings_load(struct core *c);
+
+/* ---- core_supervise.c: supervisors in the calls of what they manage */
+int core_call_supervise(struct core *c, const Ev__CallSupervise *m);
+/* A call has joined another one: if it is a supervisor's who is to take his agent's place, he does. k may be gone after that. */
+void core_supervise_joined(struct core *c, struct call *k);
+/* ---- core_next.c */
+int core_agent_next(struct core *c, const Ev__AgentNext *m);
+void core_next_forget(struct core *c, struct agent *a); /* what he has asked for */
+/* Who waits, or comes next, goes to whoever has asked for that; before the engine's decisions. */
+void core_next_serve(struct core *c);
+/* The agent that the engine has chosen, or the supervisor who is to have his next call. */
+struct agent *core_next_instead(struct core *c, struct agent *chosen);
 
 /* ---- scope.c */
 int core_call_hang_up(struct core *c, const Ev__CallHangUp *m);

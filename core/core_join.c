@@ -156,6 +156,7 @@ void core_join_answered(struct core *c, struct call *k)
     core_call_touch(c, k);
     core_call_touch(c, main);
     tell(c, "call.joined", main, k, NULL);
+    core_supervise_joined(c, k);
 }
 
 /* To the call, if it talks; its id may be that of one that is joined to it. */

@@ -297,6 +297,7 @@ int core_load(struct core *c, struct err_info *info)
                  {STORAGE_QUEUE_STATE_ALL, queue_state_row, "queue_state"},
                  {STORAGE_IDEM_OLDEST, idem_row, "idempotency"}};
     c->feature_level = 1;
+    c->nexts = UINT32_MAX;
     list_init(&c->dirty_calls);
     list_init(&c->dirty_agents);
     list_init(&c->dirty_queues);

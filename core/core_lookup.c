@@ -268,8 +268,9 @@ static bool feature_code(const struct core *c, const char *called, struct core_r
     static const struct {
         const char *prefix, *name;
         uint32_t argument; /* from which feature level on it may have one; 0: never */
-    } codes[] = {
-        {"*71", "code:login", 1}, {"*72", "code:logout", 0}, {"*73", "code:ready", 0}, {"*74", "code:not_ready", 3}};
+    } codes[] = {{"*71", "code:login", 1},     {"*72", "code:logout", 0},   {"*73", "code:ready", 0},
+                 {"*74", "code:not_ready", 3}, {"*90", "code:listen", 4},   {"*91", "code:whisper", 4},
+                 {"*92", "code:barge", 4},     {"*93", "code:take_over", 4}};
     for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (strncmp(called, codes[i].prefix, 3) != 0 ||
             (called[3] && (!codes[i].argument || c->feature_level < codes[i].argument)))

@@ -158,6 +158,7 @@ static void begin_offer(struct core *c, struct call *k, enum core_call_phase pha
 {
     Ev__CallState *s = k->st;
     s->phase = phase;
+    s->next = false;
     s->offer_since_us = c->now_us;
     s->offer_ring_time_s = ring_s;
     if (!s->offered_us)
@@ -336,10 +337,23 @@ static void pass_over(struct core *c, const struct acd_decision *d)
     }
 }
 
+void core_offer_to(struct core *c, struct call *k, struct queue *q, struct agent *a)
+{
+    core_queues_touch(c, k);
+    if (acd_dequeue(c->acd, k->st->call_id) != 0)
+        core_oom();
+    begin_offer(c, k, CORE_CALL_OFFERED, q->name, core_queue_config(c, q->name)->ring_time_s, NULL);
+    k->st->next = true;
+    core_ring_add(c, k, a->number, a->extension);
+    core_ring_list(c, k);
+    offer_made(c, k);
+}
+
 /* Each match that the engine has found becomes an offer, or several. */
 void core_decide(struct core *c)
 {
     struct acd_decision d;
+    core_next_serve(c);
     while (acd_decide(c->acd, &d)) {
         struct call *k = core_call_obj(c, d.call);
         struct agent *chosen[ACD_RING_MAX];
@@ -364,12 +378,20 @@ void core_decide(struct core *c)
             continue;
         }
         const Ev__Queue *cfg = core_queue_config(c, q->name);
-        begin_offer(c, k, CORE_CALL_OFFERED, q->name, cfg->ring_time_s, &d);
+        struct agent *instead = n == 1 && !k->st->we_call ? core_next_instead(c, chosen[0]) : chosen[0], *spared = NULL;
+        if (instead != chosen[0]) {
+            spared = chosen[0];
+            chosen[0] = instead;
+        }
+        begin_offer(c, k, CORE_CALL_OFFERED, q->name, cfg->ring_time_s, spared ? NULL : &d);
+        k->st->next = spared != NULL;
         for (unsigned i = 0; i < n; i++)
             core_ring_add(c, k, chosen[i]->number, chosen[i]->extension);
         core_ring_list(c, k);
         offer_made(c, k);
         pass_over(c, &d);
+        if (spared && core_agent_offer_up(c, spared) != 0)
+            core_oom();
         if (q->rules.strategy == ACD_ROUND_ROBIN)
             chosen[0]->last_offer = k->st->offer_id; /* stored with the state that the offer has changed */
     }

@@ -296,6 +296,10 @@ static void chosen_line(const struct call *k, const char *agent, const struct qu
 {
     const Ev__CallState *s = k->st;
     unsigned others = s->offer_candidates > 0 ? s->offer_candidates - 1 : 0;
+    if (s->next) {
+        line(lines, "Agent %s had asked for the next call.", agent);
+        return;
+    }
     if (!s->offer_why)
         return; /* it was offered by a program that did not keep why */
     switch ((enum acd_why)(s->offer_why - 1)) {

@@ -20,7 +20,7 @@ static const struct {
     {"code:not_ready", EV__AGENT_SET__ACTION__SET_STATE, "not_ready", "agent_not_ready"},
 };
 
-static void call_app_say(struct call *k, const char *key)
+void call_app_say(struct call *k, const char *key)
 {
     k->hang_up_after_play = true;
     call_play_keys(&k->a, call_language(k), &key, 1, &k->play_id);
@@ -61,6 +61,8 @@ static const char *call_code_agent(struct call *k, const struct core_call *s)
 
 static void call_code_begin(struct call *k, const struct core_call *s)
 {
+    if (call_supervise_code(k, s))
+        return;
     const char *agent = call_code_agent(k, s);
     for (size_t i = 0; i < sizeof call_codes / sizeof *call_codes; i++) {
         if (strcmp(call_codes[i].app, s->app) != 0 || !agent)

@@ -202,7 +202,7 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
             call_back_key(k, ev->digit);
         else if (k->shown == CALL_SHOWN_NOTICE)
             call_notice_key(k, ev->digit);
-        else
+        else if (!call_supervise_key(k, ev->digit))
             call_leg_pass_key(l, ev->digit);
         break;
     case SIP_EV_REANSWERED:

@@ -504,6 +504,14 @@ void call_back_played(struct call *k);
 void call_back_key(struct call *k, char digit);
 
 /* ---- call_first.c: calls whose both parties are called by us */
+/* ---- call_supervise.c */
+/* A key of a supervisor who has joined a call; false: it is nobody such. */
+bool call_supervise_key(struct call *k, char digit);
+/* A code by which he does; false: another one. */
+bool call_supervise_code(struct call *k, const struct core_call *s);
+/* Plays one prompt, then hangs up (call_app.c). */
+void call_app_say(struct call *k, const char *key);
+
 /* The state has a leg that is no caller's: the telephone that answered takes the caller's place. False: it is not one of those that
  * this process rings. */
 bool call_first_answered(struct call *k, const struct core_call *s);

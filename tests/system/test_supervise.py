@@ -81,6 +81,26 @@ class Powers(QueueCase):
         mine.hangup()
         other.hangup()
 
+    def test_next_call(self):
+        """It goes to her once, though a member is idle; she need not be one."""
+        self.cluster.must("agent", "login", "1020")
+        self.wait_agent("1020", "idle")
+        self.desk("queue", "next-to", "sales", "1020")
+        self.crowd.on(PHONE["1003"], "answer")
+        self.do("1003", "login")
+        self.wait_agent("1003", "idle")
+        self.crowd.on(PHONE["1020"], "answer")
+        mine = self.dial("10021").wait_answered()
+        call = self.wait_phase(mine, "talking")
+        self.assertEqual(call["agent"], "1020")
+        self.assertIn("Agent 1020 had asked for the next call.", self.cluster.must("queue", "explain", call["call_id"]).out)
+        other = self.dial("10021").wait_answered()
+        self.assertEqual(self.wait_phase(other, "talking")["agent"], "1003")
+        self.desk("queue", "next-to", "service", "1020", code=5)
+        mine.hangup()
+        other.hangup()
+        self.record(mine)
+
     def test_ended_by_who_has_it_then(self):
         """The owner hangs when the end is asked for: whoever takes the call over ends it."""
         p = self.waiting("10021", node=1)

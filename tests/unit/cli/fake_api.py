@@ -298,6 +298,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             key, _, verb = parts[1].partition(":")
             found = self.find({c["call_id"]: c for c in s.cdrs}, key)
             return (202, {"call_id": "00000000000000c1"}) if verb else (200, found)
+        if len(parts) == 2 and parts[1].endswith((":next-to", ":cancel-next")):
+            return 204, None
         if parts[0] == "live":
             return self.page(self.filtered(s.live[parts[1]]))
         if parts[0] == "missed":

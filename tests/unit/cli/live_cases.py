@@ -1,4 +1,5 @@
 """Tests of ccctl live and ccctl top, run by tests/unit/cli/run."""
+import json
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ def live_waiter(call_id, caller, position, **more):
     return CONTRACT.fit("LiveWaiter", dict(w, **more))
 
 
-def live_cases(Base, CCCTL):
+def live_cases(Base, CCCTL, call):
     class Live(Base):
         """What supervisors look at, and the full-screen view of it."""
 
@@ -32,6 +33,7 @@ def live_cases(Base, CCCTL):
                 live_agent("1003", "欧阳小明明", "talking", call_id="00000000000000aa",
                            call={"caller": "13800138000", "called": "10003", "queue": "service", "direction": "inbound", "connected_at": NOW})]
             self.state.live["waiting"] = [live_waiter("00000000000000ab", "13900139000", 1), live_waiter("00000000000000ac", "4001", 2, type="vip")]
+            self.state.calls["00000000000000aa"] = call("00000000000000aa")
             self.state.live["queues"] = [CONTRACT.fit("LiveQueue", {
                 "name": "service", "display_name": "客服", "members": 3, "waiting": 2, "waiting_since": NOW, "estimated_wait_s": 40,
                 "logged_out": 1, "not_ready": 0, "idle": 1, "ringing": 0, "talking": 1, "wrap_up": 0})]
@@ -61,6 +63,18 @@ def live_cases(Base, CCCTL):
             self.fails(2, "top", "--once", "--interval", "0")
             self.assertIn("--once", self.fails(2, "top").err)  # this is no terminal
             self.fails(2, "top", "--watch")
+
+        def test_supervising(self):
+            for verb in ("listen", "whisper", "barge", "take-over"):
+                self.ok("call", verb, "00000000000000aa", "--agent", "2001")
+                self.assertEqual((self.requests()[-1][1], json.loads(self.requests()[-1][3])),
+                                 ("/v1/calls/00000000000000aa:" + verb, {"agent": "2001"}))
+            self.assertIn("goes to 2001", self.ok("queue", "next-to", "service", "2001").out)
+            self.assertEqual((self.requests()[-1][1], json.loads(self.requests()[-1][3])), ("/v1/queues/service:next-to", {"agent": "2001"}))
+            self.ok("agent", "next-to", "1001", "2001")
+            self.assertEqual(self.requests()[-1][1], "/v1/agents/1001:next-to")
+            self.ok("agent", "cancel-next", "2001")
+            self.assertEqual(self.requests()[-1][1], "/v1/agents/2001:cancel-next")
 
         def test_no_answer(self):
             self.server.stop()
