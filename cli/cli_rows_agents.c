@@ -296,7 +296,8 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "ANSWERED-BY=answered_by FLOW=flow OWNER=owner ANSWERED=answered_at/time MENU=menu_at/time QUEUED=queued_at/time " \
     "OFFERED=offered_at/time CONNECTED=connected_at/time ENDED=ended_at/time DURATION=duration_ms/ms "                 \
     "STATUS=sip_status "                                                                                               \
-    "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost TRANSFERS=transfers "         \
+    "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost CODECS=quality.codec "        \
+    "MOS=quality.mos TRANSFERS=transfers "                                                                             \
     "CUSTOMER=customer SHOWN=shown DIALLED-BY=dialled_by CALLS-BACK=calls_back"
 
 const struct cli_verb cli_rows_agents[] = {

@@ -1,26 +1,48 @@
 /* The record of a call: written once, when it ends; kept for ever, or for the days of the parameter cdr_keep_days. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/core_int.h"
+
+/* Hundredths; 0 is not known. */
+static void mos_json(struct sbuf *b, const char *key, uint32_t mos)
+{
+    char text[32];
+    snprintf(text, sizeof text, mos ? "%u.%02u" : "null", mos / 100, mos % 100);
+    sbuf_puts(b, ",\"");
+    sbuf_puts(b, key);
+    sbuf_puts(b, "\":");
+    sbuf_puts(b, text);
+}
+
+static const char *role_of(const Ev__CallState *s, const Ev__LegQuality *q)
+{
+    if (q->role)
+        return q->role - 1 == CORE_LEG_CALLEE ? "callee" : "caller";
+    for (size_t j = 0; j < s->n_legs; j++) {
+        if (s->legs[j]->id == q->leg_id && s->legs[j]->role == CORE_LEG_CALLEE)
+            return "callee";
+    }
+    return "caller";
+}
 
 static void quality_json(struct sbuf *b, const Ev__CallState *s, size_t n, Ev__LegQuality *const *q)
 {
     sbuf_add(b, "[", 1);
     for (size_t i = 0; i < n; i++) {
-        const char *role = "caller";
-        for (size_t j = 0; j < s->n_legs; j++) {
-            if (s->legs[j]->id == q[i]->leg_id && s->legs[j]->role == CORE_LEG_CALLEE)
-                role = "callee";
-        }
         sbuf_puts(b, i ? ",{" : "{");
         sbuf_kv_uint(b, "leg_id", q[i]->leg_id);
-        sbuf_kv(b, "role", role);
+        sbuf_kv(b, "role", role_of(s, q[i]));
+        sbuf_kv(b, "codec", q[i]->codec);
         sbuf_kv_uint(b, "rx_packets", q[i]->rx_packets);
         sbuf_kv_uint(b, "tx_packets", q[i]->tx_packets);
         sbuf_kv_uint(b, "rx_lost", q[i]->rx_lost);
         sbuf_kv_uint(b, "jitter_us", q[i]->jitter_us);
         sbuf_kv_uint(b, "rtt_us", q[i]->rtt_us);
         sbuf_kv_uint(b, "remote_lost", q[i]->remote_lost);
+        sbuf_kv_uint(b, "remote_jitter_us", q[i]->remote_jitter_us);
+        mos_json(b, "mos", q[i]->mos);
+        mos_json(b, "remote_mos", q[i]->remote_mos);
         sbuf_add(b, "}", 1);
     }
     sbuf_add(b, "]", 1);

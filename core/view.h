@@ -18,7 +18,8 @@
  *     tried_cause, call_id, called, variables, note
  *  cdr: record_id, call_id, direction ("inbound", "internal"), caller, called, trunk, extension, agent, answered_by, queue, flow, owner,
  *     arrived_at, answered_at, menu_at, queued_at, offered_at, connected_at, ended_at, duration_ms, talk_ms, wait_ms,
- *     ended_by, cause, sip_status, offers, taken_over, customer, notes, data, quality: [{leg_id, role, rx_packets, tx_packets, rx_lost, jitter_us, rtt_us, remote_lost}]
+ *     ended_by, cause, sip_status, offers, taken_over, customer, notes, data, quality: [{leg_id, role, codec, rx_packets, tx_packets, rx_lost, jitter_us, rtt_us, remote_lost,
+ *     remote_jitter_us, mos, remote_mos}]
  *  node: name, node_id, site, sip, https, peer, version, up, since, incarnation, draining, calls (that it owns), home_addresses,
  *     held_addresses: [ip]
  *  address: ip, home, holder, target ("" or where it is on its way to), epoch, bound, why, state ("bound", "pending", "moving", "failed")

@@ -55,6 +55,8 @@ struct calls_counts {
     uint64_t started, refused, ended, taken_over, given_away;
     uint64_t vip_asked, vip_errors, vips; /* look-ups about callers, those without an answer, callers raised */
     uint64_t rtp_written;                 /* LegUpdates for RTP numbers that had strayed (call_rtp.c) */
+    uint64_t legs_rated, legs_poor;       /* that ended here with sound; of these, below a mean opinion score of 3.6 */
+    double mos_sum;
 };
 void calls_get_counts(const struct calls *cs, struct calls_counts *out);
 

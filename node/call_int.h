@@ -14,6 +14,7 @@
 
 #define CALL_SDP_MAX 2048 /* an answer that repeats SDP_MEDIA_MAX usual lines fits */
 #define CALL_KEYS_MAX 16
+#define CALL_QUALITY_MAX 8u /* legs that a record tells of: who leaves after so many have is not */
 #define CALL_DISPLAY_MAX 128
 #define CALL_HEADERS_MAX 256
 #define CALL_INVITE_TEXT_MAX 16384u /* a longer INVITE is not kept: taken over, its call goes on by re-INVITE at once */
@@ -222,8 +223,8 @@ struct call {
     const char *end_by; /* static text */
     char end_cause[32];
     int end_status;
-    uv_timer_t *end_timer; /* repeats CallEnd until it is committed */
-    Ev__LegQuality quality[2];
+    uv_timer_t *end_timer;                    /* repeats CallEnd until it is committed */
+    Ev__LegQuality quality[CALL_QUALITY_MAX]; /* of who has left, and at the end of all */
     size_t n_quality;
 };
 
@@ -376,13 +377,18 @@ ERR_CHECKED int call_leg_recall(struct call_leg *l, const Ev__Dialog *d, struct 
 void call_leg_apply_media(struct call_leg *l);
 /* Writes the leg's dialog for a command; it points into the leg and into `room`, valid until they change. */
 void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, struct call_dialog_room *room);
-void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out);
 /* re-INVITE or UPDATE from the peer: answers after its commit. */
 void call_leg_on_reoffer(struct call_leg *l, const struct sip_event *ev);
 /* ACK of our 200: the answer when that carried our offer (INVITE or re-INVITE without a description). */
 void call_leg_on_acked(struct call_leg *l, const struct sip_event *ev);
 /* A key that came by INFO while the parties talk: the other one gets it as his phone can take it. */
 void call_leg_pass_key(struct call_leg *l, char digit);
+
+/* ---- call_quality.c */
+/* What is known of this leg so far is for the record: its stream is about to go. role: enum core_leg_role, as it had. */
+void call_quality_note(struct call_leg *l, uint64_t leg_id, unsigned role);
+/* The same for all that the state has, at the end. */
+void call_quality_end(struct call *k);
 
 /* ---- call_rtp.c: the numbers of what a leg sends, and that another node finds them */
 ERR_CHECKED int call_rtp_start(struct calls *cs);

@@ -361,20 +361,6 @@ void call_leg_dialog(struct call_leg *l, Ev__Dialog *out, struct call_dialog_roo
     }
 }
 
-void call_leg_quality(struct call_leg *l, uint64_t leg_id, Ev__LegQuality *out)
-{
-    struct media_stats s;
-    media_stream_stats(l->media, &s);
-    ev__leg_quality__init(out);
-    out->leg_id = leg_id;
-    out->rx_packets = s.rx_packets;
-    out->tx_packets = s.tx_packets;
-    out->rx_lost = s.rx_lost;
-    out->jitter_us = s.jitter_us;
-    out->rtt_us = s.rtt_us;
-    out->remote_lost = s.remote_lost;
-}
-
 /* ---- re-INVITE and UPDATE from the peer */
 
 static bool holds(const struct call_leg *l)

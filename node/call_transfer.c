@@ -172,7 +172,10 @@ void call_transfer_follow(struct call *k, const struct core_call *s)
     if (k->a.media)
         media_unbridge(k->a.media);
     log_info("call", "%s: %s leaves it by a transfer", k->text_id, s->left ? s->left->number : "somebody");
-    if (s->left && s->left->role == CORE_LEG_CALLER)
+    bool caller = s->left && s->left->role == CORE_LEG_CALLER;
+    if (s->left)
+        call_quality_note(caller ? &k->a : k->b, s->left->id, s->left->role);
+    if (caller)
         caller_leaves(k);
     else
         callee_leaves(k);

@@ -261,28 +261,19 @@ static void call_end_propose(struct call *k)
 {
     Ev__Command cmd = EV__COMMAND__INIT;
     Ev__CallEnd end = EV__CALL_END__INIT;
-    Ev__LegQuality *rows[2] = {&k->quality[0], &k->quality[1]};
+    Ev__LegQuality *rows[CALL_QUALITY_MAX];
     cmd.body_case = EV__COMMAND__BODY_CALL_END;
     cmd.call_end = &end;
     end.call_id = k->id;
     end.by = (char *)(uintptr_t)k->end_by;
     end.cause = k->end_cause;
     end.sip_status = (uint32_t)k->end_status;
+    for (size_t i = 0; i < k->n_quality; i++)
+        rows[i] = &k->quality[i];
     end.quality = rows;
     end.n_quality = k->n_quality;
     if (call_propose_later(k, &cmd, call_end_patience(k), call_end_done) && !k->cs->n->stopping)
         call_timer_set(k, &k->end_timer, CALL_END_RETRY_MS, call_end_propose);
-}
-
-static void call_gather_quality(struct call *k)
-{
-    const struct core_call *s = call_state(k);
-    k->n_quality = 0;
-    for (size_t i = 0; s && i < s->n_legs && k->n_quality < 2; i++) {
-        struct call_leg *l = s->legs[i].role == CORE_LEG_CALLER ? &k->a : k->b;
-        if (l->media)
-            call_leg_quality(l, s->legs[i].id, &k->quality[k->n_quality++]);
-    }
 }
 
 /* A caller who has no final answer yet gets the one that fits, not just "declined". */
@@ -320,7 +311,7 @@ void call_end(struct call *k, const char *by, const char *cause, int sip_status)
     const struct core_call *s = call_state(k);
     log_info("call", "%s: %s to %s%s%s ended by %s: %s", k->text_id, s ? s->caller : "caller", s ? s->called : "",
              s && s->queue && s->queue[0] ? " in queue " : "", s && s->queue ? s->queue : "", by, cause);
-    call_gather_quality(k);
+    call_quality_end(k);
     call_record_hung_up(k);
     call_transfer_news(k, 487);
     call_tape_hung_up(k);

@@ -102,8 +102,17 @@ class Wide(Takeover):
         self.baresip_hears(a, self.tone(AGENT_HZ), "the other one")
         self.baresip_hears(b, self.tone(CALLER_HZ), "the other one")
         self.assertEqual(self.codecs("8017"), ["G722", "G722"])
+        call_id = self.live("8017")["call_id"]
         a.hangup()
         b.wait("CALL_CLOSED")
+        wait_for(lambda: self.a.api("GET", "/v1/cdrs/" + call_id).status == 200, 10, "the record")
+        quality = self.a.api("GET", "/v1/cdrs/" + call_id).json["quality"]
+        self.assertEqual([(q["role"], q["codec"]) for q in quality], [("caller", "G722"), ("callee", "G722")])
+        for q in quality:
+            self.assertGreater(q["mos"], 4, quality)
+        shown = self.cluster.must("cdr", "show", call_id).out
+        self.assertIn("G722", shown)
+        self.assertIn(str(quality[0]["mos"]), shown)
 
 
 del Takeover

@@ -229,7 +229,12 @@ class Transfer(Parties, CallCase):
         self.assertFalse([e for e in phone.events[at:] if e.get("type") == "TRANSFER_FAILED"])
         there.hangup()
         call.wait_ended()
-        self.assertEqual(self.record(call.phone.user)["answered_by"], THIRD)
+        record = self.record(call.phone.user)
+        self.assertEqual(record["answered_by"], THIRD)
+        # how all three sounded, who has left among them
+        self.assertEqual([q["role"] for q in record["quality"]], ["callee", "caller", "callee"])
+        for q in record["quality"]:
+            self.assertGreater(q["mos"], 4, record["quality"])
 
 
 class NodesDie(Parties, test_takeover.Takeover):

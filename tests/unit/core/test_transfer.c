@@ -584,6 +584,57 @@ START_TEST(test_owner_dies)
 }
 END_TEST
 
+static void quality_is(const json_t *r, size_t i, const char *role, const char *codec, double mos, bool reported)
+{
+    const json_t *q = json_array_get(json_object_get(r, "quality"), i);
+    ck_assert_str_eq(says(q, "role"), role);
+    ck_assert_str_eq(says(q, "codec"), codec);
+    ck_assert_double_eq_tol(json_number_value(json_object_get(q, "mos")), mos, 0.0001);
+    ck_assert_int_eq(json_is_null(json_object_get(q, "mos")), mos == 0);
+    ck_assert_int_eq(json_is_null(json_object_get(q, "remote_mos")), !reported);
+}
+
+/* Who has left is in the record with how he sounded, in the role that he had; what an older program says has no rating. */
+START_TEST(test_quality_of_all)
+{
+    Ev__LegQuality q[3] = {EV__LEG_QUALITY__INIT, EV__LEG_QUALITY__INIT, EV__LEG_QUALITY__INIT};
+    Ev__LegQuality *list[] = {&q[0], &q[1], &q[2]};
+    Ev__CallEnd m = EV__CALL_END__INIT;
+    served(1);
+    ck_assert_int_eq(fx_login(&f, "1004"), 0);
+    to.agent = T("1004");
+    ck_assert_int_eq(transfer(1), 0);
+    const uint32_t gone = core_call(f.c, 1)->left->id;
+    answer(1);
+    q[0].leg_id = gone;
+    q[0].role = 1 + CORE_LEG_CALLEE;
+    q[0].codec = T("opus");
+    q[0].mos = 405;
+    q[0].remote_mos = 441;
+    q[0].remote_jitter_us = 1500;
+    q[1].leg_id = core_call(f.c, 1)->legs[0].id;
+    q[1].role = 1 + CORE_LEG_CALLER;
+    q[1].codec = T("PCMA");
+    q[1].mos = 100;
+    q[2].leg_id = core_call(f.c, 1)->legs[1].id;
+    m.call_id = 1;
+    m.by = T("caller");
+    m.cause = T("normal");
+    m.n_quality = 3;
+    m.quality = list;
+    FX_BODY(CALL_END, call_end, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    json_t *r = record(1);
+    ck_assert_uint_eq(json_array_size(json_object_get(r, "quality")), 3);
+    quality_is(r, 0, "callee", "opus", 4.05, true);
+    quality_is(r, 1, "caller", "PCMA", 1, false);
+    quality_is(r, 2, "callee", "", 0, false);
+    const json_t *first = json_array_get(json_object_get(r, "quality"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(first, "remote_jitter_us")), 1500);
+    json_decref(r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("core transfer");
@@ -606,6 +657,7 @@ int main(void)
     tcase_add_test(t, test_hold_and_mute);
     tcase_add_test(t, test_party_unknown);
     tcase_add_test(t, test_owner_dies);
+    tcase_add_test(t, test_quality_of_all);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
