@@ -2,21 +2,26 @@
  * are concealed.
  *
  * Times are nanoseconds of CPU, the best of several rounds. References in the same run: for mixing the obvious loop (each ear adds up all it
- * hears), for concealment spandsp's, for all the rest a frame of A-law coded and decoded by table. Bar: 2,000 ns a party and frame for
+ * hears), for concealment spandsp's, for transcoding the system calls that carry a packet, for all the rest a frame of A-law coded and
+ * decoded by table. Bar: 2,000 ns a party and frame for
  * a conference of three. */
+#include <arpa/inet.h>
 #include <math.h>
 #include <spandsp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "telephony/codec.h"
 #include "telephony/conceal.h"
 #include "telephony/g711.h"
 #include "telephony/jitter.h"
 #include "telephony/mix.h"
+#include "telephony/mouth.h"
 #include "telephony/resample.h"
 
 enum { ROUNDS = 7, FRAMES = 2000, VOICE = 16000 * 8 };
@@ -242,6 +247,101 @@ static void bench_parts(void)
     resample_free(down);
 }
 
+/* ---- transcoding: one direction of a call between two codecs, beside the system calls without which nothing is relayed */
+
+static void relay(void *ctx, unsigned k)
+{
+    uint8_t packet[RTP_HEADER_BYTES + 160] = {(uint8_t)k};
+    const int *fd = ctx;
+    sink += (int32_t)send(fd[0], packet, sizeof packet, 0) + (int32_t)recv(fd[0], packet, sizeof packet, 0);
+}
+
+/* A UDP socket that is connected to itself. */
+static double relay_ns(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof to;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&to, len) || getsockname(fd, (struct sockaddr *)&to, &len) ||
+        connect(fd, (struct sockaddr *)&to, len))
+        must(ERR_IO);
+    double ns = time_of(relay, &fd);
+    (void)close(fd);
+    return ns;
+}
+
+struct direction {
+    const struct codec *from;
+    unsigned said_hz, heard_hz;
+    struct coding in; /* what comes */
+    struct mouth *m;
+    struct resample *between; /* NULL: one rate */
+    struct codec_state *coder;
+};
+
+static void transcode(void *ctx, unsigned k)
+{
+    static const int16_t silence[320];
+    struct direction *d = ctx;
+    int16_t other[320];
+    uint8_t out[CODEC_PACKET_MAX];
+    uint64_t now_us = UINT64_C(1000000) + k * UINT64_C(20000);
+    struct rtp_packet p = {.seq = (uint16_t)k,
+                           .ts = k * (d->from->clock_hz / 50),
+                           .ssrc = 1,
+                           .payload = d->in.packet[k % 64],
+                           .len = (size_t)d->in.len[k % 64]};
+    sink += mouth_put(d->m, &p, true, now_us);
+    const int16_t *pcm = mouth_frame(d->m, now_us);
+    pcm = pcm ? pcm : silence;
+    if (d->between) {
+        (void)resample_run(d->between, pcm, d->said_hz / 50, other);
+        pcm = other;
+    }
+    sink += codec_encode(d->coder, pcm, d->heard_hz / 50, out, sizeof out);
+}
+
+static double transcoding_ns(enum codec_id from, enum codec_id to)
+{
+    static struct direction d;
+    d = (struct direction){.from = codec_get(from),
+                           .said_hz = codec_get(from)->sample_hz > 8000 ? 16000 : 8000,
+                           .heard_hz = codec_get(to)->sample_hz > 8000 ? 16000 : 8000};
+    const struct mouth_config mc = {.codec = d.from, .rate_hz = d.said_hz, .min_ms = 20};
+    d.in.voice = d.said_hz == 8000 ? voice8 : voice16;
+    d.in.n = d.said_hz / 50;
+    must(codec_open(d.from, d.said_hz, CODEC_ENCODE, NULL, &d.in.s, NULL));
+    for (unsigned k = 0; k < 64; k++)
+        encode(&d.in, k);
+    must(mouth_new(&mc, &d.m));
+    must(codec_open(codec_get(to), d.heard_hz, CODEC_ENCODE, NULL, &d.coder, NULL));
+    if (d.said_hz != d.heard_hz)
+        must(resample_new(d.said_hz, d.heard_hz, &d.between));
+    double ns = time_of(transcode, &d);
+    codec_close(d.in.s);
+    codec_close(d.coder);
+    mouth_free(d.m);
+    resample_free(d.between);
+    return ns;
+}
+
+static void bench_transcoding(void)
+{
+    double wire = relay_ns();
+    printf("one direction of a call, ns a packet of 20 ms   with send and receive, to these alone (%.0f ns)\n", wire);
+    for (unsigned from = 0; from < CODEC_COUNT; from++) {
+        for (unsigned to = 0; to < CODEC_COUNT; to++) {
+            if (from == to || (from <= CODEC_PCMA && to <= CODEC_PCMA))
+                continue; /* relayed, by table at most */
+            char what[64];
+            double ns = transcoding_ns((enum codec_id)from, (enum codec_id)to);
+            snprintf(what, sizeof what, "%s to %s", codec_get((enum codec_id)from)->name,
+                     codec_get((enum codec_id)to)->name);
+            printf("  %-28s %7.0f  %18.2f\n", what, ns, (wire + ns) / wire);
+        }
+    }
+}
+
 /* ---- concealment: each tenth frame of 20 ms is lost */
 
 struct gaps {
@@ -322,6 +422,7 @@ int main(void)
     speak(voice48, 48000);
     bench_mix();
     bench_parts();
+    bench_transcoding();
     bench_conceal();
     return 0;
 }
