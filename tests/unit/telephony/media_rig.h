@@ -223,22 +223,29 @@ static inline void phone_talk(struct phone *ph, uint8_t pt, uint8_t fill)
     ph->ts += 160;
 }
 
+/* False: nothing is there now. */
+static inline bool phone_heard(struct phone *ph, struct heard *h)
+{
+    uint8_t buf[2048];
+    struct rtp_packet p;
+    ssize_t n = recv(ph->rtp, buf, sizeof buf, MSG_DONTWAIT);
+    if (n < 0)
+        return false;
+    ck_assert_int_eq(rtp_parse(buf, (size_t)n, &p), 0);
+    *h = (struct heard){.marker = p.marker, .pt = p.pt, .seq = p.seq, .ts = p.ts, .ssrc = p.ssrc, .len = p.len};
+    ck_assert_uint_le(p.len, sizeof h->payload);
+    memcpy(h->payload, p.payload, p.len);
+    h->at_us = clock_mono_now().us;
+    return true;
+}
+
 /* False: nothing within the time. */
 static inline bool phone_try_hear(struct rig *r, struct phone *ph, struct heard *h, unsigned ms)
 {
     uint64_t end = clock_mono_now().us + ms * 1000u;
-    uint8_t buf[2048];
     do {
-        ssize_t n = recv(ph->rtp, buf, sizeof buf, MSG_DONTWAIT);
-        if (n >= 0) {
-            struct rtp_packet p;
-            ck_assert_int_eq(rtp_parse(buf, (size_t)n, &p), 0);
-            *h = (struct heard){.marker = p.marker, .pt = p.pt, .seq = p.seq, .ts = p.ts, .ssrc = p.ssrc, .len = p.len};
-            ck_assert_uint_le(p.len, sizeof h->payload);
-            memcpy(h->payload, p.payload, p.len);
-            h->at_us = clock_mono_now().us;
+        if (phone_heard(ph, h))
             return true;
-        }
         (void)rig_turn(r, ph->rtp);
     } while (clock_mono_now().us < end);
     return false;

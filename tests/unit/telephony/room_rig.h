@@ -129,7 +129,7 @@ static void hear_all(void)
 {
     struct heard h;
     for (unsigned i = 0; i < n_parties; i++) {
-        while (p[i].ph.s && phone_try_hear(&rig, &p[i].ph, &h, 0))
+        while (p[i].ph.s && phone_heard(&p[i].ph, &h))
             hear(&p[i], &h);
     }
 }
