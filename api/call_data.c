@@ -12,11 +12,13 @@ static bool check(struct api_request *q)
     json_t *value, *one;
     json_object_foreach(q->json, key, value)
     {
-        bool data = strcmp(key, "data") == 0, text = strcmp(key, "customer") == 0 || strcmp(key, "notes") == 0;
-        const char *wrong = !data && !text                   ? "unknown field"
-                            : text && !json_is_string(value) ? "must be text"
-                            : data && !json_is_object(value) ? "must be an object"
-                                                             : NULL;
+        bool data = strcmp(key, "data") == 0, marked = strcmp(key, "marked") == 0,
+             text = strcmp(key, "customer") == 0 || strcmp(key, "notes") == 0;
+        const char *wrong = !data && !text && !marked           ? "unknown field"
+                            : marked && !json_is_boolean(value) ? "must be true or false"
+                            : text && !json_is_string(value)    ? "must be text"
+                            : data && !json_is_object(value)    ? "must be an object"
+                                                                : NULL;
         if (wrong) {
             api_fail_code(q, ERR_INVAL, key, "%s", wrong);
             return false;
@@ -31,7 +33,7 @@ static bool check(struct api_request *q)
     }
     if (json_object_size(q->json))
         return true;
-    api_fail_code(q, ERR_INVAL, "data", "one of customer, notes, data is required");
+    api_fail_code(q, ERR_INVAL, "data", "one of customer, notes, marked, data is required");
     return false;
 }
 
@@ -53,11 +55,14 @@ static Ev__CallDatum *datum(const char *name, const json_t *value)
 
 static bool fill(Ev__CallData *m, const json_t *body)
 {
-    const json_t *customer = json_object_get(body, "customer"), *notes = json_object_get(body, "notes");
+    const json_t *customer = json_object_get(body, "customer"), *notes = json_object_get(body, "notes"),
+                 *marked = json_object_get(body, "marked");
     json_t *data = json_object_get(body, "data"), *value;
     const char *name;
     m->has_customer = customer != NULL;
     m->has_notes = notes != NULL;
+    m->has_marked = marked != NULL;
+    m->marked = json_is_true(marked);
     m->customer = mem_strdup(customer ? json_string_value(customer) : "");
     m->notes = mem_strdup(notes ? json_string_value(notes) : "");
     m->data = json_object_size(data) ? malloc(json_object_size(data) * sizeof *m->data) : NULL;

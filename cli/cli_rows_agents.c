@@ -197,6 +197,7 @@ static const struct cli_option party_fields[] = {
 static const struct cli_option data_fields[] = {
     TEXT("customer", "KEY", "customer", "who the caller is in your business system; \"\" for not known", NULL),
     TEXT("notes", "TEXT", "notes", "for whoever serves him next", NULL),
+    {"marked", 0, CLI_BOOL, "yes|no", "marked", "somebody to be remembered, as interested for one", "yes no", false},
     {"data", 0, CLI_PAIRS, "NAME=TEXT", "data", "something known about him; repeat it; NAME= removes it", NULL, true},
     END,
 };
@@ -283,7 +284,7 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "LANGUAGE=language "                                                                                        \
     "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "          \
     "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count " \
-    "CUSTOMER=customer"
+    "CUSTOMER=customer MARKED=marked/yes"
 #define CALLBACK_COLUMNS                                                                                              \
     "CALLBACK=callback_id QUEUE=queue NUMBER=number STATE=state/state WAITING=queued_at/age DUE=due_at/time "         \
     "TRIES=tries "                                                                                                    \
@@ -457,7 +458,8 @@ const struct cli_verb cli_rows_agents[] = {
       .method = "PATCH", .path = "/v1/calls/{CALL}", .options = data_fields, .done = "call {CALL} set",
       .run = cli_run_change,
       .example = "call set 00f3a1b2c4d5e6f7 --customer C-20931 --data order=4711 --data tariff=gold\n"
-                 "call set 00f3a1b2c4d5e6f7 --notes \"asks for the second time\" --data order="),
+                 "call set 00f3a1b2c4d5e6f7 --notes \"asks for the second time\" --data order=\n"
+                 "call set 00f3a1b2c4d5e6f7 --marked yes"),
 
     V("callback", "list", "who is to be called back", .method = "GET", .path = "/v1/callbacks",
       .columns = CALLBACK_COLUMNS, .options = callback_filters, .run = cli_run_list,

@@ -157,6 +157,8 @@ int core_call_data(struct core *c, const Ev__CallData *m)
         core_pbset(&k->st->customer, m->customer);
     if (m->has_notes)
         core_pbset(&k->st->notes, m->notes);
+    if (m->has_marked)
+        k->st->marked = m->marked;
     core_call_touch(c, k);
     (void)core_ev_call_begin(c, "call.data", k);
     core_data_kv(&c->events, k->st);
@@ -170,6 +172,8 @@ void core_data_kv(struct sbuf *b, const Ev__CallState *s)
         sbuf_kv(b, CUSTOMER, s->customer);
     if (s->notes[0])
         sbuf_kv(b, "notes", s->notes);
+    if (s->marked)
+        sbuf_puts(b, ",\"marked\":true");
     if (s->data[0]) {
         sbuf_puts(b, ",\"data\":");
         sbuf_puts(b, s->data);

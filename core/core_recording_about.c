@@ -100,8 +100,8 @@ void core_recording_about(struct core *c, const struct call *k, uint64_t started
     for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
         core_recording_key(c, started_us, CORE_RECORDING_QUEUE, queues[i]);
     core_recording_key(c, started_us, CORE_RECORDING_CUSTOMER, s->customer);
-    const struct storage_val v[] = {storage_int(s->call_id), storage_text(s->customer), storage_int(0),
-                                    storage_text_n(a.json.p, a.json.len)};
+    const struct storage_val v[] = {storage_int(s->call_id), storage_text(s->customer),
+                                    storage_int(s->marked ? 1u : 0u), storage_text_n(a.json.p, a.json.len)};
     storage_run(c->st, STORAGE_RECORDING_ABOUT, v, 4);
     sbuf_free(&a.json);
 }

@@ -318,6 +318,7 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "variables", view_variables(s->variables));
     view_set(v, o, "customer", view_text(s->customer));
     view_set(v, o, "notes", view_text(s->notes));
+    view_set(v, o, "marked", json_boolean(s->marked));
     view_set(v, o, "data", view_variables(s->data));
     const Ev__CallNoticeState *told = s->notice && s->notice->at < s->notice->n_names ? s->notice : NULL;
     view_set(v, o, "notice", view_text(told ? told->names[told->at] : ""));

@@ -128,6 +128,39 @@ static size_t listed(const char *filter, const char *value)
     return n;
 }
 
+static int mark(uint64_t id, bool marked)
+{
+    Ev__CallData m = EV__CALL_DATA__INIT;
+    m.call_id = id;
+    m.has_marked = true;
+    m.marked = marked;
+    FX_BODY(CALL_DATA, call_data, m);
+    return fx_run(&f, &cmd);
+}
+
+/* As it is when the call ends, whatever was kept before. */
+START_TEST(test_of_calls_that_somebody_marked)
+{
+    set("[{'kind':'recording_rule','name':'all'}]");
+    in("1001");
+    for (uint64_t id = 7; id < 10; id++) {
+        talks(id);
+        ck_assert_int_eq(mark(id, id != 9), 0);
+        fx_reopen(&f);
+        view_says("call", id != 9 ? "\"marked\":true" : "\"marked\":false");
+        if (id == 8)
+            ck_assert_int_eq(mark(id, false), 0);
+        over(id);
+        ck_assert_int_eq(end_by("n1", id, SHA), 0);
+        fx_reopen(&f);
+    }
+    ck_assert_uint_eq(listed("marked", "true"), 1);
+    ck_assert_uint_eq(listed("marked", "false"), 2);
+    ck_assert_int_eq(mark(7, true), ERR_NOTFOUND);
+    view_says("event", "\"marked\":true");
+}
+END_TEST
+
 START_TEST(test_from_talk_to_deletion)
 {
     set("[{'kind':'recording_rule','name':'all'}]");
@@ -652,6 +685,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_from_talk_to_deletion);
+    tcase_add_test(t, test_of_calls_that_somebody_marked);
     tcase_add_test(t, test_transferred);
     tcase_add_test(t, test_who_stays_keeps_his_side);
     tcase_add_test(t, test_outside_is_left);
