@@ -95,7 +95,8 @@ void api_transfer_call(struct api_request *q)
 
 /* ---- hold and mute */
 
-static void set_party(struct api_request *q, Ev__CallParty__Action action)
+/* Of a body that may name a party and nothing else; answers what is wrong. */
+static bool check_party(struct api_request *q)
 {
     const char *key;
     json_t *value;
@@ -105,10 +106,15 @@ static void set_party(struct api_request *q, Ev__CallParty__Action action)
         if (known && json_is_string(value))
             continue;
         api_fail_code(q, ERR_INVAL, key, "%s", known ? "must be text" : "unknown field");
-        return;
+        return false;
     }
+    return true;
+}
+
+static void set_party(struct api_request *q, Ev__CallParty__Action action)
+{
     uint64_t id;
-    if (!api_path_id(q, &id))
+    if (!check_party(q) || !api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_PARTY);
     Ev__CallParty *m = cmd ? malloc(sizeof *m) : NULL;
@@ -157,17 +163,20 @@ void api_answer_call(struct api_request *q)
 void api_hangup(struct api_request *q)
 {
     uint64_t id;
-    if (!api_path_id(q, &id))
+    if (!check_party(q) || !api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_HANG_UP);
     Ev__CallHangUp *m = cmd ? malloc(sizeof *m) : NULL;
-    if (!m) {
+    char *leg = m ? mem_strdup(text_of(q, "leg")) : NULL;
+    if (!leg) {
+        free(m);
         free(cmd);
         api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
         return;
     }
     ev__call_hang_up__init(m);
     m->call_id = id;
+    m->leg = leg;
     cmd->call_hang_up = m;
     api_command(q, cmd, api_on_call_done);
 }

@@ -100,6 +100,8 @@ static const struct cli_option queue_fields[] = {
     BOOL("quiet", "quiet", "no prompts and no music while waiting"),
     TEXT("music", "PROMPT", "music", "prompt to hear while waiting, or silence; \"\" for the music built in",
          "@prompt"),
+    TEXT("rating-flow", "NAME", "rating_flow",
+         "flow into which its callers go when the agent has hung up; \"\" for none", "@flow"),
     TEXT("voicemail-greeting", "PROMPT", "voicemail_greeting",
          "prompt before the tone of its voicemail box; \"\" for the one built in", "@prompt"),
     TEXT("welcome", "PROMPT", "welcome", "prompt for who comes to wait; \"\" for none", "@prompt"),
@@ -242,6 +244,14 @@ static const struct cli_option cdr_filters[] = {
     END,
 };
 
+static const struct cli_option rating_filters[] = {
+    TEXT("agent", "NUMBER", "rated_agent", "only of this agent", "@agent"),
+    TEXT("queue", "NAME", "rated_queue", "only of callers of this queue", "@queue"),
+    TEXT("from", "TIME", "from", "calls that ended from this time on: 2026-03-01, or 2h, 3d ago", NULL),
+    TEXT("to", "TIME", "to", "before this time", NULL),
+    LIMIT,
+    END,
+};
 static const struct cli_option message_filters[] = {
     TEXT("box", "NAME", "box", "only this box", NULL),
     TEXT("queue", "NAME", "queue", "only of callers who were in this queue", "@queue"),
@@ -255,6 +265,9 @@ static const struct cli_option message_filters[] = {
 };
 static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL, "as new again", NULL, false}, END};
 
+#define RATING_COLUMNS                                                                                                 \
+    "AGENT=rated_agent QUEUE=rated_queue RATINGS=count AVERAGE=average | ONES=scores.1 TWOS=scores.2 THREES=scores.3 " \
+    "FOURS=scores.4 FIVES=scores.5"
 #define MESSAGE_COLUMNS                                                                                     \
     "MESSAGE=message_id BOX=box CALLER=caller CALLED=called STARTED=started_at/time LENGTH=duration_ms/ms " \
     "HEARD=heard/yes "                                                                                      \
@@ -284,7 +297,7 @@ static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL,
     "LANGUAGE=language "                                                                                        \
     "TAKEN-OVER=taken_over_at/time POSITION=position ANSWERED=answered_at/time QUEUED=queued_at/time "          \
     "CONNECTED=connected_at/time SERVED-BY=served_queue OVERFLOW=overflow OWN=dedicated_agent LEGS=legs/count " \
-    "CUSTOMER=customer MARKED=marked/yes"
+    "CUSTOMER=customer MARKED=marked/yes RATING=rating"
 #define CALLBACK_COLUMNS                                                                                              \
     "CALLBACK=callback_id QUEUE=queue NUMBER=number STATE=state/state WAITING=queued_at/age DUE=due_at/time "         \
     "TRIES=tries "                                                                                                    \
@@ -396,7 +409,8 @@ const struct cli_verb cli_rows_agents[] = {
     V("call", "show", "one call with its legs", .args = "CALL", .method = "GET", .path = "/v1/calls/{CALL}",
       .run = cli_run_show, .example = "call show 00f3a1b2c4d5e6f7"),
     V("call", "hangup", "end a call", .args = "CALL", .method = "POST", .path = "/v1/calls/{CALL}:hangup",
-      .done = "call {CALL} is being ended", .run = cli_run_change, .example = "call hangup 00f3a1b2c4d5e6f7"),
+      .options = party_fields, .done = "call {CALL} is being ended", .run = cli_run_change,
+      .example = "call hangup 00f3a1b2c4d5e6f7\ncall hangup 00f3a1b2c4d5e6f7 --leg 1001"),
     V("call", "listen", "a supervisor's telephone is rung and hears the call; nobody hears it", .args = "CALL",
       .method = "POST", .path = "/v1/calls/{CALL}:listen", .options = cli_supervise_fields,
       .done = "the supervisor listens to call {CALL} once the telephone is answered", .run = cli_run_change,
@@ -495,6 +509,9 @@ const struct cli_verb cli_rows_agents[] = {
     V("missed", "count", "how many there are of each kind", .method = "GET", .path = "/v1/missed/counts",
       .columns = "KIND=kind CALLS=calls CALLED-BACK=called_back REACHED=reached", .options = missed_counts,
       .run = cli_run_list, .example = "missed count --from 1d --queue service"),
+    V("rating", "list", "what callers think of agents, by agent and queue", .method = "GET", .path = "/v1/ratings",
+      .columns = RATING_COLUMNS, .options = rating_filters, .run = cli_run_list,
+      .example = "rating list\nrating list --agent 1001 --from 30d\nrating list --queue service -o csv"),
 
     V("message", "list", "what callers have left, latest first", .method = "GET", .path = "/v1/messages",
       .columns = MESSAGE_COLUMNS, .options = message_filters, .run = cli_run_list,

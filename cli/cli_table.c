@@ -68,6 +68,7 @@ const char *cli_noun_summary(const char *noun)
         {"callback", "who is to be called back"},
         {"missed", "callers with whom nobody has talked"},
         {"cdr", "records of ended calls"},
+        {"rating", "what callers think of agents"},
         {"message", "what callers have left in voicemail boxes"},
         {"recording", "recordings of calls"},
         {"recording-rule", "which calls are recorded"},

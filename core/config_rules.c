@@ -68,6 +68,7 @@ static const struct config_rule rules[] = {
     {"Queue", "music", FORMAT_NAME, .max = KEY_BYTES},
     {"Queue", "welcome", FORMAT_NAME, .max = KEY_BYTES},
     {"Queue", "voicemail_greeting", FORMAT_NAME, .max = KEY_BYTES},
+    {"Queue", "rating_flow", FORMAT_NAME, .max = KEY_BYTES},
     {"Queue", "announce_first_s", FORMAT_UINT, .max = 3600},
     {"Queue", "announce_every_s", FORMAT_UINT, .max = 3600},
     {"Queue", "announce", FORMAT_LIST, .max = CONFIG_ANNOUNCE_MAX},

@@ -207,6 +207,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_agent_dial(c, cmd->agent_dial);
     case EV__COMMAND__BODY_CALL_PARTY:
         return core_call_party(c, cmd->call_party);
+    case EV__COMMAND__BODY_CALL_PART:
+        return core_call_part(c, cmd->call_part);
     case EV__COMMAND__BODY_CALL_DATA:
         return core_call_data(c, cmd->call_data);
     case EV__COMMAND__BODY_CALL_SUPERVISE:

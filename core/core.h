@@ -292,9 +292,10 @@ struct core_call {
     const char *wait_notice;           /* that he is told while he waits; "" none */
     bool callback_noted;               /* MENU: the node that asks for a call back has put him on the list */
     const char *variables;             /* of the flow, a JSON object of texts; "" none */
-    const char *customer, *notes;      /* "" none */
-    const char *data;                  /* what is known about the caller, a JSON object of texts; "" none */
-    size_t n_flows;                    /* that it stands in, each called by the one before; none: not known (level 2) */
+    uint64_t parted_us; /* since when its agent has hung up, and it is in his queue's rating flow; 0: it is not */
+    const char *customer, *notes; /* "" none */
+    const char *data;             /* what is known about the caller, a JSON object of texts; "" none */
+    size_t n_flows;               /* that it stands in, each called by the one before; none: not known (level 2) */
     Ev__FlowRef *const *flows;
     const char *queue;
     uint32_t priority;
@@ -325,6 +326,7 @@ struct core_call {
     const Ev__CallRecall *recall; /* while whom it was transferred to is being rung, or in vain who did so; else NULL */
     uint64_t answer_offer;        /* whose telephone is to answer by itself, by somebody's request; 0: nobody's */
     uint32_t answer_asks;         /* how often that was asked */
+    const char *hung_up_by;       /* who, when it is one party's hanging up; "" all of it */
     bool hung_up;                 /* somebody has asked for its end, which is the owner's to bring about */
     uint64_t recorded_us;         /* since when the call itself is recorded, under its own id; 0: it is not */
     bool recording_paused;
@@ -368,6 +370,8 @@ unsigned core_seats(const struct core *c, uint64_t call_id, struct core_seat out
 
 /* The leg of who serves the customer; NULL: nobody has answered. */
 const Ev__LegState *core_leg_served(const Ev__CallState *s);
+/* Whether this leg's hanging up leaves the other party in a rating flow (CallPart). */
+bool core_rates(const struct core *c, uint64_t call_id, uint64_t leg_id);
 /* Its place among those who wait in its queue, from 1; 0: it does not wait, or an agent is being rung for it. */
 uint32_t core_queue_position(const struct core *c, uint64_t call_id);
 /* How many seconds the call will still wait, as reckoned (core/estimate.h): for its best place, if it waits in several queues; 0 while

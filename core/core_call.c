@@ -103,6 +103,7 @@ void core_call_publish(struct call *k)
     p->wait_notice = s->wait_notice;
     p->callback_noted = s->callback_noted;
     p->variables = s->variables;
+    p->parted_us = s->parted_us;
     p->customer = s->customer;
     p->notes = s->notes;
     p->data = s->data;
@@ -155,6 +156,7 @@ void core_call_publish(struct call *k)
     p->hung_up = s->hung_up;
     p->supervisor = s->supervisor;
     p->supervises = s->supervises;
+    p->hung_up_by = s->hung_up_by;
     p->recorded_us = s->recorded_us;
     p->recording_paused = s->recording_paused;
     p->joined = s->joined;
@@ -544,6 +546,8 @@ int core_call_menu(struct core *c, const Ev__CallMenu *m)
     core_pbset(&s->flow_state, m->state);
     core_call_acked(k, m->caller_acked);
     core_flow_moved(s, m, c->feature_level);
+    if (m->has_variables && c->feature_level >= 4)
+        core_rating_said(c, k, m->variables);
     core_path_moved(c, s, m);
     core_message_drop(c, k, m->drop_message);
     core_message_begin(c, k, m->record);

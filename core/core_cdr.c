@@ -109,6 +109,8 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
 {
     const Ev__CallState *s = k->st;
     const struct told t = told_of(k);
+    if (s->parted_us)
+        by = "agent"; /* the conversation; the caller was merely asked afterwards */
     if (!status)
         status = s->fail_status ? s->fail_status : s->answered ? 200 : 487;
     struct sbuf q = {0}, path = {0}, told = {0}, parts = {0};
@@ -148,13 +150,17 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_text_n(path.p ? path.p : "", path.len),
         s->n_notices ? storage_text_n(told.p, told.len) : storage_text(""),
         storage_text_n(parts.p ? parts.p : "", parts.len),
-        storage_int(s->transfers + s->merges),
+        storage_int(s->transfers + s->merges - s->parts),
         storage_text(s->customer),
         storage_text(s->notes),
         storage_text(s->data),
         storage_text(c->feature_level >= 4 ? s->out_caller : ""),
         storage_text(s->via_agent),
         storage_int(s->of_call),
+        storage_int(s->rating),
+        storage_text(s->rating ? s->rate_agent : ""),
+        storage_text(s->rating ? s->rate_queue : ""),
+        storage_int(s->parted_us),
     };
     storage_run(c->st, STORAGE_CDR_PUT, v, sizeof v / sizeof *v);
     core_missed_ended(c, k,

@@ -52,7 +52,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_QUEUE: {
         const Ev__Queue *q = o->queue;
         if (q->callback_tries || q->callback_interval_s || q->callback_ring_s || q->callback_trunk[0] ||
-            q->callback_caller_id[0] || q->voicemail_greeting[0] || q->notices ||
+            q->callback_caller_id[0] || q->voicemail_greeting[0] || q->notices || q->rating_flow[0] ||
             action_each(&q->base, is_of_level_4, NULL))
             return 4;
         if (heard_in(q))
@@ -170,6 +170,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_MERGE:
     case EV__COMMAND__BODY_CALL_DROP:
     case EV__COMMAND__BODY_CALL_LEFT:
+    case EV__COMMAND__BODY_CALL_PART:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

@@ -544,6 +544,16 @@ void core_call_keep_began(const struct call *k);
  * dialog by which he is told. */
 void core_segment_add(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us, const char *ended, uint64_t call_id);
 void core_call_keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone);
+/* One of the two who talk is out of it, by his hanging up or by a transfer; the other is the caller, on the way to nothing yet. */
+void core_call_part_leaves(struct core *c, struct call *k, unsigned leg, bool hung_up);
+/* ---- core_rating.c: what callers think of agents */
+int core_call_part(struct core *c, const Ev__CallPart *m);
+/* By request: he leaves, or it is in the state that his hanging up ends the call. False: a refusal. */
+bool core_part_hangs_up(struct core *c, struct call *k, const char *leg);
+/* This one leaves: whom a rating is about from now on, if he is an agent. */
+void core_rating_left(Ev__CallState *s, const Ev__LegState *gone);
+/* A flow of the call has set its variables. */
+void core_rating_said(struct core *c, struct call *k, const char *variables);
 /* Whom it was transferred to was rung in vain: who did so is rung again, or the call has failed. False: it was not. */
 bool core_transfer_in_vain(struct core *c, struct call *k, uint32_t status);
 /* Somebody has answered. */

@@ -425,6 +425,7 @@ void core_offer_talks(struct core *c, struct call *k)
     s->connected_us = c->now_us;
     s->from_menu = s->from_queue = false;
     core_transfer_done(s);
+    s->parted_us = 0;
     c->talking++;
     core_recording_talks(c, k);
     core_call_touch(c, k);

@@ -37,11 +37,12 @@ void core_served_find(struct core *c, struct call *k, const struct queue *q)
 void core_served_keep(struct core *c, const struct call *k)
 {
     const Ev__CallState *s = k->st;
-    const struct queue *q = s->phase == CORE_CALL_TALKING && s->queue[0] ? core_queue_obj(c, s->queue) : NULL;
+    const char *name = s->phase == CORE_CALL_TALKING ? s->queue : s->parted_us ? s->rate_queue : "";
+    const struct queue *q = name[0] ? core_queue_obj(c, name) : NULL;
     const char *customer = s->we_call ? s->called : s->caller;
     if (!q || !customer[0] || !queue_prefers(&q->rules, ACD_BY_LAST_SERVED))
         return;
-    const char *agent = core_leg_served(s)->agent;
+    const char *agent = s->parted_us ? s->rate_agent : core_leg_served(s)->agent;
     if (!agent[0])
         return;
     const struct storage_val v[] = {storage_int(c->cdr_seq), storage_text(q->name), storage_text(customer),

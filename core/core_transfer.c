@@ -294,14 +294,17 @@ static void begin_anew(Ev__CallState *s, Ev__LegState *stays)
         core_pbset(texts[i], "");
 }
 
-static void leave(struct core *c, struct call *k, unsigned leg)
+void core_call_part_leaves(struct core *c, struct call *k, unsigned leg, bool hung_up)
 {
     Ev__CallState *s = k->st;
     Ev__LegState *gone = s->legs[leg], *stays = s->legs[1 - leg];
+    core_call_keep_began(k);
+    core_join_over(c, k);
     core_estimate_ended(c, k, "");
     if (gone == core_leg_served(s))
         core_state_wrap_up(c, k);
-    core_segment_add(s, gone, c->now_us, "", 0);
+    core_segment_add(s, gone, c->now_us, hung_up ? "hang_up" : "", 0);
+    core_rating_left(s, gone);
     stays->joined_us = joined_us(s, stays);
     core_call_keep_left(c, s, gone);
     c->talking--;
@@ -400,7 +403,7 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
     if (!k)
         return c->ans->code;
     Ev__CallState *s = k->st;
-    if (s->transfers >= TRANSFERS_MAX)
+    if (s->transfers - s->parts >= TRANSFERS_MAX)
         return core_refuse(c, ERR_TOOBIG, "call_id", "it has been transferred %u times", TRANSFERS_MAX);
     unsigned leg = core_call_who(s, m->leg_id, m->leg);
     if (leg > 1)
@@ -414,9 +417,7 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
         err = check_target(c, s, &t);
     if (err)
         return err;
-    core_call_keep_began(k);
-    core_join_over(c, k);
-    leave(c, k, leg);
+    core_call_part_leaves(c, k, leg, false);
     if (m->priority || t.route.kind == CORE_ROUTE_QUEUE)
         s->priority = m->priority ? m->priority - 1 : t.route.priority;
     if (core_action_do(c, k, &t.action, "transfer") != 0)

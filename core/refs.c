@@ -31,6 +31,7 @@ static const struct row {
     {"Queue", "music", CFG_PROMPT, .level = 4, .loose = true, .words = " silence "},
     {"Queue", "welcome", CFG_PROMPT, .level = 4, .loose = true},
     {"Queue", "announce", CFG_PROMPT, .level = 4, .loose = true, .words = " position wait "},
+    {"Queue", "rating_flow", CFG_FLOW, .level = 4},
     {"Queue", "voicemail_greeting", CFG_PROMPT, .level = 4, .loose = true},
     {"Lookup", "headers", .kind = CFG_NONE},
     {"LookupHeader", "secret", CFG_SECRET, .level = 1},

@@ -108,7 +108,10 @@ int core_call_hang_up(struct core *c, const Ev__CallHangUp *m)
     c->ans->call_id = m->call_id;
     if (!k)
         return core_refuse(c, ERR_NOTFOUND, "call_id", "there is no such call");
-    k->st->hung_up = true;
+    if (m->leg[0] && !core_part_hangs_up(c, k, m->leg))
+        return c->ans->code;
+    if (!m->leg[0])
+        k->st->hung_up = true;
     core_call_touch(c, k);
     return 0;
 }

@@ -32,9 +32,11 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const call[] = {"call_id", "owner", "phase", "caller",   "called",   "trunk", "extension",
                                        "agent",   "queue", "flow",  "language", "customer", NULL};
     static const char *const callback[] = {"callback_id", "queue", "number", "state", NULL};
-    static const char *const cdr[] = {"call_id", "direction",   "caller", "called",   "trunk", "extension",
-                                      "agent",   "answered_by", "queue",  "flow",     "owner", "from",
-                                      "to",      "ended_by",    "cause",  "customer", NULL};
+    static const char *const cdr[] = {"call_id",   "direction",   "caller",      "called",   "trunk",
+                                      "extension", "agent",       "answered_by", "queue",    "flow",
+                                      "owner",     "from",        "to",          "ended_by", "cause",
+                                      "customer",  "rated_agent", "rated_queue", NULL};
+    static const char *const rating[] = {"rated_agent", "rated_queue", "from", "to", NULL};
     static const char *const missed[] = {"kind", "queue", "agent", "caller", "reached", "from", "to", NULL};
     static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};
     static const char *const live_agent[] = {"group", "type", "state", "activity", "queues", NULL};
@@ -75,6 +77,7 @@ static const struct view_kind *find_kind(const char *name)
         {"cdr", view_list_cdrs, cdr, true},
         {"missed", view_list_missed, missed, true},
         {"missed_count", view_list_missed_counts, missed, true},
+        {"rating", view_list_ratings, rating, true},
         {"message", view_list_messages, message, true},
         {"recording", view_list_recordings, recording, true},
         {"node", view_list_nodes, node, false},

@@ -316,6 +316,8 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "flow_node", view_text(s->flow_node));
     view_set(v, o, "language", view_text(s->language));
     view_set(v, o, "variables", view_variables(s->variables));
+    view_set(v, o, "parted_at", view_time(s->parted_us));
+    view_set(v, o, "rating", s->rating ? json_integer(s->rating) : json_null());
     view_set(v, o, "customer", view_text(s->customer));
     view_set(v, o, "notes", view_text(s->notes));
     view_set(v, o, "marked", json_boolean(s->marked));

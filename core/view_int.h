@@ -59,6 +59,7 @@ int view_list_addresses(struct view *v);
 int view_list_cdrs(struct view *v);
 int view_list_missed(struct view *v);
 int view_list_missed_counts(struct view *v);
+int view_list_ratings(struct view *v);
 int view_list_messages(struct view *v);
 int view_list_recordings(struct view *v);
 int view_list_events(struct view *v);

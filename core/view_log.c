@@ -137,7 +137,8 @@ static int cdr_row(void *ctx, const struct storage_row *r)
         view_set(v, o, times[i], view_time(t[i]));
     }
     view_set(v, o, "duration_ms", span(t[0], t[6]));
-    view_set(v, o, "talk_ms", span(t[5], t[6]));
+    uint64_t parted = storage_row_int(r, 41); /* nobody has talked since */
+    view_set(v, o, "talk_ms", span(t[5], parted ? parted : t[6]));
     view_set(v, o, "wait_ms", span(t[3], t[5] ? t[5] : t[6]));
     view_set(v, o, "ended_by", view_text(storage_row_text(r, 19)));
     view_set(v, o, "cause", view_text(storage_row_text(r, 20)));
@@ -164,6 +165,10 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     char of_call[17];
     view_id(storage_row_int(r, 37), of_call);
     view_set(v, o, "calls_back", storage_row_int(r, 37) ? json_string(of_call) : json_null());
+    uint64_t rating = storage_row_int(r, 38);
+    view_set(v, o, "rating", rating ? json_integer((json_int_t)rating) : json_null());
+    view_set(v, o, "rated_agent", view_text(storage_row_text(r, 39)));
+    view_set(v, o, "rated_queue", view_text(storage_row_text(r, 40)));
     return view_add(v, o, key);
 }
 
@@ -174,7 +179,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     "taken_over,"                                                                                                 \
     " quality, variables, served_queue, menu, notices, segments, transfers,"                                      \
     " (SELECT 1 FROM recording WHERE recording.id=cdr.call_id AND recording.state=1), customer, notes, data,"     \
-    " shown, dialled_by, of_call"                                                                                 \
+    " shown, dialled_by, of_call, rating, rated_agent, rated_queue, parted_us"                                    \
     " FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)
@@ -194,6 +199,47 @@ int view_list_cdrs(struct view *v)
         within(&w, v->q->scope);
     (void)strcat(w.sql, " ORDER BY seq DESC");
     return storage_reader_query(v->r, w.sql, w.vals, w.n, cdr_row, v);
+}
+
+/* ---- ratings: from records, by agent and queue */
+
+static int rating_row(void *ctx, const struct storage_row *r)
+{
+    struct view *v = ctx;
+    const char *agent = storage_row_text(r, 0), *queue = storage_row_text(r, 1);
+    uint64_t count = storage_row_int(r, 2), sum = storage_row_int(r, 3);
+    json_t *o = json_object(), *scores = json_object();
+    char key[160], name[8];
+    for (int i = 1; i <= 10; i++) {
+        (void)snprintf(name, sizeof name, "%d", i);
+        view_set(v, scores, name, json_integer((json_int_t)storage_row_int(r, 3 + i)));
+    }
+    view_set(v, o, "rated_agent", view_text(agent));
+    view_set(v, o, "rated_queue", view_text(queue));
+    view_set(v, o, "count", json_integer((json_int_t)count));
+    view_set(v, o, "average", json_real((double)(sum * 100 / count) / 100));
+    view_set(v, o, "scores", scores);
+    (void)snprintf(key, sizeof key, "%s/%s", agent, queue);
+    return view_add(v, o, key);
+}
+
+int view_list_ratings(struct view *v)
+{
+    struct where w = {.sql = "SELECT rated_agent, rated_queue, count(*), sum(rating), sum(rating=1), sum(rating=2),"
+                             " sum(rating=3), sum(rating=4), sum(rating=5), sum(rating=6), sum(rating=7),"
+                             " sum(rating=8), sum(rating=9), sum(rating=10) FROM cdr WHERE rating>0"};
+    char agent[sizeof v->after];
+    (void)snprintf(agent, sizeof agent, "%s", v->after);
+    char *queue = strchr(agent, '/'); /* in no agent's number */
+    if (queue) {
+        *queue++ = '\0';
+        and_where(&w, "(rated_agent, rated_queue) > (?", storage_text(agent));
+        (void)strcat(w.sql, ", ?)");
+        w.vals[w.n++] = storage_text(queue);
+    }
+    filters(v, &w, &(const struct timed){"cdr", "seq", "ended_us"});
+    (void)strcat(w.sql, " GROUP BY rated_agent, rated_queue ORDER BY rated_agent, rated_queue");
+    return storage_reader_query(v->r, w.sql, w.vals, w.n, rating_row, v);
 }
 
 /* ---- audit, newest first */

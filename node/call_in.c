@@ -184,7 +184,8 @@ void call_on_caller(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
     case SIP_EV_ENDED:
         if (!call_transfer_awaited(l) &&
             !call_merge_awaited(l, call_caller_is(k), ev->status >= 400 ? "lost" : "normal",
-                                ev->status >= 400 ? ev->status : 0))
+                                ev->status >= 400 ? ev->status : 0) &&
+            (ev->status >= 400 || !call_part_over(l)))
             call_caller_gone(k, ev->status >= 400 ? "lost" : "normal", ev->status >= 400 ? ev->status : 0);
         break;
     case SIP_EV_ACKED:

@@ -199,7 +199,8 @@ struct call {
         const char *by, *cause; /* static texts */
         int status;
     } left[2];
-    struct media_room *room; /* of those who take part beside the two; NULL: nobody does */
+    struct media_room *room;      /* of those who take part beside the two; NULL: nobody does */
+    bool parting, parting_callee; /* call_part.c: a CallPart is in flight, and for whom */
     /* call_tape.c: the call itself is recorded; channel 0 is the customer, 1 our side */
     struct call_tape {
         struct recording *job; /* NULL: it is not */
@@ -337,6 +338,11 @@ void call_merge_follow(struct call *k, const struct core_call *s);
 void call_merge_hand_over(struct call *k);
 /* It has hung up: true while it is not known yet whether the call goes on with somebody else; the texts are static. */
 bool call_merge_awaited(struct call_leg *l, const char *by, const char *cause, int status);
+/* ---- call_part.c */
+/* This party has hung up: true when that is the end of its part only, or it is not known yet whether. */
+bool call_part_over(struct call_leg *l);
+/* The state says that the call is to end: by this party, or "" by an operator. */
+void call_part_hung_up(struct call *k, const char *by);
 
 /* ---- call_leg.c */
 /* Its re-INVITE is in the state, or not. */
@@ -553,6 +559,8 @@ bool call_offer_through(const struct call *k, const char *node);
 #define CALL_ELSEWHERE_TEXT "Call completed elsewhere"
 void call_cancel_losers(struct call *k, const struct core_call *s);
 void call_bridge(struct call *k);
+/* Who he is that was rung, as records name him: "agent" or "callee". */
+const char *call_callee_is(const struct call *k);
 void call_on_callee(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
 
 /* ---- call_in.c: the caller's leg */

@@ -491,8 +491,7 @@ void call_bridge(struct call *k)
         log_error("call", "%s: cannot join the parties: %s", k->text_id, err_text(rc));
 }
 
-/* Who he is that was rung, as records name him. */
-static const char *call_callee_is(const struct call *k)
+const char *call_callee_is(const struct call *k)
 {
     const struct core_call *s = call_state(k);
     return s && s->n_legs > 1 && s->legs[1].agent && s->legs[1].agent[0] ? "agent" : "callee";
@@ -751,7 +750,7 @@ static void call_callee_ended(struct call_ring *r, const struct sip_event *ev)
     int status = ev->status >= 400 ? ev->status : 0;
     if ((r->answer_pending && k->shown != CALL_SHOWN_TALK) || call_transfer_awaited(&r->leg))
         return; /* the commit comes first; then the missing leg ends the call, or its part in it */
-    if (!call_merge_awaited(&r->leg, by, cause, status))
+    if (!call_merge_awaited(&r->leg, by, cause, status) && (status || !call_part_over(&r->leg)))
         call_end(k, by, cause, status);
 }
 

@@ -470,7 +470,7 @@ static void call_reconcile(struct call *k)
         return;
     call_transfer_tell_left(k, s);
     if (s->hung_up) {
-        call_end(k, "system", "operator", 0);
+        call_part_hung_up(k, s->hung_up_by);
         return;
     }
     if (!s->we_call)

@@ -189,7 +189,7 @@ class Ccctl(unittest.TestCase):
         file = self.c._write("flow.yaml", "languages: [en]\nnodes:\n  bye: {type: hangup}\nstart: nowhere\n")
         r = self.fails(1, "flow", "set", "short", "-f", file)
         self.assertIn("flow.yaml:4:", r.err)
-        self.assertEqual({f["name"] for f in self.rows("flow")}, {"leave-message", "short", "welcome"})
+        self.assertEqual({f["name"] for f in self.rows("flow")}, {"leave-message", "rate", "short", "welcome"})
         self.ok("flow", "set", "short", "-f", self.c._write("flow.yaml", "start: ask\nlanguages: [en]\nnodes:\n"
                 "  ask: {type: collect, variable: pin, secret: true, max: 2, next: bye}\n  bye: {type: hangup}\n"))
         r = self.ok("flow", "test", "short", "--keys", "42")

@@ -1,7 +1,7 @@
-"""What agents have of a call and leave behind it: what is known of its caller. Nodes die in the middle."""
+"""What agents have of a call and leave behind it: what is known of its caller, and what he thinks of them. Nodes die in the middle."""
 import test_takeover
-from callcase import AGENT_HZ, CALLER_HZ
-from everline import Events
+from callcase import AGENT_HZ, CALLER_HZ, wait_prompt
+from everline import Events, wait_for
 from test_transfer import THIRD, THIRD_HZ, Parties
 
 ASKS = {"name": "asks", "languages": ["en", "zh"], "start": "who", "nodes": {
@@ -46,3 +46,61 @@ class Desk(Parties, test_takeover.Takeover):
         rows = self.cluster.must("cdr", "list", "--customer", "C-20931", "-o", "json").json
         self.assertEqual([x["call_id"] for x in rows], [call_id])
         self.assertNotIn("1234", str(r["data"]) + str(r["variables"]))
+
+    def rated(self):
+        """A caller of queue `rated` and an agent who talk over the victim."""
+        agent, caller = self.agent_phone(tone=AGENT_HZ), self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10005").wait_answered()
+        there = self.rung(agent)
+        there.wait_answered()
+        self.hears(call, AGENT_HZ)
+        return caller, call, agent, there
+
+    def test_rating(self):
+        """The agent hangs up and is free; his node dies while the caller is asked; the one who carries on gets the answer."""
+        caller, call, _, there = self.rated()
+        at = call.rtp.mark()
+        there.hangup()
+        self.idle("1001")
+        wait_prompt(call.rtp, "zh", "rating_ask", after=at)
+        self.assertIsNotNone(self.call_of(caller, phase="menu", flow="rate")["parted_at"])
+        self.kill_and_see(caller)
+        with Events(self.a) as events:
+            call.rtp.send_digits("4")
+            e = events.wait("everline.call.rated")["data"]
+        self.assertEqual((e["rating"], e["rated_agent"], e["rated_queue"]), (4, "1001", "rated"))
+        wait_prompt(call.rtp, "zh", "rating_thanks", after=at)
+        call.wait_ended()
+        self.one_source(call)
+        r = self.record(caller, rating=4, rated_agent="1001", rated_queue="rated", agent="1001", ended_by="agent", transfers=0)
+        self.assertLess(r["talk_ms"], r["duration_ms"])
+        rows = self.cluster.must("rating", "list", "--agent", "1001", "--queue", "rated", "-o", "json").json
+        self.assertEqual([(x["count"], x["average"]) for x in rows], [(1, 4.0)])
+
+    def test_no_rating(self):
+        """By request of an operator the agent hangs up; the caller does so too. On demand: a transfer to the flow."""
+        caller, call, agent, there = self.rated()
+        call_id = self.call_of(caller)["call_id"]
+        self.assertEqual(self.a.api("POST", "/v1/calls/%s:hangup" % call_id, {"leg": "1002"}).status, 404)
+        self.cluster.must("call", "hangup", call_id, "--leg", "1001")
+        there.wait_ended()
+        self.call_of(caller, phase="menu", flow="rate")
+        call.hangup()
+        row = self.of_caller(caller)
+        self.assertEqual((row["rating"], row["rated_agent"], row["agent"], row["ended_by"]), (None, "", "1001", "agent"))
+        caller = self.caller(self.victim, tone=CALLER_HZ)
+        call = caller.invite("10003").wait_answered()
+        there = self.rung(agent, 2)
+        there.wait_answered()
+        self.hears(call, AGENT_HZ)
+        self.cluster.must("call", "transfer", self.call_of(caller)["call_id"], "--flow", "rate")
+        there.wait_ended()
+        self.call_of(caller, phase="menu", flow="rate")
+        call.rtp.send_digits("1")
+        call.wait_ended()
+        row = self.of_caller(caller)
+        self.assertEqual((row["rating"], row["rated_agent"], row["rated_queue"], row["ended_by"]), (1, "1001", "service", "system"))
+
+    def of_caller(self, caller):
+        """Its one record."""
+        return wait_for(lambda: self.a.api("GET", "/v1/cdrs?caller=" + caller.user).json["items"], 10, "a record")[0]

@@ -27,7 +27,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                    "answered": 0, "queues": []}),
     "queues": ("Queue", "name", {"display_name": "", "strategy": "longest_idle", "ring_time_s": 20, "wrap_up_s": 0, "after_call": "", "quiet": False, "music": "", "welcome": "", "announce_first_s": 0, "announce_every_s": 0, "announce": [], "keys": [],
                                  "announce_agent": False, "notices": False, "announce_position_max": 0,
-                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "vip_lookup": "",
+                                 "members": [], "max_waiting": 0, "preferences": [], "priority_step_s": 0, "target_s": 0, "last_served_h": 0, "vip": "", "ring_max": 0, "ring_no_answer": "", "vip_lookup": "", "rating_flow": "",
                                  "full_action": None, "max_wait_s": 0, "max_wait_action": None, "no_agents_wait_s": 0, "no_agents_action": None,
                                  "overflow": [], "keep_idle": 0, "dedicated_wait_s": 0, "callback_tries": 0, "callback_interval_s": 0, "callback_ring_s": 0, "callback_trunk": "", "callback_caller_id": "", "waiting_home": 0, "estimated_wait_s": None, "waiting": 0, "available": 0, "logged_in": 0, "talking": 0,
                                  "longest_wait_ms": 0, "entries": []}),
@@ -143,7 +143,7 @@ class State:
     def __init__(self):
         self.lock = threading.RLock()
         self.objects = {k: {} for k in KINDS}
-        self.calls, self.cdrs, self.audit, self.missed = {}, [], [], []
+        self.calls, self.cdrs, self.audit, self.missed, self.ratings = {}, [], [], [], []
         self.live = {"agents": [], "waiting": [], "queues": []}
         self.nodes = []
         self.verify_equal = True
@@ -306,6 +306,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if len(parts) == 2:
                 return self.page([{"kind": "queue", "calls": len(s.missed), "called_back": 0, "reached": 0}])
             return self.page(self.filtered(s.missed))
+        if parts[0] == "ratings":
+            return self.page(self.filtered(s.ratings))
         if parts[0] == "audit":
             return self.page(self.filtered(s.audit))
         if parts[0] == "config":

@@ -53,6 +53,7 @@ static const struct line {
     {"prompt/tune", QUEUE "'welcome':'tune'", "Queue.welcome", "welcome", true},
     {"prompt/tune", QUEUE "'announce':['position','tune'],'announce_first_s':3", "Queue.announce", "announce[1]", true},
     {"prompt/tune", QUEUE "'voicemail_greeting':'tune'", "Queue.voicemail_greeting", "voicemail_greeting", true},
+    {"flow/side", QUEUE "'rating_flow':'side'", "Queue.rating_flow", "rating_flow", false},
     {"flow/side", QUEUE "'full_action':{'type':'flow','target':'side'}", "", "full_action.target", false},
     {"queue/spare", QUEUE "'no_agents_action':{'type':'queue','target':'spare'}", "", "no_agents_action.target", false},
     {"agent/1101", QUEUE "'max_wait_s':5,'max_wait_action':{'type':'agent','target':'1101'}", "", "max_wait_action.target", false},
