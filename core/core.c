@@ -219,6 +219,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_hang_up(c, cmd->call_hang_up);
     case EV__COMMAND__BODY_SUBSCRIBE:
         return core_subscribe(c, cmd->subscribe);
+    case EV__COMMAND__BODY_CALL_PICKUP:
+        return core_call_pickup(c, cmd->call_pickup);
     case EV__COMMAND__BODY_UNSUBSCRIBE:
         return core_unsubscribe(c, cmd->unsubscribe);
     case EV__COMMAND__BODY_CALL_JOIN:

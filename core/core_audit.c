@@ -137,6 +137,11 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "%s/%.64s", n->agent[0] ? "agent" : "queue", n->agent[0] ? n->agent : n->queue);
         return n->agent[0] || n->queue[0] ? "agent.next" : "agent.next_cancelled";
     }
+    if (m->body_case == EV__COMMAND__BODY_CALL_PICKUP) {
+        (void)snprintf(object, 160, "call/%016llx",
+                       (unsigned long long)(c->ans->call_id ? c->ans->call_id : m->call_pickup->from));
+        return "call.pickup";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_HANG_UP) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_hang_up->call_id);
         return "call.hang_up";

@@ -164,6 +164,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_AGENT_DIAL:
     case EV__COMMAND__BODY_SUBSCRIBE:
     case EV__COMMAND__BODY_UNSUBSCRIBE:
+    case EV__COMMAND__BODY_CALL_PICKUP:
     case EV__COMMAND__BODY_CALL_JOIN:
     case EV__COMMAND__BODY_CALL_TURN:
     case EV__COMMAND__BODY_CALL_MODE:

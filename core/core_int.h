@@ -839,6 +839,9 @@ struct agent *core_next_instead(struct core *c, struct agent *chosen);
 /* ---- scope.c */
 int core_call_hang_up(struct core *c, const Ev__CallHangUp *m);
 
+/* ---- core_pickup.c */
+int core_call_pickup(struct core *c, const Ev__CallPickup *m);
+
 /* ---- core_subscription.c */
 int core_subscribe(struct core *c, const Ev__Subscribe *m);
 int core_unsubscribe(struct core *c, const Ev__Unsubscribe *m);

@@ -271,6 +271,12 @@ static bool feature_code(const struct core *c, const char *called, struct core_r
     } codes[] = {{"*71", "code:login", 1},     {"*72", "code:logout", 0},   {"*73", "code:ready", 0},
                  {"*74", "code:not_ready", 3}, {"*90", "code:listen", 4},   {"*91", "code:whisper", 4},
                  {"*92", "code:barge", 4},     {"*93", "code:take_over", 4}};
+    if (strncmp(called, "*8", 2) == 0 && c->feature_level >= 4 && strlen(called + 2) < sizeof out->argument) {
+        out->kind = CORE_ROUTE_APP;
+        (void)strcpy(out->name, "code:pickup");
+        (void)strcpy(out->argument, called + 2);
+        return true;
+    }
     for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (strncmp(called, codes[i].prefix, 3) != 0 ||
             (called[3] && (!codes[i].argument || c->feature_level < codes[i].argument)))

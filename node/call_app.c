@@ -59,10 +59,38 @@ static const char *call_code_agent(struct call *k, const struct core_call *s)
     return bound ? bound->number : NULL;
 }
 
+/* *8: the leg goes into the call that it answers, whoever owns that (call_merge.c). */
+static void call_pickup_done(struct call *k, int status, const struct core_answer *a)
+{
+    if (k->ending || k->gone || (status == 0 && a->code == 0))
+        return;
+    log_info("call", "%s: nothing is picked up: %s", k->text_id, status ? err_text(status) : a->text);
+    call_app_say(k, "agent_code_failed");
+}
+
+static void call_pickup_begin(struct call *k, const struct core_call *s)
+{
+    Ev__Command cmd = EV__COMMAND__INIT;
+    Ev__CallPickup m = EV__CALL_PICKUP__INIT;
+    char actor[80];
+    snprintf(actor, sizeof actor, "phone:%s", s->extension);
+    cmd.actor = actor;
+    cmd.body_case = EV__COMMAND__BODY_CALL_PICKUP;
+    cmd.call_pickup = &m;
+    m.from = k->id;
+    m.extension = (char *)(uintptr_t)s->app_argument;
+    if (call_propose(k, &cmd, call_pickup_done))
+        call_app_say(k, "agent_code_failed");
+}
+
 static void call_code_begin(struct call *k, const struct core_call *s)
 {
     if (call_supervise_code(k, s))
         return;
+    if (strcmp(s->app, "code:pickup") == 0) {
+        call_pickup_begin(k, s);
+        return;
+    }
     const char *agent = call_code_agent(k, s);
     for (size_t i = 0; i < sizeof call_codes / sizeof *call_codes; i++) {
         if (strcmp(call_codes[i].app, s->app) != 0 || !agent)
