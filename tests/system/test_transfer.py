@@ -220,6 +220,8 @@ class Transfer(Parties, CallCase):
         call = self.caller(tone=CALLER_HZ).invite("10003").wait_answered()
         self.wait_phase(call.phone.user, "talking")
         phone.wait("CALL_ESTABLISHED")
+        heard = len(call.rtp.heard)
+        wait_for(lambda: len(call.rtp.heard) > heard + 50, 10, "a second of the telephone that will have left")
         at = phone.mark()
         phone.command("transfer", "sip:%s@%s" % (THIRD, self.b.ip))
         phone.wait("CALL_CLOSED", after=at)
