@@ -111,6 +111,18 @@ static bool check_party(struct api_request *q)
     return true;
 }
 
+/* The field "leg" for a command whose body is m. NULL: out of memory, which is answered; both are freed. */
+static char *party_named(struct api_request *q, Ev__Command *cmd, void *m)
+{
+    char *leg = m ? mem_strdup(text_of(q, "leg")) : NULL;
+    if (leg)
+        return leg;
+    free(m);
+    free(cmd);
+    api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+    return NULL;
+}
+
 static void set_party(struct api_request *q, Ev__CallParty__Action action)
 {
     uint64_t id;
@@ -118,13 +130,9 @@ static void set_party(struct api_request *q, Ev__CallParty__Action action)
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_PARTY);
     Ev__CallParty *m = cmd ? malloc(sizeof *m) : NULL;
-    char *leg = m ? mem_strdup(text_of(q, "leg")) : NULL;
-    if (!leg) {
-        free(m);
-        free(cmd);
-        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+    char *leg = party_named(q, cmd, m);
+    if (!leg)
         return;
-    }
     ev__call_party__init(m);
     cmd->call_party = m;
     m->call_id = id;
@@ -167,13 +175,9 @@ void api_hangup(struct api_request *q)
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_HANG_UP);
     Ev__CallHangUp *m = cmd ? malloc(sizeof *m) : NULL;
-    char *leg = m ? mem_strdup(text_of(q, "leg")) : NULL;
-    if (!leg) {
-        free(m);
-        free(cmd);
-        api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
+    char *leg = party_named(q, cmd, m);
+    if (!leg)
         return;
-    }
     ev__call_hang_up__init(m);
     m->call_id = id;
     m->leg = leg;

@@ -30,22 +30,11 @@ static char *text_of(const struct api_request *q, const char *key)
     return mem_strdup(v ? v : "");
 }
 
-static void on_done(struct api_request *q, const struct api_result *r)
-{
-    struct api_result said = *r;
-    if (r->field && strcmp(r->field, "call_id") == 0)
-        said.field = NULL; /* of the command: here it stands in the path */
-    if (r->code)
-        api_fail_result(q, &said);
-    else
-        api_reply(q, 202, json_pack("{s:s}", "call_id", q->params[0]));
-}
-
 /* Gives the command away, with its body, which is complete or (good false) lacks memory. */
 static void propose(struct api_request *q, Ev__Command *cmd, bool good)
 {
     if (good) {
-        api_command(q, cmd, on_done);
+        api_command(q, cmd, api_on_call_done);
         return;
     }
     if (cmd)

@@ -675,9 +675,9 @@ void core_ring_drop(struct core *c, struct call *k, unsigned i);
 void core_ring_keep(struct core *c, struct call *k, unsigned i);
 /* Somebody else has answered: all of them ring no more, and are to be called off likewise. */
 void core_ring_taken(struct core *c, struct call *k);
-/* Nobody rings any more. */
 /* The telephone that m names is asked to answer. */
 int core_ring_answer(struct core *c, const Ev__CallParty *m);
+/* Nobody rings any more. */
 void core_ring_clear(struct core *c, struct call *k);
 void core_ring_publish(struct call *k);
 /* Into the list of its queue: state OFFERED. */
