@@ -235,7 +235,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 22u
+#define API_KINDS 23u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -388,7 +388,7 @@ api_handler_fn api_add_callback, api_cancel_callback;
 /* audio.c: listening to messages and recordings, whole or in ranges */
 api_handler_fn api_message_audio, api_recording_audio;
 /* dial.c */
-api_handler_fn api_agent_dial, api_call_back;
+api_handler_fn api_agent_dial, api_call_back, api_message_call_back;
 /* message.c */
 api_handler_fn api_patch_message, api_delete_message;
 /* recording.c */

@@ -1,4 +1,4 @@
-/* Listening to messages of callers and recordings of calls: whole, or a range of bytes (RFC 9110 section 14). Each listening to a recording is in the
+/* Listening to messages of callers and recordings of calls: whole, or a range of bytes (RFC 9110 section 14). Each listening is in the
  * audit trail before the first byte is given. */
 #include <stdlib.h>
 #include <string.h>
@@ -139,13 +139,28 @@ static bool find(struct api_request *q, const char *kind, json_t **row)
     return true;
 }
 
+static void on_message_traced(struct api_request *q, const struct api_result *r)
+{
+    if (r->code)
+        api_fail_result(q, r);
+    else
+        fetch(q);
+}
+
 void api_message_audio(struct api_request *q)
 {
     json_t *row = NULL;
-    if (find(q, "message", &row)) {
-        json_decref(row);
-        fetch(q);
-    }
+    Ev__MessagePlay *m;
+    if (!find(q, "message", &row))
+        return;
+    json_decref(row);
+    Ev__Command *cmd = api_command_with(q, EV__COMMAND__BODY_MESSAGE_PLAY, sizeof *m, (void **)&m);
+    if (!cmd)
+        return;
+    ev__message_play__init(m);
+    m->id = ((const struct sound *)q->state)->id;
+    cmd->message_play = m;
+    api_command(q, cmd, on_message_traced);
 }
 
 /* ---- recordings: as WAV or MP3 */

@@ -5,7 +5,7 @@
 #include "api/api_int.h"
 #include "base/mem.h"
 
-static const char *const targets[] = {"agent", "extension", "queue", "flow", "number"};
+static const char *const targets[] = {"agent", "extension", "queue", "flow", "box", "number"};
 #define TARGETS (sizeof targets / sizeof *targets)
 
 static bool is_target(const char *key)
@@ -42,7 +42,7 @@ static bool check_transfer(struct api_request *q)
         given += is_target(key) && json_string_length(value);
     }
     if (given != 1) {
-        api_fail_code(q, ERR_INVAL, "agent", "one of agent, extension, queue, flow, number is required");
+        api_fail_code(q, ERR_INVAL, "agent", "one of agent, extension, queue, flow, box, number is required");
         return false;
     }
     if (json_object_get(q->json, "priority") && !*text_of(q, "queue")) {
@@ -75,7 +75,7 @@ void api_transfer_call(struct api_request *q)
         ev__call_transfer__init(m);
         cmd->call_transfer = m;
         m->call_id = id;
-        char **const fields[] = {&m->agent, &m->extension, &m->queue, &m->flow, &m->number};
+        char **const fields[] = {&m->agent, &m->extension, &m->queue, &m->flow, &m->box, &m->number};
         for (size_t i = 0; i < TARGETS; i++)
             good &= (*fields[i] = mem_strdup(text_of(q, targets[i]))) != NULL;
         good &= (m->leg = mem_strdup(text_of(q, "leg"))) != NULL;

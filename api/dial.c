@@ -147,3 +147,31 @@ void api_call_back(struct api_request *q)
     json_decref(record);
     json_decref(agent);
 }
+
+/* To the number that has left the message: one outside, but for one of ours that the agent's telephone may dial. */
+void api_message_call_back(struct api_request *q)
+{
+    static const char *const names[] = {"agent", "caller_id", NULL};
+    struct dial d = {.to_agent = "", .to_extension = "", .agent = text_of(q->json, "agent")};
+    json_t *row = NULL, *record = NULL;
+    struct err_info info = {.code = 0};
+    if (!texts_only(q, names))
+        return;
+    d.caller_id = text_of(q->json, "caller_id");
+    if (!d.agent[0])
+        api_fail_code(q, ERR_INVAL, "agent", "is required: whose telephone is rung first");
+    else if (view_of(q, "message", q->params[0], &row)) {
+        const char *call_id = text_of(row, "call_id");
+        struct view_query vq = {.kind = "cdr", .key = call_id};
+        bool known = api_view_try(q, &vq, &record, &info) == 0;
+        d.number = text_of(row, "caller");
+        d.of_call = strtoull(call_id, NULL, 16);
+        d.outside = !known || strcmp(text_of(record, "direction"), "inbound") == 0;
+        if (d.outside && !config_is_outside(d.number))
+            api_fail_code(q, ERR_INVAL, NULL, "who left it has shown no number that can be called");
+        else
+            propose(q, &d);
+    }
+    json_decref(row);
+    json_decref(record);
+}

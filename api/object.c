@@ -25,6 +25,7 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"area", "areas", "areas", "name", EV__CONFIG_OBJECT__OBJECT_AREA},
     {"notice", "notices", "notices", "name", EV__CONFIG_OBJECT__OBJECT_NOTICE},
     {"recording_rule", "recording_rules", "recording-rules", "name", EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE},
+    {"mailbox", "mailboxes", "mailboxes", "name", EV__CONFIG_OBJECT__OBJECT_MAILBOX},
     {"flow", "flows", "flows", "name", EV__CONFIG_OBJECT__OBJECT_FLOW},
     {"flow_draft", "flow_drafts", "flow-drafts", "name", EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT},
     {"holiday_list", "holiday_lists", "holiday-lists", "name", EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},

@@ -149,6 +149,9 @@ const struct api_route api_routes[] = {
     {API_GET, "/v1/messages/{message_id}/audio", API_ROLE_READ, API_BODY_NONE, "consistent", api_message_audio, NULL},
     {API_PATCH, "/v1/messages/{message_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_message, "message"},
     {API_DELETE, "/v1/messages/{message_id}", API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_message, NULL},
+    {API_POST, "/v1/messages/{message_id}:call-back", API_ROLE_ADMIN, API_BODY_JSON, "", api_message_call_back, NULL},
+    LIST("/v1/mailboxes", " agents", "mailbox"),
+    ONE("/v1/mailboxes/{name}", "mailbox"),
 
     LIST("/v1/recording-rules", " queue agent agent_group access_number direction exempt", "recording_rule"),
     ONE("/v1/recording-rules/{name}", "recording_rule"),

@@ -182,11 +182,10 @@ int cli_run_message_save(struct cli_run *r)
     return save(r, r->args->args[1]);
 }
 
-/* One field that is true, or with the flag false. */
-static int patch_bool(struct cli_run *r, const char *field, const char *flag)
+/* Takes the body over. */
+static int patch(struct cli_run *r, json_t *body)
 {
     char *target = cli_run_target(r, r->verb->path);
-    json_t *body = json_pack("{s:b}", field, !cli_args_given(r->args, flag));
     char *text = body ? json_dumps(body, 0) : NULL;
     int rc = CLI_EXIT_ERROR;
     if (target && text && r->dry_run) {
@@ -203,12 +202,17 @@ static int patch_bool(struct cli_run *r, const char *field, const char *flag)
 
 int cli_run_message_heard(struct cli_run *r)
 {
-    return patch_bool(r, "heard", "not");
+    return patch(r, json_pack("{s:b}", "heard", !cli_args_given(r->args, "not")));
+}
+
+int cli_run_message_note(struct cli_run *r)
+{
+    return patch(r, json_pack("{s:s}", "note", r->args->args[1]));
 }
 
 int cli_run_recording_hold(struct cli_run *r)
 {
-    return patch_bool(r, "hold", "release");
+    return patch(r, json_pack("{s:b}", "hold", !cli_args_given(r->args, "release")));
 }
 
 int cli_run_prompt_download(struct cli_run *r)

@@ -39,11 +39,6 @@ static const struct cli_option dial_fields[] = {
     TEXT("caller-id", "NUMBER", "caller_id", "the number to show outside (default: as for his calls)", NULL),
     END,
 };
-static const struct cli_option call_back_fields[] = {
-    TEXT("agent", "NUMBER", "agent", "whose telephone is rung first; needed", "@agent"),
-    TEXT("caller-id", "NUMBER", "caller_id", "the number to show outside (default: as for his calls)", NULL),
-    END,
-};
 static const struct cli_option agent_login[] = {
     TEXT("extension", "NUMBER", "extension", "at this telephone (default: the bound one)", "@extension"),
     END,
@@ -178,6 +173,7 @@ static const struct cli_option transfer_fields[] = {
     TEXT("queue", "NAME", "queue", "to this queue", "@queue"),
     NUMBER("priority", "N", "priority", "in that queue"),
     TEXT("flow", "NAME", "flow", "to the beginning of this flow", "@flow"),
+    TEXT("box", "NAME", "box", "to leave a message in this box: an agent, a queue, or any name", NULL),
     TEXT("outside", "NUMBER", "number", "to this number outside", NULL),
     TEXT("leg", "PARTY", "leg",
          "who leaves the call: caller, callee, an agent or an extension (default: the agent, or who is at one of our "
@@ -252,26 +248,9 @@ static const struct cli_option rating_filters[] = {
     LIMIT,
     END,
 };
-static const struct cli_option message_filters[] = {
-    TEXT("box", "NAME", "box", "only this box", NULL),
-    TEXT("queue", "NAME", "queue", "only of callers who were in this queue", "@queue"),
-    TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
-    TEXT("called", "NUMBER", "called", "only this number called", NULL),
-    {"heard", 0, CLI_BOOL, "yes|no", "heard", "only those that were heard, or were not", "yes no", false},
-    TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
-    TEXT("to", "TIME", "to", "before this time", NULL),
-    LIMIT,
-    END,
-};
-static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL, "as new again", NULL, false}, END};
-
 #define RATING_COLUMNS                                                                                                 \
     "AGENT=rated_agent QUEUE=rated_queue RATINGS=count AVERAGE=average | ONES=scores.1 TWOS=scores.2 THREES=scores.3 " \
     "FOURS=scores.4 FIVES=scores.5"
-#define MESSAGE_COLUMNS                                                                                     \
-    "MESSAGE=message_id BOX=box CALLER=caller CALLED=called STARTED=started_at/time LENGTH=duration_ms/ms " \
-    "HEARD=heard/yes "                                                                                      \
-    "| QUEUE=queue FLOW=flow CALL=call_id BYTES=bytes SHA256=sha256"
 #define AGENT_COLUMNS                                                                                                \
     "NUMBER=number NAME=name STATE=state/state FOR=since/age REASON=reason EXTENSION=extension_in_use CALL=call_id " \
     "ANSWERED=answered QUEUES=queues | BOUND=extension GROUP=group TYPE=type LEVEL=level REGION=region "             \
@@ -494,7 +473,7 @@ const struct cli_verb cli_rows_agents[] = {
     V("cdr", "show", "one record with all stages and the quality of each leg", .args = "CALL", .method = "GET",
       .path = "/v1/cdrs/{CALL}", .run = cli_run_show, .example = "cdr show 00f3a1b2c4d5e6f7"),
     V("cdr", "call-back", "ring an agent's telephone, then the other party of a call that is over", .args = "CALL",
-      .method = "POST", .path = "/v1/cdrs/{CALL}:call-back", .options = call_back_fields,
+      .method = "POST", .path = "/v1/cdrs/{CALL}:call-back", .options = cli_call_back_fields,
       .done = "the telephone of the agent rings", .run = cli_run_change,
       .example = "cdr call-back 00f3a1b2c4d5e6f7 --agent 1001"),
 
@@ -512,20 +491,5 @@ const struct cli_verb cli_rows_agents[] = {
     V("rating", "list", "what callers think of agents, by agent and queue", .method = "GET", .path = "/v1/ratings",
       .columns = RATING_COLUMNS, .options = rating_filters, .run = cli_run_list,
       .example = "rating list\nrating list --agent 1001 --from 30d\nrating list --queue service -o csv"),
-
-    V("message", "list", "what callers have left, latest first", .method = "GET", .path = "/v1/messages",
-      .columns = MESSAGE_COLUMNS, .options = message_filters, .run = cli_run_list,
-      .example = "message list\nmessage list --box service --heard no"),
-    V("message", "show", "one message", .args = "MESSAGE", .method = "GET", .path = "/v1/messages/{MESSAGE}",
-      .run = cli_run_show, .example = "message show 00f3a1b2c4d5e6f7"),
-    V("message", "save", "its sound as a WAV file, to listen to; - for standard output", .args = "MESSAGE FILE",
-      .method = "GET", .path = "/v1/messages/{MESSAGE}/audio", .run = cli_run_message_save,
-      .example = "message save 00f3a1b2c4d5e6f7 message.wav"),
-    V("message", "heard", "mark a message as heard, or with --not as new again", .args = "MESSAGE", .method = "PATCH",
-      .path = "/v1/messages/{MESSAGE}", .options = message_not, .done = "message {MESSAGE} marked",
-      .run = cli_run_message_heard, .example = "message heard 00f3a1b2c4d5e6f7"),
-    V("message", "delete", "remove a message for good", .args = "MESSAGE", .method = "DELETE",
-      .path = "/v1/messages/{MESSAGE}", .done = "message {MESSAGE} deleted", .run = cli_run_change,
-      .example = "message delete 00f3a1b2c4d5e6f7"),
     {.noun = NULL},
 };

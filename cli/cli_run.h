@@ -65,6 +65,7 @@ int cli_run_prompt_versions(struct cli_run *r);
 int cli_run_prompt_download(struct cli_run *r);
 int cli_run_message_save(struct cli_run *r);
 int cli_run_message_heard(struct cli_run *r);
+int cli_run_message_note(struct cli_run *r);
 int cli_run_recording_hold(struct cli_run *r);
 int cli_run_events(struct cli_run *r);
 int cli_run_top(struct cli_run *r);

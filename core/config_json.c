@@ -45,6 +45,7 @@ static const struct {
     [CFG_NOTICE] = {"notice", &ev__notice__descriptor, EV__CONFIG_OBJECT__OBJECT_NOTICE},
     [CFG_RECORDING_RULE] = {"recording_rule", &ev__recording_rule__descriptor,
                             EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE},
+    [CFG_MAILBOX] = {"mailbox", &ev__mailbox__descriptor, EV__CONFIG_OBJECT__OBJECT_MAILBOX},
 };
 
 enum cfg_kind config_kind(const char *name)

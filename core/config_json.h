@@ -36,6 +36,7 @@ enum cfg_kind {
     CFG_AREA,
     CFG_NOTICE,
     CFG_RECORDING_RULE,
+    CFG_MAILBOX,
     CFG_KINDS
 };
 
@@ -45,6 +46,7 @@ enum cfg_kind {
 #define CONFIG_MANAGES_MAX 200u        /* groups, and queues, of one supervisor */
 #define CONFIG_CALLER_IDS_MAX 100u     /* of one trunk */
 #define CONFIG_CUSTOMERS_MAX 5000u     /* of one agent */
+#define CONFIG_BOX_AGENTS_MAX 200u     /* whose box one is, besides */
 
 /* CFG_NONE when there is no such kind. */
 enum cfg_kind config_kind(const char *name);
@@ -124,6 +126,8 @@ int config_parse_time(const char *text, uint64_t *us);
 ERR_CHECKED int config_parse_range(const char *text, uint8_t addr[16], unsigned *prefix);
 /* Whether it is a number outside: digits, at most CONFIG_OUTSIDE_MAX, with or without a "+" before them. */
 bool config_is_outside(const char *number);
+/* What may name an object, and a box: letters, digits, . _ - */
+bool config_is_name(const char *name);
 #define CONFIG_OUTSIDE_MAX 32u
 /* Address and port of a SIP contact (port 0 when none is written). */
 ERR_CHECKED int config_parse_contact(const char *text, uint8_t addr[16], uint16_t *port);

@@ -265,6 +265,10 @@ static const struct config_rule rules[] = {
     {"RecordingRule", "percent", FORMAT_UINT, .min = 1, .max = 100, .def = 100},
     {"RecordingRule", "exempt", FORMAT_BOOL, .max = 1},
     {"RecordingRule", "disabled", FORMAT_BOOL, .max = 1},
+    {"Mailbox", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
+    {"Mailbox", "greeting", FORMAT_NAME, .max = KEY_BYTES},
+    {"Mailbox", "agents", FORMAT_LIST, .max = CONFIG_BOX_AGENTS_MAX},
+    {"Mailbox", "agents[]", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
     {"Token", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Token", "sha256", FORMAT_HEX, .required = true, .secret = true, .max = 64},
     {"Token", "role", FORMAT_CHOICE, .choices = "admin|read|supervisor"},
@@ -451,6 +455,11 @@ bool config_is_outside(const char *number)
     const char *digits = number + (number[0] == '+');
     size_t n = strspn(digits, "0123456789");
     return n > 0 && n <= CONFIG_OUTSIDE_MAX && !digits[n];
+}
+
+bool config_is_name(const char *name)
+{
+    return name[0] && strlen(name) <= KEY_BYTES && of_chars(name, "._-");
 }
 
 static bool is_hex(const char *value, size_t n)

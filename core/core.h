@@ -408,6 +408,10 @@ size_t core_telephone_calls(const struct core *c, const char *extension, const s
 void core_box_counts(const struct core *c, const char *box, uint32_t *fresh, uint32_t *heard);
 /* Whose messages the lamp of a telephone tells of: as configured, else of the agent who is logged in there or bound to it, else its own. */
 const char *core_box_of(const struct core *c, const char *extension);
+/* That one first, and those that are besides the agent's who is there or bound to it (Mailbox.agents); all count for its lamp. */
+void core_boxes_each(const struct core *c, const char *extension, void (*fn)(void *ctx, const char *box), void *ctx);
+/* What is configured of a box; NULL: nothing. */
+const Ev__Mailbox *core_mailbox(const struct core *c, const char *box);
 /* Each of them, in no order. */
 void core_extensions_each(const struct core *c, void (*fn)(void *ctx, const Ev__Extension *x), void *ctx);
 

@@ -101,7 +101,11 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
     }
     if (m->body_case == EV__COMMAND__BODY_MESSAGE_SET) {
         (void)snprintf(object, 160, "message/%016llx", (unsigned long long)m->message_set->id);
-        return m->message_set->heard ? "message.heard" : "message.unheard";
+        return m->message_set->only_note ? "message.note" : m->message_set->heard ? "message.heard" : "message.unheard";
+    }
+    if (m->body_case == EV__COMMAND__BODY_MESSAGE_PLAY) {
+        (void)snprintf(object, 160, "message/%016llx", (unsigned long long)m->message_play->id);
+        return "message.play";
     }
     if (m->body_case == EV__COMMAND__BODY_MESSAGE_DELETE) {
         (void)snprintf(object, 160, "message/%016llx", (unsigned long long)m->message_delete->id);

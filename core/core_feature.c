@@ -102,6 +102,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_AREA:
     case EV__CONFIG_OBJECT__OBJECT_NOTICE:
     case EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE:
+    case EV__CONFIG_OBJECT__OBJECT_MAILBOX:
         return 4;
     default:
         return 1;
@@ -135,6 +136,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_RECORD_END:
     case EV__COMMAND__BODY_MESSAGE_SET:
     case EV__COMMAND__BODY_MESSAGE_DELETE:
+    case EV__COMMAND__BODY_MESSAGE_PLAY:
     case EV__COMMAND__BODY_RECORDING_SET:
     case EV__COMMAND__BODY_RECORDING_DELETE:
     case EV__COMMAND__BODY_RECORDING_PLAY:

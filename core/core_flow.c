@@ -82,8 +82,8 @@ void core_flow_began(const struct core *c, Ev__CallState *s)
         set_flows(s, 1, &one);
 }
 
-/* ---- the flow of who leaves a message by an action: NAME of the box behind CORE_FLOW_VOICEMAIL. It is made here, with the greeting
- * of the queue whose box it is, and changes with that queue. */
+/* ---- the flow of who leaves a message by an action: NAME of the box behind CORE_FLOW_VOICEMAIL. It is made here, with the greeting of the
+ * box or of the queue whose box it is, and changes with these two. */
 
 static const char *voicemail_box(const char *flow)
 {
@@ -91,13 +91,29 @@ static const char *voicemail_box(const char *flow)
     return strncmp(flow, CORE_FLOW_VOICEMAIL, n) == 0 ? flow + n : NULL;
 }
 
+static uint64_t voicemail_version(const struct core *c, const char *box)
+{
+    const struct cfg *m = core_cfg(c, CFG_MAILBOX, box), *q = core_cfg(c, CFG_QUEUE, box);
+    uint64_t version = m ? m->version : 0;
+    if (q && q->version > version)
+        version = q->version;
+    return version ? version : 1;
+}
+
+static const char *voicemail_greeting(const struct core *c, const char *box)
+{
+    const Ev__Mailbox *m = core_mailbox(c, box);
+    const Ev__Queue *q = core_queue_config(c, box);
+    return m && m->greeting[0] ? m->greeting : q ? q->voicemail_greeting : "";
+}
+
 static int voicemail_definition(const struct core *c, const char *box, char **out)
 {
-    const Ev__Queue *q = core_queue_config(c, box);
+    const char *greeting = voicemail_greeting(c, box);
     json_t *node = json_pack("{s:s, s:s}", "type", "voicemail", "box", box);
     int rc = 0;
-    if (q && q->voicemail_greeting[0])
-        rc = json_object_set_new(node, "prompts", json_pack("[s]", q->voicemail_greeting));
+    if (greeting[0])
+        rc = json_object_set_new(node, "prompts", json_pack("[s]", greeting));
     json_t *flow = json_pack("{s:s, s:[s, s], s:s, s:{s:O}}", "name", "voicemail", "languages", "zh", "en", "start",
                              "leave", "nodes", "leave", node);
     char *text = flow && !rc ? json_dumps(flow, JSON_COMPACT) : NULL;
@@ -173,8 +189,8 @@ void core_flow_left(struct core *c, const Ev__CallState *s)
 uint64_t core_flow_version(const struct core *c, const char *name)
 {
     const char *box = voicemail_box(name);
-    const struct cfg *f = box ? core_cfg(c, CFG_QUEUE, box) : stands_for(c, name);
-    return f ? f->version : box != NULL;
+    const struct cfg *f = box ? NULL : stands_for(c, name);
+    return box ? voicemail_version(c, box) : f ? f->version : 0;
 }
 
 static int definition_row(void *ctx, const struct storage_row *row)

@@ -565,6 +565,7 @@ void core_message_begin(struct core *c, struct call *k, const Ev__RecordBegin *m
 int core_message_end(struct core *c, const Ev__RecordEnd *m);                      /* what was checked */
 int core_message_set(struct core *c, const Ev__MessageSet *m);
 int core_message_delete(struct core *c, const Ev__MessageDelete *m);
+int core_message_play(struct core *c, const Ev__MessagePlay *m);
 /* Messages older than they are kept for go. */
 void core_messages_expire(struct core *c);
 ERR_CHECKED int core_messages_load(struct core *c);

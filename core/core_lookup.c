@@ -291,6 +291,23 @@ static bool feature_code(const struct core *c, const char *called, struct core_r
     return false;
 }
 
+/* *97 and a number: a message for who is reached there, whatever he does now; or for a box of that name. */
+static bool leaves_message(const struct core *c, const char *called, struct core_route *out)
+{
+    const char *to = called + 3, *box = NULL;
+    if (c->feature_level < 4 || strncmp(called, "*97", 3) != 0)
+        return false;
+    if (core_extension(c, to))
+        box = core_box_of(c, to);
+    else if (core_agent_config(c, to) || core_mailbox(c, to) || core_queue_config(c, to))
+        box = to;
+    if (!box || strlen(box) >= sizeof out->name - strlen(CORE_FLOW_VOICEMAIL))
+        return false;
+    out->kind = CORE_ROUTE_FLOW;
+    (void)snprintf(out->name, sizeof out->name, CORE_FLOW_VOICEMAIL "%s", box);
+    return true;
+}
+
 static void target(struct core_route *out, enum core_route_kind kind, const char *name)
 {
     out->kind = kind;
@@ -363,7 +380,7 @@ void core_route(const struct core *c, uint64_t at_us, const char *caller_extensi
                 struct core_route *out)
 {
     memset(out, 0, sizeof *out);
-    if (caller_extension && called[0] == '*' && feature_code(c, called, out))
+    if (caller_extension && called[0] == '*' && (feature_code(c, called, out) || leaves_message(c, called, out)))
         return;
     const Ev__AccessNumber *m = core_access_number(c, called);
     if (m) {

@@ -16,6 +16,7 @@
 
 #define MESSAGE_LONGEST_S 3600u
 #define MESSAGE_LEAD_MAX_MS 5000u
+#define MESSAGE_NOTE_MAX 2000u /* bytes */
 
 static int state_row(void *ctx, const struct storage_row *row)
 {
@@ -221,14 +222,28 @@ static bool message_kept(struct core *c, uint64_t id, struct message *m)
 int core_message_set(struct core *c, const Ev__MessageSet *m)
 {
     struct message now;
+    if (m->has_note && strlen(m->note) > MESSAGE_NOTE_MAX)
+        return core_refuse(c, ERR_TOOBIG, "note", "at most %u bytes", MESSAGE_NOTE_MAX);
     if (!message_kept(c, m->id, &now))
         return c->ans->code;
-    const struct storage_val v[] = {storage_int(m->id), storage_int(m->heard ? 1u : 0u)};
-    if (now.heard != m->heard) {
+    const struct storage_val v[] = {storage_int(m->id), storage_int(m->heard ? 1u : 0u)},
+                             note[] = {storage_int(m->id), storage_text(m->note)};
+    if (m->has_note)
+        storage_run(c->st, STORAGE_MESSAGE_NOTE, note, 2);
+    if (!m->only_note && (now.heard != 0) != (m->heard != 0)) {
         storage_run(c->st, STORAGE_MESSAGE_HEARD, v, 2);
         core_record_tell(c, m->id, "heard");
         message_event(c, m->heard ? "message.heard" : "message.unheard", m->id, &now, NULL);
     }
+    message_free(&now);
+    return 0;
+}
+
+int core_message_play(struct core *c, const Ev__MessagePlay *m)
+{
+    struct message now;
+    if (!message_kept(c, m->id, &now))
+        return c->ans->code;
     message_free(&now);
     return 0;
 }

@@ -348,6 +348,35 @@ const char *core_box_of(const struct core *c, const char *extension)
     return there ? there->number : bound ? bound->number : extension;
 }
 
+/* Whether it is a box of this agent's besides his own. */
+static bool shares(const Ev__Mailbox *m, const char *agent)
+{
+    for (size_t i = 0; i < m->n_agents; i++)
+        if (strcmp(m->agents[i], agent) == 0)
+            return true;
+    return false;
+}
+
+void core_boxes_each(const struct core *c, const char *extension, void (*fn)(void *ctx, const char *box), void *ctx)
+{
+    const struct core_agent *there = core_agent_at_extension(c, extension);
+    const Ev__Agent *bound = there ? NULL : core_agent_bound_to(c, extension);
+    const char *own = core_box_of(c, extension), *agent = there ? there->number : bound ? bound->number : NULL;
+    const struct map_slot *slot;
+    fn(ctx, own);
+    for (size_t it = 0; agent && map_next(&c->cfg[CFG_MAILBOX], &it, &slot);) {
+        const Ev__Mailbox *m = (const Ev__Mailbox *)(const void *)((const struct cfg *)slot->value)->msg;
+        if (strcmp(m->name, own) != 0 && shares(m, agent))
+            fn(ctx, m->name);
+    }
+}
+
+const Ev__Mailbox *core_mailbox(const struct core *c, const char *box)
+{
+    const struct cfg *o = core_cfg(c, CFG_MAILBOX, box);
+    return o ? (const Ev__Mailbox *)(const void *)o->msg : NULL;
+}
+
 void core_extensions_each(const struct core *c, void (*fn)(void *ctx, const Ev__Extension *x), void *ctx)
 {
     const struct map_slot *slot;

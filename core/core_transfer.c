@@ -151,6 +151,13 @@ static void aim(struct target *t, const char *type, const char *name, const char
     t->field = field;
 }
 
+/* To leave a message: the flow of a box is none of the configuration's. */
+static const char *box_of(const struct core_route *r)
+{
+    size_t n = sizeof CORE_FLOW_VOICEMAIL - 1;
+    return r->kind == CORE_ROUTE_FLOW && strncmp(r->name, CORE_FLOW_VOICEMAIL, n) == 0 ? r->name + n : NULL;
+}
+
 /* As the telephone that leaves would dial it. */
 static int aim_dialled(struct core *c, const Ev__LegState *gone, const char *dialled, struct target *t)
 {
@@ -163,7 +170,8 @@ static int aim_dialled(struct core *c, const Ev__LegState *gone, const char *dia
         return core_refuse(c, ERR_NOTFOUND, "dialled", "there is no number %.64s", dialled);
     if (t->route.kind == CORE_ROUTE_APP)
         return core_refuse(c, ERR_DENIED, "dialled", "nobody can be transferred to %.64s", dialled);
-    aim(t, types[t->route.kind], t->route.name, "dialled");
+    const char *box = box_of(&t->route);
+    aim(t, box ? "voicemail" : types[t->route.kind], box ? box : t->route.name, "dialled");
     return 0;
 }
 
@@ -171,11 +179,9 @@ static int aim_at(struct core *c, const Ev__CallTransfer *m, const Ev__LegState 
 {
     const struct {
         const char *type, *name, *field;
-    } named[] = {{"agent", m->agent, "agent"},
-                 {"extension", m->extension, "extension"},
-                 {"queue", m->queue, "queue"},
-                 {"flow", m->flow, "flow"},
-                 {"outside", m->number, "number"}};
+    } named[] = {{"agent", m->agent, "agent"}, {"extension", m->extension, "extension"},
+                 {"queue", m->queue, "queue"}, {"flow", m->flow, "flow"},
+                 {"voicemail", m->box, "box"}, {"outside", m->number, "number"}};
     unsigned n = m->dialled[0] != '\0';
     for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
         if (!named[i].name[0])
@@ -184,7 +190,7 @@ static int aim_at(struct core *c, const Ev__CallTransfer *m, const Ev__LegState 
         aim(t, named[i].type, named[i].name, named[i].field);
     }
     if (n != 1)
-        return core_refuse(c, ERR_INVAL, "", "where to: one of agent, extension, queue, flow, number");
+        return core_refuse(c, ERR_INVAL, "", "where to: one of agent, extension, queue, flow, box, number");
     return m->dialled[0] ? aim_dialled(c, gone, m->dialled, t) : 0;
 }
 
@@ -213,6 +219,8 @@ int core_check_telephone(struct core *c, const Ev__CallState *s, const char *typ
 static int check_target(struct core *c, const Ev__CallState *s, const struct target *t)
 {
     const char *type = t->action.type, *name = t->action.target;
+    if (strcmp(type, "voicemail") == 0)
+        return config_is_name(name) ? 0 : core_refuse(c, ERR_INVAL, t->field, "is no name of a box");
     if (strcmp(type, "flow") == 0)
         return core_flow(c, name) ? 0 : core_refuse(c, ERR_NOTFOUND, t->field, "there is no flow %.64s", name);
     if (strcmp(type, "queue") != 0)

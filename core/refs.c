@@ -54,6 +54,8 @@ static const struct row {
     {"RecordingRule", "agent", CFG_AGENT, .level = 4},
     {"RecordingRule", "agent_group", CFG_AGENT_GROUP, .level = 4, .loose = true},
     {"RecordingRule", "access_number", CFG_ACCESS_NUMBER, .level = 4},
+    {"Mailbox", "greeting", CFG_PROMPT, .level = 4, .loose = true},
+    {"Mailbox", "agents", CFG_AGENT, .level = 4},
     {"Area", "parent", CFG_AREA, .level = 4},
     {"Notice", "areas", CFG_AREA, .level = 4},
     {"Notice", "prompt", CFG_PROMPT, .level = 4, .loose = true},

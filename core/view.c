@@ -45,6 +45,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const message[] = {"box", "queue", "caller", "called", "call_id", "heard", "from", "to", NULL};
     static const char *const rule[] = {"name",          "queue",     "agent",  "agent_group",
                                        "access_number", "direction", "exempt", NULL};
+    static const char *const mailbox[] = {"name", "agents", NULL};
     static const char *const recording[] = {
         "direction", "caller", "called", "answered_by", "number", "agent",           "customer",        "queue",
         "rule",      "hold",   "marked", "from",        "to",     "min_duration_ms", "max_duration_ms", NULL};
@@ -65,6 +66,7 @@ static const struct view_kind *find_kind(const char *name)
         {"area", view_list_config, area, false},
         {"notice", view_list_config, notice, false},
         {"recording_rule", view_list_config, rule, false},
+        {"mailbox", view_list_config, mailbox, false},
         {"flow", view_list_config, by_name, false},
         {"flow_draft", view_list_config, by_name, false},
         {"prompt", view_list_config, by_name, false},

@@ -22,12 +22,13 @@ static int message_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "duration_ms", json_integer((json_int_t)storage_row_int(r, 10)));
     view_set(v, o, "bytes", json_integer((json_int_t)storage_row_int(r, 11)));
     view_set(v, o, "heard", json_boolean(storage_row_int(r, 12) != 0));
+    view_set(v, o, "note", view_text(storage_row_text(r, 13)));
     return view_add(v, o, key);
 }
 
 #define COLUMNS                                                                                                  \
     "SELECT started_us, id, call_id, box, caller, called, queue, flow, blob, lead_ms, duration_ms, bytes, heard" \
-    " FROM message WHERE state=1"
+    ", note FROM message WHERE state=1"
 
 static const struct kept_condition {
     const char *filter, *cond;

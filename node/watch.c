@@ -496,6 +496,31 @@ static void agent_changed(struct node_watch *nw, const char *name)
     }
 }
 
+/* Besides who has it as his own: those whose it is too (Mailbox.agents). */
+static void box_changed(struct node_watch *nw, const char *box)
+{
+    const Ev__Mailbox *m = core_mailbox(nw->n->core, box);
+    topic_due(nw, 'b', box);
+    for (size_t i = 0; m && i < m->n_agents; i++) {
+        const struct core_agent *there = core_agent(nw->n->core, m->agents[i]);
+        const Ev__Agent *is = core_agent_config(nw->n->core, m->agents[i]);
+        topic_due(nw, 'm', there ? there->extension : "");
+        topic_due(nw, 'm', is ? is->extension : "");
+    }
+}
+
+/* It may have been others' until now: all are looked at, and told if it is something new for them. */
+static void boxes_changed(struct node_watch *nw)
+{
+    const struct map_slot *slot;
+    for (size_t it = 0; map_next(&nw->topics, &it, &slot);) {
+        const struct watch_topic *t = slot->value;
+        if (t->key[0] == 'm')
+            list_foreach(at, &t->watchers)
+                make_due(list_entry(at, struct watcher, by_topic));
+    }
+}
+
 static void config_changed(struct node_watch *nw, const char *kind, const char *name)
 {
     const Ev__Agent *a = strcmp(kind, "agent") == 0 ? core_agent_config(nw->n->core, name) : NULL;
@@ -507,6 +532,8 @@ static void config_changed(struct node_watch *nw, const char *kind, const char *
         agent_changed(nw, name);
         topic_due(nw, 'm', a ? a->extension : "");
         topic_due(nw, 'p', a ? a->extension : "");
+    } else if (strcmp(kind, "mailbox") == 0) {
+        boxes_changed(nw);
     }
 }
 
@@ -538,7 +565,7 @@ void watch_event(struct node *n, const struct core_event *ev)
         topic_due(nw, 'p', ev->name);
         break;
     case CORE_EV_BOX:
-        topic_due(nw, 'b', ev->name);
+        box_changed(nw, ev->name);
         break;
     case CORE_EV_AGENT:
         agent_changed(nw, ev->name);

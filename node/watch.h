@@ -1,7 +1,7 @@
 /* Telephones that want to be told of something: SUBSCRIBE turned into commands, and NOTIFYs of the subscriptions that this node tells
  * (core_subscription.c has who subscribes to what, telephony/sip_subscribe.h the messages).
  *
- *   message-summary  the box of the telephone itself (core_box_of); also without SUBSCRIBE, by Extension.mwi
+ *   message-summary  the boxes of the telephone itself (core_boxes_each); also without SUBSCRIBE, by Extension.mwi
  *   dialog           calls at any telephone of ours
  *   presence         an agent, by his number or a telephone of his; of a telephone without one whether it is there and talks
  *

@@ -185,14 +185,27 @@ static int say_presence(const struct watcher *w, struct watch_news *out)
 
 /* ---- message-summary */
 
+struct lamp {
+    const struct core *c;
+    uint32_t fresh, heard;
+};
+
+static void add_box(void *ctx, const char *box)
+{
+    struct lamp *l = ctx;
+    uint32_t fresh, heard;
+    core_box_counts(l->c, box, &fresh, &heard);
+    l->fresh += fresh;
+    l->heard += heard;
+}
+
 static int say_messages(const struct watcher *w, struct watch_news *out)
 {
-    const char *box = core_box_of(w->n->core, w->is->extension);
-    uint32_t fresh, heard;
-    core_box_counts(w->n->core, box, &fresh, &heard);
-    snprintf(out->other, sizeof out->other, "b:%s", box);
+    struct lamp l = {w->n->core, 0, 0};
+    core_boxes_each(l.c, w->is->extension, add_box, &l);
+    snprintf(out->other, sizeof out->other, "b:%s", core_box_of(l.c, w->is->extension));
     out->type = "application/simple-message-summary";
-    out->body = watch_doc_messages(w->is->local_uri, fresh, heard);
+    out->body = watch_doc_messages(w->is->local_uri, l.fresh, l.heard);
     if (!out->body)
         return ERR_NOMEM;
     out->hash = hash_of(out->body, strlen(out->body), HASH_BEGIN);

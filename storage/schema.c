@@ -69,7 +69,8 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "CREATE TABLE message(started_us INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, box TEXT NOT NULL,"
     " state INTEGER NOT NULL, owner TEXT NOT NULL, call_id INTEGER NOT NULL, caller TEXT NOT NULL,"
     " called TEXT NOT NULL, queue TEXT NOT NULL, flow TEXT NOT NULL, lead_ms INTEGER NOT NULL, max_s INTEGER NOT NULL,"
-    " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, heard INTEGER NOT NULL);"
+    " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, heard INTEGER NOT NULL,"
+    " note TEXT NOT NULL DEFAULT '');"
     "CREATE INDEX message_box ON message(box);"
     "ALTER TABLE registration ADD COLUMN events TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE subscription(id INTEGER PRIMARY KEY, extension TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT "
@@ -151,7 +152,7 @@ const struct storage_table storage_tables[] = {
     {"subscription", "id, extension, owner, body", "id"},
     {"message",
      "started_us, id, box, state, owner, call_id, caller, called, queue, flow, lead_ms, max_s, duration_ms, blob, "
-     "bytes, heard",
+     "bytes, heard, note",
      "started_us"},
     {"recording",
      "started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, rule, max_s, duration_ms, "
@@ -256,6 +257,7 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_MESSAGE_OWNER] = "UPDATE message SET owner=?2 WHERE id=?1",
     [STORAGE_MESSAGE_KEEP] = "UPDATE message SET state=1, owner='', blob=?2, bytes=?3, duration_ms=?4 WHERE id=?1",
     [STORAGE_MESSAGE_HEARD] = "UPDATE message SET heard=?2 WHERE id=?1",
+    [STORAGE_MESSAGE_NOTE] = "UPDATE message SET note=?2 WHERE id=?1",
     [STORAGE_MESSAGE_DEL] = "DELETE FROM message WHERE id=?",
     [STORAGE_MESSAGE_GET] = "SELECT state, box, caller, called, call_id, queue, started_us, duration_ms, heard, blob"
                             " FROM message WHERE id=?",

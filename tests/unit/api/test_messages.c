@@ -49,6 +49,14 @@ START_TEST(what_is_not_there)
     const char *merge = "Content-Type: application/merge-patch+json";
     ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/messages/00000000000000ab", merge, "{\"heard\":true}", 14), 404);
     ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/messages/00000000000000ab", merge, "{\"heard\":1}", 11), 422);
+    ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/messages/00000000000000ab", merge, "{\"note\":\"a\"}", 12), 404);
+    ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/messages/00000000000000ab", merge, "{\"note\":1}", 10), 422);
+    ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/messages/00000000000000ab", merge, "{\"box\":\"a\"}", 11), 422);
+    ck_status(rig_ask(&R, RIG_ADMIN, "PATCH", "/v1/messages/00000000000000ab", merge, "{}", 2), 422);
+    const char *json = "Content-Type: application/json", *path = "/v1/messages/00000000000000ab:call-back";
+    ck_status(rig_ask(&R, RIG_ADMIN, "POST", path, json, "{\"agent\":\"1001\"}", 16), 404);
+    ck_status(rig_ask(&R, RIG_ADMIN, "POST", path, json, "{}", 2), 422);
+    ck_status(rig_ask(&R, RIG_ADMIN, "POST", path, json, "{\"number\":\"1\"}", 14), 422);
     ck_status(rig_ask(&R, RIG_ADMIN, "DELETE", "/v1/messages/00000000000000ab", NULL, NULL, 0), 404);
     rig_close(&R);
 }

@@ -81,6 +81,8 @@ static const struct line {
     {"agent/1101", "recording_rule", "u", "'name':'u','agent':'1101'", "RecordingRule.agent", "agent", false},
     {"agent_group/team", "recording_rule", "u", "'name':'u','agent_group':'team'", "RecordingRule.agent_group", "agent_group", true},
     {"access_number/77", "recording_rule", "u", "'name':'u','access_number':'77'", "RecordingRule.access_number", "access_number", false},
+    {"prompt/tune", "mailbox", "u", "'name':'u','greeting':'tune'", "Mailbox.greeting", "greeting", true},
+    {"agent/1101", "mailbox", "u", "'name':'u','agents':['1101']", "Mailbox.agents", "agents[0]", false},
     {"area/east", "area", "u", "'name':'u','parent':'east'", "Area.parent", "parent", false},
     {"area/east", "notice", "u", "'name':'u','text_en':'x','areas':['east']", "Notice.areas", "areas[0]", false},
     {"prompt/tune", "notice", "u", "'name':'u','prompt':'tune'", "Notice.prompt", "prompt", true},

@@ -184,6 +184,31 @@ START_TEST(test_to_a_flow)
 END_TEST
 
 /* What telephones dial is what they may refer to. */
+/* In front of a box: named, or as a telephone dials it. */
+START_TEST(test_to_a_box)
+{
+    static const struct {
+        Ev__CallTransfer m;
+        const char *flow;
+    } at[] = {{.m = {.box = T("1004")}, "voicemail:1004"}, {.m = {.dialled = T("*978003")}, "voicemail:1003"}};
+    served(1);
+    to.box = T("no box");
+    ck_assert_int_eq(transfer(1), ERR_INVAL);
+    ck_assert_str_eq(f.last.field, "box");
+    fx_end(&f, 1, "caller");
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        f.now += 10 * US;
+        served(2 + i);
+        char **const texts[] = {&to.box, &to.dialled};
+        *texts[i] = i ? at[i].m.dialled : at[i].m.box;
+        ck_assert_int_eq(transfer(2 + i), 0);
+        ck_assert_int_eq(fx_phase(&f, 2 + i), CORE_CALL_MENU);
+        ck_assert_str_eq(core_call(f.c, 2 + i)->flow, at[i].flow);
+        ck_assert_int_eq(fx_end(&f, 2 + i, "caller"), 0);
+    }
+}
+END_TEST
+
 START_TEST(test_dialled)
 {
     static const struct {
@@ -643,6 +668,7 @@ int main(void)
     tcase_add_test(t, test_to_an_agent);
     tcase_add_test(t, test_to_a_queue);
     tcase_add_test(t, test_to_a_flow);
+    tcase_add_test(t, test_to_a_box);
     tcase_add_test(t, test_dialled);
     tcase_add_test(t, test_caller_leaves);
     tcase_add_test(t, test_outbound);
