@@ -136,7 +136,7 @@ const struct api_route api_routes[] = {
     {API_DELETE, "/v1/callbacks/{callback_id}", API_ROLE_ADMIN, API_BODY_NONE, "", api_cancel_callback, NULL},
     LIST("/v1/cdrs",
          " from to call_id direction caller called agent queue trunk extension owner cause customer rated_agent "
-         "rated_queue",
+         "rated_queue marked",
          "cdr"),
     {API_GET, "/v1/cdrs/{call_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "cdr"},
     {API_POST, "/v1/cdrs/{call_id}:call-back", API_ROLE_ADMIN, API_BODY_JSON, "", api_call_back, NULL},

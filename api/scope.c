@@ -54,6 +54,7 @@ const struct api_scope_rule api_scope_rules[] = {
     {API_POST, "/v1/cdrs/{call_id}:call-back", API_SCOPE_ROW, "cdr"},
     {API_GET, "/v1/missed", API_SCOPE_OPEN, NULL},
     {API_GET, "/v1/missed/counts", API_SCOPE_OPEN, NULL},
+    {API_GET, "/v1/ratings", API_SCOPE_OPEN, NULL},
     {API_GET, "/v1/messages", API_SCOPE_OPEN, NULL},
     {API_GET, "/v1/messages/{message_id}", API_SCOPE_ROW, "message"},
     {API_GET, "/v1/messages/{message_id}/audio", API_SCOPE_ROW, "message"},

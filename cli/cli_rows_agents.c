@@ -234,6 +234,7 @@ static const struct cli_option cdr_filters[] = {
     TEXT("direction", "WORD", "direction", "inbound, internal or outbound", "inbound internal outbound"),
     TEXT("cause", "WORD", "cause", "only calls that ended for this cause", NULL),
     TEXT("customer", "KEY", "customer", "only of this customer", NULL),
+    {"marked", 0, CLI_BOOL, "yes|no", "marked", "only calls that somebody marked, or the others", "yes no", false},
     TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
     TEXT("to", "TIME", "to", "before this time", NULL),
     LIMIT,
@@ -291,7 +292,7 @@ static const struct cli_option rating_filters[] = {
     "STATUS=sip_status "                                                                                               \
     "OFFERS=offers SERVED-BY=served_queue TAKEN-OVER=taken_over/yes LOST=quality.rx_lost CODECS=quality.codec "        \
     "MOS=quality.mos TRANSFERS=transfers "                                                                             \
-    "CUSTOMER=customer SHOWN=shown DIALLED-BY=dialled_by CALLS-BACK=calls_back"
+    "CUSTOMER=customer SHOWN=shown DIALLED-BY=dialled_by CALLS-BACK=calls_back MARKED=marked/yes"
 
 const struct cli_verb cli_rows_agents[] = {
     V("agent", "list", "agents and what they do now", .method = "GET", .path = "/v1/agents", .columns = AGENT_COLUMNS,

@@ -338,9 +338,8 @@ struct core_call {
     uint64_t joined_leg; /* CONSULT: the leg of that call which consults */
     /* The consultation that leg turned_leg of this call is turned to, be it that somebody is still being rung for it; 0: none. */
     uint64_t turned_to, turned_leg;
-    uint32_t merges;                  /* seats that have been taken by legs of other calls */
-    uint64_t went_into;               /* FAILED: the call that a leg of this one has gone into */
-    enum core_leg_role recorded_left; /* who is heard in the left channel */
+    uint32_t merges;    /* seats that have been taken by legs of other calls */
+    uint64_t went_into; /* FAILED: the call that a leg of this one has gone into */
 };
 const struct core_call *core_call(const struct core *c, uint64_t call_id);
 /* "inbound", "outbound", "internal": as it is now. */
@@ -358,11 +357,14 @@ enum core_sound {
     CORE_SOUND_MUSIC,    /* hears nobody for now */
     CORE_SOUND_RINGBACK, /* somebody is being rung whom it is turned to */
 };
+/* Of a recording: left is the customer. */
+enum core_side { CORE_SIDE_NONE, CORE_SIDE_LEFT, CORE_SIDE_RIGHT };
 struct core_seat {
     uint64_t call_id;
     unsigned leg; /* index in that call's legs */
     enum core_sound sound;
-    uint32_t hears; /* bit i: the i-th seat */
+    enum core_side side; /* of the call's recording on which he is heard, as long as it is not paused */
+    uint32_t hears;      /* bit i: the i-th seat */
 };
 #define CORE_SEATS_MAX (2u + CORE_JOINED_MAX)
 /* 0: the call does not talk. */

@@ -217,7 +217,8 @@ void core_audit_command(struct core *c)
     uint64_t room;
     if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET &&
         m->body_case != EV__COMMAND__BODY_CALL_SUPERVISE && m->body_case != EV__COMMAND__BODY_CALL_TRANSFER &&
-        m->body_case != EV__COMMAND__BODY_CALL_PICKUP && !room_action(m, &room))
+        m->body_case != EV__COMMAND__BODY_CALL_PICKUP && m->body_case != EV__COMMAND__BODY_CALL_DATA &&
+        m->body_case != EV__COMMAND__BODY_RECORDING_PAUSE && !room_action(m, &room))
         return;
     /* An apply that was carried out has a row for each object that it changed; an operation on the cluster writes its own. */
     if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION) &&

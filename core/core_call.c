@@ -166,7 +166,6 @@ void core_call_publish(struct call *k)
     p->turned_leg = s->turned_leg;
     p->merges = s->merges;
     p->went_into = s->went_into;
-    p->recorded_left = s->n_legs && s->left_leg == s->legs[0]->id ? CORE_LEG_CALLER : CORE_LEG_CALLEE;
 }
 
 void core_call_touch(struct core *c, struct call *k)

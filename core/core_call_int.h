@@ -120,9 +120,10 @@ void core_rating_said(struct core *c, struct call *k, const char *variables);
 bool core_transfer_in_vain(struct core *c, struct call *k, uint32_t status);
 /* Somebody has answered. */
 void core_transfer_done(Ev__CallState *s);
+#define CORE_STRETCH_JOINED 2u /* beside the two */
 /* One party's part in a call. */
 struct core_stretch {
-    uint32_t role, side; /* enum core_leg_role, core_side */
+    uint32_t role, side; /* enum core_leg_role, or CORE_STRETCH_JOINED; core_side */
     const char *number, *agent, *queue;
     const char *ended; /* "transfer", "hang_up", "end", "merged" or "dropped" */
     uint64_t from_us, to_us;

@@ -161,6 +161,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         storage_text(s->rating ? s->rate_agent : ""),
         storage_text(s->rating ? s->rate_queue : ""),
         storage_int(s->parted_us),
+        storage_int(s->marked ? 1u : 0u),
     };
     storage_run(c->st, STORAGE_CDR_PUT, v, sizeof v / sizeof *v);
     core_missed_ended(c, k,

@@ -34,6 +34,16 @@ static int is_of_level_4(void *ctx, const Ev__Action *a, const char *path)
     return strcmp(a->type, "voicemail") == 0 || strcmp(a->type, "callback") == 0;
 }
 
+static bool is_parameter_of_level_4(const char *name)
+{
+    static const char *const names[] = {"cdr_keep_days", "transfer_recall", "recording_consultations", "mark_codes",
+                                        "recording_pause_codes"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 static uint32_t object_level(const Ev__ConfigObject *o)
 {
     switch ((int)o->object_case) {
@@ -81,7 +91,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
                : o->trunk->outbound || o->trunk->caller_id[0]  ? 3
                                                                : 1;
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
-        if (strcmp(o->parameter->name, "cdr_keep_days") == 0 || strcmp(o->parameter->name, "transfer_recall") == 0)
+        if (is_parameter_of_level_4(o->parameter->name))
             return 4;
         return strcmp(o->parameter->name, "outside_prefix") == 0 || strcmp(o->parameter->name, "outbound_trunk") == 0
                    ? 3

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/core_int.h"
+#include "core/core_recording.h"
 
 const char *core_call_mode_name(enum core_call_mode m)
 {
@@ -121,6 +122,7 @@ void core_join_leave(struct core *c, struct call *k, const char *cause)
     struct call *main = core_join_main(c, k);
     if (!main)
         return;
+    core_recording_joined(c, k, true);
     list_del(&k->party);
     note(main);
     if (main->st->turned_to == k->st->call_id)
@@ -153,6 +155,7 @@ void core_join_answered(struct core *c, struct call *k)
     struct call *main = core_join_main(c, k);
     core_call_keep_began(k);
     k->st->phase = CORE_CALL_JOINED;
+    core_recording_joined(c, k, false);
     core_call_touch(c, k);
     core_call_touch(c, main);
     tell(c, "call.joined", main, k, NULL);
@@ -363,6 +366,7 @@ int core_call_mode(struct core *c, const Ev__CallMode *m)
         turn(c, main, NULL);
     k->st->mode = m->mode;
     k->st->joined_leg = 0;
+    core_recording_joined(c, k, false);
     core_call_touch(c, k);
     core_call_touch(c, main);
     tell(c, "call.mode", main, k, NULL);

@@ -53,6 +53,7 @@ static Ev__LegState *take_out(struct core *c, struct call *k, unsigned leg, cons
     Ev__LegState *l = s->legs[leg];
     core_call_keep_began(k);
     core_segment_add(s, l, c->now_us, "merged", into->st->call_id);
+    core_recording_joined(c, k, true);
     s->went_into = into->st->call_id;
     s->n_legs--;
     for (size_t i = leg; i < s->n_legs; i++)

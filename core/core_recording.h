@@ -22,10 +22,12 @@ struct sbuf *core_recording_ev_begin(struct core *c, const char *type, uint64_t 
 int core_recording_form(struct core *c, const Ev__RecordingForm *m);
 
 /* ---- core_recording_about.c: who is heard in a recording, and what it is found by */
-enum core_side { CORE_SIDE_NONE, CORE_SIDE_LEFT, CORE_SIDE_RIGHT };
 enum core_side core_recording_side(const Ev__CallState *s, uint32_t leg_id);
 /* Two parties begin to talk in a call that is recorded: who is heard where from now on. */
 void core_recording_seats(struct call *k);
+/* A call that is joined to another one begins to take part in it, ceases to, or leaves it: from when to when its party is heard in the recording
+ * of that one. Before it is taken from there, and with its leg. */
+void core_recording_joined(struct core *c, struct call *k, bool leaves);
 enum core_recording_key {
     CORE_RECORDING_AGENT = 1, /* each who took part */
     CORE_RECORDING_NUMBER,    /* of each party, and the one that was called */

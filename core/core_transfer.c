@@ -78,7 +78,7 @@ void core_stretches(const struct core *c, const struct call *k, const char *by, 
 void core_stretch_json(struct sbuf *b, const struct core_stretch *p)
 {
     sbuf_puts(b, b->len > 1 ? ",{" : "{"); /* behind the bracket of the list, or another one */
-    sbuf_kv(b, "role", p->role == CORE_LEG_CALLER ? "caller" : "callee");
+    sbuf_kv(b, "role", p->role == CORE_LEG_CALLER ? "caller" : p->role == CORE_STRETCH_JOINED ? "joined" : "callee");
     sbuf_kv(b, "number", p->number);
     sbuf_kv(b, "agent", p->agent);
     sbuf_kv(b, "queue", p->queue);

@@ -35,16 +35,27 @@ static const struct rule {
     const char *a, *b; /* the two words it may be; NULL: a number */
     uint32_t least, most;
 } rules[] = {
-    {"rtp_symmetric", "on", "off", 0, 0},         {"media_dead_ms", NULL, NULL, 0, DAY_MS},
-    {"session_expires_s", NULL, NULL, 90, 86400}, {"min_se_s", NULL, NULL, 90, 3600},
-    {"prompt_quota_mb", NULL, NULL, 1, 1048576},  {"min_busy_s", NULL, NULL, 0, 86400},
-    {"state_limit_s", NULL, NULL, 0, 604800},     {"auto_ready_after_s", NULL, NULL, 0, 86400},
-    {"wrap_up_max_s", NULL, NULL, 0, 86400},      {"wrap_up_direct_calls", "on", "off", 0, 0},
-    {"max_call_s", NULL, NULL, 0, 604800},        {"cdr_keep_days", NULL, NULL, 0, 36500},
-    {"message_days", NULL, NULL, 0, 36500},       {"message_max_s", NULL, NULL, 1, 3600},
-    {"message_box_max", NULL, NULL, 1, 100000},   {"transfer_recall", "on", "off", 0, 0},
-    {"recording_format", "wav", "mp3", 0, 0},     {"recording_keep_days", NULL, NULL, 0, 36500},
-    {"recording_max_s", NULL, NULL, 60, 3600},    {"recording_quota_mb", NULL, NULL, 1, 16777216},
+    {"rtp_symmetric", "on", "off", 0, 0},
+    {"media_dead_ms", NULL, NULL, 0, DAY_MS},
+    {"session_expires_s", NULL, NULL, 90, 86400},
+    {"min_se_s", NULL, NULL, 90, 3600},
+    {"prompt_quota_mb", NULL, NULL, 1, 1048576},
+    {"min_busy_s", NULL, NULL, 0, 86400},
+    {"state_limit_s", NULL, NULL, 0, 604800},
+    {"auto_ready_after_s", NULL, NULL, 0, 86400},
+    {"wrap_up_max_s", NULL, NULL, 0, 86400},
+    {"wrap_up_direct_calls", "on", "off", 0, 0},
+    {"max_call_s", NULL, NULL, 0, 604800},
+    {"cdr_keep_days", NULL, NULL, 0, 36500},
+    {"message_days", NULL, NULL, 0, 36500},
+    {"message_max_s", NULL, NULL, 1, 3600},
+    {"message_box_max", NULL, NULL, 1, 100000},
+    {"transfer_recall", "on", "off", 0, 0},
+    {"recording_format", "wav", "mp3", 0, 0},
+    {"recording_keep_days", NULL, NULL, 0, 36500},
+    {"recording_consultations", "on", "off", 0, 0},
+    {"recording_max_s", NULL, NULL, 60, 3600},
+    {"recording_quota_mb", NULL, NULL, 1, 16777216},
 };
 
 /* What telephones dial before a number outside. */
@@ -75,6 +86,25 @@ static int check_codecs(const char *value, struct err_info *info)
     return err_set(info, ERR_INVAL, "value", "must be some of PCMA PCMU G722 opus, each once, with a space between");
 }
 
+static int check_codes_of_keys(const char *value, struct err_info *info)
+{
+    size_t n = 0, len = 0;
+    const char *at = value;
+    for (; *at && n < PARAMETER_CODES_OF_KEYS_MAX; n++, at += len + (at[len] == ' ')) {
+        len = strspn(at, "0123456789*#");
+        bool good =
+            (*at == '*' || *at == '#') && len <= PARAMETER_CODE_MAX && (!at[len] || (at[len] == ' ' && at[len + 1]));
+        if (!good)
+            break;
+    }
+    return (n && !*at) || strcmp(value, "none") == 0
+               ? 0
+               : err_set(
+                     info, ERR_INVAL, "value",
+                     "must be none, or at most %u codes with a space between, of * or # and then up to %u of 0-9 * #",
+                     PARAMETER_CODES_OF_KEYS_MAX, PARAMETER_CODE_MAX - 1);
+}
+
 static int check_info(const char *value, struct err_info *info)
 {
     size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_. ");
@@ -89,6 +119,8 @@ int parameter_check(const char *name, const char *value, struct err_info *info)
         return check_prefix(value, info);
     if (strcmp(name, "codecs") == 0)
         return check_codecs(value, info);
+    if (strcmp(name, "mark_codes") == 0 || strcmp(name, "recording_pause_codes") == 0)
+        return check_codes_of_keys(value, info);
     if (strcmp(name, "auto_answer_info") == 0)
         return check_info(value, info);
     if (strcmp(name, "http_proxy") == 0)

@@ -5,8 +5,14 @@
  *   consultation    the leg that is turned to it and its party hear each other
  *   LISTEN, WHISPER hear all of the call, and its consultation while somebody is turned to it; WHISPER is heard by the call's agent alone
  *
+ * Of a call that is recorded its two parties are heard in the recording, whoever hears them now: one who hears music as well. Who has joined it
+ * is, on our side, while he talks and somebody hears him; who listens or whispers is not. A consultation can be left out of it, by parameter.
+ *
  * Who holds hears nothing and is not heard; whoever hears nobody by all this hears music, but for those who listen. */
+#include <string.h>
+
 #include "core/core_int.h"
+#include "core/core_recording.h"
 
 struct seat {
     const Ev__LegState *leg;
@@ -43,6 +49,24 @@ static bool waits(const struct seat *t, const Ev__CallState *m)
     return t->mode == CORE_MODE_CONSULT && !m->turned_to;
 }
 
+static enum core_side side_of(const struct core *c, const struct seat *t, const Ev__CallState *m, bool heard)
+{
+    if (!m->recorded_us || (t->apart && strcmp(core_parameter(c, "recording_consultations", "on"), "off") == 0))
+        return CORE_SIDE_NONE;
+    if (t->own)
+        return core_recording_side(m, t->leg->id);
+    return talks(t) && heard ? CORE_SIDE_RIGHT : CORE_SIDE_NONE;
+}
+
+/* Who talks, that is: one who listens does not count. */
+static bool is_heard(const struct seat *t, const struct core_seat *seat, unsigned n, unsigned whom)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (talks(&t[i]) && seat[i].hears & 1u << whom)
+            return true;
+    return false;
+}
+
 unsigned core_seats(const struct core *c, uint64_t call_id, struct core_seat out[CORE_SEATS_MAX])
 {
     const struct call *main = core_call_obj(c, call_id);
@@ -76,5 +100,7 @@ unsigned core_seats(const struct core *c, uint64_t call_id, struct core_seat out
         bool rings = t[i].own && t[i].apart && consulted && consulted->st->phase != CORE_CALL_JOINED;
         out[i].sound = rings ? CORE_SOUND_RINGBACK : CORE_SOUND_MUSIC;
     }
+    for (unsigned i = 0; i < n; i++)
+        out[i].side = side_of(c, &t[i], m, is_heard(t, out, n, i));
     return n;
 }

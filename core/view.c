@@ -35,7 +35,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const cdr[] = {"call_id",   "direction",   "caller",      "called",   "trunk",
                                       "extension", "agent",       "answered_by", "queue",    "flow",
                                       "owner",     "from",        "to",          "ended_by", "cause",
-                                      "customer",  "rated_agent", "rated_queue", NULL};
+                                      "customer",  "rated_agent", "rated_queue", "marked",   NULL};
     static const char *const rating[] = {"rated_agent", "rated_queue", "from", "to", NULL};
     static const char *const missed[] = {"kind", "queue", "agent", "caller", "reached", "from", "to", NULL};
     static const char *const node[] = {"name", "site", "up", "draining", "version", NULL};

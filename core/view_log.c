@@ -60,6 +60,15 @@ static uint64_t first_since(struct view *v, const struct timed *t, uint64_t us)
     return lo;
 }
 
+/* Few are: which of the two is asked for stands in the query itself, so that their index is used. */
+static void marked(struct view *v, struct where *w, const char *text)
+{
+    bool yes = strcmp(text, "true") == 0;
+    if (!yes && strcmp(text, "false") != 0)
+        v->err = err_set(v->info, ERR_INVAL, "marked", "must be true or false");
+    (void)strcat(w->sql, yes ? " AND marked=1" : " AND marked=0"); /* bounded, as above */
+}
+
 static void filters(struct view *v, struct where *w, const struct timed *t)
 {
     for (const char *const *f = v->kind->filters; *f; f++) {
@@ -76,6 +85,8 @@ static void filters(struct view *v, struct where *w, const struct timed *t)
         } else if (strcmp(*f, "call_id") == 0) {
             (void)view_parse_id(text, &us); /* likewise */
             and_where(w, "call_id=?", storage_int(us));
+        } else if (strcmp(*f, "marked") == 0) {
+            marked(v, w, text);
         } else {
             (void)snprintf(cond, sizeof cond, "%s=?", *f);
             and_where(w, cond, storage_text(text));
@@ -169,6 +180,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "rating", rating ? json_integer((json_int_t)rating) : json_null());
     view_set(v, o, "rated_agent", view_text(storage_row_text(r, 39)));
     view_set(v, o, "rated_queue", view_text(storage_row_text(r, 40)));
+    view_set(v, o, "marked", json_boolean(storage_row_int(r, 42) != 0));
     return view_add(v, o, key);
 }
 
@@ -179,7 +191,7 @@ static int cdr_row(void *ctx, const struct storage_row *r)
     "taken_over,"                                                                                                 \
     " quality, variables, served_queue, menu, notices, segments, transfers,"                                      \
     " (SELECT 1 FROM recording WHERE recording.id=cdr.call_id AND recording.state=1), customer, notes, data,"     \
-    " shown, dialled_by, of_call, rating, rated_agent, rated_queue, parted_us"                                    \
+    " shown, dialled_by, of_call, rating, rated_agent, rated_queue, parted_us, marked"                            \
     " FROM cdr WHERE "
 
 int view_list_cdrs(struct view *v)

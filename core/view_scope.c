@@ -210,6 +210,8 @@ bool view_scope_row(const struct view_scope *s, const char *kind, const json_t *
         return names(&s->groups, row, "name", NULL);
     if (strcmp(kind, "agent_state") == 0 || strcmp(kind, "missed_count") == 0) /* everybody's; counted within it */
         return true;
+    if (strcmp(kind, "rating") == 0) /* of one agent, for one queue */
+        return names(&s->agents, row, "rated_agent", NULL) || names(&s->queues, row, "rated_queue", NULL);
     if (strcmp(kind, "event") == 0)
         row = json_object_get(row, "data");
     if (strcmp(kind, "event") == 0 ||

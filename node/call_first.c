@@ -25,7 +25,9 @@ void call_leg_take_seat(struct call_leg *to, struct call_leg *l)
     struct call *k = to->call, *from = l->call;
     bool callee = to->callee, was = l->callee;
     call_timer_stop(&l->move_timer);
+    call_timer_stop(&l->keyed.timer);
     *to = *l;
+    to->keyed.n = 0;
     to->call = k;
     to->callee = callee;
     sip_leg_set_cb(to->sip, callee ? call_on_callee : call_on_caller, to);

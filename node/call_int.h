@@ -3,6 +3,7 @@
 #define NODE_CALL_INT_H
 
 #include "base/mem.h"
+#include "core/parameter.h"
 #include "node/call.h"
 #include "node/flow.h"
 #include "node/ident.h"
@@ -66,7 +67,17 @@ struct call_leg {
     uint64_t came;   /* core_leg.from_call of whom this is */
     bool reoffered;  /* its re-INVITE waits for a commit */
     bool was_callee; /* caller: was called, and has the seat of a caller who has left (call_transfer.c) */
-    bool described;  /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
+    struct {
+        struct recorder *recorder; /* of what its stream hears; NULL: it is not recorded */
+        uint64_t call_id;          /* in the recording of this call */
+        unsigned channel;
+    } taped; /* call_tape.c */
+    struct {
+        char text[PARAMETER_CODE_MAX];
+        size_t n;
+        uv_timer_t *timer;
+    } keyed;        /* call_code.c: of a code, so far */
+    bool described; /* callee: a provisional answer has described his media: the 200 may do without (RFC 6337 3.1) */
 };
 
 /* One telephone that is rung for a call: an offer of the state. */
@@ -201,11 +212,9 @@ struct call {
     } left[2];
     struct media_room *room;      /* of those who take part beside the two; NULL: nobody does */
     bool parting, parting_callee; /* call_part.c: a CallPart is in flight, and for whom */
-    /* call_tape.c: the call itself is recorded; channel 0 is the customer, 1 our side */
+    /* call_tape.c: the call itself is recorded */
     struct call_tape {
         struct recording *job; /* NULL: it is not */
-        struct recorder *recorder[2];
-        struct media_stream *on[2]; /* whose they are, compared only */
         bool refused;
     } tape;
 
@@ -328,6 +337,10 @@ void call_transfer_stop(struct call *k);
 /* Sets who hears whom in the call, or in the one that it is joined to, as the state says. False: it is just two, as far as this call goes. */
 bool call_room_follow(struct call *k);
 void call_room_close(struct call *k);
+/* The call that others have joined, if that is what this is about; NULL: it is not here. */
+struct call *call_room_main(struct call *k);
+/* Who sits there, with his stream; NULL: not here. */
+struct call_leg *call_room_leg(const struct calls *cs, const struct core_seat *seat);
 /* Phase JOINED. */
 void call_joined_begin(struct call *k, const struct core_call *s);
 
@@ -500,11 +513,17 @@ void call_review_play(struct call *k); /* the flow is told IVR_EV_PLAYED, whatev
 void call_review_stop(struct call *k);
 
 /* ---- call_tape.c: calls are recorded */
-/* After each change of the call: what is recorded of it is what should be. */
-void call_tape_follow(struct call *k, const struct core_call *s);
+/* After each change of the call, and of those who have joined it: what is recorded of it, or of the one that it is joined to, is what should be. */
+void call_tape_follow(struct call *k);
+/* Its stream is about to be closed. */
+void call_tape_leg_gone(struct call_leg *l);
 /* The call has no part in it any more. */
 void call_tape_stop(struct call *k);
 void call_tape_hung_up(struct call *k);
+
+/* ---- call_code.c: codes that telephones key while they talk */
+/* A key that is passed on as well. */
+void call_code_key(struct call_leg *l, char digit);
 
 /* ---- call_app.c: echo, tone, feature codes */
 void call_app_begin(struct call *k, const struct core_call *s);

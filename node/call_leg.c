@@ -112,11 +112,14 @@ int call_leg_open_media_at(struct call_leg *l, const char *local_ip, int family,
 void call_leg_close(struct call_leg *l, int reason_status, const char *reason)
 {
     call_timer_stop(&l->move_timer);
+    call_timer_stop(&l->keyed.timer);
+    l->keyed.n = 0;
     if (l->sip) {
         struct sip_leg *sip = l->sip;
         l->sip = NULL;
         sip_leg_release(sip, reason_status, reason);
     }
+    call_tape_leg_gone(l);
     if (l->media) {
         media_stream_close(l->media);
         l->media = NULL;
@@ -473,6 +476,7 @@ void call_leg_pass_key(struct call_leg *l, char digit)
     struct call_leg *other = l->callee ? &k->a : k->b;
     if (k->shown == CALL_SHOWN_TALK && other->media)
         media_stream_send_dtmf(other->media, digit, 0);
+    call_code_key(l, digit);
 }
 
 static void call_leg_reanswer(struct call *k, struct call_leg *l, int status)

@@ -216,8 +216,8 @@ void call_on_media(void *ctx, struct media_stream *s, const struct media_event *
             call_back_key(k, ev->digit);
         else if (!l->callee && k->shown == CALL_SHOWN_NOTICE)
             call_notice_key(k, ev->digit);
-        else if (!l->callee)
-            (void)call_supervise_key(k, ev->digit);
+        else if (l->callee || !call_supervise_key(k, ev->digit))
+            call_code_key(l, ev->digit);
         break;
     case MEDIA_EV_PLAYED:
         if (!l->callee)

@@ -89,13 +89,15 @@ static void record_start(struct call *k)
     r->tone = false;
     int rc = p.max_ms == 0 ? ERR_RANGE : recorder_new(&p, &r->recorder);
     if (!rc)
-        rc = k->a.media ? media_stream_record(k->a.media, r->recorder) : ERR_CLOSED;
+        rc = k->a.media ? recording_feed(r->job, 0, r->recorder) : ERR_CLOSED;
+    if (!rc)
+        rc = media_stream_record(k->a.media, r->recorder);
     if (rc) { /* what there is of it is kept */
         log_warn("call", "%s: nothing more is recorded: %s", k->text_id, err_text(rc));
+        if (r->recorder)
+            recording_cut(r->job, r->recorder);
         record_end(k);
-        return;
     }
-    recording_feed(r->job, 0, r->recorder);
 }
 
 /* The commit of this node's own CallMenu has begun it; else a former owner did, or it is over already. */

@@ -8,15 +8,14 @@
 #include "base/log.h"
 #include "node/call_int.h"
 
-/* The call that others have joined, if that is what this is about; it may not be here yet. */
-static struct call *main_of(struct call *k)
+struct call *call_room_main(struct call *k)
 {
     const struct core_call *s = call_state(k);
     struct call *m = s && s->joined ? map_get_u64(&k->cs->by_id, s->joined) : k;
     return m && !m->ending && !m->gone ? m : NULL;
 }
 
-static struct call_leg *leg_of(const struct calls *cs, const struct core_seat *seat)
+struct call_leg *call_room_leg(const struct calls *cs, const struct core_seat *seat)
 {
     struct call *k = map_get_u64(&cs->by_id, seat->call_id);
     const struct core_call *s = k && !k->ending && !k->gone ? call_state(k) : NULL;
@@ -54,7 +53,7 @@ static void set(struct call *m, const struct core_seat *seat, unsigned n)
     struct media_seat put[CORE_SEATS_MAX];
     unsigned at[CORE_SEATS_MAX], here = 0;
     for (unsigned i = 0; i < n; i++) {
-        leg[i] = leg_of(m->cs, &seat[i]);
+        leg[i] = call_room_leg(m->cs, &seat[i]);
         at[i] = here;
         here += leg[i] != NULL;
     }
@@ -92,7 +91,7 @@ void call_room_close(struct call *k)
 bool call_room_follow(struct call *k)
 {
     struct core_seat seat[CORE_SEATS_MAX];
-    struct call *m = main_of(k);
+    struct call *m = call_room_main(k);
     const struct core_call *s = m ? call_state(m) : NULL;
     if (!s)
         return false;

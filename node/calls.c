@@ -504,7 +504,7 @@ static void call_reconcile(struct call *k)
                  s->fail_status ? call_status_for_caller(s->fail_status) : 0);
         break;
     }
-    call_tape_follow(k, s);
+    call_tape_follow(k);
 }
 
 void calls_reconcile(struct calls *cs)

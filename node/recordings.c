@@ -66,8 +66,7 @@ static void make_end(struct recording *r)
     tell_call(r, RECORDING_LOST);
     r->made_here = false;
     r->all->made--;
-    r->all->counts.lost_samples += r->lost + rec_line_lost(&r->line);
-    r->lost = 0;
+    r->all->counts.lost_samples += rec_line_lost(&r->line);
     rec_line_close(&r->line);
     r->touched_us = clock_mono_now().us;
     r->finishing = false;
@@ -532,14 +531,15 @@ uint32_t recording_left_ms(const struct recording *r)
     return at < r->line.max ? (uint32_t)((r->line.max - at) / REC_SAMPLES_A_MS) : 0;
 }
 
-void recording_feed(struct recording *r, unsigned channel, struct recorder *rec)
+int recording_feed(struct recording *r, unsigned channel, struct recorder *rec)
 {
-    if (!r->made_here)
-        return;
-    rec_line_take(&r->line); /* what the one before has heard */
-    if (r->line.channel[channel].rec)
-        r->lost += recorder_lost(r->line.channel[channel].rec);
-    rec_line_feed(&r->line, channel, rec);
+    return r->made_here ? rec_line_feed(&r->line, channel, rec) : ERR_CLOSED;
+}
+
+void recording_cut(struct recording *r, const struct recorder *rec)
+{
+    if (r->made_here)
+        rec_line_cut(&r->line, rec);
 }
 
 void recording_finish(struct recording *r, uint32_t min_ms)

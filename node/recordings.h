@@ -3,8 +3,8 @@
  * What has been recorded lies in DATA/recordings/<id>.part, a sealed file (storage/seal.h) of chunks of a quarter of a second; one that nobody
  * wrote is silence, and a gap. Half a second after it was heard it is written here, and sent to two other nodes (node/rec_msg.h), which
  * hold the same bytes as far as they were given them. Whoever gets the recording from the state goes on with the longest beginning that he finds at
- * himself or another, a gap up to now, and what he hears from now on. At its end it becomes a WAV file (A-law; of a call both parties, each in a channel
- * of its own), sealed with a key of its own, a blob (storage/blob.h) on the disks of a majority, and a row of the state by RecordEnd.
+ * himself or another, a gap up to now, and what he hears from now on. At its end it becomes a WAV file (A-law; of a call customer and our side, each in a
+ * channel of its own), sealed with a key of its own, a blob (storage/blob.h) on the disks of a majority, and a row of the state by RecordEnd.
  * Keys: recording_key_file of the node file. Without it nothing is begun here (ERR_DENIED), and what other nodes began is left to those that have it.
  *
  * A recording belongs to its owner in the state (core_recording): a call that records is attached to it; without one it is ended.
@@ -62,10 +62,12 @@ ERR_CHECKED int recording_attach(struct node *n, uint64_t id, bool fresh, record
                                  struct recording **out);
 /* How much of it there may still be. */
 uint32_t recording_left_ms(const struct recording *r);
-/* Samples of channel 0 (of a message the only one; of a call the customer) or 1 (our side) come from here; a reference is taken. NULL: silence from
- * now on. */
-void recording_feed(struct recording *r, unsigned channel, struct recorder *rec);
-/* It ends when what its recorder holds is written. Less than min_ms is not kept. */
+/* From now on one more is heard in channel 0 (of a message the only one; of a call the customer) or 1 (our side), until his recorder is over; a
+ * reference is taken. In a channel where nobody is heard is silence. ERR_TOOBIG: too many are; ERR_CLOSED: it is made here no longer. */
+ERR_CHECKED int recording_feed(struct recording *r, unsigned channel, struct recorder *rec);
+/* He is heard no more: what his recorder still has is not written. */
+void recording_cut(struct recording *r, const struct recorder *rec);
+/* It ends when what its recorders hold is written. Less than min_ms is not kept. */
 void recording_finish(struct recording *r, uint32_t min_ms);
 /* The call has no part in it any more; done is not called. */
 void recording_detach(struct recording *r);

@@ -20,21 +20,26 @@
 #define REC_BUFFER_BYTES 65536u
 #define REC_SAMPLES_A_MS 8u
 #define REC_CHANNELS_MAX 2u
+#define REC_VOICES_MAX 24u
 #define REC_CHUNK_SAMPLES 2000u /* of each channel */
 #define REC_LINE_SAMPLES 32000u /* of each channel: 4 s may wait for the disk */
 #define REC_GAPS_MAX 32u
 #define REC_BLOB_CHUNK 4000u /* bytes of the WAV file that are sealed together */
 
 /* ---- recordings_line.c: what is heard, in its place */
-struct rec_channel {
-    struct recorder *rec; /* NULL: nobody speaks */
-    bool placed;          /* `at` is where its next sample belongs */
+struct rec_voice {
+    struct recorder *rec;
+    unsigned channel;
+    bool placed; /* `at` is where its next sample belongs */
     uint64_t at;
 };
 /* Places are samples since the beginning of the recording, times are of the monotonic clock. */
 struct rec_line {
     unsigned channels;
-    struct rec_channel channel[REC_CHANNELS_MAX];
+    struct rec_voice voice[REC_VOICES_MAX]; /* who speaks, or has spoken and is not written down to the end yet */
+    unsigned n_voices;
+    uint64_t lost; /* samples, of those who are not among them any more */
+    uint64_t end;  /* behind the last sample that anybody gave */
     bool based;
     int64_t base_us; /* when place 0 was; may be before this machine began */
     bool placed;
@@ -44,8 +49,10 @@ struct rec_line {
 };
 ERR_CHECKED int rec_line_open(struct rec_line *l, unsigned channels, uint64_t max);
 void rec_line_close(struct rec_line *l);
-/* What comes next in this channel; a reference is taken. NULL: silence. */
-void rec_line_feed(struct rec_line *l, unsigned channel, struct recorder *rec);
+/* One more is heard in this channel until it is over; a reference is taken. ERR_TOOBIG: REC_VOICES_MAX are. */
+ERR_CHECKED int rec_line_feed(struct rec_line *l, unsigned channel, struct recorder *rec);
+/* This one is heard no more, whatever it still has. */
+void rec_line_cut(struct rec_line *l, const struct recorder *rec);
 /* Place 0 was then; without it, when the first sample comes. */
 void rec_line_base(struct rec_line *l, int64_t base_us);
 /* What comes before `from`, a beginning of a chunk, is there already. */
@@ -99,7 +106,6 @@ struct recording {
     bool trims;      /* silence at its end is not kept */
     bool cuts;       /* nothing of this owner is in the file yet: what is behind `agreed` goes with the first piece */
     uint64_t agreed; /* bytes from which on it is this owner's */
-    uint64_t lost;   /* of recorders before the present ones */
     bool denied;     /* it was begun with a key that this node does not have */
     bool finishing;
     int failed; /* why it cannot be written */

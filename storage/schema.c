@@ -94,6 +94,8 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     "ALTER TABLE cdr ADD COLUMN rated_agent TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN rated_queue TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE cdr ADD COLUMN parted_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE cdr ADD COLUMN marked INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX cdr_marked ON cdr(seq) WHERE marked=1;"
     "CREATE INDEX cdr_rating ON cdr(rated_agent, rated_queue) WHERE rating>0;"
     "CREATE TABLE notice_stat(name TEXT PRIMARY KEY, since_us INTEGER NOT NULL, last_us INTEGER NOT NULL,"
     " began INTEGER NOT NULL, heard INTEGER NOT NULL, skipped INTEGER NOT NULL, again INTEGER NOT NULL,"
@@ -142,7 +144,7 @@ const struct storage_table storage_tables[] = {
      " answered_us, menu_us, queued_us, offered_us, connected_us, ended_us, ended_by, cause, sip_status, offers, "
      "taken_over,"
      " quality, variables, served_queue, menu, notices, segments, transfers, customer, notes, data, shown, dialled_by, "
-     "of_call, rating, rated_agent, rated_queue, parted_us",
+     "of_call, rating, rated_agent, rated_queue, parted_us, marked",
      "seq"},
     {"missed", "seq, kind, form, rung, backs, back_by, back_us, reached_by, reached_us", "seq"},
     {"served", "cdr, queue, caller, agent, time_us", "cdr"},
@@ -219,8 +221,8 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
         " flow, owner, arrived_us, answered_us, menu_us, queued_us, offered_us, connected_us, ended_us,"
         " ended_by, cause, sip_status, offers, taken_over, quality, variables, served_queue, menu, notices, segments,"
         " transfers, customer, notes, data, shown, dialled_by, of_call, rating, rated_agent,"
-        " rated_queue, parted_us)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " rated_queue, parted_us, marked)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STORAGE_CDR_HAS] = "SELECT 1 FROM cdr WHERE call_id=?",
     [STORAGE_MISSED_PUT] = "INSERT INTO missed(seq, kind, form, rung, backs, back_by, back_us, reached_by, reached_us)"
                            " VALUES(?,?,?,?,0,'',0,'',0)",

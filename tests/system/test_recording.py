@@ -31,7 +31,9 @@ def heard(samples, *tones):
     return out
 
 
-class Recording(CallCase):
+class Recordings:
+    """What the tests of recordings share, beside CallCase."""
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -63,6 +65,8 @@ class Recording(CallCase):
         self.assertEqual(len(left) // 8, row["duration_ms"])
         return r.body, left, right
 
+
+class Recording(Recordings, CallCase):
     def no_clear_text(self, whole):
         """Neither the tone of the caller nor that of the agent lies on any disk as it was heard."""
         piece = whole[4058:4122]

@@ -88,6 +88,7 @@ START_TEST(lists_are_of_what_is_managed)
     items_are("/v1/messages", "message_id", "");
     items_are("/v1/recordings", "recording_id", "");
     items_are("/v1/callbacks", "callback_id", "");
+    items_are("/v1/ratings", "rated_agent", "");
     ck_assert_uint_gt(json_array_size(json_object_get(ask("GET", "/v1/agent-states", NULL)->json, "items")), 2);
 }
 END_TEST

@@ -1,6 +1,7 @@
 /* What goes with a call: from flows, people and programs; over queues, transfers and call backs; into its record. Each step is followed by a
  * restart, which must change nothing. */
 #include "core/core_int.h"
+#include "core/parameter.h"
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
 
@@ -215,6 +216,70 @@ START_TEST(test_bounds)
 }
 END_TEST
 
+static int marks(uint64_t id, bool on, const char *actor)
+{
+    Ev__CallData m = EV__CALL_DATA__INIT;
+    m.call_id = id;
+    m.customer = m.notes = T("");
+    m.has_marked = true;
+    m.marked = on;
+    FX_BODY(CALL_DATA, call_data, m);
+    cmd.actor = T(actor);
+    int code = fx_run(&f, &cmd);
+    fx_same_after_restart(&f);
+    return code;
+}
+
+static size_t found(const char *kind, const char *filter, const char *value)
+{
+    json_t *filters = json_pack("{s:s}", filter, value), *list = fx_view(&f, kind, NULL, filters);
+    size_t n = json_array_size(json_object_get(list, "items"));
+    json_decref(list);
+    json_decref(filters);
+    return n;
+}
+
+/* In the record, by whom in the audit log: an agent at his telephone, or a telephone without one. */
+START_TEST(test_marked_calls_are_found)
+{
+    for (uint64_t id = 1; id <= 3; id++) {
+        ck_assert_int_eq(fx_start(&f, id, "8001", "8002", true), 0);
+        if (id < 3)
+            ck_assert_int_eq(marks(id, true, id == 1 ? "agent:1001" : "phone:8001"), 0);
+        if (id == 2)
+            ck_assert_int_eq(marks(id, false, "token:desk"), 0);
+        ck_assert_int_eq(fx_end(&f, id, "caller"), 0);
+    }
+    ck_assert_uint_eq(found("cdr", "marked", "true"), 1);
+    ck_assert_uint_eq(found("cdr", "marked", "false"), 2);
+    json_t *one = row("cdr", 1), *other = row("cdr", 2);
+    ck_assert(json_is_true(json_object_get(one, "marked")) && json_is_false(json_object_get(other, "marked")));
+    json_decref(one);
+    json_decref(other);
+    ck_assert_uint_eq(found("audit", "actor", "agent:1001") + found("audit", "actor", "phone:8001"), 2);
+    ck_assert_int_eq(marks(1, true, "agent:1001"), ERR_NOTFOUND);
+}
+END_TEST
+
+/* Codes that telephones key while they talk. */
+START_TEST(test_codes)
+{
+    static const struct {
+        const char *value;
+        int code;
+    } values[] = {{"none", 0},    {"*", 0},      {"* *83", 0},     {"#1 *2 *3 *4", 0},     {"*1234567", 0},  {"", ERR_INVAL},
+                  {"83", ERR_INVAL}, {"*83 ", ERR_INVAL}, {"*  *83", ERR_INVAL}, {"*12345678", ERR_INVAL}, {"*8a", ERR_INVAL}, {"*1 *2 *3 *4 *5", ERR_INVAL},
+                  {" *1", ERR_INVAL}, {"none *1", ERR_INVAL}};
+    static const char *const names[] = {"mark_codes", "recording_pause_codes"};
+    struct err_info info;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        for (size_t k = 0; k < 2; k++)
+            ck_assert_msg(parameter_check(names[k], values[i].value, &info) == values[i].code, "%s \"%s\"", names[k], values[i].value);
+    ck_assert_int_eq(parameter_check("mark_codes", PARAMETER_MARK_CODES, &info), 0);
+    ck_assert_int_eq(parameter_check("recording_pause_codes", PARAMETER_PAUSE_CODES, &info), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("data");
@@ -225,6 +290,8 @@ int main(void)
     tcase_add_test(t, test_called_back);
     tcase_add_test(t, test_refused);
     tcase_add_test(t, test_bounds);
+    tcase_add_test(t, test_marked_calls_are_found);
+    tcase_add_test(t, test_codes);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

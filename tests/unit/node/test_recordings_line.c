@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node/recordings_int.h"
+#include "telephony/g711.h"
 #include "telephony/recorder.h"
 #include "tests/unit/suite.h"
 
@@ -37,7 +38,7 @@ static void begin(unsigned channel)
     recorder_unref(r[channel]);
     r[channel] = NULL;
     ck_assert_int_eq(recorder_new(&(struct recorder_params){0}, &r[channel]), 0);
-    rec_line_feed(&l, channel, r[channel]);
+    ck_assert_int_eq(rec_line_feed(&l, channel, r[channel]), 0);
     seq[channel] = 0;
 }
 
@@ -94,7 +95,7 @@ START_TEST(who_comes_later_and_goes)
     ck_assert_uint_eq(at(1500, 1), RIGHT);
     recorder_stop(r[1]);
     rec_line_take(&l);
-    rec_line_feed(&l, 1, NULL);
+    ck_assert_uint_eq(l.n_voices, 1);
     pass(1000, true, false);
     ck_assert_uint_eq(at(2300, 0), LEFT);
     ck_assert_uint_eq(at(2300, 1), RECORDER_SILENCE);
@@ -107,6 +108,80 @@ START_TEST(who_comes_later_and_goes)
 }
 END_TEST
 
+/* 20 ms of each of those that are given, all at the same level. */
+static void all_speak(struct recorder *const who[], unsigned n, unsigned ms, int16_t level)
+{
+    static uint16_t s;
+    uint8_t sound[160];
+    memset(sound, g711_alaw_encode(level), sizeof sound);
+    for (unsigned t = 0; t < ms; t += 20, now += 20 * MS, s++) {
+        for (unsigned i = 0; i < n; i++) {
+            recorder_put(who[i], &(struct recorder_packet){.payload = sound, .len = 160, .seq = s, .ts = 160u * s}, now);
+            (void)recorder_tick(who[i], now);
+        }
+        rec_line_take(&l);
+    }
+}
+
+/* Two at once are their sum, three cut off; who goes leaves the others; too many are refused. */
+START_TEST(several_in_one_channel)
+{
+    struct recorder *who[3];
+    rec_line_begin(&l, 0, now);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(recorder_new(&(struct recorder_params){0}, &who[i]), 0);
+    ck_assert_int_eq(rec_line_feed(&l, 1, who[0]), 0);
+    all_speak(who, 1, 500, 12000);
+    ck_assert_int_eq(rec_line_feed(&l, 1, who[1]), 0);
+    all_speak(who, 2, 500, 12000);
+    ck_assert_int_eq(rec_line_feed(&l, 1, who[2]), 0);
+    all_speak(who, 3, 500, 12000);
+    recorder_stop(who[0]);
+    all_speak(who + 1, 2, 500, 12000);
+    rec_line_cut(&l, who[1]); /* at once, whatever it has */
+    all_speak(who + 1, 2, 500, 12000);
+    ck_assert_uint_eq(l.n_voices, 1);
+    const int one = g711_alaw_linear[g711_alaw_encode(12000)], two = g711_alaw_linear[g711_alaw_encode((int16_t)(2 * one))];
+    ck_assert_int_eq(g711_alaw_linear[at(200, 1)], one);
+    ck_assert_int_eq(g711_alaw_linear[at(800, 1)], two);
+    ck_assert_int_eq(g711_alaw_linear[at(1300, 1)], g711_alaw_linear[g711_alaw_encode(INT16_MAX)]);
+    ck_assert_int_eq(g711_alaw_linear[at(1700, 1)], two);
+    ck_assert_int_eq(g711_alaw_linear[at(2200, 1)], one);
+    ck_assert_uint_eq(at(800, 0), RECORDER_SILENCE);
+    ck_assert_uint_ge(rec_line_ready(&l, now, false), 8u * 2000);
+    for (unsigned i = 1; i < REC_VOICES_MAX; i++)
+        ck_assert_int_eq(rec_line_feed(&l, 0, who[0]), 0);
+    ck_assert_int_eq(rec_line_feed(&l, 0, who[0]), ERR_TOOBIG);
+    rec_line_take(&l); /* those are over: nobody is heard there */
+    ck_assert_uint_eq(l.n_voices, 1);
+    for (unsigned i = 0; i < 3; i++)
+        recorder_unref(who[i]);
+}
+END_TEST
+
+/* Her time stamps run a second ahead of the clock: a colleague who comes is not too late for what is not over yet. */
+START_TEST(one_is_ahead_of_the_clock)
+{
+    struct recorder *who[2];
+    uint8_t sound[160];
+    rec_line_begin(&l, 0, now);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(recorder_new(&(struct recorder_params){0}, &who[i]), 0);
+    ck_assert_int_eq(rec_line_feed(&l, 1, who[0]), 0);
+    memset(sound, RIGHT, sizeof sound);
+    for (uint16_t s = 0; s < 100; s++)
+        recorder_put(who[0], &(struct recorder_packet){.payload = sound, .len = 160, .seq = s, .ts = 160u * s}, now + s * 10 * MS);
+    now += 1000 * MS;
+    rec_line_take(&l);
+    ck_assert_uint_gt(l.voice[0].at, 8u * 1700);
+    size_t n = rec_line_ready(&l, now, false);
+    ck_assert_uint_le(n, 8u * 1000);
+    ck_assert_uint_ge(n, 8u * 500);
+    for (unsigned i = 0; i < 2; i++)
+        recorder_unref(who[i]);
+}
+END_TEST
+
 START_TEST(nobody_is_silence)
 {
     rec_line_begin(&l, 0, now);
@@ -115,7 +190,6 @@ START_TEST(nobody_is_silence)
     pass(500, true, false);
     recorder_stop(r[0]);
     rec_line_take(&l);
-    rec_line_feed(&l, 0, NULL);
     now += 2000 * MS;
     ck_assert_uint_ge(rec_line_ready(&l, now, false), 8u * 2000);
     ck_assert_uint_eq(at(1500, 0), RECORDER_SILENCE);
@@ -181,6 +255,8 @@ int main(void)
     tcase_add_checked_fixture(t, up, down);
     tcase_add_test(t, each_in_its_channel);
     tcase_add_test(t, who_comes_later_and_goes);
+    tcase_add_test(t, several_in_one_channel);
+    tcase_add_test(t, one_is_ahead_of_the_clock);
     tcase_add_test(t, nobody_is_silence);
     tcase_add_test(t, the_end);
     tcase_add_test(t, carried_on);
