@@ -280,6 +280,8 @@ class Crowd:
             return
         if m.method == "INVITE":
             return  # sent again, or in the dialog: nobody is at this telephone
+        if m.method == "ACK" and m.method in p.history:
+            return  # of an answer that went twice, one of the two being slow
         p.history.append(m.method)
         if m.method in ("CANCEL", "BYE"):
             p.reason = m.get("reason")

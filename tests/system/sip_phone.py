@@ -232,6 +232,7 @@ class Call:
         self.cancelled = None    # what cancel() was answered
         self.final = None        # the answer that refused it
         self.history = []        # statuses and requests, in order
+        self.acknowledged = set()  # CSeq of the INVITEs of which an ACK came
         self.reinvites = []      # SDP of each re-INVITE that came
         self.lose_answer = False  # to the next one, and to its repetitions
         self.lost_cseq = None
@@ -641,7 +642,10 @@ class SipPhone:
         elif m.method == "ACK":
             if call:
                 call._media(m.body)
-                call._note("ACK")
+                # Whoever repeats its 200, being slow, is acknowledged again: that is no news.
+                if m.cseq[0] not in call.acknowledged:
+                    call.acknowledged.add(m.cseq[0])
+                    call._note("ACK")
         elif m.method == "OPTIONS":
             self._reply(m, 200, "OK", call)
         elif not call and m.method == "NOTIFY" and self.unsolicited:
