@@ -91,10 +91,11 @@ demo: deps ## make one complete, visible call on the demonstration cluster
 	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@BUILD=$(BUILD) scripts/demo
 
+# What is replayed is built without optimizing: replaying takes seconds, building took minutes.
 check: deps ## build everything and run all tests
 	@$(MAKE) --no-print-directory -j$(JOBS) build all-tests
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang MODE=asan BUILD=$(BUILD)/asan replay-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang MODE=asan OPT_asan="-O0 -g1" BUILD=$(BUILD)/asan replay-programs
 	@BUILD=$(BUILD) scripts/check
 
 all-tests: $(UNIT_BIN) $(SIM_BIN)

@@ -15,7 +15,10 @@ class Numbers(QueueCase):
         return r.json
 
     def settled(self):
-        self.everywhere(int(self.cluster[0].api("GET", "/v1/config?consistent=true").headers["everline-index"]))
+        def read():
+            r = self.cluster[0].api("GET", "/v1/config?consistent=true")
+            return r.headers["everline-index"] if r.status == 200 else None
+        self.everywhere(int(wait_for(read, 20, "the leader says how far it is")))
 
     def test_blacklisted_callers_are_refused(self):
         must = self.cluster.must

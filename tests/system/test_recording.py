@@ -163,13 +163,15 @@ class Recording(Recordings, CallCase):
         there.wait_ended()
         row = self.recording(caller.user, self.b)
         _, left, right = self.audio(row, self.b)
-        self.assertGreaterEqual(len(row["gaps"]), 1)
         self.assertLess(sum(g["to_ms"] - g["from_ms"] for g in row["gaps"]), 2000, row)
         customer, other = heard(left, CALLER_HZ, OTHER_HZ), heard(right, AGENT_HZ)
         before = len(customer) - 1 - customer[::-1].index(CALLER_HZ)
         after = customer.index(OTHER_HZ)
         self.assertGreater(before, 15, customer)
         self.assertLess(after - before, 20, customer)
+        # What is missing is listed. Who dies at the end of a chunk and is followed at once leaves nothing missing but a part of the next one.
+        unlisted = [i for i in range(before + 1, after) if not customer[i] and not any(g["from_ms"] <= i * 100 <= g["to_ms"] for g in row["gaps"])]
+        self.assertLess(len(unlisted), 5, (row["gaps"], customer))
         self.assertGreater(customer.count(OTHER_HZ), 22, customer)
         self.assertGreater(other.count(AGENT_HZ), 45, other)
         for g in row["gaps"]:
