@@ -381,6 +381,10 @@ api_handler_fn api_put_prompt, api_say_prompt, api_rollback_prompt, api_prompt_a
 void api_on_call_done(struct api_request *q, const struct api_result *r);
 /* call_data.c */
 api_handler_fn api_patch_call;
+/* Answers what is wrong with the `data` of a body; NULL is right. */
+bool api_check_data(struct api_request *q, const json_t *data);
+/* From checked customer, notes, marked and data. False: out of memory; the message can be freed. */
+bool api_fill_call_data(Ev__CallData *m, const json_t *body);
 
 /* callback.c */
 api_handler_fn api_add_callback, api_cancel_callback;

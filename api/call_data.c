@@ -5,11 +5,29 @@
 #include "api/api_int.h"
 #include "base/mem.h"
 
+bool api_check_data(struct api_request *q, const json_t *data)
+{
+    const char *name;
+    json_t *one;
+    if (data && !json_is_object(data)) {
+        api_fail_code(q, ERR_INVAL, "data", "must be an object");
+        return false;
+    }
+    json_object_foreach((json_t *)(uintptr_t)data, name, one)
+    {
+        if (json_is_string(one) || json_is_null(one))
+            continue;
+        api_fail_code(q, ERR_INVAL, "data", "%.64s must be text, or null to remove it", name);
+        return false;
+    }
+    return true;
+}
+
 /* Answers what is wrong. */
 static bool check(struct api_request *q)
 {
-    const char *key, *name;
-    json_t *value, *one;
+    const char *key;
+    json_t *value;
     json_object_foreach(q->json, key, value)
     {
         bool data = strcmp(key, "data") == 0, marked = strcmp(key, "marked") == 0,
@@ -17,20 +35,14 @@ static bool check(struct api_request *q)
         const char *wrong = !data && !text && !marked           ? "unknown field"
                             : marked && !json_is_boolean(value) ? "must be true or false"
                             : text && !json_is_string(value)    ? "must be text"
-                            : data && !json_is_object(value)    ? "must be an object"
                                                                 : NULL;
         if (wrong) {
             api_fail_code(q, ERR_INVAL, key, "%s", wrong);
             return false;
         }
     }
-    json_object_foreach(json_object_get(q->json, "data"), name, one)
-    {
-        if (json_is_string(one) || json_is_null(one))
-            continue;
-        api_fail_code(q, ERR_INVAL, "data", "%.64s must be text, or null to remove it", name);
+    if (!api_check_data(q, json_object_get(q->json, "data")))
         return false;
-    }
     if (json_object_size(q->json))
         return true;
     api_fail_code(q, ERR_INVAL, "data", "one of customer, notes, marked, data is required");
@@ -53,7 +65,7 @@ static Ev__CallDatum *datum(const char *name, const json_t *value)
     return NULL;
 }
 
-static bool fill(Ev__CallData *m, const json_t *body)
+bool api_fill_call_data(Ev__CallData *m, const json_t *body)
 {
     const json_t *customer = json_object_get(body, "customer"), *notes = json_object_get(body, "notes"),
                  *marked = json_object_get(body, "marked");
@@ -89,7 +101,7 @@ void api_patch_call(struct api_request *q)
         ev__call_data__init(m);
         cmd->call_data = m;
         m->call_id = id;
-        if (fill(m, q->json)) {
+        if (api_fill_call_data(m, q->json)) {
             api_command(q, cmd, api_on_call_done);
             return;
         }

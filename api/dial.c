@@ -12,7 +12,7 @@ static const char *text_of(const json_t *o, const char *key)
     return v ? v : "";
 }
 
-/* Answers and returns false when the body has a field that is not in `names` (NULL-terminated), or one that is no text. */
+/* Answers and returns false when the body has a field that is not in `names` (NULL-terminated), or one other than data that is no text. */
 static bool texts_only(struct api_request *q, const char *const *names)
 {
     const char *key;
@@ -22,7 +22,7 @@ static bool texts_only(struct api_request *q, const char *const *names)
         bool known = false;
         for (size_t i = 0; names[i]; i++)
             known = known || strcmp(key, names[i]) == 0;
-        if (known && json_is_string(value))
+        if (known && (json_is_string(value) || strcmp(key, "data") == 0))
             continue;
         api_fail_code(q, ERR_INVAL, key, "%s", known ? "must be text" : "unknown field");
         return false;
@@ -42,7 +42,35 @@ struct dial {
     const char *agent, *number, *to_agent, *to_extension, *caller_id;
     bool outside;
     uint64_t of_call;
+    const json_t *known; /* customer, notes, data among other things: of whom he calls */
 };
+
+static bool knows(const struct dial *d)
+{
+    return text_of(d->known, "customer")[0] || text_of(d->known, "notes")[0] ||
+           json_object_size(json_object_get(d->known, "data"));
+}
+
+/* False: out of memory. */
+static bool fill_known(Ev__AgentDial *m, const struct dial *d)
+{
+    if (!knows(d))
+        return true;
+    m->known = malloc(sizeof *m->known);
+    if (!m->known)
+        return false;
+    ev__call_data__init(m->known);
+    json_t *o = json_object();
+    static const char *const names[] = {"customer", "notes", "data"};
+    bool good = o != NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && good; i++) {
+        json_t *v = json_object_get(d->known, names[i]);
+        good = (!json_is_string(v) && !json_is_object(v)) || json_object_set(o, names[i], v) == 0;
+    }
+    good = good && api_fill_call_data(m->known, o);
+    json_decref(o);
+    return good;
+}
 
 static void propose(struct api_request *q, const struct dial *d)
 {
@@ -59,7 +87,7 @@ static void propose(struct api_request *q, const struct dial *d)
     m->of_call = d->of_call;
     char **const fields[] = {&m->agent, &m->number, &m->to_agent, &m->to_extension, &m->caller_id};
     const char *const texts[] = {d->agent, d->number, d->to_agent, d->to_extension, d->caller_id};
-    bool good = true;
+    bool good = fill_known(m, d);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         good &= (*fields[i] = mem_strdup(texts[i])) != NULL;
     if (good) {
@@ -72,14 +100,15 @@ static void propose(struct api_request *q, const struct dial *d)
 
 void api_agent_dial(struct api_request *q)
 {
-    static const char *const names[] = {"number", "agent", "extension", "caller_id", NULL};
-    if (!texts_only(q, names))
+    static const char *const names[] = {"number", "agent", "extension", "caller_id", "customer", "notes", "data", NULL};
+    if (!texts_only(q, names) || !api_check_data(q, json_object_get(q->json, "data")))
         return;
     const struct dial d = {.agent = q->params[0],
                            .number = text_of(q->json, "number"),
                            .to_agent = text_of(q->json, "agent"),
                            .to_extension = text_of(q->json, "extension"),
-                           .caller_id = text_of(q->json, "caller_id")};
+                           .caller_id = text_of(q->json, "caller_id"),
+                           .known = q->json};
     propose(q, &d);
 }
 
@@ -133,6 +162,7 @@ void api_call_back(struct api_request *q)
     }
     if (view_of(q, "cdr", q->params[0], &record) && view_of(q, "agent", d.agent, &agent)) {
         const char *direction = text_of(record, "direction");
+        d.known = record;
         d.outside = strcmp(direction, "internal") != 0;
         d.number = strcmp(direction, "inbound") == 0    ? text_of(record, "caller")
                    : strcmp(direction, "outbound") == 0 ? number_outside(q, record, &held)

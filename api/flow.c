@@ -158,6 +158,7 @@ struct walk {
     uint64_t at_us;
     const char *area; /* where the caller is; NULL: by what the flow says, and his number */
     const json_t *http;
+    char *data; /* what is known of the caller, as text */
     const char *keys[FLOW_KEYS_MAX];
     struct ivr_trial trial;
     struct ivr_flows library;
@@ -256,11 +257,28 @@ static int read_answers(struct walk *w, const json_t *http, struct err_info *inf
     return 0;
 }
 
+static int read_data(struct walk *w, const json_t *data, struct err_info *info)
+{
+    const char *name;
+    json_t *v;
+    if (!data)
+        return 0;
+    if (!json_is_object(data))
+        return refuse(info, "data", "must be an object of texts");
+    json_object_foreach((json_t *)(uintptr_t)data, name, v)
+    {
+        if (!json_is_string(v))
+            return refuse(info, "data", "must be an object of texts");
+    }
+    w->trial.data = w->data = json_dumps(data, JSON_COMPACT);
+    return w->data ? 0 : err_set(info, ERR_NOMEM, NULL, "out of memory");
+}
+
 static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
 {
-    static const char *const known[] = {"definition", "version", "keys", "caller", "called",
-                                        "language",   "time",    "area", "http",   "draft"};
-    const char *name, *texts[5] = {NULL, NULL, NULL, NULL, NULL};
+    static const char *const known[] = {"definition", "version", "keys",     "caller", "called", "language",
+                                        "time",       "area",    "customer", "http",   "draft",  "data"};
+    const char *name, *texts[6] = {NULL};
     json_t *v;
     json_object_foreach((json_t *)(uintptr_t)body, name, v)
     {
@@ -269,7 +287,7 @@ static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
             i++;
         if (i == sizeof known / sizeof *known)
             return refuse(info, name, "unknown field");
-        if (i >= 3 && i <= 7) {
+        if (i >= 3 && i <= 8) {
             if (!json_is_string(v))
                 return refuse(info, name, "must be a text");
             texts[i - 3] = json_string_value(v);
@@ -288,7 +306,10 @@ static int read_setup(struct walk *w, const json_t *body, struct err_info *info)
     w->trial.setup.caller = texts[0];
     w->trial.setup.called = texts[1];
     w->trial.setup.language = texts[2];
+    w->trial.customer = texts[5];
     int err = read_keys(w, json_object_get(body, "keys"), info);
+    if (!err)
+        err = read_data(w, json_object_get(body, "data"), info);
     return err ? err : read_answers(w, json_object_get(body, "http"), info);
 }
 
@@ -343,6 +364,7 @@ void api_test_flow(struct api_request *q)
     if (!err)
         err = storage_reader_begin(q->s->reader, &q->index);
     else {
+        free(w.data);
         api_fail_status(q, 400, &info);
         return;
     }
@@ -353,6 +375,7 @@ void api_test_flow(struct api_request *q)
         storage_reader_end(q->s->reader);
     }
     ivr_flow_unref(w.trial.setup.flow);
+    free(w.data);
     if (!err)
         api_reply(q, 200, out);
     else if (info.code)

@@ -37,6 +37,9 @@ static const struct cli_option dial_fields[] = {
     TEXT("agent", "NUMBER", "agent", "instead of a number: this agent", "@agent"),
     TEXT("extension", "NUMBER", "extension", "instead of a number: this telephone", "@extension"),
     TEXT("caller-id", "NUMBER", "caller_id", "the number to show outside (default: as for his calls)", NULL),
+    TEXT("customer", "KEY", "customer", "who that is in a business system", NULL),
+    TEXT("notes", "TEXT", "notes", "for people: goes with the call", NULL),
+    {"data", 0, CLI_PAIRS, "NAME=TEXT", "data", "something known about him; repeat it", NULL, true},
     END,
 };
 static const struct cli_option agent_login[] = {

@@ -52,6 +52,8 @@ static const struct cli_option flow_test_options[] = {
     {"at", 0, CLI_TIME, "TIME", "time", "the same as --time", NULL, false},
     TEXT("area", "NAME", "area", "as if the caller were there: whose notices he is told (default: by his number)",
          "@area"),
+    TEXT("customer", "KEY", "customer", "as if this were known of the caller", NULL),
+    {"data", 0, CLI_PAIRS, "NAME=TEXT", "data", "likewise; repeat it", NULL, true},
     {"http", 0, CLI_LIST, "NODE=FILE", NULL,
      "the answer at this node: a file with JSON, or a status such as 503; repeat it (default: none comes)", NULL, true},
     END,

@@ -145,6 +145,10 @@ int core_call_data(struct core *c, const Ev__CallData *m);
 void core_data_learn(Ev__CallState *s, const char *variables);
 /* To another call about the same caller, instead of what that one has. */
 void core_data_copy(Ev__CallState *to, const Ev__CallState *from);
+/* What `to` does not know yet, as far as there is room: two calls become one. */
+void core_data_gain(Ev__CallState *to, const Ev__CallState *from);
+/* All of it or nothing (what is marked is the caller's matter); 0 or a refusal. */
+int core_data_say(struct core *c, Ev__CallState *s, const Ev__CallData *m);
 /* ,"customer":...,"notes":...,"data":{...} as far as there are any. */
 void core_data_kv(struct sbuf *b, const Ev__CallState *s);
 /* ---- core_join.c: calls that are joined to another one */

@@ -98,6 +98,19 @@ static void answer_call(struct core *c, uint64_t id)
     c->ans->call_id = id;
 }
 
+/* With what is known of whom he calls; NULL: that is refused. */
+static struct call *begin(struct core *c, const Ev__AgentDial *m, const struct core_first *f)
+{
+    Ev__CallState known = EV__CALL_STATE__INIT;
+    struct call *k = !m->known || core_data_say(c, &known, m->known) == 0 ? core_first_begin(c, f) : NULL;
+    if (k)
+        core_data_copy(k->st, &known);
+    core_pbset(&known.customer, "");
+    core_pbset(&known.notes, "");
+    core_pbset(&known.data, "");
+    return k;
+}
+
 int core_agent_dial(struct core *c, const Ev__AgentDial *m)
 {
     struct side o = {.called = ""};
@@ -111,7 +124,9 @@ int core_agent_dial(struct core *c, const Ev__AgentDial *m)
         return err;
     const struct core_first f = {
         .number = o.called, .name = "", .trunk = "", .caller_id = m->caller_id, .kind = o.kind, .agent = a->number};
-    struct call *k = core_first_begin(c, &f);
+    struct call *k = begin(c, m, &f);
+    if (!k)
+        return c->ans->code;
     k->st->of_call = m->of_call;
     core_first_ring(c, k, a->number, a->extension);
     answer_call(c, k->st->call_id);

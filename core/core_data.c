@@ -108,6 +108,29 @@ void core_data_copy(Ev__CallState *to, const Ev__CallState *from)
     core_pbset(&to->data, from->data);
 }
 
+void core_data_gain(Ev__CallState *to, const Ev__CallState *from)
+{
+    json_t *o = from->data[0] ? known(to) : NULL, *said = o ? known(from) : NULL;
+    const char *name;
+    json_t *value;
+    if (!to->customer[0])
+        core_pbset(&to->customer, from->customer);
+    if (!to->notes[0])
+        core_pbset(&to->notes, from->notes);
+    json_object_foreach(said, name, value)
+    {
+        if (json_object_get(o, name))
+            continue;
+        if (json_object_set(o, name, value) != 0)
+            core_oom();
+        if (!fits(o))
+            (void)json_object_del(o, name);
+    }
+    json_decref(said);
+    if (o)
+        keep(to, o);
+}
+
 /* ---- CallData */
 
 static int change(struct core *c, json_t *o, const Ev__CallDatum *d)
@@ -125,7 +148,7 @@ static int change(struct core *c, json_t *o, const Ev__CallDatum *d)
     return set(o, d->name, d->value) ? 0 : core_refuse(c, ERR_INVAL, "data", "%.63s: must be UTF-8", d->name);
 }
 
-static int check(struct core *c, const Ev__CallData *m)
+static int check_texts(struct core *c, const Ev__CallData *m)
 {
     if (m->has_customer && strlen(m->customer) >= CORE_NAME_MAX)
         return core_refuse(c, ERR_TOOBIG, CUSTOMER, "at most %u bytes", CORE_NAME_MAX - 1);
@@ -134,16 +157,12 @@ static int check(struct core *c, const Ev__CallData *m)
     return 0;
 }
 
-int core_call_data(struct core *c, const Ev__CallData *m)
+int core_data_say(struct core *c, Ev__CallState *s, const Ev__CallData *m)
 {
-    struct call *k = core_call_obj(c, m->call_id);
-    c->ans->call_id = m->call_id;
-    if (!k)
-        return core_refuse(c, ERR_NOTFOUND, "call_id", "there is no such call");
-    int err = check(c, m);
+    int err = check_texts(c, m);
     if (err)
         return err;
-    json_t *o = known(k->st);
+    json_t *o = known(s);
     for (size_t i = 0; i < m->n_data && !err; i++)
         err = change(c, o, m->data[i]);
     if (!err && !fits(o))
@@ -152,14 +171,33 @@ int core_call_data(struct core *c, const Ev__CallData *m)
         json_decref(o);
         return err;
     }
-    keep(k->st, o);
+    keep(s, o);
     if (m->has_customer)
-        core_pbset(&k->st->customer, m->customer);
+        core_pbset(&s->customer, m->customer);
     if (m->has_notes)
-        core_pbset(&k->st->notes, m->notes);
+        core_pbset(&s->notes, m->notes);
+    return 0;
+}
+
+/* Whoever takes part in a call has what it has, whichever of their calls it was said of. */
+int core_call_data(struct core *c, const Ev__CallData *m)
+{
+    struct call *k = core_call_obj(c, m->call_id), *main = k ? core_join_main(c, k) : NULL;
+    c->ans->call_id = m->call_id;
+    if (!k)
+        return core_refuse(c, ERR_NOTFOUND, "call_id", "there is no such call");
+    main = main ? main : k;
+    int err = core_data_say(c, main->st, m);
+    if (err)
+        return err;
     if (m->has_marked)
         k->st->marked = m->marked;
-    core_call_touch(c, k);
+    core_call_touch(c, main);
+    list_foreach(it, &main->parties) {
+        struct call *one = list_entry(it, struct call, party);
+        core_data_copy(one->st, main->st);
+        core_call_touch(c, one);
+    }
     (void)core_ev_call_begin(c, "call.data", k);
     core_data_kv(&c->events, k->st);
     core_ev_end(c);

@@ -275,6 +275,7 @@ static void bring(struct core *c, struct call *main, struct call *k)
     core_path_left(c, s, "join");
     if (strcmp(s->owner, main->st->owner) != 0)
         core_call_give_to(c, k, main->st->owner);
+    core_data_copy(k->st, main->st);
     core_join_answered(c, k);
 }
 

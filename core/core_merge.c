@@ -164,6 +164,7 @@ static void take_seat(struct core *c, struct call *main, unsigned seat, struct c
     core_segment_add(s, gone, c->now_us, how, 0);
     uint64_t id = gone->id;
     core_call_keep_left(c, s, gone);
+    core_data_gain(s, from->st);
     put_in(c, main, seat, comes, from, trunk);
     core_recording_seats(main);
     move_telephone(c, main, seat, from, e);
@@ -193,6 +194,7 @@ static void take_offer(struct core *c, struct call *main, struct call *from, uns
     if (!s->we_call)
         core_pbset(&s->served_queue, strcmp(s->offer_queue, s->queue) != 0 ? s->offer_queue : "");
     core_ring_taken(c, main);
+    core_data_gain(s, from->st);
     put_in(c, main, 1, comes, from, trunk);
     move_telephone(c, main, 1, from, e);
     tell(c, main, comes, NULL);

@@ -35,27 +35,17 @@ static const struct rule {
     const char *a, *b; /* the two words it may be; NULL: a number */
     uint32_t least, most;
 } rules[] = {
-    {"rtp_symmetric", "on", "off", 0, 0},
-    {"media_dead_ms", NULL, NULL, 0, DAY_MS},
-    {"session_expires_s", NULL, NULL, 90, 86400},
-    {"min_se_s", NULL, NULL, 90, 3600},
-    {"prompt_quota_mb", NULL, NULL, 1, 1048576},
-    {"min_busy_s", NULL, NULL, 0, 86400},
-    {"state_limit_s", NULL, NULL, 0, 604800},
-    {"auto_ready_after_s", NULL, NULL, 0, 86400},
-    {"wrap_up_max_s", NULL, NULL, 0, 86400},
-    {"wrap_up_direct_calls", "on", "off", 0, 0},
-    {"max_call_s", NULL, NULL, 0, 604800},
-    {"cdr_keep_days", NULL, NULL, 0, 36500},
-    {"message_days", NULL, NULL, 0, 36500},
-    {"message_max_s", NULL, NULL, 1, 3600},
-    {"message_box_max", NULL, NULL, 1, 100000},
-    {"transfer_recall", "on", "off", 0, 0},
-    {"recording_format", "wav", "mp3", 0, 0},
-    {"recording_keep_days", NULL, NULL, 0, 36500},
-    {"recording_consultations", "on", "off", 0, 0},
-    {"recording_max_s", NULL, NULL, 60, 3600},
-    {"recording_quota_mb", NULL, NULL, 1, 16777216},
+    {"rtp_symmetric", "on", "off", 0, 0},           {"media_dead_ms", NULL, NULL, 0, DAY_MS},
+    {"session_expires_s", NULL, NULL, 90, 86400},   {"min_se_s", NULL, NULL, 90, 3600},
+    {"prompt_quota_mb", NULL, NULL, 1, 1048576},    {"min_busy_s", NULL, NULL, 0, 86400},
+    {"state_limit_s", NULL, NULL, 0, 604800},       {"auto_ready_after_s", NULL, NULL, 0, 86400},
+    {"wrap_up_max_s", NULL, NULL, 0, 86400},        {"wrap_up_direct_calls", "on", "off", 0, 0},
+    {"max_call_s", NULL, NULL, 0, 604800},          {"cdr_keep_days", NULL, NULL, 0, 36500},
+    {"message_days", NULL, NULL, 0, 36500},         {"message_max_s", NULL, NULL, 1, 3600},
+    {"message_box_max", NULL, NULL, 1, 100000},     {"transfer_recall", "on", "off", 0, 0},
+    {"recording_format", "wav", "mp3", 0, 0},       {"recording_keep_days", NULL, NULL, 0, 36500},
+    {"recording_consultations", "on", "off", 0, 0}, {"user_to_user", "on", "off", 0, 0},
+    {"recording_max_s", NULL, NULL, 60, 3600},      {"recording_quota_mb", NULL, NULL, 1, 16777216},
 };
 
 /* What telephones dial before a number outside. */

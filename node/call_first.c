@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "node/call_int.h"
+#include "node/uui.h"
 
 static struct call_ring *answered_ring(const struct call *k, const struct core_call *s)
 {
@@ -73,16 +74,28 @@ const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLA
 
 /* The two ways by which telephones are asked to answer: Call-Info with answer-after (snom, Polycom, baresip), Alert-Info with
  * info=alert-autoanswer (Yealink, Grandstream, Cisco). A telephone that knows neither rings. */
-const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension,
-                               char text[CALL_HEADERS_MAX])
+static void answers_itself(const struct node *n, const struct core_call *s, const char *extension,
+                           char text[CALL_HEADERS_MAX])
 {
     const Ev__Extension *x = core_extension(n->core, extension);
     if (!x || !(x->auto_answer_all || (x->auto_answer && s->via_agent[0] && !s->n_legs)))
-        return NULL;
+        return;
     snprintf(text, CALL_HEADERS_MAX,
              "Call-Info: <sip:everline.invalid>;answer-after=0\r\n"
              "Alert-Info: <http://everline.invalid>;info=%.40s;delay=0\r\n",
              core_parameter(n->core, "auto_answer_info", "alert-autoanswer"));
+}
+
+const char *call_rung_headers(const struct call *k, const struct core_call *s, const char *extension,
+                              char text[CALL_HEADERS_MAX])
+{
+    const struct node *n = call_node(k);
+    text[0] = '\0';
+    answers_itself(n, s, extension, text);
+    size_t len = strlen(text);
+    _Static_assert(CALL_HEADERS_MAX >= 256 + UUI_HEADER_MAX, "both fit");
+    if (strcmp(core_parameter(n->core, "user_to_user", "off"), "on") == 0)
+        uui_header(k->text_id, s->customer, s->data, text + len);
     return text;
 }
 

@@ -17,7 +17,7 @@
 #define CALL_KEYS_MAX 16
 #define CALL_QUALITY_MAX 8u /* legs that a record tells of: who leaves after so many have is not */
 #define CALL_DISPLAY_MAX 128
-#define CALL_HEADERS_MAX 256
+#define CALL_HEADERS_MAX 640
 #define CALL_INVITE_TEXT_MAX 16384u /* a longer INVITE is not kept: taken over, its call goes on by re-INVITE at once */
 
 /* What a dialog that is written for a command points into. */
@@ -552,9 +552,10 @@ void call_leg_take_seat(struct call_leg *to, struct call_leg *l);
 const char *call_caller_is(const struct call *k);
 /* What such a telephone shows while it rings. */
 const char *call_first_shown(const struct core_call *s, char display[CALL_DISPLAY_MAX]);
-/* Further header lines of its INVITE; NULL: none. */
-const char *call_first_headers(const struct node *n, const struct core_call *s, const char *extension,
-                               char text[CALL_HEADERS_MAX]);
+/* Further header lines of the INVITE at a telephone of ours: that it is to answer by itself, and what is known of the caller (parameter
+ * user_to_user). */
+const char *call_rung_headers(const struct call *k, const struct core_call *s, const char *extension,
+                              char text[CALL_HEADERS_MAX]);
 /* A telephone says that it rings. */
 void call_first_rings(struct call_ring *r);
 /* Somebody may have asked that a telephone which rings answers. */

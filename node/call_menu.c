@@ -432,6 +432,11 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev)
             k->keys[k->n_keys++] = ev->digit;
         return;
     }
+    const struct core_call *s = call_state(k);
+    if (s && ivr_run_know(k->ivr, s->customer, s->data) != 0) {
+        call_end(k, "system", "failed", 500);
+        return;
+    }
     struct ivr_action actions[IVR_ACTIONS_MAX];
     char left_by[IVR_LEFT_BY_MAX];
     ivr_run_left_by(k->ivr, ev, left_by);

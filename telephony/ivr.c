@@ -187,6 +187,8 @@ const char *ivr_run_variable(const struct ivr_run *r, const char *name, bool *se
         value = ivr_run_language(r);
     else if (strcmp(name, "queue") == 0)
         value = r->queue;
+    else if (ivr_known_is(name))
+        value = ivr_known_get(r, name);
     else
         value = ivr_vars_get(&r->vars, name, secret);
     return value ? value : "";
@@ -480,6 +482,7 @@ void ivr_run_free(struct ivr_run *r)
     free(r->caller);
     free(r->called);
     free(r->call_id);
+    ivr_known_free(r);
     /* secrets do not stay behind */
     explicit_bzero(&r->vars, sizeof r->vars);
     explicit_bzero(r->digits, sizeof r->digits);

@@ -196,6 +196,9 @@ struct ivr_setup {
 };
 ERR_CHECKED int ivr_run_new(const struct ivr_setup *setup, struct ivr_run **out);
 void ivr_run_free(struct ivr_run *r);
+/* What is known of the caller now, which the flow reads as "data.NAME" and "data.customer": his key in a business system, and a JSON object of
+ * texts. NULL or "" is nothing. Said by the owner before each step, after a restore as well; 0 or ERR_NOMEM (it is as it was). */
+ERR_CHECKED int ivr_run_know(struct ivr_run *r, const char *customer, const char *data);
 /* Fills `out` (IVR_ACTIONS_MAX entries) and returns how many; never fails: a flow that would run without end without
  * playing or waiting is ended by IVR_ACT_HANGUP after 64 nodes. Events that mean nothing at the present node
  * give no action; after IVR_ACT_HANGUP nothing does. What actions point at is valid until the next ivr_step or the end of the

@@ -230,8 +230,14 @@ static int expr_named(struct expr_reader *r, unsigned *out)
             return expr_refuse(r, ERR_INVAL, "a value is missing before '%s'", signs[i]);
     if (*after == '(')
         return expr_call(r, n, out);
+    bool known = ivr_known_is(r->at);
+    if (known)
+        n = strspn(r->at, IVR_KNOWN_CHARS);
+    if (known && (n == sizeof IVR_KNOWN - 1 || n >= sizeof IVR_KNOWN - 1 + IVR_KNOWN_NAME_MAX))
+        return expr_refuse(r, ERR_INVAL, "behind data. stands a name of 1 to %u letters, digits, \"_.\"",
+                           IVR_KNOWN_NAME_MAX - 1);
     bool yes = n == 4 && strncmp(r->at, "true", 4) == 0, no = n == 5 && strncmp(r->at, "false", 5) == 0;
-    if (!yes && !no && (n >= IVR_VARIABLE_MAX || !ivr_variable_ok(r->at, n)))
+    if (!known && !yes && !no && (n >= IVR_VARIABLE_MAX || !ivr_variable_ok(r->at, n)))
         return expr_refuse(r, ERR_INVAL,
                            "a variable begins with a small letter and has at most %u of a-z 0-9 _; texts stand "
                            "between quotes",

@@ -177,7 +177,7 @@ static void ivr_check_read(void *ctx, const char *name, const char *field)
 {
     struct ivr_unknown *u = ctx;
     const struct ivr_flow *f = u->p->flow;
-    bool known = ivr_builtin(name) || strncmp(name, "secret.", 7) == 0;
+    bool known = ivr_builtin(name) || strncmp(name, "secret.", 7) == 0 || ivr_known_is(name);
     for (unsigned i = 0; !known && i < f->n_variables; i++)
         known = strcmp(f->variables[i].name, name) == 0;
     if (u->rc || known || ivr_set_before(f, name, u->node))

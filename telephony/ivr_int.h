@@ -238,6 +238,8 @@ struct ivr_run {
     char *caller, *called, *call_id; /* built-in variables; owned */
     char queue[IVR_NAME_MAX];
     struct ivr_vars vars;
+    json_t *known;    /* what is known of the caller, as texts; NULL: nothing */
+    char *known_data; /* of which it was made */
     char node_name[2 * IVR_NAME_MAX];
     /* what the latest actions point at */
     char target[IVR_VALUE_MAX];
@@ -331,6 +333,10 @@ void ivr_ask_notices(struct ivr_steps *s, const struct ivr_node *n);
 int ivr_parse_callback(struct ivr_parser *p, struct ivr_node *n, json_t *o);
 int ivr_enter_callback(struct ivr_steps *s, const struct ivr_node *n);
 void ivr_ask_callback(struct ivr_steps *s, const struct ivr_node *n);
+/* ---- ivr_known.c */
+/* NULL: not known. */
+const char *ivr_known_get(const struct ivr_run *r, const char *name);
+void ivr_known_free(struct ivr_run *r);
 /* ---- ivr_http.c */
 int ivr_http_answered(struct ivr_steps *s, const struct ivr_event *ev);
 

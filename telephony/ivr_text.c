@@ -14,6 +14,11 @@ bool ivr_variable_ok(const char *name, size_t len)
            strspn(name, IVR_VARIABLE_CHARS) >= len;
 }
 
+bool ivr_known_is(const char *name)
+{
+    return strncmp(name, IVR_KNOWN, sizeof IVR_KNOWN - 1) == 0;
+}
+
 bool ivr_value_copy(char *out, size_t size, const char *value)
 {
     size_t len = strnlen(value, size);
@@ -139,6 +144,19 @@ static bool text_secret_ok(const char *name)
     return n > 0 && n < 64 && name[head + n] == '\0';
 }
 
+static bool text_known_ok(const char *name)
+{
+    size_t n = strspn(name + sizeof IVR_KNOWN - 1, IVR_KNOWN_CHARS "-");
+    return n > 0 && n < IVR_KNOWN_NAME_MAX && name[sizeof IVR_KNOWN - 1 + n] == '\0';
+}
+
+static bool text_name_ok(const char *name)
+{
+    if (strncmp(name, TEXT_SECRET, strlen(TEXT_SECRET)) == 0)
+        return text_secret_ok(name);
+    return ivr_known_is(name) ? text_known_ok(name) : ivr_variable_ok(name, strlen(name));
+}
+
 int ivr_text_check(const char *text, bool secrets, void (*cb)(void *ctx, const char *name), void *ctx,
                    struct err_info *info)
 {
@@ -150,7 +168,7 @@ int ivr_text_check(const char *text, bool secrets, void (*cb)(void *ctx, const c
         }
         const char *after = text_name(s, name);
         bool secret = after && strncmp(name, TEXT_SECRET, strlen(TEXT_SECRET)) == 0;
-        if (!after || (secret ? !text_secret_ok(name) : !ivr_variable_ok(name, strlen(name))))
+        if (!after || !text_name_ok(name))
             return err_set(info, ERR_INVAL, "", "column %u: must be ${name} with a name of a-z 0-9 _",
                            1 + (unsigned)(s - text));
         if (secret && !secrets)

@@ -27,6 +27,11 @@ struct ivr_vars {
 };
 
 bool ivr_variable_ok(const char *name, size_t len);
+/* "data.NAME": what is known of the caller (ivr_known.c), for reading only. In expressions the name has no "-". */
+#define IVR_KNOWN "data."
+#define IVR_KNOWN_CHARS IVR_VARIABLE_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ."
+#define IVR_KNOWN_NAME_MAX 64u /* bytes of NAME, with its NUL */
+bool ivr_known_is(const char *name);
 /* NULL when it has not been set. */
 const char *ivr_vars_get(const struct ivr_vars *v, const char *name, bool *secret);
 /* Control characters become spaces, what is no UTF-8 '?'. `value` must not point into the store. False: no room (a value

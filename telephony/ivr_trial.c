@@ -290,7 +290,8 @@ json_t *ivr_trial_run(const struct ivr_trial *t)
     struct ivr_event ev = {.type = IVR_EV_START};
     json_t *variables = NULL, *out = NULL;
     char *body = NULL;
-    if (!w.steps || ivr_run_new(&t->setup, &w.run)) {
+    if (!w.steps || ivr_run_new(&t->setup, &w.run) || ivr_run_know(w.run, t->customer, t->data)) {
+        ivr_run_free(w.run);
         json_decref(w.steps);
         return NULL;
     }

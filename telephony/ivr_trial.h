@@ -15,6 +15,7 @@
 
 struct ivr_trial {
     struct ivr_setup setup;
+    const char *customer, *data; /* what is known of the caller, as ivr_run_know has it */
     /* What the caller presses, one entry each time the flow waits: keys ("1", "42#"), or "-": he lets the time run out. */
     const char *const *keys;
     unsigned n_keys;

@@ -10,11 +10,18 @@ ASKS = {"name": "asks", "languages": ["en", "zh"], "start": "who", "nodes": {
     "on": {"type": "queue", "queue": "service"}}}
 
 
+# of a caller whom an agent has sent back into a menu: it knows what the agent has noted
+KNOWS = {"name": "knows", "languages": ["en", "zh"], "start": "is", "nodes": {
+    "is": {"type": "branch", "cases": [{"if": "data.tariff == 'gold' and data.customer == 'C-20931'", "next": "gold"}], "else": "no"},
+    "gold": {"type": "hangup", "prompts": ["rating_thanks"]},
+    "no": {"type": "hangup"}}}
+
+
 class Desk(Parties, test_takeover.Takeover):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.cluster.apply({"flows": [ASKS], "access_numbers": [{"number": "10020", "flow": "asks"}]})
+        cls.cluster.apply({"flows": [ASKS, KNOWS], "access_numbers": [{"number": "10020", "flow": "asks"}]})
 
     def test_what_is_known_goes_along(self):
         """From a menu to the agent, through the death of the node and a transfer, into the record; the digits of a PIN never."""
@@ -34,14 +41,22 @@ class Desk(Parties, test_takeover.Takeover):
         after = self.kill_and_see(caller)
         known = {"customer": "C-20931", "notes": "rings again tomorrow", "data": {"tariff": "gold"}}
         self.assertEqual({k: after[k] for k in known}, known)
+        self.cluster.must("parameter", "set", "user_to_user", "on")
+        self.addCleanup(self.cluster.must, "parameter", "delete", "user_to_user")
         self.cluster.must("call", "transfer", call_id, "--extension", THIRD)
         there.wait_ended()
         got = third.wait_call()
+        said, _, how = got.request.get("user-to-user").partition(";")
+        self.assertEqual((bytes.fromhex(said)[:1], how), (b"\x04", "encoding=hex"))
+        self.assertEqual(bytes.fromhex(said)[1:].decode(), "call_id=%s&customer=C-20931&tariff=gold" % call_id)
         self.hears(got, CALLER_HZ)
         self.hears(call, THIRD_HZ)
-        call.hangup()
+        at = call.rtp.mark()
+        self.cluster.must("call", "transfer", call_id, "--flow", "knows")
         got.wait_ended()
-        r = self.record(caller, transfers=1)
+        wait_prompt(call.rtp, "en", "rating_thanks", after=at)
+        call.wait_ended()
+        r = self.record(caller, transfers=2)
         self.assertEqual({k: r[k] for k in known}, known)
         rows = self.cluster.must("cdr", "list", "--customer", "C-20931", "-o", "json").json
         self.assertEqual([x["call_id"] for x in rows], [call_id])

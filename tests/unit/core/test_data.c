@@ -158,6 +158,127 @@ START_TEST(test_called_back)
 }
 END_TEST
 
+static int run(Ev__Command *cmd)
+{
+    cmd->actor = T("token:desk");
+    int code = fx_run(&f, cmd);
+    fx_same_after_restart(&f);
+    return code;
+}
+
+/* Another agent is asked: the call of his that is made for it. */
+static uint64_t consult(uint64_t id, const char *agent)
+{
+    Ev__CallJoin m = EV__CALL_JOIN__INIT;
+    m.call_id = id;
+    m.agent = T(agent);
+    FX_BODY(CALL_JOIN, call_join, m);
+    ck_assert_int_eq(run(&cmd), 0);
+    return core_joined_next(f.c, id, NULL)->id;
+}
+
+static void talking(uint64_t id, const char *agent)
+{
+    ck_assert_int_eq(fx_login(&f, agent), 0);
+    ck_assert_int_eq(fx_start(&f, id, "13800138000", "10003", true), 0);
+    ck_assert_int_eq(fx_answer(&f, id, core_call(f.c, id)->offer.id), 0);
+}
+
+/* Whoever is consulted has what the agent has, whenever and of whichever of the two calls it is said; and so has the call once he is in it. */
+START_TEST(test_consulted)
+{
+    talking(1, "1001");
+    ck_assert_int_eq(say(1, "C-1", "angry", "order", "4711"), 0);
+    ck_assert_int_eq(fx_login(&f, "1002"), 0);
+    uint64_t asked = consult(1, "1002");
+    is(asked, "C-1", "angry", "{\"order\":\"4711\"}");
+    told("everline.call.offered", "\"customer\":\"C-1\"");
+    told("everline.call.offered", "\"order\":\"4711\"");
+    ck_assert_int_eq(say(1, NULL, "calm", NULL, NULL), 0);
+    is(asked, "C-1", "calm", "{\"order\":\"4711\"}");
+    ck_assert_int_eq(fx_answer(&f, asked, core_call(f.c, asked)->offer.id), 0);
+    ck_assert_int_eq(say(asked, NULL, NULL, "offer", "10 %"), 0); /* by the one who is consulted, of his call */
+    is(1, "C-1", "calm", "{\"offer\":\"10 %\",\"order\":\"4711\"}");
+    is(asked, "C-1", "calm", "{\"offer\":\"10 %\",\"order\":\"4711\"}");
+    Ev__CallMerge m = EV__CALL_MERGE__INIT;
+    m.call_id = 1;
+    FX_BODY(CALL_MERGE, call_merge, m);
+    ck_assert_int_eq(run(&cmd), 0);
+    ck_assert_ptr_null(core_call(f.c, asked));
+    row_is(row("call", 1), "C-1", "{\"offer\":\"10 %\",\"order\":\"4711\"}");
+    row_is(row("cdr", asked), "C-1", "{\"offer\":\"10 %\",\"order\":\"4711\"}");
+}
+END_TEST
+
+/* Who joins by a code of his telephone, too. */
+START_TEST(test_joined_as_he_is)
+{
+    talking(1, "1001");
+    ck_assert_int_eq(say(1, "C-1", NULL, "order", "4711"), 0);
+    ck_assert_int_eq(fx_start(&f, 2, "8003", "10001", true), 0);
+    is(2, "", "", "");
+    Ev__CallJoin m = EV__CALL_JOIN__INIT;
+    m.call_id = 1;
+    m.from = 2;
+    m.mode = CORE_MODE_PARTY;
+    FX_BODY(CALL_JOIN, call_join, m);
+    ck_assert_int_eq(run(&cmd), 0);
+    is(2, "C-1", "", "{\"order\":\"4711\"}");
+}
+END_TEST
+
+/* Two calls become one: what the one does not know it has from the other. */
+START_TEST(test_two_become_one)
+{
+    talking(1, "1001");
+    ck_assert_int_eq(fx_start(&f, 2, "8001", "8003", true), 0); /* the agent calls a colleague beside it */
+    ck_assert_int_eq(fx_answer(&f, 2, core_call(f.c, 2)->offer.id), 0);
+    ck_assert_int_eq(say(1, "C-1", NULL, "order", "4711"), 0);
+    ck_assert_int_eq(say(2, "C-2", "by a colleague", "order", "4712"), 0);
+    ck_assert_int_eq(say(2, NULL, NULL, "offer", "10 %"), 0);
+    Ev__CallMerge m = EV__CALL_MERGE__INIT;
+    m.call_id = 1;
+    m.leg = T("8001");
+    m.from = 2;
+    m.from_leg = (uint32_t)core_call(f.c, 2)->legs[1].id;
+    FX_BODY(CALL_MERGE, call_merge, m);
+    ck_assert_int_eq(run(&cmd), 0);
+    is(1, "C-1", "by a colleague", "{\"offer\":\"10 %\",\"order\":\"4711\"}");
+}
+END_TEST
+
+static int dial(const char *customer, const char *name)
+{
+    Ev__AgentDial m = EV__AGENT_DIAL__INIT;
+    Ev__CallData known = EV__CALL_DATA__INIT;
+    Ev__CallDatum d = EV__CALL_DATUM__INIT, *one = &d;
+    m.agent = T("1001");
+    m.number = T("13800001111");
+    m.known = &known;
+    known.has_customer = true;
+    known.customer = T(customer);
+    known.data = &one;
+    known.n_data = 1;
+    d.name = T(name);
+    d.value = T("4711");
+    FX_BODY(AGENT_DIAL, agent_dial, m);
+    return run(&cmd);
+}
+
+/* Click to dial: the program that asks for it knows whom. */
+START_TEST(test_clicked)
+{
+    fx_must_set(&f, "[{'kind':'parameter','name':'outbound_trunk','value':'carrier'}]");
+    ck_assert_int_eq(fx_login(&f, "1001"), 0);
+    ck_assert_int_eq(dial("C-1", "a b"), ERR_INVAL);
+    ck_assert_ptr_null(core_call_next(f.c, NULL, NULL)); /* nothing is left of it */
+    ck_assert_int_eq(dial("C-1", "order"), 0);
+    const struct core_call *k = core_call_next(f.c, NULL, NULL);
+    is(k->id, "C-1", "", "{\"order\":\"4711\"}");
+    told("everline.call.offered", "\"customer\":\"C-1\"");
+}
+END_TEST
+
 START_TEST(test_refused)
 {
     char name[65], value[1002], notes[2002], customer[65];
@@ -288,6 +409,10 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_all_the_way);
     tcase_add_test(t, test_called_back);
+    tcase_add_test(t, test_consulted);
+    tcase_add_test(t, test_joined_as_he_is);
+    tcase_add_test(t, test_two_become_one);
+    tcase_add_test(t, test_clicked);
     tcase_add_test(t, test_refused);
     tcase_add_test(t, test_bounds);
     tcase_add_test(t, test_marked_calls_are_found);

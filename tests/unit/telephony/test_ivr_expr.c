@@ -26,6 +26,9 @@ static const char *value_of(void *ctx, const char *name)
                   {"money", "12.50"},
                   {"big2", "9223372036854775808"},
                   {"secret.key", "k"},
+                  {"data.order", "4711"},
+                  {"data.Order.no-1", "9"},
+                  {"data.a.B", "x"},
                   {"odd", "a b&c=\"d\"/é"}};
     (void)ctx;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
@@ -75,6 +78,9 @@ START_TEST(values_of_expressions)
         {"no or no or yes", "true"},
         {"yes or no and no", "true"}, /* and first */
         {"(yes or no) and no", "false"},
+        {"data.order == 4711 and data.a.B == 'x'", "true"}, /* what is known of the caller */
+        {"data.order + 1", "4712"},
+        {"data.none", ""},
         {"len(name)", "3"},
         {"len('')", "0"},
         {"len(12345)", "5"},

@@ -311,6 +311,50 @@ START_TEST(requests)
 }
 END_TEST
 
+/* What is known of the caller: in expressions, texts, requests; as it is now; and nobody's variable. */
+START_TEST(what_is_known)
+{
+    struct ivr_flow *f = flow_with("'a':{'type':'play','prompts':['hello'],'next':'is'},"
+                                   "'is':{'type':'branch','cases':[{'if':'data.order == 4711 and len(data.customer) > 0','next':'ask'}],'else':'no'},"
+                                   "'ask':{'type':'http','method':'POST','url':'https://crm/${data.order}','body':{'who':'${data.customer}','x':'${data.Long-Name.1}'},'next':'a','on_error':'a'},"
+                                   "'no':{'type':'queue','queue':'s','on_fail':'a'}");
+    struct err_info why = {.code = 0};
+    struct ivr_request q;
+    struct ivr_run *r = run_of(f, NULL);
+    char text[256];
+    expect(r, "start", "at a; play hello");
+    expect(r, "played", "at no; queue s");
+    ck_assert_int_eq(ivr_run_know(r, "C-1", "{\"order\":\"4711\",\"Long-Name.1\":\"a\\r\\nb\\\"\"}"), 0);
+    expect(r, "failed", "at a; play hello");
+    expect(r, "played", "at ask; http?");
+    ck_assert_int_eq(ivr_run_request(r, NULL, NULL, &q), 0);
+    ck_assert_str_eq(q.url, "https://crm/4711");
+    ck_assert_str_eq(q.body, "{\"who\":\"C-1\",\"x\":\"a  b\\\"\"}");
+    ivr_request_free(&q);
+    ck_assert_int_eq(ivr_run_variables(r, text, sizeof text), 0);
+    ck_assert_str_eq(text, "");
+    r = moved_run(f, r); /* it is the owner's to say it again */
+    variable_is(r, "data.order", "");
+    ck_assert_int_eq(ivr_run_know(r, "", "{\"order\":\"1\"}"), 0);
+    variable_is(r, "data.order", "1");
+    variable_is(r, "data.customer", "");
+    ck_assert_int_eq(ivr_run_know(r, NULL, NULL), 0);
+    variable_is(r, "data.order", "");
+    ck_assert_int_eq(ivr_run_know(r, "", "no object"), ERR_NOMEM);
+    ivr_run_free(r);
+    ivr_flow_unref(f);
+    static const char *const wrong[] = {"'set':{'data.x':'1'}", "'set':{'x':'${data.}'}", "'set':{'x':'${data.a b}'}", "'set':{'x':{'expr':'data.'}}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char json[256];
+        struct ivr_flow *none = NULL;
+        snprintf(json, sizeof json, "{'name':'f','languages':['en'],'start':'a','nodes':{'a':{'type':'set',%s,'next':'z'},'z':{'type':'hangup'}}}", wrong[i]);
+        for (char *p = json; *p; p++)
+            *p = *p == '\'' ? '"' : *p;
+        ck_assert_msg(ivr_flow_parse(json, strlen(json), &none, &why) == ERR_INVAL, "%s was taken", json);
+    }
+}
+END_TEST
+
 START_TEST(answers_that_are_none)
 {
     static const char *const answers[] = {"http 0",           "http 404 {\"ok\":true}", "http 302 {}", "http 200",
@@ -704,6 +748,7 @@ int main(void)
     tcase_add_test(t, notices);
     tcase_add_test(t, call_backs);
     tcase_add_test(t, requests);
+    tcase_add_test(t, what_is_known);
     tcase_add_test(t, answers_that_are_none);
     tcase_add_test(t, queues_with_needs);
     tcase_add_test(t, what_leads_on);
