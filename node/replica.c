@@ -497,6 +497,7 @@ int replica_start(struct node *n, bool bootstrap, struct err_info *info)
         .join = n->cfg.join.port ? n->cfg.join.text : NULL,
         .bootstrap = bootstrap,
         .detect_ms = n->cfg.detect_ms,
+        .election_ms = n->cfg.detect_ms,
         .quick_death = true,
         .snapshot_threshold = n->cfg.snapshot_entries,
         .snapshot_trailing = n->cfg.snapshot_entries / 4,

@@ -199,6 +199,10 @@ class Result:
         return "<exit %d, out %r, err %r>" % (self.code, self.out[:400], self.err[:400])
 
 
+# What every node file says unless its test says otherwise.
+node_file = {}
+
+
 class Node:
     def __init__(self, cluster, name, ip):
         self.cluster, self.name, self.ip = cluster, name, ip
@@ -218,7 +222,8 @@ class Node:
             "listen": {"sip": [self.sip], "https": "%s:%d" % (self.ip, HTTPS), "peer": "%s:%d" % (self.ip, PEER),
                        "rtp": {"ports": extra.pop("rtp_ports", "20000-29999")}},
             "tls": {"ca": "certs/ca/cert.pem", "cert": "certs/%s/cert.pem" % self.name, "key": "certs/%s/key.pem" % self.name},
-            "admin_token_file": "admin.token", "recording_key_file": "certs/recording.key", "log": {"level": os.environ.get("LOG_LEVEL", "info"), "json": False},
+            "admin_token_file": "admin.token", "recording_key_file": "certs/recording.key", **node_file,
+            "log": {"level": os.environ.get("LOG_LEVEL", "info"), "json": False},
         }
         if join:
             conf["join"] = "%s:%d" % (join.ip, PEER)
