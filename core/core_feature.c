@@ -37,7 +37,8 @@ static int is_of_level_4(void *ctx, const Ev__Action *a, const char *path)
 static bool is_parameter_of_level_4(const char *name)
 {
     static const char *const names[] = {"cdr_keep_days", "transfer_recall",       "recording_consultations",
-                                        "mark_codes",    "recording_pause_codes", "user_to_user"};
+                                        "mark_codes",    "recording_pause_codes", "user_to_user",
+                                        "gain_control",  "comfort_noise",         "conference_tones"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
             return true;

@@ -64,6 +64,7 @@ struct call_leg {
         CALL_ROOM_MUSIC,
         CALL_ROOM_RINGBACK
     } room;          /* call_room.c */
+    unsigned heard;  /* likewise: how many he hears there */
     uint64_t came;   /* core_leg.from_call of whom this is */
     bool reoffered;  /* its re-INVITE waits for a commit */
     bool was_callee; /* caller: was called, and has the seat of a caller who has left (call_transfer.c) */

@@ -46,6 +46,26 @@ static enum call_room_sound sound_of(const struct core_seat *seat)
                                                 : CALL_ROOM_SEATS;
 }
 
+#define CAME_HZ 880u
+#define WENT_HZ 440u
+#define TOLD_DBM0 (-24)
+#define TOLD_MS 150u
+
+static bool on(const char *value)
+{
+    return strcmp(value, "on") == 0;
+}
+
+/* Who hears more than he did, or fewer, is told by a tone, if that is wanted. Who hears the first one, or comes from another node, is not. */
+static void tell(struct call_leg *l, const struct core_seat *seat, bool wanted)
+{
+    unsigned now = (unsigned)__builtin_popcount(seat->hears);
+    bool among = l->room == CALL_ROOM_SEATS && sound_of(seat) == CALL_ROOM_SEATS && l->heard && now;
+    if (wanted && among && now != l->heard)
+        call_play_tone(l, now > l->heard ? CAME_HZ : WENT_HZ, TOLD_DBM0, TOLD_MS, NULL);
+    l->heard = now;
+}
+
 /* Those who are here, numbered anew. */
 static void set(struct call *m, const struct core_seat *seat, unsigned n)
 {
@@ -64,14 +84,20 @@ static void set(struct call *m, const struct core_seat *seat, unsigned n)
         for (unsigned j = 0; j < n; j++)
             put[at[i]].hears |= leg[j] && seat[i].hears & 1u << j ? 1u << at[j] : 0;
     }
+    const struct core *c = call_node(m)->core;
     int rc = m->room ? 0 : media_room_open(call_node(m)->media, &m->room);
+    if (rc == 0)
+        media_room_comfort(m->room, on(core_parameter(c, "gain_control", "off")),
+                           on(core_parameter(c, "comfort_noise", "on")));
     if (rc == 0)
         rc = media_room_set(m->room, put, here);
     if (rc)
         log_error("call", "%s: cannot join the parties: %s", m->text_id, err_text(rc));
     for (unsigned i = 0; i < n; i++) {
-        if (leg[i])
-            give(leg[i], sound_of(&seat[i]));
+        if (!leg[i])
+            continue;
+        tell(leg[i], &seat[i], on(core_parameter(c, "conference_tones", "off")));
+        give(leg[i], sound_of(&seat[i]));
     }
 }
 
@@ -80,6 +106,7 @@ static void plain(struct call_leg *l)
     if (l->media && l->room)
         media_stream_stop_play(l->media);
     l->room = CALL_ROOM_NONE;
+    l->heard = 0;
 }
 
 void call_room_close(struct call *k)

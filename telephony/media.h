@@ -180,6 +180,9 @@ struct media_seat {
 };
 /* Nobody is in it. ERR_NOMEM. */
 ERR_CHECKED int media_room_open(struct media_engine *e, struct media_room **out);
+/* From the next media_room_set on, of what is mixed there (telephony/level.h): whether those who come into the room are brought to one
+ * loudness, and whether ears that hear nobody speak are sent a little noise. Neither, until this is called. */
+void media_room_comfort(struct media_room *r, bool gain_control, bool noise);
 /* The whole, at once: each frame has either what was before or this. Who is not in the list any more is let go of and hears nothing; a
  * stream that is bridged or in another room leaves that. The list is copied; to say again what is so costs nothing. On an error nothing has
  * changed: ERR_RANGE (n above MEDIA_SEATS_MAX), ERR_INVAL (a stream twice, of another engine, or a seat that there is not), ERR_CLOSED, ERR_BUSY, ERR_NOMEM. A stream that is

@@ -49,7 +49,7 @@ bool media_audio_narrow(enum sdp_codec c)
 static int make(struct media_audio *a, const char *fmtp)
 {
     bool wide = a->rate_hz == WIDE_HZ;
-    int rc = media_mouth_new(a->codec, a->rate_hz, &a->mouth);
+    int rc = media_mouth_new(a->codec, a->rate_hz, false, &a->mouth);
     if (!rc)
         rc = media_coder_open(a->codec, a->rate_hz, fmtp, &a->coder);
     if (!rc)

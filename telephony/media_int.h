@@ -172,7 +172,7 @@ struct media_voicing {
     const struct codec *codec;
     unsigned rate_hz;
     uint16_t ptime_ms;
-    bool mouth, coder;
+    bool mouth, level, coder; /* level: the mouth has gain control */
 };
 
 #define MEDIA_CODER_MAX 960u /* samples of the longest packet, 60 ms at 16 kHz */
@@ -273,6 +273,7 @@ struct media_stream {
 struct media_plan {
     unsigned n, rate_hz;
     struct mix *mix;         /* NULL: all are relayed */
+    bool level, noise;       /* see media_room_comfort */
     uint32_t decoded, mixed; /* mouths that are mixed; ears that are mixed to */
     struct {
         struct media_stream *s; /* NULL: it has left */
@@ -292,11 +293,13 @@ struct media_room {
     unsigned n;
     struct media_seat seats[MEDIA_SEATS_MAX];
     bool changed; /* since it was planned: who left, what was not planned for want of memory */
+    bool level, noise;
     struct media_cmd cmd_close;
 
     /* Owner thread. */
     struct list_node tick_node;
     struct media_plan *plan;
+    uint32_t noise_seed;
 };
 
 struct media_message {
@@ -448,7 +451,7 @@ int32_t media_tone_amplitude(int dbm0);
 const struct codec *media_codec(const struct sdp_session_params *p);
 /* Whether packets of one can be sent as the other without decoding them. NULL is nothing yet, which never hinders. */
 bool media_codec_relays(const struct codec *from, const struct codec *to);
-int media_mouth_new(const struct codec *codec, unsigned rate_hz, struct mouth **out);
+int media_mouth_new(const struct codec *codec, unsigned rate_hz, bool level, struct mouth **out);
 /* fmtp: what the other side says of what it wants to be sent. */
 int media_coder_new(const struct codec *codec, unsigned rate_hz, unsigned ptime_ms, const char *fmtp,
                     struct media_coder **out);

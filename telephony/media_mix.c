@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "telephony/g711.h"
+#include "telephony/level.h"
 #include "telephony/media_int.h"
 
 #define NOBODY MEDIA_SEATS_MAX
@@ -205,8 +206,6 @@ void media_room_key(struct media_stream *s, char digit, uint32_t ms, bool inband
 
 /* ---- ticks */
 
-static const int16_t silence[MIX_FRAME_MAX];
-
 /* What was coded in this tick by one law of G.711, where a frame is a packet: coding has no memory there, so ears that hear the same by
  * chance, such as all others while one speaks, need it once. */
 struct coded {
@@ -258,8 +257,11 @@ void media_room_tick(struct media_room *r)
     struct media_plan *pl = r->plan;
     const int16_t *in[MIX_PARTIES_MAX] = {0}, *out[MIX_EARS_MAX];
     struct coded made[CODEC_PCMA + 1], scratch;
+    int16_t nobody[MIX_FRAME_MAX] = {0};
     if (!pl->mix)
         return;
+    if (pl->noise)
+        level_noise(&r->noise_seed, nobody, mix_frame(pl->mix));
     for (uint32_t mouths = pl->decoded; mouths; mouths &= mouths - 1) {
         unsigned i = (unsigned)__builtin_ctz(mouths);
         struct media_stream *s = pl->seat[i].s;
@@ -274,6 +276,6 @@ void media_room_tick(struct media_room *r)
             continue;
         enum codec_id id = pl->seat[i].s->coder->codec->id;
         scratch.pcm = NULL;
-        give(pl, i, out[i] ? out[i] : silence, id <= CODEC_PCMA ? &made[id] : &scratch);
+        give(pl, i, out[i] ? out[i] : nobody, id <= CODEC_PCMA ? &made[id] : &scratch);
     }
 }

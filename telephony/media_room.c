@@ -157,6 +157,7 @@ static struct media_voicing needs_of(const struct media_plan *pl, unsigned i)
                                   .rate_hz = pl->rate_hz,
                                   .ptime_ms = pl->seat[i].s->core_ptime_ms,
                                   .mouth = pl->decoded >> i & 1,
+                                  .level = pl->level && pl->decoded >> i & 1,
                                   .coder = pl->mixed >> i & 1};
 }
 
@@ -168,8 +169,8 @@ static int plan_voice(const struct media_room *r, struct media_plan *pl, unsigne
         has = pl->seat[i].s->core_voicing;
     bool same = has.codec == need.codec && has.rate_hz == need.rate_hz;
     int rc = 0;
-    if (need.mouth && !(same && has.mouth))
-        rc = media_mouth_new(need.codec, need.rate_hz, &pl->seat[i].mouth);
+    if (need.mouth && !(same && has.mouth && has.level == need.level))
+        rc = media_mouth_new(need.codec, need.rate_hz, need.level, &pl->seat[i].mouth);
     if (!rc && need.coder && !(same && has.coder && has.ptime_ms == need.ptime_ms))
         rc = media_coder_new(need.codec, need.rate_hz, need.ptime_ms, pl->seat[i].s->core_fmtp, &pl->seat[i].coder);
     return rc;
@@ -181,6 +182,8 @@ static int plan_new(const struct media_room *r, const struct media_seat *seats, 
     if (!pl)
         return ERR_NOMEM;
     pl->n = n;
+    pl->level = r->level;
+    pl->noise = r->noise;
     uint32_t known = 0;
     for (unsigned i = 0; i < n; i++) {
         pl->seat[i].s = seats[i].stream;
@@ -215,6 +218,13 @@ int media_room_open(struct media_engine *e, struct media_room **out)
     list_push_back(&e->rooms, &r->node);
     *out = r;
     return 0;
+}
+
+void media_room_comfort(struct media_room *r, bool gain_control, bool noise)
+{
+    r->changed = r->changed || r->level != gain_control || r->noise != noise;
+    r->level = gain_control;
+    r->noise = noise;
 }
 
 static int check_seats(const struct media_room *r, const struct media_seat *seats, unsigned n)

@@ -37,10 +37,10 @@ bool media_codec_relays(const struct codec *from, const struct codec *to)
     return !from || !to || from == to || (g711(from) && g711(to));
 }
 
-int media_mouth_new(const struct codec *codec, unsigned rate_hz, struct mouth **out)
+int media_mouth_new(const struct codec *codec, unsigned rate_hz, bool level, struct mouth **out)
 {
     const struct mouth_config cfg = {
-        .codec = codec, .rate_hz = rate_hz, .min_ms = MOUTH_MIN_MS, .max_ms = MOUTH_MAX_MS};
+        .codec = codec, .rate_hz = rate_hz, .min_ms = MOUTH_MIN_MS, .max_ms = MOUTH_MAX_MS, .level = level};
     return mouth_new(&cfg, out);
 }
 

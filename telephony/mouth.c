@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "telephony/level.h"
+
 #define FRAME_MAX 960u /* 20 ms at 48 kHz */
 #define QUIET 100u     /* mean of the absolute samples: about -50 dBm0 */
 
@@ -12,6 +14,8 @@ struct mouth {
     struct jitter *jitter;
     unsigned frame, given; /* given: samples at the beginning that the last call gave out */
     unsigned n, sound;     /* samples that are there; up to where there is sound */
+    bool levelled;
+    struct level level;
     int16_t pcm[FRAME_MAX + CODEC_SAMPLES_MAX];
 };
 
@@ -22,6 +26,7 @@ int mouth_new(const struct mouth_config *cfg, struct mouth **out)
         return ERR_NOMEM;
     m->codec = cfg->codec;
     m->frame = cfg->rate_hz / 50;
+    m->levelled = cfg->level;
     const struct jitter_config jc = {.clock_hz = cfg->codec->clock_hz,
                                      .min_ms = cfg->min_ms,
                                      .max_ms = cfg->max_ms,
@@ -104,6 +109,8 @@ const int16_t *mouth_frame(struct mouth *m, uint64_t now_us)
             left_out++;
     }
     m->given = m->frame;
+    if (m->levelled && m->sound > 0)
+        level_run(&m->level, m->pcm, m->frame, m->pcm);
     return m->sound > 0 ? m->pcm : NULL;
 }
 

@@ -23,6 +23,7 @@ struct mouth_config {
     const struct codec *codec;
     unsigned rate_hz;        /* of the frames, as codec_open has it */
     uint32_t min_ms, max_ms; /* as struct jitter_config has them */
+    bool level;              /* gain control, see telephony/level.h */
 };
 /* ERR_UNSUPPORTED (the codec has no such rate), ERR_INVAL (delays), ERR_NOMEM. */
 ERR_CHECKED int mouth_new(const struct mouth_config *cfg, struct mouth **out);

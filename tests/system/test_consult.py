@@ -17,6 +17,13 @@ class Room(Parties):
             return all(tone_share(heard, f) > 0.15 for f in hz)
         wait_for(all_there, 10, "hears %s" % (hz,))
 
+    def beeps(self, call, hz, since):
+        """A tone of 150 ms, among what came since then."""
+        def there():
+            got = call.rtp.received[since:]
+            return any(tone_share(got[i:i + 800], hz) > 0.6 for i in range(0, len(got) - 800, 200))
+        wait_for(there, 10, "a tone of %d Hz" % hz)
+
     def hears_not(self, call, *hz):
         heard = call.rtp.wait_samples(8000, after=call.rtp.mark())[-6000:]
         for f in hz:
@@ -85,7 +92,10 @@ class Consult(Room, CallCase):
         self.do(call_id, "consult", {"extension": THIRD})
         there = third.wait_call()
         self.hears(there, AGENT_HZ)
+        self.cluster.must("parameter", "set", "conference_tones", "on")
+        before = there.rtp.mark()
         self.do(call_id, "conference")
+        self.beeps(there, 880, before)
         self.hears_all(call, AGENT_HZ, THIRD_HZ)
         self.hears_all(agent, CALLER_HZ, THIRD_HZ)
         self.hears_all(there, CALLER_HZ, AGENT_HZ)
@@ -93,7 +103,10 @@ class Consult(Room, CallCase):
         last = fourth.wait_call()
         self.hears_all(last, CALLER_HZ, AGENT_HZ, THIRD_HZ)
         self.hears_all(call, AGENT_HZ, THIRD_HZ, FOURTH_HZ)
+        before = call.rtp.mark()
         self.cluster.must("call", "drop", call_id, "--party", FOURTH)
+        self.beeps(call, 440, before)
+        self.cluster.must("parameter", "set", "conference_tones", "off")
         last.wait_ended()
         self.hears_not(call, FOURTH_HZ)
         self.hears_all(call, AGENT_HZ, THIRD_HZ)
@@ -143,7 +156,10 @@ class NodesDie(Room, test_takeover.Takeover):
         self.hears(there, AGENT_HZ)
         self.hears(agent, THIRD_HZ)
         self.hears_music(call, AGENT_HZ, THIRD_HZ)
+        self.cluster.must("parameter", "set", "conference_tones", "on")
+        before = there.rtp.mark()
         self.do(call_id, "conference")
+        self.beeps(there, 880, before)
         self.hears_all(call, AGENT_HZ, THIRD_HZ)
         self.hears_all(agent, CALLER_HZ, THIRD_HZ)
         self.hears_all(there, CALLER_HZ, AGENT_HZ)

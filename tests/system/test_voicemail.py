@@ -134,7 +134,8 @@ class Voicemail(CallCase):
         self.assertEqual(self.a.api("GET", path + "/audio").status, 404)
         self.assertEqual(self.cluster.ccctl("message", "show", first["message_id"]).code, 3)
         actions = [r["action"] for r in self.a.api("GET", "/v1/audit?object=message/" + first["message_id"]).json["items"]]
-        self.assertEqual(actions, ["message.delete", "message.heard", "message.unheard", "message.heard"])
+        self.assertEqual([a for a in actions if a != "message.play"], ["message.delete", "message.heard", "message.unheard", "message.heard"])
+        self.assertIn("message.play", actions)
 
     def left(self, call, hz):
         """From the tone on he says something, and presses #; then he is told his choice."""
