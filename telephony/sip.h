@@ -322,8 +322,9 @@ ERR_CHECKED int sip_leg_restore(struct sip_ua *ua, const struct sip_restore_para
  * in that time (or its INVITE sent `again`), what was in progress goes on. */
 void sip_leg_forget(struct sip_leg *leg);
 /* CANCEL for an INVITE that a former owner sent and nobody here has a transaction of: made from its params (branch, CSeq, tags,
- * target) and the "ip:port" that stood in its Via; with a Reason as sip_leg_release. Once, over the present address; what it answers is
- * of no interest. */
+ * target) and the "ip:port" that stood in its Via; with a Reason as sip_leg_release. Over the present address; again, as any request,
+ * until it is answered (RFC 3261 17.1.2), for 64*T1 if its answer goes to an address that has not come along. What the answer is is of no
+ * interest. */
 void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const char *via_address, int reason_status,
                        const char *reason_text);
 

@@ -602,10 +602,10 @@ void sip_cancel_former(struct sip_ua *ua, const struct sip_out_params *p, const 
     if (base) {
         sip_gate_unmute(leg->ua, leg->branch);
         (void)nta_outgoing_tcreate(
-            base, NULL, NULL, URL_STRING_MAKE(hop), SIP_METHOD_CANCEL, URL_STRING_MAKE(leg->target),
-            NTATAG_STATELESS(1), NTATAG_USER_VIA(1), NTATAG_BRANCH_KEY(leg->branch), SIPTAG_VIA_STR(line),
-            SIPTAG_CSEQ_STR(cseq), TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)),
-            TAG_IF(reason, SIPTAG_REASON_STR(reason)), SIPTAG_USER_AGENT_STR(ua->product), TAG_END());
+            base, NULL, NULL, URL_STRING_MAKE(hop), SIP_METHOD_CANCEL, URL_STRING_MAKE(leg->target), NTATAG_USER_VIA(1),
+            NTATAG_BRANCH_KEY(leg->branch), SIPTAG_VIA_STR(line), SIPTAG_CSEQ_STR(cseq),
+            TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)), TAG_IF(reason, SIPTAG_REASON_STR(reason)),
+            SIPTAG_USER_AGENT_STR(ua->product), TAG_END());
         nta_leg_destroy(base);
     }
     free(reason);

@@ -578,6 +578,8 @@ START_TEST(cancel_of_the_former)
     ck_assert_str_eq(peer_header(r.p, "From"), from);
     ck_assert_str_eq(peer_header(r.p, "CSeq"), "100 CANCEL");
     ck_assert_str_eq(peer_header(r.p, "Reason"), "SIP;cause=200;text=\"Call completed elsewhere\"");
+    peer_expect(r.p, "CANCEL sip:1001@127.0.0.1"); /* the first one is lost */
+    ck_assert_str_eq(peer_header(r.p, "Via"), via);
     peer_reply(r.p, 200, "callee", "", NULL);
     memcpy(r.p->msg, first, sizeof first);
     peer_reply(r.p, 487, "callee", "", NULL);
