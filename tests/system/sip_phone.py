@@ -486,8 +486,14 @@ class SipPhone:
             self.user, p["realm"], p["nonce"], uri, response, algorithm, opaque, more)
 
     def register(self, expires=300, deadline=10, algorithm=None, server=None):
-        """Returns the final response; raises unless it is 200. `algorithm`: picks the challenge ("MD5", "SHA-256")."""
+        """Returns the final response; raises unless it is 200. `algorithm`: picks the challenge ("MD5", "SHA-256"). 503: once more, as
+        telephones do."""
         r = self.try_register(expires, deadline, algorithm, server)
+        tries = 1
+        while r.status == 503 and tries < 50:
+            until(time.monotonic() + 0.2, "telephones leave some time between two tries")
+            r = self.try_register(expires, deadline, algorithm, server)
+            tries += 1
         if r.status != 200:
             raise AssertionError("registration of %s: %s" % (self.user, r.first))
         return r

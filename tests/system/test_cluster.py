@@ -32,7 +32,7 @@ class ClusterCase(unittest.TestCase):
         self.cluster = Cluster(3, conf=self.conf)
         self.addCleanup(self.cluster.close)
         self.cluster.apply_demo()
-        r = self.cluster[0].api("PATCH", "/v1/queues/service", {"wrap_up_s": 0}, headers=MERGE)
+        r = self.cluster[0].ask("PATCH", "/v1/queues/service", {"wrap_up_s": 0}, headers=MERGE)
         self.assertEqual(r.status, 200, r)
         self.numbers = itertools.count(4255990000)
         self.agents = {}

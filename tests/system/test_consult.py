@@ -36,7 +36,7 @@ class Room(Parties):
         return [(p["mode"], p["phase"], p["party"]) for p in self.call(call_id)["parties"]]
 
     def do(self, call_id, verb, body=None):
-        r = self.a.api("POST", "/v1/calls/%s:%s" % (call_id, verb), body)
+        r = self.a.ask("POST", "/v1/calls/%s:%s" % (call_id, verb), body)
         self.assertEqual(r.status, 202, r)
 
     def cdr(self, call_id):

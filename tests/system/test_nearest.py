@@ -11,7 +11,7 @@ from test_flow import TcpPhone
 class Ranking(CallCase):
     def get(self, node, path, status=200, **query):
         target = path + ("?" + urllib.parse.urlencode(query) if query else "")
-        r = node.api("GET", target)
+        r = node.ask("GET", target)
         contract.check("GET", target, r.status, r.headers, r.body)
         self.assertEqual(r.status, status, r.text)
         return r.json

@@ -26,7 +26,7 @@ def tidy(case):
 def configure(case):
     c = case.cluster
     tidy(case)
-    r = case.a.api("PUT", "/v1/flows/told", {"definition": FLOW})
+    r = case.a.ask("PUT", "/v1/flows/told", {"definition": FLOW})
     case.assertIn(r.status, (200, 201), r)
     c.must("access-number", "set", "10030", "--flow", "told", "--language", "en")
     c.must("area", "set", "shanghai", "--name-zh", "上海", "--numbers", "425*")

@@ -31,12 +31,12 @@ class QueueCase(unittest.TestCase):
     @classmethod
     def apply(cls, document):
         cls.cluster.apply(document)
-        index = cls.cluster[0].api("GET", "/v1/config").headers["everline-index"]
+        index = cls.cluster[0].ask("GET", "/v1/config").headers["everline-index"]
         cls.everywhere(int(index))
 
     @classmethod
     def queue(cls, **fields):
-        r = cls.cluster[0].api("PATCH", "/v1/queues/service", fields, headers=MERGE)
+        r = cls.cluster[0].ask("PATCH", "/v1/queues/service", fields, headers=MERGE)
         if r.status != 200:
             raise AssertionError(r)
         cls.everywhere(int(r.headers["everline-index"]))
@@ -68,7 +68,7 @@ class QueueCase(unittest.TestCase):
     # -- agents
 
     def do(self, agent, verb, body=None, node=0):
-        r = self.cluster[node].api("POST", "/v1/agents/%s:%s" % (agent, verb), body)
+        r = self.cluster[node].ask("POST", "/v1/agents/%s:%s" % (agent, verb), body)
         self.assertEqual(r.status, 200, r)
         return r
 
