@@ -35,6 +35,8 @@ struct storage;
 #define API_STREAMS_MAX 256u            /* event streams among them */
 #define API_LIVE_STREAMS_MAX 64u        /* of these, those that follow the live lists */
 #define API_LIVE_ROWS_MAX 5000u         /* rows of each live list; what is beyond is said to be left out */
+#define API_ARCHIVES_MAX 8u             /* archives of recordings that are being sent; one more gets 503 */
+#define API_ARCHIVE_MAX 50000u          /* recordings of one; it breaks off behind them */
 #define API_NODE_NAME_MAX 32u           /* bytes, as node files have it */
 #define API_TICKETS_MAX 1024u           /* requests that wait for the node */
 #define API_IDLE_S 15u        /* a request must make progress, an idle connection must ask again, within this */
@@ -85,6 +87,9 @@ enum api_op {
     API_OP_BLOB_FETCH,
     /* {"recording_id"} -> {}: there is an MP3 file of it, made if need be; goes on when nobody waits any more. ERR_TIMEOUT */
     API_OP_RECORDING_MP3,
+    /* {"recording_id"} -> {"recording_id", "node", "ok", "files": [{"format", "sha256", "bytes", "fault": text or null}]}: its files on this node's
+     * disk, held against their hashes in the state and opened; local */
+    API_OP_RECORDING_VERIFY,
 };
 
 /* What became of a ticket. Everything is copied or taken over before api_post_result returns. */

@@ -73,7 +73,8 @@ struct api_request {
     char origin[64]; /* source address */
     char content_type[96], accept[128];
     char if_match[64], if_none_match[16], last_event_id[48];
-    char range[64]; /* "": none, or one too long to be one */
+    char range[64];    /* "": none, or one too long to be one */
+    char if_range[64]; /* "": a part is wanted in any case */
     char idem[API_KEY_MAX + 1];
     char actor[80]; /* "token:NAME", "agent:NUMBER" */
     char token[65]; /* its SHA-256 in hexadecimal; "": that of the node file */
@@ -104,6 +105,7 @@ struct api_request {
     char *out;
     size_t out_len, out_sent;
     struct api_stream *stream;
+    struct api_archive *archive;
 };
 
 struct api_posted {
@@ -146,7 +148,7 @@ struct api_server {
     struct list_node requests;
     struct list_node streams;
     struct api_board *board; /* live lists; NULL: nobody has followed them yet */
-    unsigned n_streams, n_connections;
+    unsigned n_streams, n_connections, n_archives;
     atomic_uint listening; /* n_streams, for the thread that tells of news: without streams nobody is woken */
     struct map sources;    /* address -> struct api_source */
     struct map peers;      /* connection -> struct peer */
@@ -396,7 +398,13 @@ api_handler_fn api_agent_dial, api_call_back, api_message_call_back;
 /* message.c */
 api_handler_fn api_patch_message, api_delete_message;
 /* recording.c */
-api_handler_fn api_patch_recording, api_delete_recording, api_pause_recording, api_resume_recording;
+api_handler_fn api_patch_recording, api_delete_recording, api_pause_recording, api_resume_recording,
+    api_verify_recording;
+/* archive.c: many recordings as one file, made while it is sent */
+api_handler_fn api_recordings_archive;
+/* Writes what the connection takes. 1: all was sent; negative: close it. */
+int api_archive_write(struct api_request *q);
+void api_archive_free(struct api_server *s, struct api_archive *a); /* NULL is fine */
 /* What a Range header asks for of so many bytes (RFC 9110, section 14); one range of bytes, anything else is the whole. */
 enum api_range { API_RANGE_WHOLE, API_RANGE_PART, API_RANGE_NONE };
 enum api_range api_range_read(const char *range, size_t size, size_t *from, size_t *count);

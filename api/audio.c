@@ -92,7 +92,9 @@ static void on_there(struct api_request *q, const struct api_result *r)
         return;
     }
     q->ranges = true;
-    switch (api_range_read(q->range, (size_t)m->bytes, &from, &count)) {
+    (void)snprintf(q->etag, sizeof q->etag, "\"%.24s\"", m->sha256); /* a sound never changes */
+    bool other = q->if_range[0] && strcmp(q->if_range, q->etag) != 0;
+    switch (api_range_read(other ? "" : q->range, (size_t)m->bytes, &from, &count)) {
     case API_RANGE_WHOLE:
         reply_part(q, 200, 0, (size_t)m->bytes);
         break;
@@ -225,6 +227,7 @@ void api_recording_audio(struct api_request *q)
     Ev__Command *cmd = api_command_with(q, EV__COMMAND__BODY_RECORDING_PLAY, sizeof *m, (void **)&m);
     if (!cmd)
         return;
+    q->idem[0] = '\0'; /* each listening is a row of its own: what was done under this key before is not this one */
     ev__recording_play__init(m);
     m->id = s->id;
     cmd->recording_play = m;

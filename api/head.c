@@ -150,6 +150,8 @@ static int read_headers(struct api_request *q, struct err_info *info)
         return err_set(info, ERR_INVAL, "If-None-Match", "must be *");
     if (copy_known(w, WSI_TOKEN_HTTP_RANGE, q->range, sizeof q->range))
         q->range[0] = '\0'; /* none of ours: the whole is sent */
+    if (copy_known(w, WSI_TOKEN_HTTP_IF_RANGE, q->if_range, sizeof q->if_range))
+        snprintf(q->if_range, sizeof q->if_range, "too long"); /* none of ours either: no part of what it names */
     if (copy_other(w, "last-event-id:", q->last_event_id, sizeof q->last_event_id))
         return err_set(info, ERR_INVAL, "Last-Event-ID", "is too long");
     if (copy_other(w, "idempotency-key:", q->idem, sizeof q->idem) || !is_visible(q->idem)) {

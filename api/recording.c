@@ -1,4 +1,4 @@
-/* What is done with recordings of calls: held, deleted, paused while they are made. Lists and single ones are rows like any other; listening is in
+/* What is done with recordings of calls: held, deleted, verified, paused while they are made. Lists and single ones are rows like any other; listening is in
  * audio.c. */
 #include <stdlib.h>
 
@@ -58,4 +58,19 @@ void api_pause_recording(struct api_request *q)
 void api_resume_recording(struct api_request *q)
 {
     set_paused(q, false);
+}
+
+static void on_verified(struct api_request *q, const struct api_result *r)
+{
+    if (r->code)
+        api_fail_result(q, r);
+    else
+        api_reply(q, 200, json_incref(r->json));
+}
+
+void api_verify_recording(struct api_request *q)
+{
+    uint64_t id;
+    if (api_path_id(q, &id))
+        api_operation(q, API_OP_RECORDING_VERIFY, json_pack("{s:s}", "recording_id", q->params[0]), on_verified);
 }

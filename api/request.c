@@ -33,6 +33,7 @@ void api_request_free(struct api_request *q)
         q->state_free(q->state);
     if (q->stream)
         api_stream_free(q->stream);
+    api_archive_free(q->s, q->archive);
     list_del(&q->link);
     q->s->body_bytes -= q->body_cap;
     q->s->answer_bytes -= q->out_len > API_ANSWER_SMALL ? q->out_len : 0;

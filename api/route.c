@@ -160,10 +160,15 @@ const struct api_route api_routes[] = {
          "max_duration_ms "
          "from to",
          "recording"),
+    {API_GET, "/v1/recordings/archive", API_ROLE_READ, API_BODY_NONE,
+     "direction caller called answered_by number agent customer queue rule hold marked min_duration_ms max_duration_ms "
+     "from to",
+     api_recordings_archive, NULL},
     {API_GET, "/v1/recordings/{recording_id}", API_ROLE_READ, API_BODY_NONE, "consistent", api_get_row, "recording"},
     {API_GET, "/v1/recordings/{recording_id}/audio", API_ROLE_READ, API_BODY_NONE, "consistent format",
      api_recording_audio, NULL},
     {API_PATCH, "/v1/recordings/{recording_id}", API_ROLE_ADMIN, API_BODY_MERGE, "", api_patch_recording, "recording"},
+    {API_POST, "/v1/recordings/{recording_id}:verify", API_ROLE_READ, API_BODY_NONE, "", api_verify_recording, NULL},
     {API_DELETE, "/v1/recordings/{recording_id}", API_ROLE_ADMIN, API_BODY_NONE, "", api_delete_recording, NULL},
 
     {API_GET, "/v1/config", API_ROLE_READ, API_BODY_NONE, "consistent format", api_export_config, NULL},

@@ -62,6 +62,7 @@ const struct api_scope_rule api_scope_rules[] = {
     {API_DELETE, "/v1/messages/{message_id}", API_SCOPE_ROW, "message"},
     {API_POST, "/v1/messages/{message_id}:call-back", API_SCOPE_ROW, "message"},
     {API_GET, "/v1/recordings", API_SCOPE_OPEN, NULL},
+    {API_GET, "/v1/recordings/archive", API_SCOPE_OPEN, NULL},
     {API_GET, "/v1/recordings/{recording_id}", API_SCOPE_ROW, "recording"},
     {API_GET, "/v1/recordings/{recording_id}/audio", API_SCOPE_ROW, "recording"},
     {API_GET, "/v1/events", API_SCOPE_OPEN, NULL},

@@ -147,7 +147,9 @@ static int send_head(struct api_request *q)
     ADD("HTTP/1.1 %d %s\r\n", q->status, api_reason_of(q->status));
     if (q->type)
         ADD("Content-Type: %s\r\n", q->type);
-    if (!q->stream && q->status != 204)
+    if (q->archive)
+        ADD("Transfer-Encoding: chunked\r\nContent-Disposition: attachment; filename=\"recordings.zip\"\r\n");
+    else if (!q->stream && q->status != 204)
         ADD("Content-Length: %zu\r\n", q->out_len);
     ADD("X-Request-Id: %s\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n", q->request_id);
     if (q->index && q->status < 300)
@@ -196,6 +198,9 @@ static int on_writable(struct conn *c, struct lws *wsi)
         return -1;
     if (q->stream)
         return api_stream_write(q);
+    int archive = q->archive ? api_archive_write(q) : 1;
+    if (archive != 1)
+        return archive;
     static _Thread_local unsigned char buf[LWS_PRE + 32768];
     if (!q->head && q->out_sent < q->out_len) {
         size_t n = q->out_len - q->out_sent < 32768 ? q->out_len - q->out_sent : 32768;

@@ -166,6 +166,7 @@ static unsigned op_timeout_ms(const struct api_request *q, enum api_op op)
         break;
     case API_OP_BLOB_FETCH:
     case API_OP_RECORDING_MP3:
+    case API_OP_RECORDING_VERIFY: /* a file of an hour is read to its end */
         return 20000;
     }
     return q->s->timeout_ms;

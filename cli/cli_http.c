@@ -19,6 +19,8 @@
 #define EVENT_BYTES_MAX (4u << 20)
 /* The server sends a comment at least this often; a stream without any is lost. */
 #define STREAM_SILENCE_S 60L
+/* A sound that is fetched from another node first takes its time. */
+#define FILE_SILENCE_S 120L
 
 struct cli_http {
     struct cli_http_options o;
@@ -27,6 +29,9 @@ struct cli_http {
     char error[CURL_ERROR_SIZE];
     bool progress; /* of the request at hand */
     int percent;   /* as shown last; -1: nothing is */
+    FILE *to;      /* likewise */
+    bool to_failed;
+    size_t shown; /* of what came, in tenths of a megabyte; SIZE_MAX: nothing is */
 };
 
 static int64_t now_ms(void)
@@ -118,10 +123,45 @@ int cli_http_escape(char **out, const char *s)
     return 0;
 }
 
+/* One that shows how much has come: how much there is to come nobody knows. */
+static void show_count(struct cli_http *h, size_t bytes)
+{
+    if (!h->progress || bytes / 100000 == h->shown)
+        return;
+    h->shown = bytes / 100000;
+    fprintf(stderr, "\r%zu.%zu MB", h->shown / 10, h->shown % 10);
+    fflush(stderr);
+}
+
+static void clear_count(struct cli_http *h)
+{
+    if (h->shown != SIZE_MAX)
+        fprintf(stderr, "\r%*s\r", 24, "");
+    h->shown = SIZE_MAX;
+}
+
+/* What a refusal says is for people: not into the file. */
+static size_t to_file(struct cli_http *h, struct cli_reply *r, const char *data, size_t add)
+{
+    h->to_failed = fwrite(data, 1, add, h->to) != add;
+    r->len += add;
+    show_count(h, r->len);
+    return h->to_failed ? 0 : add;
+}
+
+struct taker {
+    struct cli_http *h;
+    struct cli_reply *r;
+};
+
 static size_t on_body(char *data, size_t size, size_t n, void *ctx)
 {
-    struct cli_reply *r = ctx;
+    const struct taker *t = ctx;
+    struct cli_reply *r = t->r;
     size_t add = size * n;
+    long status = 0;
+    if (t->h->to && curl_easy_getinfo(t->h->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status == 200)
+        return to_file(t->h, r, data, add);
     if (r->len + add > CLI_HTTP_BODY_MAX)
         return 0;
     char *more = realloc(r->body, r->len + add + 1);
@@ -251,7 +291,12 @@ static int attempt(struct cli_http *h, const char *server, const struct cli_http
     }
     common_setup(h, url, list, (long)(ms < CONNECT_MS_MAX ? ms : CONNECT_MS_MAX));
     CURL *c = h->curl;
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)ms);
+    if (q->to) { /* as long as something comes */
+        curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, FILE_SILENCE_S);
+    } else {
+        curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)ms);
+    }
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
     if (q->body) {
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->body);
@@ -261,7 +306,8 @@ static int attempt(struct cli_http *h, const char *server, const struct cli_http
         curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
     }
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, out);
+    struct taker taker = {h, out};
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, &taker);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, out);
     if (h->o.verbose)
@@ -269,8 +315,13 @@ static int attempt(struct cli_http *h, const char *server, const struct cli_http
     int64_t began = now_ms();
     h->progress = q->progress && isatty(STDERR_FILENO);
     h->percent = -1;
+    h->shown = SIZE_MAX;
+    h->to = q->to;
+    h->to_failed = false;
     *why = curl_easy_perform(c);
     clear_progress(h);
+    clear_count(h);
+    h->to = NULL;
     h->progress = false;
     curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &out->status);
     if (h->o.verbose && *why == CURLE_OK)
@@ -340,7 +391,12 @@ static int one_round(struct rounds *r, struct cli_reply *out, struct err_info *i
             r->unavailable = reply;
             continue;
         }
+        size_t came = r->q->to ? reply.len : 0;
         cli_reply_free(&reply);
+        if (why == CURLE_WRITE_ERROR && r->h->to_failed)
+            return err_set(info, ERR_IO, "", "the file cannot be written");
+        if (came && why != CURLE_ABORTED_BY_CALLBACK)
+            return err_set(info, ERR_CLOSED, "", "it broke off behind %zu bytes: %s", came, curl_reason(r->h, why));
         if (why == CURLE_ABORTED_BY_CALLBACK)
             return err_set(info, ERR_CLOSED, "", "interrupted");
         if (why == CURLE_WRITE_ERROR)

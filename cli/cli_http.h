@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "cli/cli_context.h"
@@ -46,6 +47,9 @@ struct cli_http_request {
     const char *type;     /* of the body; NULL: application/json */
     const char *if_match; /* ETag; "!*": only if it is not there yet; or NULL */
     const char *server;   /* "host:port" of the one node to ask, or NULL: any of the context */
+    /* Where the body of a 200 goes, of any length and for as long as it takes; then reply.body is empty and reply.len says how much it was. One that
+     * breaks off is an error, and no other server is asked: what has come is in the file. NULL: into the reply. With `progress`: a counter. */
+    FILE *to;
 };
 /* Any answer is success here; its status is the caller's matter. ERR_CLOSED: no server could be reached (info lists
  * each with its reason); ERR_TIMEOUT; ERR_TOOBIG; ERR_NOMEM. */

@@ -26,23 +26,27 @@ static const struct cli_option rule_fields[] = {
          "wav mp3"),
     END,
 };
-static const struct cli_option filters[] = {
-    TEXT("queue", "NAME", "queue", "only calls that were in this queue", "@queue"),
-    TEXT("agent", "NUMBER", "agent", "only calls in which this agent took part, first or later", "@agent"),
-    TEXT("customer", "KEY", "customer", "only calls of this customer", NULL),
-    TEXT("number", "NUMBER", "number", "only calls in which this number took part, or that called it", NULL),
-    TEXT("caller", "NUMBER", "caller", "only this caller", NULL),
-    TEXT("called", "NUMBER", "called", "only this number called", NULL),
-    TEXT("answered-by", "NUMBER", "answered_by", "only calls that this telephone or number answered", NULL),
-    TEXT("direction", "WORD", "direction", "inbound, outbound or internal", "inbound outbound internal"),
-    TEXT("rule", "NAME", "rule", "only those that this rule made", "@recording-rule"),
-    {"hold", 0, CLI_BOOL, "yes|no", "hold", "only those on hold, or the others", "yes no", false},
-    {"marked", 0, CLI_BOOL, "yes|no", "marked", "only calls that somebody marked, or the others", "yes no", false},
-    NUMBER("min-duration-ms", "MS", "min_duration_ms", "only those that are so long"),
-    NUMBER("max-duration-ms", "MS", "max_duration_ms", "only those that are no longer"),
-    TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),
-    TEXT("to", "TIME", "to", "before this time", NULL),
-    LIMIT,
+#define FILTERS                                                                                                         \
+    TEXT("queue", "NAME", "queue", "only calls that were in this queue", "@queue"),                                     \
+        TEXT("agent", "NUMBER", "agent", "only calls in which this agent took part, first or later", "@agent"),         \
+        TEXT("customer", "KEY", "customer", "only calls of this customer", NULL),                                       \
+        TEXT("number", "NUMBER", "number", "only calls in which this number took part, or that called it", NULL),       \
+        TEXT("caller", "NUMBER", "caller", "only this caller", NULL),                                                   \
+        TEXT("called", "NUMBER", "called", "only this number called", NULL),                                            \
+        TEXT("answered-by", "NUMBER", "answered_by", "only calls that this telephone or number answered", NULL),        \
+        TEXT("direction", "WORD", "direction", "inbound, outbound or internal", "inbound outbound internal"),           \
+        TEXT("rule", "NAME", "rule", "only those that this rule made", "@recording-rule"),                              \
+        {"hold", 0, CLI_BOOL, "yes|no", "hold", "only those on hold, or the others", "yes no", false},                  \
+        {"marked", 0, CLI_BOOL, "yes|no", "marked", "only calls that somebody marked, or the others", "yes no", false}, \
+        NUMBER("min-duration-ms", "MS", "min_duration_ms", "only those that are so long"),                              \
+        NUMBER("max-duration-ms", "MS", "max_duration_ms", "only those that are no longer"),                            \
+        TEXT("from", "TIME", "from", "from this time on: 2026-03-01, 2026-03-01T09:30:00Z, or 2h, 3d ago", NULL),       \
+        TEXT("to", "TIME", "to", "before this time", NULL)
+
+static const struct cli_option filters[] = {FILTERS, LIMIT, END};
+static const struct cli_option archive_filters[] = {FILTERS, END};
+static const struct cli_option which[] = {
+    {"all", 0, CLI_FLAG, NULL, NULL, "all that there are", NULL, false},
     END,
 };
 static const struct cli_option download[] = {
@@ -84,6 +88,16 @@ const struct cli_verb cli_rows_recordings[] = {
       .run = cli_run_message_save,
       .example =
           "recording download 00f3a1b2c4d5e6f7 call.wav\nrecording download 00f3a1b2c4d5e6f7 call.mp3 --format mp3"),
+    V("recording", "archive",
+      "all that fit the filters as one ZIP file, with an index (CSV) of what is known of each; - for standard output",
+      .args = "FILE", .method = "GET", .path = "/v1/recordings/archive", .options = archive_filters,
+      .run = cli_run_recording_archive,
+      .example = "recording archive november.zip --from 2026-11-01 --to 2026-12-01\n"
+                 "recording archive case.zip --customer C-4711"),
+    V("recording", "verify", "hold files against their hashes and open them; the exit code says whether all are well",
+      .args = "[RECORDING]", .method = "POST", .path = "/v1/recordings/{RECORDING}:verify", .options = which,
+      .columns = "RECORDING=recording_id NODE=node FORMAT=format BYTES=bytes FAULT=fault | SHA256=sha256",
+      .run = cli_run_recording_verify, .example = "recording verify 00f3a1b2c4d5e6f7\nrecording verify --all"),
     V("recording", "hold", "keep a recording whatever its age, or with --release no longer", .args = "RECORDING",
       .method = "PATCH", .path = "/v1/recordings/{RECORDING}", .options = hold_release,
       .done = "recording {RECORDING} changed", .run = cli_run_recording_hold,

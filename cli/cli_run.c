@@ -337,15 +337,9 @@ static int append_items(json_t *all, json_t *page, json_int_t limit)
     return CLI_EXIT_OK;
 }
 
-int cli_run_list(struct cli_run *r)
+int cli_run_all(struct cli_run *r, const char *path, json_int_t limit, json_t **out)
 {
-    json_int_t limit = 0;
-    const char *text = cli_args_value(r->args, "limit");
-    if (text && (!cli_run_number(text, &limit) || limit == 0)) {
-        fprintf(stderr, "ccctl: --limit \"%s\": expected a number from 1\n", text);
-        return CLI_EXIT_USAGE;
-    }
-    char *base = cli_run_target(r, r->verb->path), *cursor = NULL;
+    char *base = cli_run_target(r, path), *cursor = NULL;
     json_t *all = json_array();
     int rc = base && all ? CLI_EXIT_OK : CLI_EXIT_ERROR;
     do {
@@ -366,13 +360,30 @@ int cli_run_list(struct cli_run *r)
         cursor = next && !(limit && json_array_size(all) >= (size_t)limit) ? strdup(next) : NULL;
         json_decref(page);
     } while (cursor);
+    free(base);
+    if (rc == CLI_EXIT_OK)
+        *out = all;
+    else
+        json_decref(all);
+    return rc;
+}
+
+int cli_run_list(struct cli_run *r)
+{
+    json_int_t limit = 0;
+    const char *text = cli_args_value(r->args, "limit");
+    json_t *all = NULL;
+    if (text && (!cli_run_number(text, &limit) || limit == 0)) {
+        fprintf(stderr, "ccctl: --limit \"%s\": expected a number from 1\n", text);
+        return CLI_EXIT_USAGE;
+    }
+    int rc = cli_run_all(r, r->verb->path, limit, &all);
     if (rc == CLI_EXIT_OK) {
         char empty[64];
         snprintf(empty, sizeof empty, "none (%s)", r->verb->summary);
         rc = cli_run_printed(cli_out_list(&r->out, all, r->verb->columns, empty));
     }
     json_decref(all);
-    free(base);
     return rc;
 }
 

@@ -67,6 +67,8 @@ int cli_run_message_save(struct cli_run *r);
 int cli_run_message_heard(struct cli_run *r);
 int cli_run_message_note(struct cli_run *r);
 int cli_run_recording_hold(struct cli_run *r);
+int cli_run_recording_archive(struct cli_run *r); /* many as one file */
+int cli_run_recording_verify(struct cli_run *r);
 int cli_run_events(struct cli_run *r);
 int cli_run_top(struct cli_run *r);
 int cli_run_completion(struct cli_run *r);
@@ -101,6 +103,8 @@ int cli_run_refused(struct cli_run *r, const struct cli_reply *reply, const stru
 int cli_run_fault(const struct err_info *info);
 /* GET of `target`, parsed. */
 int cli_run_get(struct cli_run *r, const char *target, json_t **out, char etag[80]);
+/* The items of all pages of the list at `path` that fit the verb's options, at most `limit` (0: all); a new reference. */
+int cli_run_all(struct cli_run *r, const char *path, json_int_t limit, json_t **out);
 /* The verb's path with its arguments in it, and for reads the query of its options; malloc'ed, NULL when out of memory or
  * (after a complaint on stderr) when an option's value is bad. */
 char *cli_run_target(struct cli_run *r, const char *path);

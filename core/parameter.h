@@ -14,7 +14,5 @@ ERR_CHECKED int parameter_check(const char *name, const char *value, struct err_
 /* Of the values of `mark_codes` and `recording_pause_codes`: codes that telephones key while they talk, with single spaces between; "none". */
 #define PARAMETER_CODES_OF_KEYS_MAX 4u
 #define PARAMETER_CODE_MAX 8u
-#define PARAMETER_MARK_CODES "* *83"
-#define PARAMETER_PAUSE_CODES "*84"
 
 #endif

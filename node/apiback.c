@@ -334,11 +334,35 @@ static int apiback_mp3(struct api_work *w)
     return rc ? rc : recordings_mp3(w->n, id, apiback_read, w);
 }
 
+static void apiback_recording_verified(void *ctx, const struct recordings_verified *v)
+{
+    struct api_work *w = ctx;
+    json_t *files = json_array();
+    bool ok = true;
+    for (unsigned i = 0; files && i < v->n; i++) {
+        const char *fault = v->file[i].fault;
+        ok = ok && !fault[0];
+        if (json_array_append_new(files, json_pack("{s:s, s:s, s:I, s:o}", "format", v->file[i].format, "sha256",
+                                                   v->file[i].sha256, "bytes", (json_int_t)v->file[i].bytes, "fault",
+                                                   fault[0] ? json_string(fault) : json_null())) != 0)
+            ok = false;
+    }
+    api_work_done(w, json_pack("{s:s, s:s, s:b, s:o}", "recording_id", apiback_text(w, "recording_id"), "node",
+                               w->n->cfg.name, "ok", ok, "files", files));
+}
+
+static int apiback_verify_recording(struct api_work *w)
+{
+    uint64_t id = 0;
+    int rc = ident_parse(apiback_text(w, "recording_id"), &id);
+    return rc ? rc : recordings_verify(w->n, id, apiback_recording_verified, w);
+}
+
 static void apiback_call_core(struct node *n, void *ctx)
 {
     struct api_work *w = ctx;
     bool local = w->op == API_OP_CLUSTER_STATUS || w->op == API_OP_NODE_STATUS || w->op == API_OP_EXPLAIN ||
-                 w->op == API_OP_BLOB_FETCH;
+                 w->op == API_OP_BLOB_FETCH || w->op == API_OP_RECORDING_VERIFY;
     int rc = local ? 0 : apiback_cut_off(n);
     if (rc) {
         api_work_fail(w, rc, NULL);
@@ -373,6 +397,9 @@ static void apiback_call_core(struct node *n, void *ctx)
         break;
     case API_OP_RECORDING_MP3:
         rc = apiback_mp3(w);
+        break;
+    case API_OP_RECORDING_VERIFY:
+        rc = apiback_verify_recording(w);
         break;
     }
     if (rc)

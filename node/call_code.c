@@ -34,8 +34,8 @@ static bool is_begun(const char *codes, const char *keyed, size_t n, bool *whole
 static enum code code_of(const struct core *c, const char *keyed, size_t n, bool *more)
 {
     bool mark = false, pause = false;
-    *more = is_begun(core_parameter(c, "mark_codes", PARAMETER_MARK_CODES), keyed, n, &mark);
-    *more |= is_begun(core_parameter(c, "recording_pause_codes", PARAMETER_PAUSE_CODES), keyed, n, &pause);
+    *more = is_begun(core_parameter(c, "mark_codes", "* *83"), keyed, n, &mark);
+    *more |= is_begun(core_parameter(c, "recording_pause_codes", "*84"), keyed, n, &pause);
     return mark ? CODE_MARK : pause ? CODE_PAUSE : CODE_NONE;
 }
 

@@ -51,6 +51,21 @@ ERR_CHECKED int recordings_sound_read(struct node *n, const char *blob, uint64_t
 typedef void recordings_mp3_fn(void *ctx, int status);
 ERR_CHECKED int recordings_mp3(struct node *n, uint64_t id, recordings_mp3_fn *done, void *ctx);
 
+/* The files of a recording that was kept, as they lie on this node's disk: each held against its hash in the state, opened chunk by chunk, in a worker. One that is damaged is
+ * fetched anew.
+ * ERR_DENIED (no key file here), ERR_NOTFOUND, ERR_CLOSED, ERR_NOMEM; done is not called then, and not before it returns. */
+struct recordings_verified {
+    unsigned n;
+    struct {
+        const char *format; /* "wav", "mp3" */
+        char sha256[CORE_SHA256_MAX];
+        uint64_t bytes; /* of its content; 0 when that cannot be known */
+        char fault[80]; /* "": none */
+    } file[2];
+};
+typedef void recordings_verify_fn(void *ctx, const struct recordings_verified *v);
+ERR_CHECKED int recordings_verify(struct node *n, uint64_t id, recordings_verify_fn *done, void *ctx);
+
 /* A message of a peer. False: not one of ours. */
 bool recordings_message(struct node *n, uint64_t peer, const void *data, size_t len);
 /* Core: the message has changed. */

@@ -226,6 +226,11 @@ static bool has_failed(const struct rec_forms *f, uint64_t id)
     return false;
 }
 
+unsigned rec_forms_turn(uint64_t id, uint64_t now_us, unsigned up)
+{
+    return (unsigned)((id + now_us / TURN_US) % up);
+}
+
 static bool my_turn(const struct node *n, uint64_t id)
 {
     unsigned up = 0, mine = 0;
@@ -234,7 +239,7 @@ static bool my_turn(const struct node *n, uint64_t id)
             mine = up;
         up += o->up;
     }
-    return up && (id + node_time_us(n) / TURN_US) % up == mine;
+    return up && rec_forms_turn(id, node_time_us(n), up) == mine;
 }
 
 void rec_forms_tick(struct node_recordings *a)

@@ -1,5 +1,5 @@
 /* Shared by recordings.c (life), recordings_line.c (samples of both parties in one line), recordings_copy.c (others' copies),
- * recordings_file.c (disk, in workers), recordings_sound.c (sealed blobs), recordings_form.c and recordings_mp3.c (MP3 of what is kept). Core thread but for that.
+ * recordings_file.c (disk, in workers), recordings_sound.c (sealed blobs), recordings_verify.c (whether they are what they were), recordings_form.c and recordings_mp3.c (MP3 of what is kept). Core thread but for that.
  *
  * The file, DATA/recordings/<id>.part, is a sealed one (storage/seal.h) of chunks of REC_CHUNK_MS: A-law, of two channels sample by sample in
  * turn. A chunk that nobody wrote is a hole, silence, and a gap of the recording. */
@@ -185,6 +185,12 @@ void rec_write_done(struct rec_work *w);
 ERR_CHECKED int rec_sound_bytes(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t *bytes);
 ERR_CHECKED int rec_sound_read(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t id,
                                uint64_t from, size_t count, void **data);
+/* The whole of it, as it lies there: ERR_NOTFOUND; ERR_CORRUPT with the chunk whose seal is broken, REC_CHUNK_HEADER: it is no sealed file, or another
+ * one's, REC_CHUNK_ALL: it is not what its name is the hash of, and has gone; ERR_DENIED: it was sealed with another key. */
+#define REC_CHUNK_ALL UINT64_MAX
+#define REC_CHUNK_HEADER (UINT64_MAX - 1)
+ERR_CHECKED int rec_sound_verify(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t id,
+                                 uint64_t *bytes, uint64_t *chunk);
 /* A sealed blob that is being made, of the content that is added, `bytes` in all; any thread that may wait for the disk. */
 struct rec_target {
     struct blob_writer *out;
@@ -212,6 +218,8 @@ struct rec_mp3 {
 /* ERR_DENIED, ERR_CORRUPT, ERR_NOSPACE ... */
 ERR_CHECKED int rec_mp3_make(struct rec_mp3 *m);
 /* recordings_form.c: core thread */
+/* Which of the nodes that are up, counted from 0 in the order of the state, makes the MP3 file of this one now: always one of them, and each in its turn. */
+unsigned rec_forms_turn(uint64_t id, uint64_t now_us, unsigned up);
 ERR_CHECKED int rec_forms_start(struct node_recordings *a);
 void rec_forms_stop(struct node_recordings *a);
 void rec_forms_tick(struct node_recordings *a); /* each second */

@@ -70,6 +70,30 @@ int rec_sound_read(struct blobs *b, const struct seal_keys *keys, const char *bl
     return rc;
 }
 
+int rec_sound_verify(struct blobs *b, const struct seal_keys *keys, const char *blob, uint64_t id, uint64_t *bytes,
+                     uint64_t *chunk)
+{
+    uint8_t header[SEAL_HEADER_BYTES], plain[REC_BLOB_CHUNK];
+    struct seal_key key;
+    uint64_t all = 0;
+    *bytes = 0;
+    *chunk = REC_CHUNK_ALL;
+    int rc = keys ? blobs_check(b, blob) : ERR_DENIED;
+    if (rc)
+        return rc;
+    *chunk = REC_CHUNK_HEADER;
+    rc = header_of(b, keys, blob, header, &all);
+    if (!rc)
+        rc = seal_find(keys, id, header, &key);
+    *bytes = rc ? 0 : seal_content(all, REC_BLOB_CHUNK);
+    for (uint64_t i = 0; !rc && i * REC_BLOB_CHUNK < *bytes; i++) {
+        uint64_t from = i * REC_BLOB_CHUNK, left = *bytes - from;
+        *chunk = i;
+        rc = chunk_read(b, blob, &key, i, from, left < REC_BLOB_CHUNK ? (size_t)left : REC_BLOB_CHUNK, plain);
+    }
+    return rc;
+}
+
 /* ---- made */
 
 int rec_target_open(struct rec_target *t, struct blobs *b, const struct seal_keys *keys, uint64_t id, uint64_t bytes)

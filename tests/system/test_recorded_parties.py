@@ -1,7 +1,11 @@
 """Calls of more than two parties that are recorded: who is heard in which channel while they consult, talk all together, are listened to; by codes
 of the telephone the recording is paused and the call marked; and the node that carries them dies."""
+import csv
+import io
+import os
 import time
 import unittest
+import zipfile
 
 import test_recording
 from callcase import AGENT_HZ, CALLER_HZ, CallCase
@@ -20,7 +24,7 @@ class Recorded(Room, test_recording.Recordings, CallCase):
         super().setUpClass()
         cls.cluster.apply(SUPERVISOR)
 
-    def passes(self, name, seconds=1.0):
+    def passes(self, name, seconds=0.8):
         """So long things stay as they are; noted where that is."""
         begun = time.time()
         elapse(seconds, name)
@@ -79,7 +83,7 @@ class Recorded(Room, test_recording.Recordings, CallCase):
         self.passes("paused still")
         there.rtp.send_digits("*84")
         self.paused(call_id, False)
-        self.passes("carried on", 1.5)
+        self.passes("carried on", 1.2)
         for c in (boss, colleague, call):
             c.hangup()
         there.wait_ended()
@@ -102,7 +106,7 @@ class Recorded(Room, test_recording.Recordings, CallCase):
     def judged(self, caller, call_id):
         row = self.recording(caller.user, self.b)
         self.began = self.call_began(row)
-        sound = self.audio(row, self.b)[1:]
+        whole, *sound = self.audio(row, self.b)
         ours, all_ours = [AGENT_HZ], [AGENT_HZ, FOURTH_HZ, THIRD_HZ]
         self.heard(sound, "two", [CALLER_HZ], ours)
         self.heard(sound, "consultation", [CALLER_HZ], [AGENT_HZ, FOURTH_HZ])
@@ -121,7 +125,30 @@ class Recorded(Room, test_recording.Recordings, CallCase):
             self.assertIn(call_id, self.cluster.must(noun, "list", "--marked", "yes", "--caller", caller.user, node=1).out)
             self.assertNotIn(call_id, self.cluster.must(noun, "list", "--marked", "no", "--caller", caller.user, node=1).out)
         done = [(a["actor"], a["action"]) for a in self.a.api("GET", "/v1/audit?object=recording/" + call_id).json["items"]]
+        self.kept_and_true(row, whole)
         self.assertEqual(done[-2:], [("agent:1019", "recording.resume"), ("agent:1019", "recording.pause")])
+
+    def kept_and_true(self, row, whole):
+        """The hash in the state is of what is stored, pauses and takeover and all; as one file with others; damage is told, and made good."""
+        recording = row["recording_id"]
+        self.assertIn("1 recordings verified, 0 of them", self.cluster.must("recording", "verify", recording, node=1).out)
+        self.cluster.must("recording", "verify", "--all", node=0)
+        path = self.cluster.path("case.zip")
+        self.cluster.must("recording", "archive", path, "--caller", row["caller"], node=1)
+        with zipfile.ZipFile(path) as z:
+            self.assertIsNone(z.testzip())
+            sound, index = z.namelist()
+            self.assertEqual((index, z.read(sound)), ("index.csv", whole))
+            [line] = csv.DictReader(io.StringIO(z.read(index).decode("utf-8-sig")))
+            self.assertEqual((line["file"], line["recording_id"], line["sha256"], line["why_not"]), (sound, recording, row["sha256"], ""))
+        blob = os.path.join(self.b.data, "blobs", row["sha256"])
+        with open(blob, "r+b") as f:
+            f.seek(5000)
+            f.write(b"damage")
+        r = self.cluster.ccctl("recording", "verify", recording, node=1)
+        self.assertEqual(r.code, 10, r)
+        self.assertIn("not the file whose hash is in the state", r.out)
+        wait_for(lambda: self.cluster.ccctl("recording", "verify", recording, node=1).code == 0, 10, "fetched anew")
 
     @staticmethod
     def call_began(row):

@@ -146,6 +146,8 @@ class State:
         self.objects = {k: {} for k in KINDS}
         self.calls, self.cdrs, self.audit, self.missed, self.ratings = {}, [], [], [], []
         self.live = {"agents": [], "waiting": [], "queues": []}
+        self.recordings, self.damaged = [], ()
+        self.archive, self.archive_cut = b"", None  # bytes of it; how many come before it breaks off
         self.nodes = []
         self.verify_equal = True
         self.has_quorum = True
@@ -217,6 +219,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if self.headers.get("Authorization") != "Bearer " + TOKEN:
                     raise Problem(401, "denied", "no such token")
                 s.breaches += CONTRACT.request(self.command, self.path_only, self.query, type_, body)
+                if self.path_only == "/v1/recordings/archive":
+                    self.archive()
+                    return
                 if self.path_only == "/v1/events":
                     self.stream()
                     return
@@ -232,6 +237,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self._send(p.status, p.body, type_="application/problem+json")
 
     do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = handle_any
+
+    def archive(self):
+        """In chunks, as it is made."""
+        s = self.state
+        self.send_response(200)
+        self.send_header("Content-Type", "application/zip")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        data = s.archive if s.archive_cut is None else s.archive[:s.archive_cut]
+        for i in range(0, len(data), 1000):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data[i:i + 1000]), data[i:i + 1000]))
+        if s.archive_cut is None:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = True
+
+    def recording(self, m, parts):
+        s = self.state
+        if m == "GET" and len(parts) == 1:
+            return self.page(s.recordings)
+        found = [r for r in s.recordings if r["recording_id"] + ":verify" == parts[1]]
+        if not found:
+            raise Problem(404, "not_found", "there is no such recording")
+        id_ = found[0]["recording_id"]
+        fault = "the seal of chunk 7 is broken" if id_ in s.damaged else None
+        return 200, {"recording_id": id_, "node": "n1", "ok": not fault,
+                     "files": [{"format": "wav", "sha256": "ab" * 32, "bytes": 8058, "fault": fault},
+                               {"format": "mp3", "sha256": "cd" * 32, "bytes": 2000, "fault": None}]}
 
     def page(self, rows):
         limit = int(self.query.get("limit", 100))
@@ -293,6 +325,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                              "agents": [{"agent": "1001", "level": 3, "state": "idle", "verdict": "unskilled",
                                          "reason": "lacks skill english (level 3 is needed)"}]}
             return (202, {"call_id": key}) if verb or m == "PATCH" else (200, call)
+        if parts[0] == "recordings":
+            return self.recording(m, parts)
         if parts[0] == "cdrs":
             if len(parts) == 1:
                 return self.page(self.filtered(s.cdrs))

@@ -198,6 +198,29 @@ START_TEST(test_completed)
 }
 END_TEST
 
+/* Sent into a flow that asks for a card number, and back to an agent: the recording is the same, and nobody is in it meanwhile. */
+START_TEST(test_digits_of_a_flow)
+{
+    served();
+    Ev__CallTransfer m = EV__CALL_TRANSFER__INIT;
+    m.call_id = M;
+    m.flow = T("welcome");
+    FX_BODY(CALL_TRANSFER, call_transfer, m);
+    run(&cmd);
+    ck_assert_int_eq(fx_phase(&f, M), CORE_CALL_MENU);
+    ck_assert_uint_gt(core_call(f.c, M)->recorded_us, 0);
+    sides("");
+    f.now += 10 * US;
+    ck_assert_int_eq(fx_login(&f, "1002"), 0);
+    ck_assert_int_eq(fx_queue(&f, M, "service"), 0);
+    answer(M);
+    sides("lr");
+    ck_assert_int_eq(fx_end(&f, M, "caller"), 0);
+    kept();
+    segments("callee 8001 1001 right 0-10, caller 13800138000  left 0-20, callee 8002 1002 right 20-20");
+}
+END_TEST
+
 START_TEST(test_supervisor)
 {
     served();
@@ -259,6 +282,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_consultation);
     tcase_add_test(t, test_completed);
+    tcase_add_test(t, test_digits_of_a_flow);
     tcase_add_test(t, test_supervisor);
     tcase_add_test(t, test_kept_before_the_end);
     tcase_add_test(t, test_many_times);

@@ -689,6 +689,37 @@ START_TEST(test_age_and_quota)
 }
 END_TEST
 
+/* Whatever it is kept as; who was making the MP3 file when it became too old finds nothing to put it to. */
+START_TEST(test_age_of_mp3)
+{
+    set("[{'kind':'recording_rule','name':'all','format':'mp3'},{'kind':'parameter','name':'recording_keep_days','value':'2'}]");
+    in("1001");
+    for (uint64_t id = 1; id <= 4; id++) {
+        talks(id);
+        over(id);
+        ck_assert_int_eq(end_by("n1", id, SHA), 0);
+    }
+    ck_assert_uint_eq(unconverted(), 4);
+    ck_assert_int_eq(hold(2, true), 0);
+    ck_assert_int_eq(hold(4, true), 0);
+    for (uint64_t id = 1; id <= 2; id++) /* as MP3 alone, and on hold as both */
+        ck_assert_int_eq(form(id, MP3, 250000), 0);
+    files_are(2, SHA, MP3, (3u << 20) + 500000);
+    fx_later(&f, f.now + 3 * DAY_US);
+    ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_uint_eq(listed(NULL, NULL), 2);
+    ck_assert_int_eq(form(3, MP3, 250000), ERR_NOTFOUND);
+    ck_assert_uint_eq(unconverted(), 1);
+    fx_reopen(&f);
+    ck_assert_uint_eq(f.c->recording_bytes, (2u << 20) + 250000);
+    ck_assert_int_eq(hold(2, false), 0);
+    ck_assert_int_eq(hold(4, false), 0);
+    ck_assert_int_eq(fx_tick(&f), 0);
+    ck_assert_uint_eq(listed(NULL, NULL), 0);
+    ck_assert_uint_eq(f.c->recording_bytes, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("recording");
@@ -709,6 +740,7 @@ int main(void)
     tcase_add_test(t, test_pause);
     tcase_add_test(t, test_as_mp3);
     tcase_add_test(t, test_age_and_quota);
+    tcase_add_test(t, test_age_of_mp3);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

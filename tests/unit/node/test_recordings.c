@@ -3,8 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "node/rec_msg.h"
-#include "node/recordings.h"
+#include "node/recordings_int.h"
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
 
@@ -161,6 +160,25 @@ START_TEST(asked_for_while_it_goes)
 }
 END_TEST
 
+/* Whoever dies, what it was making is another one's turn: at once, or when the ten minutes are over. */
+START_TEST(whose_turn_it_is)
+{
+    static const uint64_t turn_us = 600000000ull;
+    for (uint64_t id = 1; id < 50; id++) {
+        for (unsigned up = 1; up <= 5; up++) {
+            unsigned seen = 0;
+            for (unsigned t = 0; t < up; t++) {
+                unsigned who = rec_forms_turn(id, 1700000000000000ull + t * turn_us, up);
+                ck_assert_uint_lt(who, up);
+                seen |= 1u << who;
+            }
+            ck_assert_uint_eq(seen, (1u << up) - 1); /* each once in so many turns */
+            ck_assert_uint_eq(rec_forms_turn(id, 3 * turn_us, up), rec_forms_turn(id, 4 * turn_us - 1, up));
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("recordings");
@@ -170,6 +188,7 @@ int main(void)
     tcase_add_test(t, the_node_stops);
     tcase_add_test(t, the_call_has_left);
     tcase_add_test(t, asked_for_while_it_goes);
+    tcase_add_test(t, whose_turn_it_is);
     suite_add_tcase(s, t);
     return run_suite(s);
 }

@@ -282,6 +282,43 @@ START_TEST(nothing_is_readable_without_the_key)
 }
 END_TEST
 
+/* Damage is told by the hash in the name, and, where that is right, by the seal of each chunk. */
+START_TEST(verified)
+{
+    uint64_t bytes = 0, chunk = 0;
+    char other[BLOB_NAME_MAX], file[400];
+    void *data = NULL;
+    size_t len = 0;
+    struct err_info info;
+    ck_assert_int_eq(put(0, LOUD, SECOND), 0);
+    ck_assert_int_eq(build(0), 0);
+    ck_assert_int_eq(rec_sound_verify(blobs, keys, w->blob, ID, &bytes, &chunk), 0);
+    ck_assert_uint_eq(bytes, w->bytes);
+    struct seal_keys *wrong = key_of('2');
+    ck_assert_int_eq(rec_sound_verify(blobs, wrong, w->blob, ID, &bytes, &chunk), ERR_DENIED);
+    seal_keys_free(wrong);
+    ck_assert_int_eq(rec_sound_verify(blobs, keys, w->blob, ID + 1, &bytes, &chunk), ERR_CORRUPT); /* of another recording */
+    ck_assert_uint_eq(chunk, REC_CHUNK_HEADER);
+    /* sealed otherwise, but stored as what it is: its second chunk is not ours */
+    ck_assert_int_eq(blobs_get(blobs, w->blob, &data, &len), 0);
+    ((uint8_t *)data)[SEAL_HEADER_BYTES + REC_BLOB_CHUNK + SEAL_EXTRA_BYTES + 100] ^= 1;
+    ck_assert_int_eq(blobs_put(blobs, data, len, other, &info), 0);
+    free(data);
+    ck_assert_int_eq(rec_sound_verify(blobs, keys, other, ID, &bytes, &chunk), ERR_CORRUPT);
+    ck_assert_uint_eq(chunk, 1);
+    /* a bit on the disk */
+    snprintf(file, sizeof file, "%s/blobs/%s", dir, w->blob);
+    ck_assert_int_eq(chmod(file, 0600), 0);
+    FILE *f = fopen(file, "r+");
+    ck_assert(f && fseek(f, 5000, SEEK_SET) == 0);
+    int byte = fgetc(f);
+    ck_assert(fseek(f, 5000, SEEK_SET) == 0 && fputc(byte ^ 1, f) != EOF && fclose(f) == 0);
+    ck_assert_int_eq(rec_sound_verify(blobs, keys, w->blob, ID, &bytes, &chunk), ERR_CORRUPT);
+    ck_assert_uint_eq(chunk, REC_CHUNK_ALL);
+    ck_assert_int_eq(rec_sound_verify(blobs, keys, w->blob, ID, &bytes, &chunk), ERR_NOTFOUND); /* it has gone */
+}
+END_TEST
+
 START_TEST(goes_on_behind_a_broken_chunk)
 {
     w->trims = false;
@@ -371,6 +408,7 @@ int main(void)
     tcase_add_test(t, as_mp3);
     tcase_add_test(t, both_parties);
     tcase_add_test(t, nothing_is_readable_without_the_key);
+    tcase_add_test(t, verified);
     tcase_add_test(t, goes_on_behind_a_broken_chunk);
     tcase_add_test(t, nothing_to_keep);
     tcase_add_test(t, pieces_are_read_and_overwritten);
