@@ -56,6 +56,12 @@ static const char *room_action(const Ev__Command *m, uint64_t *call_id)
     }
 }
 
+/* A telephone that calls takes the place of another one. */
+static bool replaces(const Ev__Command *m)
+{
+    return m->body_case == EV__COMMAND__BODY_CALL_START && m->call_start->replaces;
+}
+
 static const char *action_of(const struct core *c, const Ev__Command *m, char object[160])
 {
     object[0] = '\0';
@@ -141,10 +147,10 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "%s/%.64s", n->agent[0] ? "agent" : "queue", n->agent[0] ? n->agent : n->queue);
         return n->agent[0] || n->queue[0] ? "agent.next" : "agent.next_cancelled";
     }
-    if (m->body_case == EV__COMMAND__BODY_CALL_PICKUP) {
-        (void)snprintf(object, 160, "call/%016llx",
-                       (unsigned long long)(c->ans->call_id ? c->ans->call_id : m->call_pickup->from));
-        return "call.pickup";
+    if (m->body_case == EV__COMMAND__BODY_CALL_PICKUP || replaces(m)) {
+        uint64_t from = replaces(m) ? m->call_start->call_id : m->call_pickup->from;
+        (void)snprintf(object, 160, "call/%016llx", (unsigned long long)(c->ans->call_id ? c->ans->call_id : from));
+        return replaces(m) && !m->call_start->replaces->rings_for ? "call.replace" : "call.pickup";
     }
     if (m->body_case == EV__COMMAND__BODY_CALL_HANG_UP) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_hang_up->call_id);
@@ -215,7 +221,7 @@ void core_audit_command(struct core *c)
         return;
     /* A telephone registers and calls by itself; the person behind it acts by its codes. */
     uint64_t room;
-    if (strncmp(m->actor, "phone:", 6) == 0 && m->body_case != EV__COMMAND__BODY_AGENT_SET &&
+    if (strncmp(m->actor, "phone:", 6) == 0 && !replaces(m) && m->body_case != EV__COMMAND__BODY_AGENT_SET &&
         m->body_case != EV__COMMAND__BODY_CALL_SUPERVISE && m->body_case != EV__COMMAND__BODY_CALL_TRANSFER &&
         m->body_case != EV__COMMAND__BODY_CALL_PICKUP && m->body_case != EV__COMMAND__BODY_CALL_DATA &&
         m->body_case != EV__COMMAND__BODY_RECORDING_PAUSE && !room_action(m, &room))

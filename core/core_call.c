@@ -317,7 +317,7 @@ struct call *core_call_of(struct core *c, uint64_t id)
 
 /* ---- CallStart */
 
-static int check_start(struct core *c, const Ev__CallStart *m, struct core_route *r)
+int core_call_check_new(struct core *c, const Ev__CallStart *m)
 {
     c->ans->call_id = m->call_id;
     const struct core_node *n = core_node(c, c->cmd->node);
@@ -339,6 +339,14 @@ static int check_start(struct core *c, const Ev__CallStart *m, struct core_route
         if (!t || ((const Ev__Trunk *)(const void *)t->msg)->disabled)
             return core_refuse(c, ERR_DENIED, "trunk", "there is no trunk %.64s in use", m->trunk);
     }
+    return 0;
+}
+
+static int check_start(struct core *c, const Ev__CallStart *m, struct core_route *r)
+{
+    int err = core_call_check_new(c, m);
+    if (err)
+        return err;
     core_route(c, c->now_us, m->extension[0] ? m->extension : NULL, m->called, r);
     if (r->kind == CORE_ROUTE_NONE)
         return core_refuse(c, ERR_NOTFOUND, "called", "there is no number %.64s", m->called);
@@ -376,7 +384,7 @@ struct call *core_call_new(struct core *c, uint64_t id)
     return k;
 }
 
-static struct call *make_call(struct core *c, Ev__CallStart *m, const struct core_route *r)
+struct call *core_call_make(struct core *c, Ev__CallStart *m)
 {
     struct call *k = core_call_new(c, m->call_id);
     Ev__CallState *s = k->st;
@@ -387,12 +395,14 @@ static struct call *make_call(struct core *c, Ev__CallStart *m, const struct cor
     core_pbset(&s->called, m->called);
     core_pbset(&s->trunk, m->trunk);
     core_pbset(&s->extension, m->extension);
-    core_pbset(&s->language, r->language);
-    s->priority = r->priority;
-    describe_caller(s, core_access_number(c, m->called));
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLER, m->extension[0] ? m->extension : m->caller, "");
     l->dialog = m->dialog; /* taken over: the command lets go of it */
     m->dialog = NULL;
+    s->phase = CORE_CALL_APP;
+    core_call_set_caller(c, k, m->extension);
+    /* the agent who calls is shown on his own leg */
+    if (k->caller && k->caller->agent)
+        core_pbset(&s->legs[0]->agent, k->caller->agent->number);
     core_call_publish(k);
     return k;
 }
@@ -477,16 +487,15 @@ void core_call_lead(struct core *c, struct call *k)
 int core_call_start(struct core *c, Ev__CallStart *m)
 {
     struct core_route r;
+    if (m->replaces)
+        return core_replace_start(c, m);
     int err = check_start(c, m, &r);
     if (err)
         return err;
-    struct call *k = make_call(c, m, &r);
-    Ev__CallState *s = k->st;
-    s->phase = CORE_CALL_APP;
-    core_call_set_caller(c, k, m->extension);
-    /* the agent who calls is shown on his own leg */
-    if (k->caller && k->caller->agent)
-        core_pbset(&s->legs[0]->agent, k->caller->agent->number);
+    struct call *k = core_call_make(c, m);
+    core_pbset(&k->st->language, r.language);
+    k->st->priority = r.priority;
+    describe_caller(k->st, core_access_number(c, m->called));
     core_call_touch(c, k);
     core_ev_call(c, "call.started", k);
     /* From level 3 on it is where the call leads that says so: the owner asked before this, and hours may have ended since. */

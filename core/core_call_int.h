@@ -16,6 +16,10 @@ int core_call_end(struct core *c, const Ev__CallEnd *m);
 int core_offer_answered(struct core *c, Ev__OfferAnswered *m);
 int core_offer_failed(struct core *c, const Ev__OfferFailed *m);
 int core_call_vip(struct core *c, const Ev__CallVip *m);
+/* Whether a call can begin so, wherever it leads: 0 or a refusal. And the call, with its caller's leg; application "" until it is led
+ * on, and to be touched. */
+int core_call_check_new(struct core *c, const Ev__CallStart *m);
+struct call *core_call_make(struct core *c, Ev__CallStart *m);
 /* A call with an id of its own, in the table: nobody's yet, without legs, to be filled in and touched. */
 struct call *core_call_new(struct core *c, uint64_t id);
 /* Out of the table without a record; frees k. */
@@ -94,6 +98,8 @@ int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_
 
 /* ---- core_transfer.c: calls that talk go on elsewhere */
 int core_call_transfer(struct core *c, const Ev__CallTransfer *m);
+/* The same of a call that talks, for who sits there. `instead` ends by it, once it is known that it can be done: NULL none. */
+int core_transfer_on(struct core *c, struct call *k, unsigned leg, const Ev__CallTransfer *m, struct call *instead);
 int core_call_party(struct core *c, const Ev__CallParty *m);
 /* Which of its two legs: by id if there is one, else by name as CallTransfer.leg says; 2: neither. */
 unsigned core_call_who(const Ev__CallState *s, uint64_t leg_id, const char *name);
@@ -177,6 +183,20 @@ int core_call_merge(struct core *c, const Ev__CallMerge *m);
 int core_call_left(struct core *c, const Ev__CallLeft *m);
 /* Who sits there is sent away; whoever else is there takes his seat, or it is refused. */
 int core_merge_drop(struct core *c, struct call *main, unsigned seat);
+
+/* This leg of `from`, which core_call_merge would take out of it, has that seat; who sat there leaves by a transfer. */
+void core_merge_seat(struct core *c, struct call *main, unsigned seat, struct call *from, unsigned leg);
+/* Whoever is rung for it may find it answered by another one. */
+bool core_merge_rings(const struct call *k);
+
+/* ---- core_replace.c: what telephones do with dialogs that they name (Replaces) */
+int core_replace_start(struct core *c, Ev__CallStart *m);
+/* CallTransfer.replaces, by who sits there. */
+int core_replace_transfer(struct core *c, struct call *k, unsigned leg, const Ev__CallTransfer *m);
+/* The telephone that sits there has dialled that number in another call, and whom it has called talks with it or is rung. NULL: it has not. */
+struct call *core_replace_dialled(const struct call *k, unsigned leg, const char *dialled);
+/* Who that telephone has called in `other` is given to the one who stays in k, or k goes to where it was on its way to. */
+int core_replace_join(struct core *c, struct call *k, unsigned leg, struct call *other, unsigned others_leg);
 
 /* ---- core_callback.c: who wants to be called back */
 struct callback *core_callback_obj(const struct core *c, uint64_t id);

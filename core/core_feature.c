@@ -144,6 +144,8 @@ uint32_t core_feature_of(const Ev__Command *cmd)
         return level_of(cmd->config_apply);
     case EV__COMMAND__BODY_AGENT_SET:
         return plain_state(cmd->agent_set) ? 1 : 3;
+    case EV__COMMAND__BODY_CALL_START:
+        return cmd->call_start->replaces ? 4 : 1;
     case EV__COMMAND__BODY_RECORD_END:
     case EV__COMMAND__BODY_MESSAGE_SET:
     case EV__COMMAND__BODY_MESSAGE_DELETE:

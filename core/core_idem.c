@@ -35,6 +35,8 @@ uint64_t core_idem_hash(struct core *c)
         body = &c->cmd->call_drop->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_PARTY)
         body = &c->cmd->call_party->base;
+    else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_PICKUP)
+        body = &c->cmd->call_pickup->base;
     else if (c->cmd->body_case == EV__COMMAND__BODY_CALL_DATA)
         body = &c->cmd->call_data->base;
     uint64_t h = 0xcbf29ce484222325ull ^ (uint64_t)c->cmd->body_case;

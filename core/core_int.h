@@ -600,6 +600,10 @@ int core_call_hang_up(struct core *c, const Ev__CallHangUp *m);
 
 /* ---- core_pickup.c */
 int core_call_pickup(struct core *c, const Ev__CallPickup *m);
+/* Who is at a telephone, or whose it is; NULL: nobody's. */
+const Ev__Agent *core_pickup_agent(const struct core *c, const char *extension);
+/* Whether the telephone `by` may answer what rings at another one: its agent is of the same group, or that is nobody's. */
+bool core_pickup_may(const struct core *c, const char *by, const char *extension);
 
 /* ---- core_subscription.c */
 int core_subscribe(struct core *c, const Ev__Subscribe *m);

@@ -175,6 +175,11 @@ static void take_seat(struct core *c, struct call *main, unsigned seat, struct c
     rest(c, from, talked);
 }
 
+void core_merge_seat(struct core *c, struct call *main, unsigned seat, struct call *from, unsigned leg)
+{
+    take_seat(c, main, seat, from, leg, "");
+}
+
 /* Instead of those who are rung. */
 static void take_offer(struct core *c, struct call *main, struct call *from, unsigned leg)
 {
@@ -312,7 +317,7 @@ static int find_from(struct core *c, const struct call *main, const Ev__CallMerg
     return 0;
 }
 
-static bool is_rung(const struct call *k)
+bool core_merge_rings(const struct call *k)
 {
     return k->st->n_legs == 1 && k->st->offer_id &&
            (k->st->phase == CORE_CALL_DIALLING || k->st->phase == CORE_CALL_OFFERED);
@@ -321,7 +326,7 @@ static bool is_rung(const struct call *k)
 int core_call_merge(struct core *c, const Ev__CallMerge *m)
 {
     struct call *named = core_call_obj(c, m->call_id), *from = NULL;
-    bool rings = named && is_rung(named) && m->from;
+    bool rings = named && core_merge_rings(named) && m->from;
     struct call *main = rings ? named : core_join_talking(c, m->call_id);
     unsigned leg = 0, seat = 2;
     if (!main)

@@ -405,27 +405,24 @@ static void tell(struct core *c, const struct call *k, const struct target *t)
     core_ev_end(c);
 }
 
-int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
+int core_transfer_on(struct core *c, struct call *k, unsigned leg, const Ev__CallTransfer *m, struct call *instead)
 {
-    struct call *k = talking(c, m->call_id);
-    if (!k)
-        return c->ans->code;
     Ev__CallState *s = k->st;
-    if (s->transfers - s->parts >= TRANSFERS_MAX)
-        return core_refuse(c, ERR_TOOBIG, "call_id", "it has been transferred %u times", TRANSFERS_MAX);
-    unsigned leg = core_call_who(s, m->leg_id, m->leg);
-    if (leg > 1)
-        return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
-    if (m->priority > ACD_PRIORITY_MAX + 1)
-        return core_refuse(c, ERR_RANGE, "priority", "at most %u", ACD_PRIORITY_MAX);
     const char *stays = s->legs[1 - leg]->agent;
     struct target t = {.field = "", .by = stays[0] ? stays : s->legs[leg]->agent};
     int err = aim_at(c, m, s->legs[leg], &t);
+    bool person =
+        t.route.kind == CORE_ROUTE_EXTENSION || t.route.kind == CORE_ROUTE_AGENT || t.route.kind == CORE_ROUTE_OUTSIDE;
+    struct call *there = err || !person ? NULL : core_replace_dialled(k, leg, m->dialled);
+    if (there)
+        return core_replace_join(c, k, leg, there, 0);
     if (!err)
         err = check_target(c, s, &t);
     if (err)
         return err;
     core_call_part_leaves(c, k, leg, false);
+    if (instead)
+        core_call_finish(c, instead, "system", "merged", 487, 0, NULL);
     if (m->priority || t.route.kind == CORE_ROUTE_QUEUE)
         s->priority = m->priority ? m->priority - 1 : t.route.priority;
     if (core_action_do(c, k, &t.action, "transfer") != 0)
@@ -434,6 +431,22 @@ int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
     core_call_touch(c, k);
     tell(c, k, &t);
     return 0;
+}
+
+int core_call_transfer(struct core *c, const Ev__CallTransfer *m)
+{
+    struct call *k = talking(c, m->call_id);
+    if (!k)
+        return c->ans->code;
+    const Ev__CallState *s = k->st;
+    if (s->transfers - s->parts >= TRANSFERS_MAX)
+        return core_refuse(c, ERR_TOOBIG, "call_id", "it has been transferred %u times", TRANSFERS_MAX);
+    unsigned leg = core_call_who(s, m->leg_id, m->leg);
+    if (leg > 1)
+        return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
+    if (m->priority > ACD_PRIORITY_MAX + 1)
+        return core_refuse(c, ERR_RANGE, "priority", "at most %u", ACD_PRIORITY_MAX);
+    return m->replaces ? core_replace_transfer(c, k, leg, m) : core_transfer_on(c, k, leg, m, NULL);
 }
 
 /* ---- hold and mute, by request */

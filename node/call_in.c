@@ -29,6 +29,15 @@ static void call_in_refuse(struct call *k, int status, const char *phrase, int r
     call_forget(k);
 }
 
+/* RFC 3891 section 3 for dialogs that cannot be replaced. */
+static int call_in_status(const struct call *k, int status, const struct core_answer *a)
+{
+    int code = status ? status : a->code;
+    if (k->replaces && !status && strcmp(a->field, "replaces") == 0)
+        return code == ERR_NOTFOUND ? 481 : code == ERR_BUSY ? 486 : code == ERR_STALE ? 603 : call_sip_status(code);
+    return call_sip_status(code);
+}
+
 static void call_in_started(struct call *k, int status, const struct core_answer *a)
 {
     if (k->gone)
@@ -46,7 +55,7 @@ static void call_in_started(struct call *k, int status, const struct core_answer
     }
     if (code) {
         log_info("call", "%s: refused: %s", k->text_id, status || !a->text[0] ? err_text(code) : a->text);
-        int sip = call_sip_status(code);
+        int sip = call_in_status(k, status, a);
         k->started = call_state(k) != NULL;
         if (k->started) { /* it came with a snapshot, which tells no outcomes: to be ended like any other */
             call_end(k, "system", "no_quorum", sip);
@@ -59,6 +68,8 @@ static void call_in_started(struct call *k, int status, const struct core_answer
     const struct core_call *now = call_state(k);
     if (now && !now->answered && k->a.sip)
         sip_leg_trying(k->a.sip);
+    if (!now)
+        call_make_dirty(k); /* its leg is another call's by the same command */
 }
 
 /* The number and the name that the call is kept with. A trunk is trusted by its address, so what it asserts may count; that the caller
@@ -87,7 +98,12 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
     char origin[80] = "", actor[80];
     call_leg_dialog(&k->a, &dialog, &room);
     snprintf(origin, sizeof origin, "%s", dialog.flow ? dialog.flow : "");
-    snprintf(actor, sizeof actor, "node:%s", call_node(k)->cfg.name);
+    Ev__Replaces replaces;
+    if (info->replaces && info->auth_user)
+        snprintf(actor, sizeof actor, "phone:%s",
+                 info->auth_user); /* a person does something with another one's call */
+    else
+        snprintf(actor, sizeof actor, "node:%s", call_node(k)->cfg.name);
     cmd.actor = actor;
     cmd.origin = origin;
     cmd.body_case = EV__COMMAND__BODY_CALL_START;
@@ -102,6 +118,10 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
     start.extension = (char *)(uintptr_t)info->auth_user;
     start.answered = answered;
     start.dialog = &dialog;
+    if (info->replaces) {
+        call_replaces(call_node(k), info->replaces, &replaces);
+        start.replaces = &replaces;
+    }
     return call_propose(k, &cmd, call_in_started);
 }
 
@@ -109,7 +129,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
 {
     struct core_route route;
     core_route(cs->n->core, node_time_us(cs->n), info->auth_user, info->request_user, &route);
-    if (route.kind == CORE_ROUTE_NONE) {
+    if (route.kind == CORE_ROUTE_NONE && !info->replaces) {
         log_info("call", "%s calls %s: no such number", info->from_user, info->request_user);
         cs->counts.refused++;
         sip_leg_reject(leg, 404, NULL, 0);
@@ -122,6 +142,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
     }
     k->a.sip = leg;
     k->hops = info->hops;
+    k->replaces = info->replaces != NULL;
     sip_leg_set_cb(leg, call_on_caller, &k->a);
     call_leg_credentials(&k->a, info->trunk);
     log_debug("call", "%s: %s calls %s", k->text_id, info->auth_user ? info->auth_user : info->from_user,
@@ -139,7 +160,7 @@ void calls_on_invite(struct calls *cs, struct sip_leg *leg, const struct sip_inv
                        0);
         return;
     }
-    rc = call_in_propose(k, info, core_route_answers(route.kind));
+    rc = call_in_propose(k, info, info->replaces || core_route_answers(route.kind));
     if (rc)
         call_in_refuse(k, call_sip_status(rc), NULL, 2);
 }

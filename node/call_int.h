@@ -124,6 +124,7 @@ struct call {
     enum call_shown shown;  /* what the caller is being given now */
     char app[16];           /* of CALL_SHOWN_APP: which */
     bool started;           /* CallStart is committed */
+    bool replaces;          /* its caller takes the place of another dialog (core_replace.c) */
     bool adopting;          /* waits for its address to be bound here */
     bool sounds;            /* carried on so far as its streams go */
     bool sounds_early;      /* on an address that is not here yet */
@@ -346,6 +347,9 @@ struct call_leg *call_room_leg(const struct calls *cs, const struct core_seat *s
 void call_joined_begin(struct call *k, const struct core_call *s);
 
 /* ---- call_merge.c */
+/* For a command; it points into both. */
+struct sip_replaces;
+void call_replaces(const struct node *n, const struct sip_replaces *r, Ev__Replaces *out);
 /* Legs of other calls that the state says are this one's are. Before anything else of the state is followed. */
 void call_merge_follow(struct call *k, const struct core_call *s);
 /* A leg of this call is another one's now: it is taken, or at least let go of, before anything is hung up here. */

@@ -11,6 +11,21 @@
 
 #include "base/log.h"
 #include "node/call_int.h"
+#include "node/watch.h"
+
+void call_replaces(const struct node *n, const struct sip_replaces *r, Ev__Replaces *out)
+{
+    ev__replaces__init(out);
+    out->call_id = (char *)(uintptr_t)r->call_id;
+    out->to_tag = (char *)(uintptr_t)r->to_tag;
+    out->from_tag = (char *)(uintptr_t)r->from_tag;
+    out->early_only = r->early_only;
+    uint64_t call, offer;
+    if (watch_ringing_named(n, r, &call, &offer)) {
+        out->rings_for = call;
+        out->offer_id = offer;
+    }
+}
 
 /* ---- a seat changes hands */
 
@@ -105,6 +120,8 @@ void call_merge_hand_over(struct call *k)
     struct call *into = s && strcmp(s->owner, cs->n->cfg.name) == 0 ? call_of(cs, s->id) : NULL;
     if (!s)
         return;
+    call_transfer_news(k, 200);
+    call_answer_caller(k); /* who came to take a place, and has not been answered yet: his INVITE is known here only */
     if (into && into->started && !into->ending) {
         mem_ref(into);
         call_merge_follow(into, s);

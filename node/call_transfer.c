@@ -1,7 +1,8 @@
 /* Calls that talk and go on elsewhere (core/core_transfer.c): a telephone that asks for it by REFER, and what a committed transfer means for
  * legs and sound here.
  *
- *   REFER ─► CallTransfer ─committed─► 202, NOTIFY 100, BYE to who leaves ─► the phase says what the other one is given
+ *   REFER ─► CallTransfer ─committed─► 202, NOTIFY 100, BYE to who leaves ─► the phase says what the other one is given, or (Replaces)
+ *                │                                                             who has come into the call (call_merge.c)
  *                └─refused─► 4xx, the call talks on
  *
  * Who leaves hangs up or is hung up on; who stays keeps his leg and his stream. If he was called, they take the caller's place, as
@@ -42,7 +43,8 @@ static void asked_done(struct call *k, int status, const struct core_answer *a)
         return;
     }
     log_info("call", "%s: not transferred: %s", k->text_id, status ? err_text(status) : a->text);
-    refuse(l, code == ERR_BUSY ? 486 : call_sip_status(code));
+    bool no_dialog = !status && code == ERR_NOTFOUND && strcmp(a->field, "replaces") == 0;
+    refuse(l, no_dialog ? 481 : code == ERR_BUSY ? 486 : call_sip_status(code));
     if (hung_up)
         call_end(k, k->refer.callee ? "callee" : "caller", "normal", 0);
 }
@@ -74,7 +76,13 @@ void call_transfer_asked(struct call_leg *l, const struct sip_event *ev)
     cmd.call_transfer = &t;
     t.call_id = k->id;
     t.leg_id = (uint32_t)call_leg_id(l);
-    t.dialled = (char *)(uintptr_t)ev->refer_to;
+    Ev__Replaces replaces;
+    if (ev->replaces) {
+        call_replaces(call_node(k), ev->replaces, &replaces);
+        t.replaces = &replaces;
+    } else {
+        t.dialled = (char *)(uintptr_t)ev->refer_to;
+    }
     k->refer.asked = true;
     k->refer.callee = l->callee;
     if (call_propose(k, &cmd, asked_done)) {

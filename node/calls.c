@@ -442,6 +442,16 @@ static bool call_has_caller(struct call *k, const struct core_call *s)
     return false;
 }
 
+/* Who has no answer yet is not declined: his call has gone into another one. */
+static void call_withdraw_caller(struct call *k)
+{
+    struct sip_leg *leg = k->a.answered ? NULL : k->a.sip;
+    if (!leg)
+        return;
+    k->a.sip = NULL;
+    sip_leg_reject(leg, 487, NULL, 0);
+}
+
 /* What the committed phase asks for, given what the caller is being given now. */
 static void call_reconcile(struct call *k)
 {
@@ -451,6 +461,7 @@ static void call_reconcile(struct call *k)
     if (!s) {
         if (k->started && !k->ending) {
             log_info("call", "%s: ended elsewhere", k->text_id);
+            call_withdraw_caller(k);
             call_forget(k);
         }
         return;

@@ -25,6 +25,11 @@ void watch_event(struct node *n, const struct core_event *ev);
 /* All state may have been replaced, or SIP begins. */
 void watch_reload(struct node *n);
 
+/* A ringing telephone's dialog as subscriptions to it tell of it: whose it is. False: no such names, or made up. Whether it rings still is
+ * for apply to say. */
+struct sip_replaces;
+bool watch_ringing_named(const struct node *n, const struct sip_replaces *r, uint64_t *call_id, uint64_t *offer_id);
+
 struct watch_counts {
     uint32_t subscriptions; /* that this node tells */
     uint64_t notifies, failed;

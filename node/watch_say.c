@@ -5,6 +5,7 @@
 
 #include "node/ident.h"
 #include "node/watch_int.h"
+#include "telephony/replaces.h"
 
 static uint64_t hash_of(const void *p, size_t n, uint64_t h)
 {
@@ -19,18 +20,32 @@ static uint64_t hash_of(const void *p, size_t n, uint64_t h)
 
 /* What a ringing telephone's dialog is called to the outside: there may be several INVITEs (its registrations), and who picks it up by
  * Replaces comes to us with it. The tag is a secret's, so that nobody can make one up. */
-static void ringing_names(const struct node *n, const struct core_call *k, const struct core_offer *o,
-                          struct watch_dialog *d)
+static void ringing_names(const struct node *n, uint64_t call_id, uint64_t offer_id, struct watch_dialog *d)
 {
     uint8_t nonce[32], key[32];
     char cluster[33], call[17], offer[17];
     struct ident_dialog ids;
     if (!core_secrets(n->core, nonce, key, cluster))
         return;
-    ident_dialog(key, k->id, o->id, UINT32_MAX, &ids);
-    snprintf(d->call_id, sizeof d->call_id, "%s-%s", ident_text(k->id, call), ident_text(o->id, offer));
+    ident_dialog(key, call_id, offer_id, UINT32_MAX, &ids);
+    snprintf(d->call_id, sizeof d->call_id, "%s-%s", ident_text(call_id, call), ident_text(offer_id, offer));
     snprintf(d->remote_tag, sizeof d->remote_tag, "%s", ids.tag);
     snprintf(d->local_tag, sizeof d->local_tag, "%.14s", ids.call_id);
+}
+
+/* Some telephones mean the tags as the one sees them who rings, others as the one whom he rings: both are taken. */
+bool watch_ringing_named(const struct node *n, const struct sip_replaces *r, uint64_t *call_id, uint64_t *offer_id)
+{
+    struct watch_dialog d = {.call_id = ""};
+    char call[17];
+    snprintf(call, sizeof call, "%s", r->call_id);
+    if (strlen(r->call_id) != 33 || ident_parse(call, call_id) != 0 || ident_parse(r->call_id + 17, offer_id) != 0)
+        return false;
+    ringing_names(n, *call_id, *offer_id, &d);
+    if (!d.call_id[0] || strcmp(d.call_id, r->call_id) != 0)
+        return false;
+    return (strcmp(d.remote_tag, r->to_tag) == 0 && strcmp(d.local_tag, r->from_tag) == 0) ||
+           (strcmp(d.remote_tag, r->from_tag) == 0 && strcmp(d.local_tag, r->to_tag) == 0);
 }
 
 static void dialog_names(const Ev__Dialog *from, struct watch_dialog *d)
@@ -78,7 +93,7 @@ static bool dialog_of(const struct node *n, const struct core_call *k, const cha
     snprintf(d->remote_name, sizeof d->remote_name, "%s", k->we_call && !k->n_legs ? "" : k->caller_name);
     if (o) {
         d->state = WATCH_EARLY;
-        ringing_names(n, k, o, d);
+        ringing_names(n, k->id, o->id, d);
         return true;
     }
     for (size_t i = 0; !k->out_trunk[0] && i < k->n_legs; i++)

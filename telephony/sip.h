@@ -11,7 +11,7 @@
  * valid during the callback only.
  *
  * Sources: RFC 3261 (core), 3262 (100rel), 3264 (offer/answer timing), 3311 (UPDATE), 3326 (Reason), 3327/5626 (path, outbound),
- * 3581 (rport), 4028 (session timers), 7616/8760 (digest MD5 and SHA-256), 3515/4488 (REFER; Replaces, RFC 3891, is not yet done). */
+ * 3581 (rport), 4028 (session timers), 7616/8760 (digest MD5 and SHA-256), 3515/4488 (REFER), 3891 (Replaces). */
 #ifndef TELEPHONY_SIP_H
 #define TELEPHONY_SIP_H
 
@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "telephony/replaces.h"
 
 struct sip_ua;
 struct sip_leg;
@@ -54,9 +55,10 @@ struct sip_invite_info {
     size_t sdp_len;
     struct sockaddr_storage source;
     enum sip_transport transport;
-    const char *local_ip; /* address of ours that it arrived at */
-    bool wants_100rel;    /* Require: 100rel */
-    unsigned hops;        /* that it has behind it by its Max-Forwards, 0 to SIP_MAX_FORWARDS - 1 */
+    const char *local_ip;                /* address of ours that it arrived at */
+    bool wants_100rel;                   /* Require: 100rel */
+    unsigned hops;                       /* that it has behind it by its Max-Forwards, 0 to SIP_MAX_FORWARDS - 1 */
+    const struct sip_replaces *replaces; /* it is to take the place of that dialog; NULL: of none */
 };
 
 /* Whether a user part is a telephone number: digits, perhaps with '+' before them. */
@@ -114,7 +116,8 @@ struct sip_event {
     bool early_reliable;
     int retry_after_s;    /* from Retry-After, 0 none */
     const char *redirect; /* Contact of a 3xx, or NULL */
-    const char *refer_to; /* REFER: user part of Refer-To, percent-decoded, not empty */
+    const char *refer_to; /* REFER: user part of Refer-To, percent-decoded; not empty unless there is `replaces` */
+    const struct sip_replaces *replaces; /* REFER: the other dialog, which Refer-To names; NULL: none */
 };
 typedef void sip_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev);
 
@@ -252,12 +255,13 @@ ERR_CHECKED int sip_leg_reinvite(struct sip_leg *leg, const char *sdp);
 /* Answers SIP_EV_REOFFER: status 200 with sdp, or 488/491... without. */
 ERR_CHECKED int sip_leg_reanswer(struct sip_leg *leg, int status, const char *sdp);
 
-/* ---- REFER (RFC 3515). One whose Refer-To cannot be read, names something else than a call, or has a Replaces in it is refused here, as is
- * one outside a dialog. */
+/* ---- REFER (RFC 3515). One whose Refer-To cannot be read or names something else than a call is refused here, as is one outside a
+ * dialog. */
 struct sip_refer;
 /* Answers SIP_EV_REFER, now or later. 202: *out is the subscription of the peer, its first NOTIFY (100) is on its way; NULL when it wants
- * none (Refer-Sub: false, RFC 4488), or out of memory. It outlives the leg. Another status is a refusal. ERR_BADSTATE: there is none to be
- * answered (any more). */
+ * none (Refer-Sub: false, RFC 4488), or out of memory. It outlives the leg. Another status is a refusal; 481 (the other dialog is not
+ * there) is told by a NOTIFY, since as an answer it would end the telephone's own call (RFC 5057). ERR_BADSTATE: there is none to be answered
+ * (any more). */
 ERR_CHECKED int sip_leg_refer_answer(struct sip_leg *leg, int status, const char *phrase, struct sip_refer **out);
 /* How far it is, by a NOTIFY with this status line. From 200 on it is the last one, and the pointer is dead. NULL is fine. Not after
  * sip_ua_stop. */

@@ -76,7 +76,7 @@ static int send_offer(struct sip_leg *leg)
     leg->offer_out = nta_outgoing_tcreate(
         leg->nta, recv_offer_answer, (nta_outgoing_magic_t *)leg, URL_STRING_MAKE(sip_dialog_hop(leg, hop, sizeof hop)),
         leg->offer_out_update ? sip_method_update : sip_method_invite, leg->offer_out_update ? "UPDATE" : "INVITE",
-        NULL, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SUPPORTED_STR("timer"),
+        NULL, SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(SIP_ALLOW), SIPTAG_SUPPORTED_STR("timer, replaces"),
         SIPTAG_SESSION_EXPIRES_STR(sip_timer_ask(leg, se, sizeof se)), SIPTAG_MIN_SE_STR(least),
         SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(headers, SIPTAG_HEADER_STR(headers)),
         TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")), TAG_IF(sdp, SIPTAG_PAYLOAD_STR(sdp)), TAG_END());
@@ -488,11 +488,25 @@ static char dtmf_digit(const sip_t *sip)
     return strchr("0123456789*#ABCD", d) ? d : 0;
 }
 
+/* Of a package (RFC 6086): we have said that we take none. */
+static bool of_a_package(const sip_t *sip)
+{
+    for (const sip_unknown_t *h = sip->sip_unknown; h; h = h->un_next)
+        if (h->un_name && strcasecmp(h->un_name, "Info-Package") == 0)
+            return true;
+    return false;
+}
+
 static int recv_info(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
 {
     int status = sip_uas_check_required(leg->port, irq, sip);
     if (status)
         return status;
+    if (of_a_package(sip)) {
+        nta_incoming_treply(irq, 469, "Bad Info Package", SIPTAG_HEADER_STR("Recv-Info: "),
+                            SIPTAG_SERVER_STR(leg->ua->product), TAG_END());
+        return 469;
+    }
     if (!sip->sip_payload || sip->sip_payload->pl_len == 0)
         return reply(leg, irq, 200);
     const sip_content_type_t *c = sip->sip_content_type;

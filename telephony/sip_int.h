@@ -12,7 +12,7 @@
  * sip_register.c REGISTER
  * sip_body.c     the description in a body
  * sip_bye.c      BYEs whose 200 waits
- * sip_refer.c    REFER, and what comes of it
+ * sip_refer.c    REFER, and what comes of it (replaces.h: what it may name)
  * sip_subscribe.c SUBSCRIBE, NOTIFY (sip_subscribe.h)
  * sip_edge.c     forwarding between a phone's flow and the node that owns the call (sip_edge.h)
  * sip_creds.c    challenges of the other side: our credentials
@@ -54,7 +54,7 @@
 
 #define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, REGISTER, SUBSCRIBE"
 #define SIP_ALLOW_EVENTS "message-summary, dialog, presence"
-#define SIP_SUPPORTED "100rel, timer, path, outbound, norefersub"
+#define SIP_SUPPORTED "100rel, timer, path, outbound, norefersub, replaces"
 #define SIP_ACCEPT_SDP "application/sdp, multipart/mixed"
 #define SIP_ACCEPT SIP_ACCEPT_SDP ", application/dtmf-relay, application/dtmf"
 #define SIP_LISTEN_MAX 24

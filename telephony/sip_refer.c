@@ -1,5 +1,5 @@
-/* REFER inside a dialog (RFC 3515, 4488): a telephone asks that its call go on elsewhere; and the subscription by which it hears what
- * became of that.
+/* REFER inside a dialog (RFC 3515, 4488): a telephone asks that its call go on elsewhere, or with whom it has in another one (Replaces, RFC
+ * 3891); and the subscription by which it hears what became of that.
  *
  * The owner lets go of the leg as soon as it has answered 202, and what follows comes later: so a subscription keeps of the dialog what a
  * NOTIFY takes (RFC 5057), and outlives the leg. One NOTIFY is out at a time, and only the latest news wait for it: UDP keeps no
@@ -175,47 +175,54 @@ static int refuse(struct sip_leg *leg, nta_incoming_t *irq, int status, const ch
     return status;
 }
 
-/* 0 and the user part; else the status to refuse with. */
-static int where_to(const sip_t *sip, char *user, size_t size, const char **why)
+struct where {
+    char user[256];
+    struct sip_replaces replaces;
+    bool has_replaces;
+    const char *why; /* refused, if the status alone does not tell */
+};
+
+/* 0; else the status to refuse with. */
+static int where_to(const sip_t *sip, struct where *w)
 {
     const sip_refer_to_t *to = sip->sip_refer_to;
     char method[16] = "INVITE";
-    *why = "Bad Refer-To";
+    w->why = "Bad Refer-To";
+    w->has_replaces = false;
     if (!to || sip->sip_error) /* none, several, or none that can be read */
         return 400;
     const url_t *url = to->r_url;
-    *why = NULL;
+    w->why = NULL;
     if (!sip_url_is_sip(url) && url->url_type != url_tel)
         return 416;
     if (url->url_params && url_has_param(url, "method") &&
         (url_param(url->url_params, "method", method, sizeof method) >= (isize_t)sizeof method ||
          strcasecmp(method, "INVITE") != 0)) {
-        *why = "Only calls can be referred to";
+        w->why = "Only calls can be referred to";
         return 603;
     }
-    if (url->url_headers && strcasestr(url->url_headers, "Replaces=")) {
-        *why = "Transfer with Replaces is not supported";
-        return 603;
-    }
-    *why = "Bad Refer-To";
-    return sip_url_user(url, user, size) == 0 && user[0] ? 0 : 400;
+    int rc = url->url_headers ? sip_replaces_in_uri(url->url_headers, &w->replaces) : ERR_NOTFOUND;
+    w->has_replaces = rc == 0;
+    w->why = rc && rc != ERR_NOTFOUND ? "Bad Replaces" : "Bad Refer-To";
+    if (rc && rc != ERR_NOTFOUND)
+        return 400;
+    return sip_url_user(url, w->user, sizeof w->user) == 0 && (w->user[0] || w->has_replaces) ? 0 : 400;
 }
 
 int sip_refer_recv(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *sip)
 {
-    char user[256];
-    const char *why = NULL;
+    struct where w = {.why = NULL};
     int status = sip_uas_check_required(leg->port, irq, sip);
     if (status)
         return status;
-    status = leg->refer_in ? 491 : leg->state != SIP_UP ? 500 : where_to(sip, user, sizeof user, &why);
+    status = leg->refer_in ? 491 : leg->state != SIP_UP ? 500 : where_to(sip, &w);
     if (status || !leg->cb)
-        return refuse(leg, irq, status ? status : 603, why);
+        return refuse(leg, irq, status ? status : 603, w.why);
     leg->refers++;
     leg->refer_in = irq;
     leg->refer_silent = wants_no_news(sip);
     nta_incoming_bind(irq, NULL, NULL);
-    struct sip_event ev = {.type = SIP_EV_REFER, .refer_to = user};
+    struct sip_event ev = {.type = SIP_EV_REFER, .refer_to = w.user, .replaces = w.has_replaces ? &w.replaces : NULL};
     sip_leg_emit(leg, &ev);
     return 0;
 }
@@ -227,6 +234,8 @@ int sip_leg_refer_answer(struct sip_leg *leg, int status, const char *phrase, st
     if (leg->gone || !irq)
         return ERR_BADSTATE;
     leg->refer_in = NULL;
+    int told = status == 481 && !leg->refer_silent ? status : 0;
+    status = told ? 202 : status == 481 ? 603 : status;
     if (status != 202) {
         refuse(leg, irq, status < 300 || status > 699 ? 500 : status, phrase);
         nta_incoming_destroy(irq);
@@ -242,9 +251,15 @@ int sip_leg_refer_answer(struct sip_leg *leg, int status, const char *phrase, st
     nta_incoming_destroy(irq);
     if (!r)
         return 0;
-    send_notify(r, leg->nta, 100);
+    send_notify(r, leg->nta, told ? told : 100);
     if (r->orq)
         leg->local_cseq = r->cseq = nta_outgoing_cseq(r->orq);
+    if (told) { /* the dialog goes on: no NOTIFY of any number of its own may follow */
+        r->let_go = true;
+        if (!r->orq)
+            refer_free(r);
+        return 0;
+    }
     r->cseq += CSEQ_GAP;
     *out = r;
     return 0;

@@ -76,8 +76,9 @@ static int recv_request(struct sip_port *port, nta_incoming_t *irq, const sip_t 
     case sip_method_prack:
     case sip_method_update:
         return 481;
-    case sip_method_refer:
-        return 603; /* whose call should be transferred? */
+    case sip_method_refer: /* whose call should be transferred? */
+        nta_incoming_treply(irq, 403, "Only inside a call", SIPTAG_SERVER_STR(ua->product), TAG_END());
+        return 403;
     default:
         return refuse_method(port, irq, sip);
     }

@@ -110,7 +110,7 @@ static int send_invite(struct sip_leg *leg, const char *sdp)
         URL_STRING_MAKE(leg->target), NTATAG_BRANCH_KEY(leg->branch), SIPTAG_CSEQ_STR(cseq),
         SIPTAG_MAX_FORWARDS_STR(hops), SIPTAG_CONTACT_STR(contact),
         TAG_IF(leg->out_route, SIPTAG_ROUTE_STR(leg->out_route)), SIPTAG_ALLOW_STR(SIP_ALLOW),
-        SIPTAG_SUPPORTED_STR(leg->supports_100rel ? "100rel, timer" : "timer"),
+        SIPTAG_SUPPORTED_STR(leg->supports_100rel ? "100rel, timer, replaces" : "timer, replaces"),
         SIPTAG_SESSION_EXPIRES_STR(sip_timer_ask(leg, se, sizeof se)), SIPTAG_MIN_SE_STR(least),
         SIPTAG_USER_AGENT_STR(leg->ua->product), TAG_IF(leg->out_headers, SIPTAG_HEADER_STR(leg->out_headers)),
         TAG_IF(headers, SIPTAG_HEADER_STR(headers)), SIPTAG_CONTENT_TYPE_STR("application/sdp"),

@@ -36,7 +36,7 @@ bool sip_uas_silent(struct sip_port *port, nta_incoming_t *irq)
 /* 420 with Unsupported for option tags we do not know (RFC 3261 8.2.2.3). */
 int sip_uas_check_required(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 {
-    static const char *const known[] = {"100rel", "timer", "path", "outbound", "norefersub"};
+    static const char *const known[] = {"100rel", "timer", "path", "outbound", "norefersub", "replaces"};
     char unknown[256];
     size_t n = 0;
     bool all = true;
@@ -311,6 +311,7 @@ static int fill_dialog(struct sip_leg *leg, nta_incoming_t *irq, const sip_t *si
 struct caller {
     const char *trunk;
     char *user;
+    const struct sip_replaces *replaces;
 };
 
 /* Who calls. 0, or the answer already given or to give. */
@@ -377,6 +378,7 @@ static void deliver(struct sip_leg *leg, const sip_t *sip, const struct sip_sour
         .local_ip = leg->port->ip,
         .wants_100rel = leg->require_100rel,
         .hops = hops_of(sip),
+        .replaces = who->replaces,
     };
     ua->handler.on_invite(ua->handler.ctx, leg, &info);
     free(request_uri);
@@ -423,6 +425,24 @@ static bool too_large_to_answer(struct sip_port *port, nta_incoming_t *irq)
     return large;
 }
 
+/* 0, and *has says whether there is one; 400: several, or none that can be read. */
+static int take_replaces(const sip_t *sip, struct sip_replaces *out, bool *has)
+{
+    *has = sip->sip_replaces != NULL;
+    for (const sip_error_t *e = sip->sip_error; e; e = e->er_next) { /* among them second ones, which are as they are */
+        bool bad = e->er_common->h_class == sip_error_class && e->er_name && strcasecmp(e->er_name, "Replaces") == 0;
+        if (bad || e->er_common->h_class == sip_replaces_class)
+            return 400;
+    }
+    if (!*has)
+        return 0;
+    su_home_t home[1] = {SU_HOME_INIT(home)};
+    char *text = sip_header_as_string(home, (const sip_header_t *)(const void *)sip->sip_replaces);
+    int rc = text ? sip_replaces_parse(text, strlen(text), out) : ERR_NOMEM;
+    su_home_deinit(home);
+    return rc == ERR_NOMEM ? 500 : rc ? 400 : 0;
+}
+
 int sip_uas_invite(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
 {
     port->ua->stats.invites_in++;
@@ -441,9 +461,14 @@ int sip_uas_invite(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip)
         return 400;
     struct sip_source src;
     sip_source_of_request(port, irq, &src);
-    struct caller who = {NULL, NULL};
+    struct caller who = {NULL, NULL, NULL};
+    struct sip_replaces replaces;
+    bool has_replaces;
     char *sdp = NULL;
-    status = identify(port, irq, sip, &src, from_user, &who);
+    status = take_replaces(sip, &replaces, &has_replaces);
+    who.replaces = has_replaces ? &replaces : NULL;
+    if (status == 0)
+        status = identify(port, irq, sip, &src, from_user, &who);
     char called[USER_SIZE];
     if (status == 0 && sip_url_user(sip->sip_request->rq_url, called, sizeof called) != 0)
         status = 404; /* no number of ours is that long, or has a NUL in it */

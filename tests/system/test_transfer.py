@@ -3,6 +3,7 @@ told by the tones that they send."""
 import csv
 import os
 import signal
+import urllib.parse
 
 import test_takeover
 from callcase import AGENT_HZ, CALLER_HZ, CallCase
@@ -43,6 +44,12 @@ class Parties:
 
     def refer(self, call, number, *extra):
         return call.send("REFER", extra=[("refer-to", "<sip:%s@%s>" % (number, call.phone.server)), *extra])
+
+    def attended(self, call, other):
+        """Names the other call of the same telephone, as the one sees it whom that has called."""
+        names = "%s;to-tag=%s;from-tag=%s" % (other.call_id, other.remote_tag, other.local_tag)
+        return call.send("REFER", extra=[("refer-to", "<sip:%s@%s?Replaces=%s&Require=replaces>" % (
+            THIRD, call.phone.server, urllib.parse.quote(names, safe="")))])
 
     @staticmethod
     def told(call):
@@ -164,6 +171,60 @@ class Transfer(Parties, CallCase):
         call.wait_ended()
         self.assertEqual(self.record(call.phone.user)["cause"], "transfer_failed")
 
+    def test_attended(self):
+        """The agent holds, asks a third one by the second line of his telephone, which is at another node, and connects the two."""
+        call, other = self.talking()
+        self.assertEqual(self.cluster.ccctl("call", "set", self.live(call.phone.user)["call_id"], "--notes", "urgent").code, 0)
+        third = self.third()
+        self.assertEqual(other.reinvite("sendonly").status, 200)
+        second = other.phone.invite(THIRD).wait_answered()
+        there = third.wait_call()
+        self.hears(there, AGENT_HZ)
+        self.assertEqual({self.live(x.phone.user)["owner"] for x in (call, second)}, {self.a.name, self.b.name})
+        self.assertEqual(self.attended(other, second).status, 202)
+        self.wait_told(other, 100, 200)
+        other.wait_ended()
+        second.wait_ended()
+        self.hears(call, THIRD_HZ)
+        self.hears(there, CALLER_HZ)
+        self.assertEqual(self.live(call.phone.user)["notes"], "urgent")
+        self.wait_state(self.agent_number, "idle")
+        call.hangup()
+        there.wait_ended()
+        r = self.record(call.phone.user)
+        self.assertEqual(self.parts(r), [("callee", other.phone.user, self.agent_number, "transfer"),
+                                         ("caller", call.phone.user, "", "hang_up"), ("callee", THIRD, "", "end")])
+        self.assertEqual(self.record(other.phone.user)["cause"], "merged")
+
+    def test_attended_while_it_rings(self):
+        call, other = self.talking()
+        third = self.third(on_invite="ring")
+        second = other.phone.invite(THIRD).wait_status(180)
+        rung = third.wait_call()
+        self.assertEqual(self.attended(other, second).status, 202)
+        second.wait_ended()
+        self.assertEqual(second.status, 487)
+        self.assertEqual(rung.wait_ended().reason, "CANCEL")
+        other.wait_ended()
+        there = third.wait_call(2)
+        self.hears(call, RINGBACK_HZ)
+        there.answer()
+        self.wait_told(other, 100, 180, 200)
+        self.hears(call, THIRD_HZ)
+        self.hears(there, CALLER_HZ)
+        # to the number, without Replaces, while the second line talks with whoever is there
+        (call2, other2), third2 = self.talking(), self.extension("8019", self.a, tone=THIRD_HZ)
+        second2 = other2.phone.invite("8019").wait_answered()
+        there2 = third2.wait_call()
+        self.assertEqual(self.refer(other2, "8019").status, 202)
+        second2.wait_ended()
+        self.hears(call2, THIRD_HZ)
+        self.hears(there2, CALLER_HZ)
+        there2.hangup()
+        call2.wait_ended()
+        there.hangup()
+        call.wait_ended()
+
     def test_refused(self):
         """Only telephones of ours transfer, and only to what there is; the call talks on."""
         call, other = self.talking()
@@ -171,9 +232,11 @@ class Transfer(Parties, CallCase):
         self.assertEqual(self.refer(call, THIRD).status, 403)  # the caller is behind a trunk
         for number, status in (("4711", 404), ("10001", 403), (THIRD, 480)):  # 8020 is not registered
             self.assertEqual(self.refer(other, number).status, status, number)
-        self.assertEqual(other.send("REFER", extra=[("refer-to", "<sip:8001@x?Replaces=a>")]).status, 603)
+        self.assertEqual(other.send("REFER", extra=[("refer-to", "<sip:8001@x?Replaces=a>")]).status, 400)
+        self.assertEqual(self.attended(other, call).status, 202)  # no call of that telephone
+        self.wait_told(other, 481)
         for body, status, field in (({}, 422, "agent"), ({"queue": "none"}, 404, "queue"), ({"extension": THIRD, "flow": "welcome"}, 422, "agent"),
-                                    ({"extension": THIRD}, 409, "extension"), ({"queue": "sales", "leg": "1"}, 404, "leg"), ({"queu": "x"}, 422, "queu")):
+                                    ({"extension": THIRD}, 409, "extension"), ({"extension": other.phone.user}, 409, "extension"), ({"queue": "sales", "leg": "1"}, 404, "leg"), ({"queu": "x"}, 422, "queu")):
             r = self.a.api("POST", "/v1/calls/%s:transfer" % call_id, body)
             self.assertEqual((r.status, r.json["field"]), (status, field), r)
         self.assertEqual(self.a.api("POST", "/v1/calls/00000000000000aa:transfer", {"queue": "sales"}).status, 404)
@@ -285,6 +348,27 @@ class NodesDie(Parties, test_takeover.Takeover):
         there.wait_ended()
         self.assertEqual(self.parts(self.record(mine)), [("caller", "8017", "", "transfer"), ("caller", "8018", "", "end"),
                                                          ("callee", THIRD, "", "hang_up")])
+
+    def test_attended_at_a_node_that_dies(self):
+        """Right behind the commit, of which the owner says nothing any more; who consulted has his second line at another node."""
+        caller, call, agent, there = self.connected()
+        third = self.third()
+        self.cluster.hand_over(self.a)
+        second = agent.invite(THIRD).wait_answered()
+        got = third.wait_call()
+        self.hears(got, AGENT_HZ)
+        refer = self.attended(there, second)
+        self.kill_and_see(caller)
+        self.assertEqual(refer.status, 202)
+        self.hears(call, THIRD_HZ)
+        self.hears(got, CALLER_HZ)
+        there.wait_ended()
+        second.wait_ended()
+        self.one_source(call)
+        call.hangup()
+        got.wait_ended()
+        self.record(caller, ended_by="caller")
+        self.idle("1001")
 
     def quiet(self, yes):
         r = self.a.api("PATCH", "/v1/access-numbers/10003", {"quiet": yes}, headers={"Content-Type": "application/merge-patch+json"})

@@ -58,6 +58,8 @@ struct env {
     struct sip_invite_info inv;
     char inv_text[10][256], inv_sdp[2048], auth_user[64];
     bool inv_has_sdp, inv_has_auth;
+    bool has_replaces; /* of the last INVITE or REFER */
+    struct sip_replaces replaces;
     struct sip_reg *reg;
     struct sip_register_info reg_info;
     struct sip_register_contact reg_contact[10];
@@ -80,6 +82,12 @@ static void copy_text(char *out, size_t size, const char *in)
     snprintf(out, size, "%s", in ? in : "");
 }
 
+static void env_replaces(struct env *e, const struct sip_replaces *r)
+{
+    e->has_replaces = r != NULL;
+    e->replaces = r ? *r : (struct sip_replaces){.call_id = ""};
+}
+
 static void env_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *ev)
 {
     struct env *e = ctx;
@@ -97,6 +105,8 @@ static void env_leg_cb(void *ctx, struct sip_leg *leg, const struct sip_event *e
     copy_text(s->phrase, sizeof s->phrase, ev->phrase);
     copy_text(s->redirect, sizeof s->redirect, ev->redirect);
     copy_text(s->refer_to, sizeof s->refer_to, ev->refer_to);
+    if (ev->type == SIP_EV_REFER)
+        env_replaces(e, ev->replaces);
     if (ev->sdp)
         ck_assert_uint_eq(ev->sdp_len, strlen(ev->sdp));
     if (e->on_event)
@@ -145,6 +155,7 @@ static void env_on_invite(void *ctx, struct sip_leg *leg, const struct sip_invit
     e->inv_has_sdp = info->sdp != NULL;
     copy_text(e->inv_sdp, sizeof e->inv_sdp, info->sdp);
     e->inv_has_auth = info->auth_user != NULL;
+    env_replaces(e, info->replaces);
     copy_text(e->auth_user, sizeof e->auth_user, info->auth_user);
     sip_leg_set_cb(leg, env_leg_cb, e);
     sip_leg_trying(leg);

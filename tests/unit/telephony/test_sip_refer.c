@@ -165,8 +165,9 @@ START_TEST(refused_at_once)
         {"Refer-To: <sip:80%0002@127.0.0.1>\r\n", 400},
         {"Refer-To: <http://127.0.0.1/8002>\r\n", 416},
         {"Refer-To: <sip:8002@127.0.0.1;method=BYE>\r\n", 603},
-        {"Refer-To: <sip:8002@127.0.0.1?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n", 603},
-        {"Refer-To: <sip:8002@127.0.0.1?Subject=a&replaces=x>\r\n", 603},
+        {"Refer-To: <sip:8002@127.0.0.1?Subject=a&replaces=x>\r\n", 400},
+        {"Refer-To: <sip:8002@127.0.0.1?Replaces=x%3Bto-tag%3D1>\r\n", 400},
+        {"Refer-To: <sip:8002@127.0.0.1?Replaces=x%00%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n", 400},
         {"Refer-To: <sip:8002@127.0.0.1>\r\nRequire: tdialog\r\n", 420},
     };
     struct env *e = rig.env;
@@ -184,12 +185,42 @@ START_TEST(refused_at_once)
 }
 END_TEST
 
+/* The other dialog of the same telephone; nobody need be named beside it. */
+START_TEST(names_another_call)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    struct sip_refer *r;
+    establish(e, p);
+    refer(p, "Refer-To: <sip:8002@127.0.0.1?Replaces=a.b%40host%3Bto-tag%3Dus%3Bfrom-tag%3Dhe&Require=replaces>\r\n"
+             "Target-Dialog: a.b@host;local-tag=x;remote-tag=y\r\nRequire: replaces\r\n");
+    ck_assert_str_eq(env_event(e, SIP_EV_REFER)->refer_to, "8002");
+    ck_assert_str_eq(e->replaces.call_id, "a.b@host");
+    ck_assert_str_eq(e->replaces.to_tag, "us");
+    ck_assert_str_eq(e->replaces.from_tag, "he");
+    /* There is none: as an answer 481 would end the call that it asks in (RFC 5057). */
+    ck_assert_int_eq(sip_leg_refer_answer(e->leg, 481, NULL, &r), 0);
+    ck_assert_ptr_null(r);
+    peer_expect(p, "SIP/2.0 202");
+    unsigned told = notified(p, "SIP/2.0 481 Call/Transaction Does Not Exist\r\n", "terminated;reason=noresource", 200);
+    refer(p, "Refer-To: <sip:127.0.0.1?Replaces=c%3Bfrom-tag%3Dhe%3Bto-tag%3Dus%3Bearly-only>\r\nRefer-Sub: false\r\n");
+    ck_assert_str_eq(env_event(e, SIP_EV_REFER)->refer_to, "");
+    ck_assert_str_eq(e->replaces.call_id, "c");
+    ck_assert(e->replaces.early_only);
+    ck_assert_int_eq(sip_leg_refer_answer(e->leg, 481, NULL, &r), 0);
+    peer_expect(p, "SIP/2.0 603"); /* who wants no news has to be told at once */
+    sip_leg_release(e->leg, 0, NULL); /* the dialog has gone on, and its numbers with it */
+    peer_expect(p, "BYE sip:8001@127.0.0.1");
+    ck_assert_uint_eq((unsigned)strtoul(peer_header(p, "CSeq"), NULL, 10), told + 1);
+}
+END_TEST
+
 START_TEST(outside_a_dialog)
 {
     struct env *e = rig.env;
     struct peer *p = rig.peer;
     peer_request(p, "REFER", "Refer-To: <sip:8002@127.0.0.1>\r\n", NULL);
-    peer_expect(p, "SIP/2.0 603");
+    peer_expect(p, "SIP/2.0 403");
     env_no_event(e);
 }
 END_TEST
@@ -248,6 +279,7 @@ int main(void)
     tcase_add_test(t, wants_no_news);
     tcase_add_test(t, refused_by_its_owner);
     tcase_add_test(t, refused_at_once);
+    tcase_add_test(t, names_another_call);
     tcase_add_test(t, outside_a_dialog);
     tcase_add_test(t, the_call_ends_first);
     tcase_add_test(t, cut_off);

@@ -409,6 +409,44 @@ static void one_refused(const char *method, const char *extra, const char *body,
     env_stop(e);
 }
 
+/* RFC 6086 section 4.2.2: it is no package of ours, and the answer says which are. */
+START_TEST(info_of_a_package)
+{
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    establish(e, p, "");
+    peer_request(p, "INFO", "Info-Package: g.3gpp.state-and-event\r\nContent-Type: application/dtmf-relay\r\n", "Signal=5\r\n");
+    peer_expect(p, "SIP/2.0 469 Bad Info Package");
+    ck_assert_ptr_nonnull(strstr(p->msg, "\nRecv-Info:"));
+    env_no_event(e);
+}
+END_TEST
+
+/* RFC 3891: a dialog that is to be replaced is told to the owner. */
+START_TEST(names_a_dialog)
+{
+    static const char *const bad[] = {
+        "Replaces: a@b;to-tag=1\r\n",
+        "Replaces: a@b\r\n",
+        "Replaces: ;to-tag=1;from-tag=2\r\n",
+        "Replaces: a;to-tag=1;from-tag=2;to-tag=3\r\n",
+        "Replaces: a;to-tag=1;from-tag=2\r\nReplaces: b;to-tag=1;from-tag=2\r\n",
+    };
+    struct env *e = rig.env;
+    struct peer *p = rig.peer;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        one_refused("INVITE", bad[i], SDP_A, 400, NULL, NULL);
+    peer_request(p, "INVITE", "Require: replaces\r\nReplaces: 98732@sip.example.com ; from-tag=r33th4x0r;to-tag=ff87ff;early-only\r\n", SDP_A);
+    env_until(e, e->leg != NULL);
+    ck_assert(e->has_replaces && e->replaces.early_only);
+    ck_assert_str_eq(e->replaces.call_id, "98732@sip.example.com");
+    ck_assert_str_eq(e->replaces.to_tag, "ff87ff");
+    ck_assert_str_eq(e->replaces.from_tag, "r33th4x0r");
+    sip_leg_reject(e->leg, 481, NULL, 0);
+    peer_expect(p, "SIP/2.0 481");
+}
+END_TEST
+
 START_TEST(refusals)
 {
     char tag[300];
@@ -694,6 +732,8 @@ int main(void)
     tcase_add_test(plain, reinvite_from_us);
     tcase_add_test(plain, overtaken_by_the_peer);
     tcase_add_test(plain, info_options_and_order);
+    tcase_add_test(plain, info_of_a_package);
+    tcase_add_test(plain, names_a_dialog);
     tcase_add_test(t, refusals);
     tcase_add_test(t, bodies);
     tcase_add_test(t, refused_as_sent);
