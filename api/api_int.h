@@ -421,8 +421,8 @@ api_handler_fn api_get_cluster, api_verify_cluster, api_transfer, api_list_nodes
     api_publish_flow, api_delete_object, api_agent_login, api_agent_logout, api_agent_set_state, api_explain_call,
     api_explain_agent, api_test_blacklist, api_test_vip, api_queue_status, api_hangup, api_transfer_call, api_hold_call,
     api_consult_call, api_toggle_call, api_complete_call, api_cancel_consultation, api_conference_call, api_drop_party,
-    api_resume_call, api_mute_call, api_unmute_call, api_answer_call, api_export_config, api_apply_config,
-    api_diff_config, api_node_drain, api_node_undrain, api_move_address, api_stream_events, api_stream_live,
-    api_get_metrics, api_get_healthz, api_get_readyz;
+    api_resume_call, api_mute_call, api_unmute_call, api_answer_call, api_pickup_call, api_export_config,
+    api_apply_config, api_diff_config, api_node_drain, api_node_undrain, api_move_address, api_stream_events,
+    api_stream_live, api_get_metrics, api_get_healthz, api_get_readyz;
 
 #endif

@@ -57,6 +57,9 @@ void api_on_call_done(struct api_request *q, const struct api_result *r)
     struct api_result said = *r;
     if (r->field && strcmp(r->field, "call_id") == 0)
         said.field = NULL; /* of the command: here it stands in the path */
+    if (r->code == ERR_BUSY && r->index)
+        said.code =
+            ERR_CONFLICT; /* a telephone or a queue is, not we: there is nothing to be tried again in a moment */
     if (r->code)
         api_fail_result(q, &said);
     else
@@ -95,14 +98,14 @@ void api_transfer_call(struct api_request *q)
 
 /* ---- hold and mute */
 
-/* Of a body that may name a party and nothing else; answers what is wrong. */
-static bool check_party(struct api_request *q)
+/* Of a body that may have this one text and nothing else; answers what is wrong. */
+static bool check_text(struct api_request *q, const char *field)
 {
     const char *key;
     json_t *value;
     json_object_foreach(q->json, key, value)
     {
-        bool known = strcmp(key, "leg") == 0;
+        bool known = strcmp(key, field) == 0;
         if (known && json_is_string(value))
             continue;
         api_fail_code(q, ERR_INVAL, key, "%s", known ? "must be text" : "unknown field");
@@ -111,12 +114,12 @@ static bool check_party(struct api_request *q)
     return true;
 }
 
-/* The field "leg" for a command whose body is m. NULL: out of memory, which is answered; both are freed. */
-static char *party_named(struct api_request *q, Ev__Command *cmd, void *m)
+/* That field for a command whose body is m. NULL: out of memory, which is answered; both are freed. */
+static char *text_named(struct api_request *q, const char *field, Ev__Command *cmd, void *m)
 {
-    char *leg = m ? mem_strdup(text_of(q, "leg")) : NULL;
-    if (leg)
-        return leg;
+    char *text = m ? mem_strdup(text_of(q, field)) : NULL;
+    if (text)
+        return text;
     free(m);
     free(cmd);
     api_fail_code(q, ERR_NOMEM, NULL, "out of memory");
@@ -126,11 +129,11 @@ static char *party_named(struct api_request *q, Ev__Command *cmd, void *m)
 static void set_party(struct api_request *q, Ev__CallParty__Action action)
 {
     uint64_t id;
-    if (!check_party(q) || !api_path_id(q, &id))
+    if (!check_text(q, "leg") || !api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_PARTY);
     Ev__CallParty *m = cmd ? malloc(sizeof *m) : NULL;
-    char *leg = party_named(q, cmd, m);
+    char *leg = text_named(q, "leg", cmd, m);
     if (!leg)
         return;
     ev__call_party__init(m);
@@ -166,16 +169,41 @@ void api_answer_call(struct api_request *q)
     set_party(q, EV__CALL_PARTY__ACTION__ANSWER);
 }
 
+/* ---- pick-up */
+
+void api_pickup_call(struct api_request *q)
+{
+    uint64_t id;
+    if (!check_text(q, "agent"))
+        return;
+    if (!*text_of(q, "agent")) {
+        api_fail_code(q, ERR_INVAL, "agent", "is required: whose telephone is rung");
+        return;
+    }
+    if (!api_path_id(q, &id))
+        return;
+    Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_PICKUP);
+    Ev__CallPickup *m = cmd ? malloc(sizeof *m) : NULL;
+    char *agent = text_named(q, "agent", cmd, m);
+    if (!agent)
+        return;
+    ev__call_pickup__init(m);
+    m->call_id = id;
+    m->agent = agent;
+    cmd->call_pickup = m;
+    api_command(q, cmd, api_on_call_done);
+}
+
 /* ---- the end */
 
 void api_hangup(struct api_request *q)
 {
     uint64_t id;
-    if (!check_party(q) || !api_path_id(q, &id))
+    if (!check_text(q, "leg") || !api_path_id(q, &id))
         return;
     Ev__Command *cmd = api_command_new(EV__COMMAND__BODY_CALL_HANG_UP);
     Ev__CallHangUp *m = cmd ? malloc(sizeof *m) : NULL;
-    char *leg = party_named(q, cmd, m);
+    char *leg = text_named(q, "leg", cmd, m);
     if (!leg)
         return;
     ev__call_hang_up__init(m);

@@ -121,6 +121,7 @@ const struct api_route api_routes[] = {
     {API_POST, "/v1/calls/{call_id}:mute", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_mute_call, NULL},
     {API_POST, "/v1/calls/{call_id}:unmute", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_unmute_call, NULL},
     {API_POST, "/v1/calls/{call_id}:answer", API_ROLE_ADMIN, API_BODY_OPTIONAL, "", api_answer_call, NULL},
+    {API_POST, "/v1/calls/{call_id}:pickup", API_ROLE_ADMIN, API_BODY_JSON, "", api_pickup_call, NULL},
     {API_POST, "/v1/calls/{call_id}:transfer", API_ROLE_ADMIN, API_BODY_JSON, "", api_transfer_call, NULL},
     {API_POST, "/v1/calls/{call_id}:consult", API_ROLE_ADMIN, API_BODY_JSON, "", api_consult_call, NULL},
     {API_POST, "/v1/calls/{call_id}:toggle", API_ROLE_ADMIN, API_BODY_NONE, "", api_toggle_call, NULL},

@@ -36,6 +36,7 @@ const struct api_scope_rule api_scope_rules[] = {
     {API_POST, "/v1/calls/{call_id}:mute", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:unmute", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:answer", API_SCOPE_ROW, "call"},
+    {API_POST, "/v1/calls/{call_id}:pickup", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:transfer", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:consult", API_SCOPE_ROW, "call"},
     {API_POST, "/v1/calls/{call_id}:toggle", API_SCOPE_ROW, "call"},
