@@ -157,15 +157,12 @@ struct sip_config {
     const char *product;         /* User-Agent / Server, such as "Everline/0.1" */
     uint8_t nonce_key[32];       /* shared by all nodes: a nonce given by one is valid at every other */
     uint32_t nonce_life_s;       /* default 60; an older nonce gets stale=true */
-    bool md5_only; /* challenges name MD5 alone: for sites whose phones give up at a SHA-256 challenge (SIPp 3.6
-                                    does). Else both are named, SHA-256 first (RFC 8760); baresip below version 3, which gives up
-                                    too, is known by its User-Agent. SHA-256 credentials are always accepted */
-    uint32_t session_expires_s; /* default 1800; RFC 4028 */
-    uint32_t min_se_s;          /* default 90 */
-    uint32_t tcp_idle_s;        /* default 120; idle TCP connections are closed */
-    unsigned tcp_per_source;    /* default 32 connections */
-    size_t message_max;         /* default 64 KiB */
-    uint32_t t1_ms;             /* default 500; RFC 3261 timer T1 */
+    uint32_t session_expires_s;  /* default 1800; RFC 4028 */
+    uint32_t min_se_s;           /* default 90 */
+    uint32_t tcp_idle_s;         /* default 120; idle TCP connections are closed */
+    unsigned tcp_per_source;     /* default 32 connections */
+    size_t message_max;          /* default 64 KiB */
+    uint32_t t1_ms;              /* default 500; RFC 3261 timer T1 */
     uint32_t t1x64_ms; /* default 32000; timers B, F, H, J. How long an ended transaction stays (14-16 kB on UDP) */
 };
 

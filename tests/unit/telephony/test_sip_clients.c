@@ -137,7 +137,6 @@ START_TEST(sipp_registers)
 {
     struct env *e = env_new();
     e->identity = SIP_ID_PHONE;
-    e->cfg.md5_only = true;
     env_start(e);
     char target[64];
     snprintf(target, sizeof target, "127.0.0.1:%u", e->port);

@@ -54,8 +54,7 @@ static void registers(const char *alg)
     struct peer *p = peer_udp(e);
     reg(p, with_contact(""));
     peer_expect(p, "SIP/2.0 401");
-    ck_assert_ptr_nonnull(strstr(peer_header_nth(p, "WWW-Authenticate", 0), "algorithm=SHA-256"));
-    ck_assert_ptr_nonnull(strstr(peer_header_nth(p, "WWW-Authenticate", 1), "algorithm=MD5"));
+    ck_assert_str_ne(peer_header_nth(p, "WWW-Authenticate", 1), "");
     reg(p, with_contact(credentials(p, alg, "secret", "REGISTER", "8001", 1)));
     peer_expect(p, "SIP/2.0 200");
     ck_assert_int_eq(e->registers, 1);
@@ -99,26 +98,35 @@ static void after_challenge(struct peer *p, const char *alg, const char *passwor
     reg(p, with_contact(credentials(p, alg, password, "REGISTER", user, 1)));
 }
 
-/* Clients that would give up at SHA-256 are told of MD5 alone; to others it is what comes second. */
+/* Clients that would give up at SHA-256 are told of MD5 alone; those that look at the first challenge only, of MD5 first; to others it is what
+ * comes second. */
 START_TEST(clients_of_md5_alone)
 {
     static const struct {
         const char *agent;
-        unsigned challenges;
-    } cases[] = {{"sipsak 0.9.8.1", 1}, {"baresip v1.0.0 (x86_64/linux)", 1}, {"baresip v3.1.0", 2}, {"Yealink 1", 2}};
+        const char *algorithms[2];
+    } cases[] = {{"sipsak 0.9.8.1", {"MD5"}},
+                 {"baresip v1.0.0 (x86_64/linux)", {"MD5"}},
+                 {"baresip v3.1.0", {"SHA-256", "MD5"}},
+                 {"SIPp/Linux", {"MD5", "SHA-256"}},
+                 {"", {"MD5", "SHA-256"}},
+                 {"Yealink 1", {"SHA-256", "MD5"}}};
     struct env *e = env_new();
     e->identity = SIP_ID_PHONE;
     env_start(e);
     struct peer *p = peer_udp(e);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char agent[80];
-        snprintf(agent, sizeof agent, "User-Agent: %s\r\n", cases[i].agent);
+        snprintf(agent, sizeof agent, cases[i].agent[0] ? "User-Agent: %s\r\n" : "%s", cases[i].agent);
         reg(p, with_contact(agent));
         peer_expect(p, "SIP/2.0 401");
-        bool two = *peer_header_nth(p, "WWW-Authenticate", 1) != '\0';
-        ck_assert_uint_eq(two ? 2 : 1, cases[i].challenges);
-        if (!two)
-            ck_assert_ptr_nonnull(strstr(peer_header(p, "WWW-Authenticate"), "algorithm=MD5"));
+        for (unsigned k = 0; k < 2; k++) {
+            char want[32] = "";
+            if (cases[i].algorithms[k])
+                snprintf(want, sizeof want, "algorithm=%s,", cases[i].algorithms[k]);
+            const char *is = peer_header_nth(p, "WWW-Authenticate", k);
+            ck_assert_msg(want[0] ? strstr(is, want) != NULL : !*is, "%s: %s", cases[i].agent, is);
+        }
     }
     peer_free(p);
     env_stop(e);
