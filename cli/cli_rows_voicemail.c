@@ -20,6 +20,8 @@ static const struct cli_option message_filters[] = {
 };
 static const struct cli_option message_not[] = {{"not", 0, CLI_FLAG, NULL, NULL, "as new again", NULL, false}, END};
 static const struct cli_option box_fields[] = {
+    TEXT("language", "CODE", "language",
+         "what who listens by telephone is spoken to in: zh, en; \"\": parameter language", "zh en"),
     TEXT("greeting", "KEY", "greeting", "prompt before the tone; \"\": the queue's, or the one built in", "@prompt"),
     {"agent", 0, CLI_LIST, "NUMBER", "agents",
      "all agents anew whose box it is besides, for their lamps; repeat it or separate by commas; \"\" for none",
@@ -33,7 +35,8 @@ static const struct cli_option box_filters[] = {
     "MESSAGE=message_id BOX=box CALLER=caller CALLED=called STARTED=started_at/time LENGTH=duration_ms/ms " \
     "HEARD=heard/yes "                                                                                      \
     "| QUEUE=queue FLOW=flow CALL=call_id BYTES=bytes SHA256=sha256 NOTE=note"
-#define BOX_COLUMNS "NAME=name GREETING=greeting AGENTS=agents | VERSION=version UPDATED=updated_at/time"
+#define BOX_COLUMNS \
+    "NAME=name GREETING=greeting AGENTS=agents LANGUAGE=language | VERSION=version UPDATED=updated_at/time"
 
 const struct cli_verb cli_rows_voicemail[] = {
     V("message", "list", "what callers have left, latest first", .method = "GET", .path = "/v1/messages",

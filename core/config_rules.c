@@ -269,6 +269,7 @@ static const struct config_rule rules[] = {
     {"Mailbox", "greeting", FORMAT_NAME, .max = KEY_BYTES},
     {"Mailbox", "agents", FORMAT_LIST, .max = CONFIG_BOX_AGENTS_MAX},
     {"Mailbox", "agents[]", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
+    {"Mailbox", "language", FORMAT_CHOICE, .choices = "|zh|en"},
     {"Token", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Token", "sha256", FORMAT_HEX, .required = true, .secret = true, .max = 64},
     {"Token", "role", FORMAT_CHOICE, .choices = "admin|read|supervisor"},

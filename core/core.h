@@ -118,7 +118,7 @@ const Ev__Flow *core_flow(const struct core *c, const char *name);
 const Ev__Prompt *core_prompt(const struct core *c, const char *name);
 /* Each of them, in no order. */
 void core_prompts_each(const struct core *c, void (*fn)(void *ctx, const Ev__Prompt *p), void *ctx);
-/* Of the flow that is live; 0: there is none. CORE_FLOW_VOICEMAIL and a box: the flow that the program makes for it. */
+/* Of the flow that is live; 0: there is none. CORE_FLOW_VOICEMAIL, CORE_FLOW_MAILBOX and a box: the flow that the program makes. */
 uint64_t core_flow_version(const struct core *c, const char *name);
 /* The text of a flow in a version: *version 0 means the one that is live, and is told which that is. malloc'ed. ERR_NOTFOUND,
  * ERR_NOMEM, or the database's. Former versions are read from the table. */
@@ -272,8 +272,12 @@ struct core_offer {
     /* Not 0: INVITEs of this and later epochs before `epoch` may still be ringing and are to be cancelled. */
     uint32_t former_epoch;
 };
-#define CORE_FLOW_VOICEMAIL "voicemail:" /* flow of who leaves a message by an action; the box follows */
-#define CORE_RING_MAX 32u                /* telephones that ring at once for one call */
+/* Flows that the program makes, the box following: of who leaves a message, and of who listens to those in it. */
+#define CORE_FLOW_VOICEMAIL "voicemail:"
+#define CORE_FLOW_MAILBOX "mailbox:"
+#define CORE_BOX_GREETING \
+    "greeting:" /* a box's greeting that was recorded by telephone is a message in this one, the box following */
+#define CORE_RING_MAX 32u /* telephones that ring at once for one call */
 struct core_call {
     uint64_t id;
     const char *owner; /* node name */
@@ -408,6 +412,12 @@ const struct core_subscription *core_subscription_next(const struct core *c, con
 size_t core_telephone_calls(const struct core *c, const char *extension, const struct core_call **out, size_t max);
 /* Messages that were kept in a box: not heard yet, and heard. */
 void core_box_counts(const struct core *c, const char *box, uint32_t *fresh, uint32_t *heard);
+struct core_box_message {
+    uint64_t id, place, started_us; /* place: by which messages are in the order of time */
+    char caller[64];
+};
+/* The first one behind that place (0: of all) that was heard, or was not; false: there is none. */
+bool core_box_next(const struct core *c, const char *box, bool heard, uint64_t place, struct core_box_message *out);
 /* Whose messages the lamp of a telephone tells of: as configured, else of the agent who is logged in there or bound to it, else its own. */
 const char *core_box_of(const struct core *c, const char *extension);
 /* That one first, and those that are besides the agent's who is there or bound to it (Mailbox.agents); all count for its lamp. */

@@ -82,49 +82,6 @@ void core_flow_began(const struct core *c, Ev__CallState *s)
         set_flows(s, 1, &one);
 }
 
-/* ---- the flow of who leaves a message by an action: NAME of the box behind CORE_FLOW_VOICEMAIL. It is made here, with the greeting of the
- * box or of the queue whose box it is, and changes with these two. */
-
-static const char *voicemail_box(const char *flow)
-{
-    size_t n = sizeof CORE_FLOW_VOICEMAIL - 1;
-    return strncmp(flow, CORE_FLOW_VOICEMAIL, n) == 0 ? flow + n : NULL;
-}
-
-static uint64_t voicemail_version(const struct core *c, const char *box)
-{
-    const struct cfg *m = core_cfg(c, CFG_MAILBOX, box), *q = core_cfg(c, CFG_QUEUE, box);
-    uint64_t version = m ? m->version : 0;
-    if (q && q->version > version)
-        version = q->version;
-    return version ? version : 1;
-}
-
-static const char *voicemail_greeting(const struct core *c, const char *box)
-{
-    const Ev__Mailbox *m = core_mailbox(c, box);
-    const Ev__Queue *q = core_queue_config(c, box);
-    return m && m->greeting[0] ? m->greeting : q ? q->voicemail_greeting : "";
-}
-
-static int voicemail_definition(const struct core *c, const char *box, char **out)
-{
-    const char *greeting = voicemail_greeting(c, box);
-    json_t *node = json_pack("{s:s, s:s}", "type", "voicemail", "box", box);
-    int rc = 0;
-    if (greeting[0])
-        rc = json_object_set_new(node, "prompts", json_pack("[s]", greeting));
-    json_t *flow = json_pack("{s:s, s:[s, s], s:s, s:{s:O}}", "name", "voicemail", "languages", "zh", "en", "start",
-                             "leave", "nodes", "leave", node);
-    char *text = flow && !rc ? json_dumps(flow, JSON_COMPACT) : NULL;
-    json_decref(flow);
-    json_decref(node);
-    if (!text)
-        return ERR_NOMEM;
-    *out = text;
-    return 0;
-}
-
 static bool in_use(const struct core *c, const char *name, uint64_t version)
 {
     const struct map_slot *slot;
@@ -188,9 +145,8 @@ void core_flow_left(struct core *c, const Ev__CallState *s)
 
 uint64_t core_flow_version(const struct core *c, const char *name)
 {
-    const char *box = voicemail_box(name);
-    const struct cfg *f = box ? NULL : stands_for(c, name);
-    return box ? voicemail_version(c, box) : f ? f->version : 0;
+    const struct cfg *f = stands_for(c, name);
+    return core_mailbox_flow(name) ? core_mailbox_flow_version(c, name) : f ? f->version : 0;
 }
 
 static int definition_row(void *ctx, const struct storage_row *row)
@@ -204,9 +160,9 @@ int core_flow_definition(const struct core *c, const char *name, uint64_t *versi
 {
     const struct cfg *f = stands_for(c, name);
     char *text = NULL;
-    if (voicemail_box(name)) {
+    if (core_mailbox_flow(name)) {
         *version = *version ? *version : core_flow_version(c, name);
-        return voicemail_definition(c, voicemail_box(name), out);
+        return core_mailbox_flow_definition(c, name, out);
     }
     if (f && (!*version || *version == f->version)) {
         text = strdup(definition_of(f));
@@ -244,7 +200,7 @@ static bool says_texts(const json_t *node, const char *field)
 static bool node_is_of_level_4(const json_t *node)
 {
     const char *type = json_string_value(json_object_get(node, "type"));
-    static const char *const types[] = {"record", "voicemail", "notices", "callback"};
+    static const char *const types[] = {"record", "voicemail", "notices", "callback", "mailbox", "listen"};
     bool newest = type && strcmp(type, "queue") == 0 && json_object_get(node, "agent");
     for (size_t i = 0; type && i < sizeof types / sizeof *types; i++)
         newest |= strcmp(type, types[i]) == 0;

@@ -566,6 +566,14 @@ int core_message_end(struct core *c, const Ev__RecordEnd *m);                   
 int core_message_set(struct core *c, const Ev__MessageSet *m);
 int core_message_delete(struct core *c, const Ev__MessageDelete *m);
 int core_message_play(struct core *c, const Ev__MessagePlay *m);
+/* ---- core_mailbox.c */
+bool core_box_is_greeting(const char *box);
+uint64_t core_box_latest(const struct core *c,
+                         const char *box); /* the id of the youngest message that was kept; 0: none */
+/* Whether the program makes this flow; the others are asked of such ones only. */
+bool core_mailbox_flow(const char *flow);
+uint64_t core_mailbox_flow_version(const struct core *c, const char *flow);
+ERR_CHECKED int core_mailbox_flow_definition(const struct core *c, const char *flow, char **out);
 /* Messages older than they are kept for go. */
 void core_messages_expire(struct core *c);
 ERR_CHECKED int core_messages_load(struct core *c);

@@ -291,20 +291,43 @@ static bool feature_code(const struct core *c, const char *called, struct core_r
     return false;
 }
 
-/* *97 and a number: a message for who is reached there, whatever he does now; or for a box of that name. */
-static bool leaves_message(const struct core *c, const char *called, struct core_route *out)
+struct its_box {
+    const char *name;
+    bool yes;
+};
+
+static void is_its_box(void *ctx, const char *box)
 {
-    const char *to = called + 3, *box = NULL;
-    if (c->feature_level < 4 || strncmp(called, "*97", 3) != 0)
-        return false;
+    struct its_box *b = ctx;
+    b->yes |= strcmp(box, b->name) == 0;
+}
+
+/* The box behind *97: of who is reached at that number, whatever he does now; or that of this name. */
+static const char *box_for(const struct core *c, const char *to)
+{
     if (core_extension(c, to))
-        box = core_box_of(c, to);
-    else if (core_agent_config(c, to) || core_mailbox(c, to) || core_queue_config(c, to))
-        box = to;
-    if (!box || strlen(box) >= sizeof out->name - strlen(CORE_FLOW_VOICEMAIL))
+        return core_box_of(c, to);
+    return core_agent_config(c, to) || core_mailbox(c, to) || core_queue_config(c, to) ? to : NULL;
+}
+
+/* *97: listen to the box of this telephone; *97 and a number: leave a message there; *98 and a box: listen to it, if it is one of this telephone. */
+static bool box_code(const struct core *c, const char *extension, const char *called, struct core_route *out)
+{
+    bool leave = strncmp(called, "*97", 3) == 0 && called[3], listen = strncmp(called, "*98", 3) == 0;
+    const char *flow = leave ? CORE_FLOW_VOICEMAIL : CORE_FLOW_MAILBOX;
+    struct its_box asked = {.name = called + 3};
+    if (c->feature_level < 4 || (!leave && !listen && strcmp(called, "*97") != 0))
+        return false;
+    if (listen && called[3])
+        core_boxes_each(c, extension, is_its_box, &asked);
+    const char *box = leave        ? box_for(c, called + 3)
+                      : !called[3] ? core_box_of(c, extension)
+                      : asked.yes  ? asked.name
+                                   : NULL;
+    if (!box || strlen(box) >= sizeof out->name - strlen(flow))
         return false;
     out->kind = CORE_ROUTE_FLOW;
-    (void)snprintf(out->name, sizeof out->name, CORE_FLOW_VOICEMAIL "%s", box);
+    (void)snprintf(out->name, sizeof out->name, "%s%s", flow, box);
     return true;
 }
 
@@ -380,7 +403,8 @@ void core_route(const struct core *c, uint64_t at_us, const char *caller_extensi
                 struct core_route *out)
 {
     memset(out, 0, sizeof *out);
-    if (caller_extension && called[0] == '*' && (feature_code(c, called, out) || leaves_message(c, called, out)))
+    if (caller_extension && called[0] == '*' &&
+        (feature_code(c, called, out) || box_code(c, caller_extension, called, out)))
         return;
     const Ev__AccessNumber *m = core_access_number(c, called);
     if (m) {

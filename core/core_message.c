@@ -82,7 +82,8 @@ static int check_begin(struct core *c, const Ev__RecordBegin *m, uint64_t drops)
         return core_refuse(c, ERR_RANGE, "record.lead_ms", "at most %u ms", MESSAGE_LEAD_MAX_MS);
     if (storage_query(c->st, STORAGE_MESSAGE_GET, &id, 1, core_row_some, NULL) == 1)
         return core_refuse(c, ERR_EXISTS, "record.id", "the id has been used");
-    if (storage_query(c->st, STORAGE_MESSAGE_COUNT, &box, 1, core_row_number, &there) == 1 &&
+    if (!core_box_is_greeting(m->box) &&
+        storage_query(c->st, STORAGE_MESSAGE_COUNT, &box, 1, core_row_number, &there) == 1 &&
         there - in_box(c, drops, m->box) >= core_parameter_number(c, "message_box_max", 500))
         return core_refuse(c, ERR_NOSPACE, "record.box", "box %.63s holds %llu messages: no more are taken", m->box,
                            (unsigned long long)there);
@@ -193,14 +194,18 @@ int core_message_end(struct core *c, const Ev__RecordEnd *m)
         return core_refuse(c, ERR_NOTFOUND, "id", "this message is not being recorded");
     }
     if (m->sha256[0]) {
+        bool greeting = core_box_is_greeting(now.box);
+        uint64_t former = greeting ? core_box_latest(c, now.box) : 0;
         const struct storage_val v[] = {storage_int(m->id), storage_text(m->sha256), storage_int(m->bytes),
                                         storage_int(m->duration_ms)};
         storage_run(c->st, STORAGE_MESSAGE_KEEP, v, 4);
         now.duration_ms = m->duration_ms;
-        if (!c->message_oldest_us || now.started_us < c->message_oldest_us)
+        if (former)
+            message_remove(c, former, "replaced");
+        if (!greeting && (!c->message_oldest_us || now.started_us < c->message_oldest_us))
             c->message_oldest_us = now.started_us;
         core_tell(c, CORE_EV_MESSAGE, m->id, "kept", m->sha256);
-        message_event(c, "message.new", m->id, &now, NULL);
+        message_event(c, greeting ? "message.greeting" : "message.new", m->id, &now, NULL);
     } else {
         message_remove(c, m->id, "dropped");
         message_event(c, "message.dropped", m->id, &now, m->why);

@@ -318,64 +318,7 @@ int core_unsubscribe(struct core *c, const Ev__Unsubscribe *m)
     return 0;
 }
 
-/* ---- what message-summary tells of */
-
-static int heard_row(void *ctx, const struct storage_row *row)
-{
-    uint32_t *n = ctx;
-    n[0] = (uint32_t)storage_row_int(row, 0);
-    n[1] = (uint32_t)storage_row_int(row, 1);
-    return 1;
-}
-
-void core_box_counts(const struct core *c, const char *box, uint32_t *fresh, uint32_t *heard)
-{
-    const struct storage_val v = storage_text(box);
-    uint32_t n[2] = {0, 0};
-    if (storage_query(c->st, STORAGE_MESSAGE_HEARDS, &v, 1, heard_row, n) != 1)
-        n[0] = n[1] = 0;
-    *fresh = n[0];
-    *heard = n[1];
-}
-
-const char *core_box_of(const struct core *c, const char *extension)
-{
-    const Ev__Extension *x = core_extension(c, extension);
-    if (x && x->mailbox[0])
-        return x->mailbox;
-    const struct core_agent *there = core_agent_at_extension(c, extension);
-    const Ev__Agent *bound = there ? NULL : core_agent_bound_to(c, extension);
-    return there ? there->number : bound ? bound->number : extension;
-}
-
-/* Whether it is a box of this agent's besides his own. */
-static bool shares(const Ev__Mailbox *m, const char *agent)
-{
-    for (size_t i = 0; i < m->n_agents; i++)
-        if (strcmp(m->agents[i], agent) == 0)
-            return true;
-    return false;
-}
-
-void core_boxes_each(const struct core *c, const char *extension, void (*fn)(void *ctx, const char *box), void *ctx)
-{
-    const struct core_agent *there = core_agent_at_extension(c, extension);
-    const Ev__Agent *bound = there ? NULL : core_agent_bound_to(c, extension);
-    const char *own = core_box_of(c, extension), *agent = there ? there->number : bound ? bound->number : NULL;
-    const struct map_slot *slot;
-    fn(ctx, own);
-    for (size_t it = 0; agent && map_next(&c->cfg[CFG_MAILBOX], &it, &slot);) {
-        const Ev__Mailbox *m = (const Ev__Mailbox *)(const void *)((const struct cfg *)slot->value)->msg;
-        if (strcmp(m->name, own) != 0 && shares(m, agent))
-            fn(ctx, m->name);
-    }
-}
-
-const Ev__Mailbox *core_mailbox(const struct core *c, const char *box)
-{
-    const struct cfg *o = core_cfg(c, CFG_MAILBOX, box);
-    return o ? (const Ev__Mailbox *)(const void *)o->msg : NULL;
-}
+/* ---- what lamps tell of */
 
 void core_extensions_each(const struct core *c, void (*fn)(void *ctx, const Ev__Extension *x), void *ctx)
 {

@@ -77,6 +77,8 @@ int view_list_messages(struct view *v)
         (void)strcat(sql, " AND started_us<?");
         vals[n++] = storage_int(strtoull(v->after, NULL, 10));
     }
+    if (!view_filter(v, "box")) /* greetings are asked for by name */
+        (void)strcat(sql, " AND box NOT GLOB 'greeting:*'");
     for (size_t i = 0; i < CONDITIONS; i++) {
         const char *text = view_filter(v, conditions[i].filter);
         if (!text)

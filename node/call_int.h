@@ -223,8 +223,10 @@ struct call {
     /* call_review.c: he listens to it */
     struct call_review {
         struct uploaded_sound *sound; /* is on its way; else NULL */
+        uint32_t from_ms;             /* so much of it a former owner has played */
         uv_timer_t *timer;
     } review;
+    char box[64]; /* call_mailbox.c: what the flow has asked of it is being done */
 
     /* call_vip.c */
     struct http_request *vip_request; /* is out */
@@ -466,6 +468,13 @@ void call_menu_event(struct call *k, enum ivr_event_type type, char digit);
 /* Likewise with all that belongs to the event. An answer (time, HTTP) that comes when the run waits for something else, or while a
  * commit is in flight, is dropped: what was asked is asked again after a takeover only. */
 void call_menu_tell(struct call *k, const struct ivr_event *ev);
+/* Proposes what leads out of the menu; IVR_EV_FAILED when that is refused. */
+void call_menu_leave_by(struct call *k, Ev__Command *cmd);
+/* Something that the flow waited for is over: keys that came meanwhile are its next. */
+void call_menu_next_key(struct call *k);
+
+/* ---- call_mailbox.c: nodes by which somebody listens to messages */
+void call_mailbox_ask(struct call *k, const struct ivr_action *a);
 void call_menu_leave(struct call *k);
 void call_flows_init(struct calls *cs);
 void call_flows_free(struct calls *cs);
@@ -513,8 +522,8 @@ void call_record_ended(struct call *k);           /* the recorder has, by itself
 void call_record_stop(struct call *k);
 void call_record_hung_up(struct call *k);
 
-/* ---- call_review.c: the message that the flow's node has recorded last */
-void call_review_play(struct call *k); /* the flow is told IVR_EV_PLAYED, whatever becomes of it */
+/* ---- call_review.c: a message, by its id in text, NULL: the one that the flow's node has recorded last */
+void call_review_play(struct call *k, const char *id); /* the flow is told IVR_EV_PLAYED, whatever becomes of it */
 void call_review_stop(struct call *k);
 
 /* ---- call_tape.c: calls are recorded */

@@ -86,7 +86,7 @@ static void call_menu_timer(struct call *k)
     call_menu_event(k, IVR_EV_TIMER, 0);
 }
 
-static void call_menu_next_key(struct call *k)
+void call_menu_next_key(struct call *k)
 {
     while (k->n_keys > 0 && !k->ivr_waiting && k->shown == CALL_SHOWN_MENU && !k->ending) {
         char key = k->keys[0];
@@ -108,7 +108,7 @@ static void call_menu_left(struct call *k, int status, const struct core_answer 
     call_menu_event(k, IVR_EV_FAILED, 0);
 }
 
-static void call_menu_leave_by(struct call *k, Ev__Command *cmd)
+void call_menu_leave_by(struct call *k, Ev__Command *cmd)
 {
     k->ivr_waiting = k->ivr_leaving = true;
     if (call_propose(k, cmd, call_menu_left)) {
@@ -260,7 +260,7 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
         call_record_ask(k, act);
         break;
     case IVR_ACT_REPLAY:
-        call_review_play(k);
+        call_review_play(k, act->name);
         break;
     case IVR_ACT_DISCARD:
         break; /* in the commit that came before */
@@ -269,6 +269,9 @@ static void call_menu_act(struct call *k, const struct ivr_action *act)
         break;
     case IVR_ACT_CALLBACK:
         call_menu_to_callback(k, act->name, act->callback);
+        break;
+    case IVR_ACT_BOX:
+        call_mailbox_ask(k, act);
         break;
     }
 }
@@ -441,8 +444,9 @@ void call_menu_tell(struct call *k, const struct ivr_event *ev)
     char left_by[IVR_LEFT_BY_MAX];
     ivr_run_left_by(k->ivr, ev, left_by);
     unsigned n = ivr_step(k->ivr, ev, actions);
+    /* Whoever takes over stands where the state says: what he plays goes on where it was, without a commit that would begin its time anew. */
     bool moved = false;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n && ev->type != IVR_EV_RESTORED; i++)
         moved |= actions[i].type == IVR_ACT_MOVED || actions[i].type == IVR_ACT_DISCARD;
     if (moved)
         call_hush(k);

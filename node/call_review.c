@@ -1,6 +1,8 @@
-/* The caller listens to the message that he has left (flows with `review`). Its sound is on the disks of a majority by then; where it is not on
+/* The caller listens to a message: one that he has left (flows with `review`), one in a box, or a greeting. Its sound is on the disks of a majority by then; where it is not on
  * ours it is fetched first. What cannot be had in REVIEW_PATIENCE_MS is not played: the flow goes on as if he had heard it. Whoever takes
- * the call over plays it from its beginning. */
+ * the call over goes on where it was. */
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "node/call_int.h"
 #include "node/uploaded.h"
@@ -39,20 +41,23 @@ static void review_ready(void *ctx, struct prompt *p)
         review_over(k, "its sound is not there");
         return;
     }
+    k->play_from_ms = k->review.from_ms;
     call_play_prompt(&k->a, p, &k->play_id);
     if (!k->play_id)
         review_over(k, "there is no sound to the caller");
 }
 
-void call_review_play(struct call *k)
+void call_review_play(struct call *k, const char *id)
 {
     const struct core_call *s = call_state(k);
     char sha256[CORE_SHA256_MAX];
     struct call_review *r = &k->review;
+    uint64_t message = id ? strtoull(id, NULL, 16) : s ? s->recording : 0;
     call_review_stop(k);
-    int rc = s ? core_message_blob(call_node(k)->core, s->recording, sha256) : ERR_NOTFOUND;
+    r->from_ms = k->play_from_ms;
+    int rc = core_message_blob(call_node(k)->core, message, sha256);
     if (!rc)
-        rc = uploaded_sound(call_node(k), s->recording, sha256, review_ready, k, &r->sound);
+        rc = uploaded_sound(call_node(k), message, sha256, review_ready, k, &r->sound);
     if (rc)
         review_over(k, err_text(rc));
     else

@@ -264,12 +264,17 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
     [STORAGE_MESSAGE_GET] = "SELECT state, box, caller, called, call_id, queue, started_us, duration_ms, heard, blob"
                             " FROM message WHERE id=?",
     [STORAGE_MESSAGE_COUNT] = "SELECT count(*) FROM message WHERE box=?",
+    [STORAGE_MESSAGE_NEXT] = "SELECT started_us, id, caller, lead_ms FROM message WHERE box=? AND state=1 AND heard=?"
+                             " AND started_us>? ORDER BY started_us LIMIT 1",
+    [STORAGE_MESSAGE_LATEST] = "SELECT id FROM message WHERE box=? AND state=1 ORDER BY started_us DESC LIMIT 1",
     [STORAGE_MESSAGE_HEARDS] =
         "SELECT coalesce(sum(heard=0), 0), coalesce(sum(heard<>0), 0) FROM message WHERE box=? AND state=1",
     [STORAGE_MESSAGE_PENDING] = "SELECT started_us, id, box, owner, call_id, lead_ms, max_s FROM message"
                                 " WHERE state=0 ORDER BY started_us",
-    [STORAGE_MESSAGE_OLDEST] = "SELECT started_us FROM message WHERE state=1 ORDER BY started_us LIMIT 1",
-    [STORAGE_MESSAGE_EXPIRED] = "SELECT id FROM message WHERE state=1 AND started_us < ? ORDER BY started_us LIMIT 2",
+    [STORAGE_MESSAGE_OLDEST] = "SELECT started_us FROM message WHERE state=1 AND box NOT GLOB 'greeting:*'"
+                               " ORDER BY started_us LIMIT 1",
+    [STORAGE_MESSAGE_EXPIRED] = "SELECT id FROM message WHERE state=1 AND started_us < ? AND box NOT GLOB 'greeting:*'"
+                                " ORDER BY started_us LIMIT 2",
     [STORAGE_RECORDING_PUT] =
         "INSERT INTO recording(started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, "
         "rule,"

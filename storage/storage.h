@@ -140,6 +140,8 @@ enum storage_sql {
     STORAGE_MESSAGE_GET,
     STORAGE_MESSAGE_COUNT,
     STORAGE_MESSAGE_HEARDS, /* of a box: how many are new, how many heard */
+    STORAGE_MESSAGE_NEXT,   /* of a box: the first one that was heard or not, begun after a time */
+    STORAGE_MESSAGE_LATEST, /* of a box: kept, and begun last */
     STORAGE_MESSAGE_PENDING,
     STORAGE_MESSAGE_OLDEST,
     STORAGE_MESSAGE_EXPIRED,

@@ -7,7 +7,7 @@
  *           --TIMER--> as the digits so far say, or a failure
  *   BUSY (queue, agent, outside) --FAILED--> on_fail, or back to the menu, or ENDED
  *        (record, voicemail; also as PLAYING and WAITING) --RECORDED--> ivr_record.c;  (http) --HTTP--> next or on_error;  (time) --TIME--> the case that holds
- *        (notices) --DONE--> next, --FAILED--> none;  (callback) --DONE--> next, --FAILED--> refused
+ *        (notices) --DONE--> next, --FAILED--> none;  (callback) --DONE--> next, --FAILED--> refused;  (mailbox) --BOX--> ivr_mailbox.c
  *
  * A step walks from node to node until one plays, waits, asks or ends; only that one is told to the caller. What happens when
  * a node is come to: ivr_enter.c. */
@@ -356,6 +356,8 @@ static void ivr_on_restored(struct ivr_steps *s)
     case IVR_PLAYING:
         if (ivr_records(n))
             ivr_record_again(s);
+        else if (n->type == IVR_NODE_LISTEN)
+            (void)ivr_enter_listen(s, n);
         else
             ivr_play(s, NULL);
         break;
@@ -381,6 +383,8 @@ static int ivr_on_answer(struct ivr_steps *s, const struct ivr_event *ev)
         return ev->type == IVR_EV_HTTP ? ivr_http_answered(s, ev) : IVR_NONE;
     if (type == IVR_NODE_RECORD || type == IVR_NODE_VOICEMAIL)
         return ev->type == IVR_EV_RECORDED ? ivr_recorded(s, ev) : IVR_NONE;
+    if (type == IVR_NODE_MAILBOX && ev->type == IVR_EV_BOX)
+        return ivr_box_answered(s, ev);
     if ((type == IVR_NODE_NOTICES || type == IVR_NODE_CALLBACK) && ev->type == IVR_EV_DONE)
         return ivr_present(s->run)->next;
     return ev->type == IVR_EV_FAILED ? ivr_on_failed(s) : IVR_NONE;
@@ -414,6 +418,7 @@ unsigned ivr_step(struct ivr_run *r, const struct ivr_event *ev, struct ivr_acti
     case IVR_EV_HTTP:
     case IVR_EV_RECORDED:
     case IVR_EV_DONE:
+    case IVR_EV_BOX:
         if (r->phase == IVR_BUSY)
             to = ivr_on_answer(&s, ev);
         break;
@@ -446,6 +451,9 @@ void ivr_run_left_by(const struct ivr_run *r, const struct ivr_event *ev, char o
         break;
     case IVR_EV_FAILED:
         word = n->type == IVR_NODE_CALLBACK ? "refused" : "failed";
+        break;
+    case IVR_EV_BOX:
+        word = n->mailbox.what == IVR_BOX_NEXT && !ev->box->message[0] ? "none" : "done";
         break;
     case IVR_EV_DONE:
         word = n->type == IVR_NODE_CALLBACK ? "accepted" : "heard";

@@ -69,11 +69,19 @@ enum ivr_event_type {
     /* Answers IVR_ACT_NOTICES: they were heard (IVR_EV_FAILED: there are none); IVR_ACT_CALLBACK: he is on the list (IVR_EV_FAILED: he
      * is not). */
     IVR_EV_DONE,
+    IVR_EV_BOX, /* answers IVR_ACT_BOX: `box`; IVR_EV_FAILED: it cannot be done */
 };
 enum ivr_recorded {
     IVR_RECORDED_KEPT,
     IVR_RECORDED_EMPTY, /* nothing was said, or less than min_s */
     IVR_RECORDED_FAILED /* nothing can be recorded, or it cannot be kept */
+};
+/* A box, and of IVR_BOX_NEXT the message that was found; texts may be "". */
+struct ivr_box {
+    unsigned fresh, heard; /* messages in it */
+    const char *message;   /* its id */
+    const char *place;     /* where it stands among all: of the owner's making, at most 20 bytes; "" before the first */
+    const char *caller, *number, *time; /* who left it, his digits alone, and when, as speak.h reads a SPEAK_DATETIME */
 };
 struct ivr_event {
     enum ivr_event_type type;
@@ -83,6 +91,7 @@ struct ivr_event {
     const char
         *body; /* `body_len` bytes, at most IVR_ANSWER_BYTES_MAX, as they came; may be NULL when there are none */
     size_t body_len;
+    const struct ivr_box *box;
 };
 #define IVR_ANSWER_BYTES_MAX 65536u
 
@@ -108,7 +117,7 @@ enum ivr_action_type {
     /* Record what the caller says into box `name`, as `record` says, and tell when that is kept. After a takeover it is given again: the
      * owner knows that it goes on with the same message. The caller may leave meanwhile. */
     IVR_ACT_RECORD,
-    IVR_ACT_REPLAY, /* play the message that the node has recorded last; then IVR_EV_PLAYED, also when it cannot be had */
+    IVR_ACT_REPLAY, /* play message `name`, NULL: what the node has recorded last; then IVR_EV_PLAYED, also when it cannot be had */
     /* That message is not wanted any more: it goes in the commit of the position, or by itself when there is none. */
     IVR_ACT_DISCARD,
     /* Tell the notices of the area `name` ("": the caller's), taking keys meanwhile; then IVR_EV_DONE, or IVR_EV_FAILED. */
@@ -116,6 +125,22 @@ enum ivr_action_type {
     /* Put the caller on the list of those whom queue `name` calls back, as `callback` says; then IVR_EV_DONE, or IVR_EV_FAILED. After a
      * takeover it is given again: the owner knows when it has been done. */
     IVR_ACT_CALLBACK,
+    /* Do with box `name` what `box` says, then IVR_EV_BOX, or IVR_EV_FAILED. After a takeover it is given again: done once is enough. */
+    IVR_ACT_BOX,
+};
+enum ivr_box_do {
+    IVR_BOX_LOOK,   /* how many messages there are; the next one is the first */
+    IVR_BOX_NEXT,   /* the first behind `place` that was heard (`old`), or was not */
+    IVR_BOX_HEARD,  /* `message` was listened to */
+    IVR_BOX_NEW,    /* it is as new again */
+    IVR_BOX_DELETE, /* it is gone; that it was gone before is as good */
+    IVR_BOX_CALL    /* dial `caller`; the flow is over when he is rung */
+};
+/* Valid as long as the action. */
+struct ivr_box_ask {
+    enum ivr_box_do what;
+    bool old;
+    const char *message, *place, *caller;
 };
 #define IVR_KEY_ANY '?' /* ivr_record.terminator */
 /* Valid as long as the action. */
@@ -171,6 +196,7 @@ struct ivr_action {
     const struct ivr_outside *outside;   /* of IVR_ACT_OUTSIDE */
     const struct ivr_record *record;     /* of IVR_ACT_RECORD */
     const struct ivr_callback *callback; /* of IVR_ACT_CALLBACK */
+    const struct ivr_box_ask *box;       /* of IVR_ACT_BOX */
     unsigned n_prompts;
     struct ivr_prompt_ref prompts[IVR_PROMPTS_MAX];
 };

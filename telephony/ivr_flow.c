@@ -143,6 +143,8 @@ static bool ivr_sets_variable(const struct ivr_node *n, const char *name)
         return true;
     if (n->type == IVR_NODE_HTTP && strcmp(name, IVR_HTTP_STATUS) == 0)
         return true;
+    if (n->type == IVR_NODE_MAILBOX && ivr_box_sets(name))
+        return true;
     for (unsigned i = 0; i < n->n_sets; i++)
         if (strcmp(n->sets[i].name, name) == 0)
             return true;

@@ -1,5 +1,5 @@
 /* A parsed flow as the parser (ivr_flow.c, ivr_node.c, ivr_field.c) and the interpreter (ivr.c, ivr_enter.c, ivr_state.c,
- * ivr_http.c, ivr_record.c) share it. Immutable after parsing. */
+ * ivr_http.c, ivr_record.c, ivr_mailbox.c) share it. Immutable after parsing. */
 #ifndef TELEPHONY_IVR_INT_H
 #define TELEPHONY_IVR_INT_H
 
@@ -43,6 +43,8 @@ enum ivr_node_type {
     IVR_NODE_HANGUP,
     IVR_NODE_NOTICES,
     IVR_NODE_CALLBACK,
+    IVR_NODE_MAILBOX,
+    IVR_NODE_LISTEN,
     IVR_NODE_TYPES
 };
 
@@ -138,7 +140,8 @@ struct ivr_node {
         struct ivr_header headers[IVR_HEADERS_MAX];
     } http;
     struct {
-        const char *variable, *box; /* box: template; variable NULL with voicemail */
+        const char *variable, *box; /* box: template, of mailbox as well; variable NULL with voicemail */
+        const char *greeting;       /* voicemail: a message instead of the prompts; template or NULL */
         struct ivr_prompt_list thanks;
         struct ivr_record how;
         bool review;
@@ -146,6 +149,10 @@ struct ivr_node {
     struct {
         const char *at, *group; /* at: template; both or neither */
     } callback;
+    struct {
+        enum ivr_box_do what;
+        const char *which, *message; /* templates; which: NULL is new */
+    } mailbox;                       /* listen has the message */
     bool needs;                 /* queue: `need` says something */
     struct ivr_queue_need need; /* callback: its priority */
 };
@@ -248,6 +255,7 @@ struct ivr_run {
     struct ivr_outside outside;
     struct ivr_record record;
     struct ivr_callback callback;
+    struct ivr_box_ask box;
     char caller_id[IVR_VALUE_MAX];
     struct speak_value spoken[IVR_PROMPTS_MAX];
     char spoken_text[IVR_PROMPTS_MAX][SPEAK_TEXT_MAX + 1];
@@ -337,6 +345,15 @@ void ivr_ask_callback(struct ivr_steps *s, const struct ivr_node *n);
 /* NULL: not known. */
 const char *ivr_known_get(const struct ivr_run *r, const char *name);
 void ivr_known_free(struct ivr_run *r);
+/* ---- ivr_mailbox.c */
+/* Whether mailbox nodes set it. */
+bool ivr_box_sets(const char *name);
+int ivr_parse_mailbox(struct ivr_parser *p, struct ivr_node *n, json_t *o);
+int ivr_parse_listen(struct ivr_parser *p, struct ivr_node *n, json_t *o);
+void ivr_ask_mailbox(struct ivr_steps *s, const struct ivr_node *n);
+int ivr_box_answered(struct ivr_steps *s, const struct ivr_event *ev);
+int ivr_enter_listen(struct ivr_steps *s, const struct ivr_node *n);
+void ivr_replay(struct ivr_steps *s, const char *message, bool barge_in); /* a template */
 /* ---- ivr_http.c */
 int ivr_http_answered(struct ivr_steps *s, const struct ivr_event *ev);
 

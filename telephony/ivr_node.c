@@ -459,7 +459,7 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
         {"record", " type prompts barge_in variable box max_s silence_s min_s terminator beep review next on_fail ",
          IVR_CAN_PLAY | IVR_CAN_ASK, ivr_parse_record, ivr_enter_record, ivr_ask_record},
     [IVR_NODE_VOICEMAIL] =
-        {"voicemail", " type prompts barge_in box max_s silence_s min_s terminator beep review thanks next on_fail ",
+        {"voicemail", " type prompts greeting barge_in box max_s silence_s min_s terminator beep review thanks next on_fail ",
          IVR_CAN_PLAY | IVR_CAN_ASK | IVR_ENDS, ivr_parse_voicemail, ivr_enter_record, ivr_ask_record},
     [IVR_NODE_FLOW] = {"flow", " type flow next on_fail ", IVR_HURRIES, ivr_parse_call, ivr_enter_flow, NULL},
     [IVR_NODE_RETURN] = {"return", " type ", IVR_ENDS, NULL, ivr_enter_return, NULL},
@@ -472,6 +472,10 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
                           ivr_enter_ask, ivr_ask_notices},
     [IVR_NODE_CALLBACK] = {"callback", " type queue number priority at group next refused ", IVR_HURRIES | IVR_CAN_ASK,
                            ivr_parse_callback, ivr_enter_callback, ivr_ask_callback},
+    [IVR_NODE_MAILBOX] = {"mailbox", " type box do which next none ", IVR_HURRIES | IVR_CAN_ASK, ivr_parse_mailbox,
+                          ivr_enter_ask, ivr_ask_mailbox},
+    [IVR_NODE_LISTEN] = {"listen", " type message barge_in next ", IVR_CAN_PLAY, ivr_parse_listen, ivr_enter_listen,
+                         NULL},
 };
 
 static int ivr_parse_type(struct ivr_parser *p, struct ivr_node *n, json_t *o)

@@ -100,6 +100,9 @@ void ivr_node_reads(const struct ivr_node *n, void (*cb)(void *ctx, const char *
     ivr_reads_text(&r, n->area, "area");
     ivr_reads_text(&r, n->caller_id, "caller_id");
     ivr_reads_text(&r, n->record.box, "box");
+    ivr_reads_text(&r, n->record.greeting, "greeting");
+    ivr_reads_text(&r, n->mailbox.which, "which");
+    ivr_reads_text(&r, n->mailbox.message, "message");
     ivr_reads_text(&r, n->callback.at, "at");
     if (n->type == IVR_NODE_AGENT)
         ivr_reads_text(&r, n->target, "agent");

@@ -157,6 +157,9 @@ int ivr_parse_voicemail(struct ivr_parser *p, struct ivr_node *n, json_t *o)
         return ivr_refuse(p, n, "box", "must name the box that the message goes to");
     if (!rc)
         rc = ivr_parse_prompts(p, n, o, "thanks", &n->record.thanks);
+    json_t *greeting = json_object_get(o, "greeting");
+    if (!rc && greeting)
+        rc = ivr_parse_text(p, n, "greeting", greeting, false, &n->record.greeting);
     if (!rc && !json_object_get(o, "prompts"))
         rc = ivr_default_prompt(&n->prompts, "voicemail_greeting");
     if (!rc && !json_object_get(o, "thanks"))
@@ -174,8 +177,18 @@ void ivr_ask_record(struct ivr_steps *s, const struct ivr_node *n)
     ivr_act(s, IVR_ACT_RECORD, r->target)->record = &r->record;
 }
 
+/* In his own words. */
+static int ivr_record_greets(struct ivr_steps *s, const struct ivr_node *n)
+{
+    ivr_settle(s, IVR_PLAYING);
+    ivr_replay(s, n->record.greeting, n->barge_in);
+    return IVR_NONE;
+}
+
 int ivr_enter_record(struct ivr_steps *s, const struct ivr_node *n)
 {
+    if (n->record.greeting)
+        return ivr_record_greets(s, n);
     return n->prompts.n ? ivr_enter_play(s, n) : ivr_enter_ask(s, n);
 }
 
@@ -204,6 +217,8 @@ int ivr_record_played(struct ivr_steps *s)
 static int ivr_record_says(struct ivr_steps *s, enum ivr_record_says what)
 {
     s->run->failures = what;
+    if (what == IVR_SAYS_GREETING && ivr_present(s->run)->record.greeting)
+        return ivr_record_greets(s, ivr_present(s->run));
     if (what == IVR_SAYS_MESSAGE) {
         ivr_settle(s, IVR_PLAYING);
         ivr_act(s, IVR_ACT_REPLAY, NULL)->barge_in = true;

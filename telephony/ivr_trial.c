@@ -182,6 +182,26 @@ static void trial_callback(struct trial *w, const struct ivr_action *a, struct i
     snprintf(w->event, sizeof w->event, taken ? "accepted" : "refused");
 }
 
+/* A box with a new message of this caller and an old one; false: he is called. */
+static bool trial_box(struct trial *w, const struct ivr_action *a, struct ivr_event *ev)
+{
+    static const char *const words[] = {"looks at box",           "takes the next message of box",
+                                        "marks as heard, in box", "keeps as new, in box",
+                                        "deletes, in box",        "calls back, from box"};
+    static const struct ivr_box some = {1, 1, IVR_TRIAL_MESSAGE, "1", "13800138000", "13800138000", "2026-03-01 09:30"};
+    static const struct ivr_box none = {1, 1, "", "", "", "", ""};
+    const struct ivr_box_ask *ask = a->box;
+    bool found = ask->what == IVR_BOX_NEXT && !ask->place[0];
+    trial_row(w, "%s %s", words[ask->what], a->name);
+    if (ask->what == IVR_BOX_CALL) {
+        snprintf(w->outcome, sizeof w->outcome, "calls %.64s", ask->caller);
+        return false;
+    }
+    *ev = (struct ivr_event){.type = IVR_EV_BOX, .box = found ? &some : &none};
+    snprintf(w->event, sizeof w->event, found ? "a message" : ask->what == IVR_BOX_NEXT ? "no message" : "done");
+    return true;
+}
+
 /* The flow waits for a key: false when there are no more. */
 static bool trial_press(struct trial *w, uint32_t ms, struct ivr_event *ev)
 {
@@ -261,7 +281,7 @@ static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n
             more = true;
             break;
         case IVR_ACT_REPLAY:
-            trial_row(w, "plays what was recorded");
+            trial_row(w, "plays %s", a[i].name ? a[i].name : "what was recorded");
             *ev = (struct ivr_event){.type = IVR_EV_PLAYED};
             more = true;
             break;
@@ -275,6 +295,9 @@ static bool trial_follow(struct trial *w, const struct ivr_action *a, unsigned n
         case IVR_ACT_CALLBACK:
             trial_callback(w, &a[i], ev);
             more = true;
+            break;
+        case IVR_ACT_BOX:
+            more = trial_box(w, &a[i], ev);
             break;
         case IVR_ACT_MOVED:
         case IVR_ACT_STOP:

@@ -445,6 +445,7 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
     case STORAGE_MESSAGE_PENDING:
     case STORAGE_MESSAGE_OLDEST:
     case STORAGE_MESSAGE_GET:
+    case STORAGE_MESSAGE_LATEST:
     case STORAGE_MESSAGE_COUNT:
         return message_query(&t[T_MESSAGE], sql, v, fn, ctx);
     case STORAGE_RECORDING_PENDING:

@@ -1,6 +1,8 @@
-"""Voicemail of agents: messages for colleagues by dialling code and transfer, lamps of own and shared boxes, notes, calling back, who did what."""
-from callcase import CallCase
-from everline import elapse, wait_for
+"""Voicemail of agents: messages for colleagues by dialling code and transfer, lamps of own and shared boxes, notes, calling back, who did what;
+listening by telephone, through the death of the node, and greetings recorded there."""
+from callcase import CallCase, wait_prompt
+from everline import elapse, tone_share, wait_for
+from sip_phone import RATE
 from test_watch import Subscription
 
 VOICE_HZ, OTHER_HZ = 700, 1300
@@ -53,6 +55,9 @@ class Mailbox(CallCase):
         lamp.wait(lambda m: "3/0" in m.body)
         self.tended(own, shared, mine, lamp)
 
+    def audit(self, message):
+        return [(r["action"], r["actor"]) for r in self.a.api("GET", "/v1/audit?object=message/" + message["message_id"]).json["items"]]
+
     def tended(self, own, shared, mine, lamp):
         """Listened to, noted, deleted; its number called back. All of it is in the audit trail."""
         self.assertEqual(self.c.api("GET", "/v1/messages/%s/audio" % own["message_id"]).status, 200)
@@ -70,6 +75,89 @@ class Mailbox(CallCase):
         other.rtp.wait_tone(OTHER_HZ, after=other.rtp.mark())
         other.hangup()
         wait_for(lambda: self.live("8002") is None, 10, "it is over")
-        actions = [r["action"] for r in self.a.api("GET", "/v1/audit?object=message/" + own["message_id"]).json["items"]]
-        self.assertEqual(actions, ["message.heard", "message.note", "message.play"])
+        self.assertEqual([a[0] for a in self.audit(own)], ["message.heard", "message.note", "message.play"])
         self.assertEqual(self.a.api("GET", "/v1/audit?object=agent/1002&action=agent.call_back").json["items"][0]["actor"][:6], "token:")
+
+    def seconds_of(self, rtp, hz, mark):
+        """How much of what was heard since is this tone, to 100 ms."""
+        samples, n = rtp.wait_samples(0, after=mark), RATE // 10
+        parts = [samples[i:i + n] for i in range(0, len(samples) - n + 1, n)]
+        return sum(sum(abs(v) for v in p) > 200 * n and tone_share(p, hz) > 0.8 for p in parts) / 10
+
+    def come_back(self):
+        if not self.c.alive():
+            self.c.restart()
+            wait_for(lambda: all(a["holder"] == a["home"] and a["bound"] for a in self.a.api("GET", "/v1/addresses").json["items"]), 20, "addresses are at home")
+
+    def to_the_tone(self, call):
+        mark = call.rtp.mark()
+        call.rtp.send_digits("1")
+        call.rtp.wait_tone(1000, seconds=0.2, deadline=20, after=mark)
+
+    def test_listened_to_while_the_node_dies(self):
+        """One listens and the other one speaks, at a node that dies: the same message goes on where it was, the other is one message."""
+        self.addCleanup(self.come_back)
+        mine = self.extension("8004", self.c)
+        listener = self.extension("8002", self.c)
+        for m in self.messages("1002"):
+            self.cluster.must("message", "delete", m["message_id"])
+        call = mine.invite("*978002").wait_answered()
+        self.to_the_tone(call)
+        call.rtp.send_tone(VOICE_HZ)
+        elapse(4.0, "what he has to say")
+        call.rtp.send_tone(OTHER_HZ)
+        elapse(1.5, "and this")
+        call.hangup()
+        first = self.message("1002")
+        listening = listener.invite("*97").wait_answered()
+        wait_prompt(listening.rtp, "zh", "mailbox_menu", 20)
+        mark = listening.rtp.mark()
+        listening.rtp.send_digits("1")
+        wait_prompt(listening.rtp, "zh", "mailbox_from", 20, after=mark)
+        recording = mine.invite("*97team").wait_answered()
+        self.to_the_tone(recording)
+        recording.rtp.send_tone(OTHER_HZ)
+        listening.rtp.wait_tone(VOICE_HZ, seconds=1.0, deadline=20, after=mark)
+        self.c.kill9()
+        listening.rtp.wait_tone(OTHER_HZ, seconds=0.5, deadline=20, after=mark)
+        self.assertLess(self.seconds_of(listening.rtp, VOICE_HZ, mark), 4.5)
+        elapse(1.0, "what he has to say at the next node")
+        recording.hangup()
+        other = self.message("team")
+        self.assertEqual(len(self.messages("team", self.b)), 1)
+        self.assertGreater(other["duration_ms"], 2000)
+        wait_prompt(listening.rtp, "zh", "mailbox_choice", 20, after=mark)
+        listening.rtp.send_digits("3")
+        wait_for(lambda: not self.messages("1002", self.b), 10, "it is deleted")
+        done = {("message.delete", "phone:8002"), ("message.heard", "phone:8002")}  # each takeover may do it once more
+        wait_for(lambda: set(self.audit(first)) == done, 10, "it is in the audit trail")
+        self.cluster.must("message", "delete", other["message_id"])
+        self.greeting(listening)
+
+    def greeting(self, call):
+        """Of one's own, from the telephone: callers hear it from then on. And back to who has left a message."""
+        mark = call.rtp.mark()
+        wait_prompt(call.rtp, "zh", "mailbox_menu", 30, after=mark)
+        call.rtp.send_digits("3")
+        wait_prompt(call.rtp, "zh", "mailbox_greet", 20, after=mark)
+        call.rtp.wait_tone(1000, seconds=0.2, deadline=20, after=mark)
+        call.rtp.send_tone(OTHER_HZ)
+        elapse(1.5, "a greeting")
+        call.rtp.send_digits("#")
+        call.rtp.silence()
+        wait_prompt(call.rtp, "zh", "mailbox_saved", 20, after=mark)
+        caller = self.extension("8003", self.a, tone=VOICE_HZ)
+        left = caller.invite("*978002").wait_answered()
+        left.rtp.wait_tone(OTHER_HZ, seconds=0.5, deadline=20)
+        self.leave(left)
+        self.message("1002")
+        mark = call.rtp.mark()
+        wait_prompt(call.rtp, "zh", "mailbox_menu", 30, after=mark)
+        call.rtp.send_digits("1")
+        call.rtp.wait_tone(VOICE_HZ, seconds=0.3, deadline=30, after=mark)
+        count = len(caller.incoming)
+        call.rtp.send_digits("5")
+        back = caller.wait_call(count + 1)
+        call.rtp.wait_tone(VOICE_HZ, seconds=0.5, deadline=10, after=call.rtp.mark())
+        back.hangup()
+        call.wait_ended()

@@ -35,7 +35,7 @@ KINDS = {  # path: (kind, key, fields that the server adds)
                                                   "then": "ready", "counts_as": "break", "built_in": False}),
     "recording-rules": ("RecordingRule", "name", {"order": 0, "queue": "", "agent": "", "agent_group": "", "access_number": "",
                                                   "direction": "any", "percent": 100, "exempt": False, "disabled": False, "format": ""}),
-    "mailboxes": ("Mailbox", "name", {"greeting": "", "agents": []}),
+    "mailboxes": ("Mailbox", "name", {"greeting": "", "agents": [], "language": ""}),
     "agent-groups": ("AgentGroup", "name", {"display_name": "", "min_busy_s": 0, "wrap_up_s": 0, "outbound_trunk": "", "caller_id": ""}),
     "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "caller_ids": [], "username": "", "secret": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),

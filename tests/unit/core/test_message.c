@@ -271,93 +271,6 @@ START_TEST(test_noted_and_played)
 }
 END_TEST
 
-static void greets_with(const char *box, const char *prompt)
-{
-    char flow[80], *text = NULL;
-    uint64_t version = 0;
-    (void)snprintf(flow, sizeof flow, "voicemail:%s", box);
-    ck_assert_int_eq(core_flow_definition(f.c, flow, &version, &text), 0);
-    ck_assert_uint_eq(version, core_flow_version(f.c, flow));
-    if (prompt[0])
-        ck_assert_ptr_nonnull(strstr(text, prompt));
-    else
-        ck_assert_ptr_null(strstr(text, "prompts"));
-    free(text);
-}
-
-/* What is set of a box comes before its queue; the flow has another version whenever one of the two changes. */
-START_TEST(test_greeting)
-{
-    greets_with("1001", "");
-    greets_with("service", "");
-    set("[{'kind':'mailbox','name':'1001','greeting':'mine'}]");
-    greets_with("1001", "\"mine\"");
-    uint64_t first = core_flow_version(f.c, "voicemail:1001");
-    set("[{'kind':'mailbox','name':'1001','greeting':'other'}]");
-    greets_with("1001", "\"other\"");
-    ck_assert_uint_ne(core_flow_version(f.c, "voicemail:1001"), first);
-    set("[{'kind':'mailbox','name':'service'}]");
-    greets_with("service", "");
-    first = core_flow_version(f.c, "voicemail:service");
-    set("[{'kind':'queue','name':'service','strategy':'longest_idle','voicemail_greeting':'closed'}]");
-    greets_with("service", "\"closed\"");
-    ck_assert_uint_ne(core_flow_version(f.c, "voicemail:service"), first);
-    set("[{'kind':'mailbox','name':'service','greeting':'ours'}]");
-    greets_with("service", "\"ours\"");
-}
-END_TEST
-
-static void leads(const char *caller, const char *called, const char *to)
-{
-    struct core_route r;
-    core_route(f.c, f.now, caller, called, &r);
-    ck_assert_int_eq(r.kind, to[0] ? CORE_ROUTE_FLOW : CORE_ROUTE_NONE);
-    ck_assert_str_eq(r.name, to);
-}
-
-START_TEST(test_dialled)
-{
-    leads("8002", "*978001", "voicemail:1001"); /* agent 1001 has that telephone */
-    leads("8002", "*971002", "voicemail:1002");
-    leads("8002", "*97service", "voicemail:service");
-    leads("8002", "*97night", "");
-    set("[{'kind':'mailbox','name':'night'}]");
-    leads("8002", "*97night", "voicemail:night");
-    leads(NULL, "*971002", "");
-    leads("8002", "*97", "");
-    set("[{'kind':'extension','number':'8001','mailbox':'night','contact':'sip:127.0.0.1:5071'}]");
-    leads("8002", "*978001", "voicemail:night");
-}
-END_TEST
-
-static void count_box(void *ctx, const char *box)
-{
-    char *list = ctx;
-    (void)snprintf(list + strlen(list), 200 - strlen(list), "%s ", box);
-}
-
-static void boxes(const char *extension, const char *expected)
-{
-    char list[200] = "";
-    core_boxes_each(f.c, extension, count_box, list);
-    ck_assert_str_eq(list, expected);
-}
-
-/* The lamp of an agent's telephone tells of his own box and of those that are his besides. */
-START_TEST(test_boxes_of_a_telephone)
-{
-    boxes("8001", "1001 ");
-    set("[{'kind':'mailbox','name':'team','agents':['1001','1002']},{'kind':'mailbox','name':'1001','agents':['1001']}]");
-    boxes("8001", "1001 team ");
-    boxes("8002", "1002 team ");
-    set("[{'kind':'extension','number':'8003','contact':'sip:127.0.0.1:5073'}]");
-    ck_assert_int_eq(fx_agent(&f, "1002", EV__AGENT_SET__ACTION__LOGIN, "8003"), 0);
-    boxes("8003", "1002 team ");
-    set("[{'kind':'extension','number':'8001','mailbox':'night','contact':'sip:127.0.0.1:5071'}]");
-    boxes("8001", "night 1001 team ");
-}
-END_TEST
-
 START_TEST(test_old_ones_go)
 {
     for (uint64_t i = 1; i <= 5; i++) {
@@ -506,9 +419,6 @@ int main(void)
     tcase_add_test(t, test_what_is_refused);
     tcase_add_test(t, test_owners);
     tcase_add_test(t, test_noted_and_played);
-    tcase_add_test(t, test_greeting);
-    tcase_add_test(t, test_dialled);
-    tcase_add_test(t, test_boxes_of_a_telephone);
     tcase_add_test(t, test_marked_and_deleted);
     tcase_add_test(t, test_old_ones_go);
     tcase_add_test(t, test_reviewed);

@@ -161,7 +161,7 @@ static const char *const names_nothing[] = {
     "VipEntry.note", "Flow.note", "PromptSound.language", "PromptVersion.sha256", "PromptVersion.text", "PromptVersion.file",
     "PromptVersion.by", "PromptVersion.at", "Secret.value", "Lookup.url", "Lookup.on_error", "LookupHeader.name", "LookupHeader.value",
     "Area.name_zh", "Area.name_en", "Area.numbers", "Notice.title", "Notice.from", "Notice.until", "Notice.zone", "Notice.tz", "Notice.text_zh",
-    "Notice.text_en", "Notice.short_zh", "Notice.short_en", "Notice.play", "Notice.skip", "RecordingRule.direction", "RecordingRule.format", "Token.sha256", "Token.role",
+    "Notice.text_en", "Notice.short_zh", "Notice.short_en", "Notice.play", "Notice.skip", "RecordingRule.direction", "RecordingRule.format", "Mailbox.language", "Token.sha256", "Token.role",
     /* read by others: the definition by core/refs_flow.c, actions by core/action.c */
     "Flow.definition", "FlowDraft.definition", "Action.type", "Action.target", "Action.prompts",
 };

@@ -163,13 +163,17 @@ RIG_FN void say_actions(char *out, size_t size, const struct ivr_action *a, unsi
                      a[i].record->terminator ? a[i].record->terminator : '-', a[i].record->beep ? ", tone" : "");
             break;
         case IVR_ACT_REPLAY:
-            snprintf(out + at, size - at, "%sreplay", gap);
+            snprintf(out + at, size - at, "%sreplay%s%s", gap, a[i].name ? " " : "", a[i].name ? a[i].name : "");
             break;
         case IVR_ACT_DISCARD:
             snprintf(out + at, size - at, "%sdiscard", gap);
             break;
         case IVR_ACT_NOTICES:
             snprintf(out + at, size - at, "%snotices %s", gap, a[i].name[0] ? a[i].name : "-");
+            break;
+        case IVR_ACT_BOX:
+            snprintf(out + at, size - at, "%sbox %s do %d %s <%s> <%s> <%s>", gap, a[i].name, (int)a[i].box->what,
+                     a[i].box->old ? "old" : "new", a[i].box->message, a[i].box->place, a[i].box->caller);
             break;
         case IVR_ACT_CALLBACK:
             snprintf(out + at, size - at, "%scallback %s by %s, %d, %d %s", gap, a[i].callback->number, a[i].name,
@@ -189,7 +193,9 @@ RIG_FN void step(struct ivr_run *r, const char *event, char *out, size_t size)
     } words[] = {{"start", IVR_EV_START}, {"key", IVR_EV_KEY},       {"played", IVR_EV_PLAYED},
                  {"timer", IVR_EV_TIMER}, {"failed", IVR_EV_FAILED}, {"restored", IVR_EV_RESTORED},
                  {"time ", IVR_EV_TIME},  {"http", IVR_EV_HTTP},     {"recorded", IVR_EV_RECORDED},
-                 {"done", IVR_EV_DONE}};
+                 {"done", IVR_EV_DONE},   {"box", IVR_EV_BOX}};
+    static const struct ivr_box empty = {0, 2, "", "", "", "", ""},
+                                one = {3, 2, "00000000000000ab", "7", "+8613800138000", "8613800138000", "2026-03-01 09:30"};
     struct ivr_event ev = {.digit = event[strlen(event) - 1]};
     struct ivr_action actions[IVR_ACTIONS_MAX];
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -202,6 +208,8 @@ RIG_FN void step(struct ivr_run *r, const char *event, char *out, size_t size)
         ev.body = strchr(event + 5, ' ');
         ev.body_len = ev.body ? strlen(ev.body) : 0;
     }
+    if (ev.type == IVR_EV_BOX)
+        ev.box = strcmp(event, "box one") == 0 ? &one : &empty;
     if (ev.type == IVR_EV_RECORDED) {
         ev.status = atoi(event + 9);
         ev.body = strchr(event + 9, ' ') ? strchr(event + 9, ' ') + 1 : NULL;

@@ -31,7 +31,7 @@ static const char *const samples[] = {
     "{'type':'outside','number':'+4930123','trunk':'t','caller_id':'4930','ring_time_s':20,'on_fail':'z'}",
     "{'type':'record','prompts':['a'],'barge_in':true,'variable':'x','box':'b','max_s':9,'silence_s':4,'min_s':2,'terminator':'#',"
     "'beep':true,'review':true,'next':'z','on_fail':'z'}",
-    "{'type':'voicemail','prompts':['a'],'barge_in':true,'box':'b','max_s':9,'silence_s':4,'min_s':2,'terminator':'any','beep':true,'review':false,"
+    "{'type':'voicemail','prompts':['a'],'greeting':'${v}','barge_in':true,'box':'b','max_s':9,'silence_s':4,'min_s':2,'terminator':'any','beep':true,'review':false,"
     "'thanks':['a'],'next':'z','on_fail':'z'}",
     "{'type':'flow','flow':'other','next':'z','on_fail':'z'}",
     "{'type':'return'}",
@@ -41,6 +41,8 @@ static const char *const samples[] = {
     "{'type':'hangup','prompts':['a']}",
     "{'type':'notices','area':'east','next':'z','none':'m'}",
     "{'type':'callback','queue':'q','number':'+4930123','priority':3,'at':'18:30','group':'office','next':'z','refused':'m'}",
+    "{'type':'mailbox','box':'b','do':'next','which':'old','next':'z','none':'m'}",
+    "{'type':'listen','message':'${v}','barge_in':true,'next':'z'}",
 };
 
 static json_t *flow_around(const char *node)
