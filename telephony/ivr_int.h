@@ -153,8 +153,8 @@ struct ivr_node {
         enum ivr_box_do what;
         const char *which, *message; /* templates; which: NULL is new */
     } mailbox;                       /* listen has the message */
-    bool needs;                 /* queue: `need` says something */
-    struct ivr_queue_need need; /* callback: its priority */
+    bool needs;                      /* queue: `need` says something */
+    struct ivr_queue_need need;      /* callback: its priority */
 };
 
 struct ivr_flow {

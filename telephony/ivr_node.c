@@ -459,7 +459,8 @@ const struct ivr_kind ivr_kinds[IVR_NODE_TYPES] = {
         {"record", " type prompts barge_in variable box max_s silence_s min_s terminator beep review next on_fail ",
          IVR_CAN_PLAY | IVR_CAN_ASK, ivr_parse_record, ivr_enter_record, ivr_ask_record},
     [IVR_NODE_VOICEMAIL] =
-        {"voicemail", " type prompts greeting barge_in box max_s silence_s min_s terminator beep review thanks next on_fail ",
+        {"voicemail",
+         " type prompts greeting barge_in box max_s silence_s min_s terminator beep review thanks next on_fail ",
          IVR_CAN_PLAY | IVR_CAN_ASK | IVR_ENDS, ivr_parse_voicemail, ivr_enter_record, ivr_ask_record},
     [IVR_NODE_FLOW] = {"flow", " type flow next on_fail ", IVR_HURRIES, ivr_parse_call, ivr_enter_flow, NULL},
     [IVR_NODE_RETURN] = {"return", " type ", IVR_ENDS, NULL, ivr_enter_return, NULL},
