@@ -61,23 +61,16 @@ static bool find_credentials(const struct sip_ua *ua, const sip_auth_t *au, stru
     return false;
 }
 
-/* Clients that take a challenge with an algorithm they do not know for an error instead of passing it over. */
+/* Clients that take a challenge with an algorithm they do not know for an error instead of passing it over, or look at one challenge only,
+ * the first or the last. SIPp and what is written by hand for a test do not name themselves. */
 static bool knows_md5_only(const sip_t *sip)
 {
-    static const char *const old[] = {"baresip v0.", "baresip v1.", "baresip v2.", "sipsak "};
-    const char *agent = sip->sip_user_agent ? sip->sip_user_agent->g_string : NULL;
-    for (size_t i = 0; agent && i < sizeof old / sizeof old[0]; i++)
+    static const char *const old[] = {"baresip v0.", "baresip v1.", "baresip v2.", "sipsak ", "sipp"};
+    const char *agent = sip->sip_user_agent ? sip->sip_user_agent->g_string : "";
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++)
         if (strncasecmp(agent, old[i], strlen(old[i])) == 0)
             return true;
-    return false;
-}
-
-/* Clients that look at the first challenge only: SIPp, which does not name itself unless its scenario does. Whoever knows more picks the
- * first one that he supports (RFC 8760 2.4), so that without a name he proves himself by MD5. */
-static bool reads_first_only(const sip_t *sip)
-{
-    const char *agent = sip->sip_user_agent ? sip->sip_user_agent->g_string : "";
-    return !*agent || strncasecmp(agent, "sipp", 4) == 0;
+    return !*agent;
 }
 
 static int challenge(struct sip_port *port, nta_incoming_t *irq, const sip_t *sip, bool proxy, bool stale)
@@ -88,8 +81,8 @@ static int challenge(struct sip_port *port, nta_incoming_t *irq, const sip_t *si
     if (digest_nonce_make(ua->cfg.nonce_key, now_s(), nonce) != 0)
         return 500;
     char *text[2];
-    bool both = !knows_md5_only(sip), swap = both && reads_first_only(sip);
-    const enum digest_alg alg[2] = {swap ? DIGEST_MD5 : DIGEST_SHA256, swap ? DIGEST_SHA256 : DIGEST_MD5};
+    bool both = !knows_md5_only(sip);
+    const enum digest_alg alg[2] = {DIGEST_SHA256, DIGEST_MD5}; /* strongest first, RFC 8760 2.4 */
     for (int i = 0; i < 2; i++)
         text[i] = sip_format("Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s", ua->realm, nonce,
                              digest_alg_name(alg[i]), stale ? ", stale=true" : "");

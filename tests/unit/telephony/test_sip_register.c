@@ -30,12 +30,18 @@ static const char *credentials(struct peer *p, const char *alg_name, const char 
     return out;
 }
 
+static void reg_as(struct peer *p, bool named, const char *extra)
+{
+    peer_text(
+        p, NULL,
+        "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=z9hG4bKr%u;rport\r\nMax-Forwards: 70\r\n"
+        "From: <sip:8001@127.0.0.1>;tag=r\r\nTo: <sip:8001@127.0.0.1>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n%s%s",
+        p->host, p->port, ++peer_serial, p->call_id, p->cseq++, named ? "User-Agent: Phone 1\r\n" : "", extra);
+}
+
 static void reg(struct peer *p, const char *extra)
 {
-    peer_text(p, NULL,
-              "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=z9hG4bKr%u;rport\r\nMax-Forwards: 70\r\n"
-              "From: <sip:8001@127.0.0.1>;tag=r\r\nTo: <sip:8001@127.0.0.1>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n%s",
-              p->host, p->port, ++peer_serial, p->call_id, p->cseq++, extra);
+    reg_as(p, true, extra);
 }
 
 static const char *with_contact(const char *auth)
@@ -54,7 +60,6 @@ static void registers(const char *alg)
     struct peer *p = peer_udp(e);
     reg(p, with_contact(""));
     peer_expect(p, "SIP/2.0 401");
-    ck_assert_str_ne(peer_header_nth(p, "WWW-Authenticate", 1), "");
     reg(p, with_contact(credentials(p, alg, "secret", "REGISTER", "8001", 1)));
     peer_expect(p, "SIP/2.0 200");
     ck_assert_int_eq(e->registers, 1);
@@ -98,8 +103,7 @@ static void after_challenge(struct peer *p, const char *alg, const char *passwor
     reg(p, with_contact(credentials(p, alg, password, "REGISTER", user, 1)));
 }
 
-/* Clients that would give up at SHA-256 are told of MD5 alone; those that look at the first challenge only, of MD5 first; to others it is what
- * comes second. */
+/* Clients that would give up at SHA-256, and those that do not name themselves, are told of MD5 alone; to others it is what comes second. */
 START_TEST(clients_of_md5_alone)
 {
     static const struct {
@@ -108,8 +112,8 @@ START_TEST(clients_of_md5_alone)
     } cases[] = {{"sipsak 0.9.8.1", {"MD5"}},
                  {"baresip v1.0.0 (x86_64/linux)", {"MD5"}},
                  {"baresip v3.1.0", {"SHA-256", "MD5"}},
-                 {"SIPp/Linux", {"MD5", "SHA-256"}},
-                 {"", {"MD5", "SHA-256"}},
+                 {"SIPp/Linux", {"MD5"}},
+                 {"", {"MD5"}},
                  {"Yealink 1", {"SHA-256", "MD5"}}};
     struct env *e = env_new();
     e->identity = SIP_ID_PHONE;
@@ -118,7 +122,7 @@ START_TEST(clients_of_md5_alone)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char agent[80];
         snprintf(agent, sizeof agent, cases[i].agent[0] ? "User-Agent: %s\r\n" : "%s", cases[i].agent);
-        reg(p, with_contact(agent));
+        reg_as(p, false, with_contact(agent));
         peer_expect(p, "SIP/2.0 401");
         for (unsigned k = 0; k < 2; k++) {
             char want[32] = "";
@@ -323,7 +327,7 @@ START_TEST(invite_of_phone)
     struct env *e = phones();
     env_start(e);
     struct peer *p = peer_udp(e);
-    peer_request(p, "INVITE", "", SDP_A);
+    peer_request(p, "INVITE", "User-Agent: Phone 1\r\n", SDP_A);
     peer_expect(p, "SIP/2.0 407");
     char *auth = strdup(credentials(p, "SHA-256", "secret", "INVITE", "8001", 1));
     peer_request(p, "ACK", "", NULL);
