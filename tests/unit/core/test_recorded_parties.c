@@ -211,13 +211,12 @@ START_TEST(test_digits_of_a_flow)
     ck_assert_uint_gt(core_call(f.c, M)->recorded_us, 0);
     sides("");
     f.now += 10 * US;
-    ck_assert_int_eq(fx_login(&f, "1002"), 0);
     ck_assert_int_eq(fx_queue(&f, M, "service"), 0);
     answer(M);
     sides("lr");
     ck_assert_int_eq(fx_end(&f, M, "caller"), 0);
     kept();
-    segments("callee 8001 1001 right 0-10, caller 13800138000  left 0-20, callee 8002 1002 right 20-20");
+    segments("callee 8001 1001 right 0-10, caller 13800138000  left 0-20, callee 8001 1001 right 20-20");
 }
 END_TEST
 
