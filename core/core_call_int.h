@@ -110,6 +110,8 @@ int core_check_telephone(struct core *c, const Ev__CallState *s, const char *typ
 void core_call_keep_began(const struct call *k);
 /* Who leaves the call: his part for the record (ended "": by a transfer; call_id: where he talks on, or 0), and his leg, which is taken: the
  * dialog by which he is told. */
+/* When it came into the call; 0: it has not been answered. */
+uint64_t core_leg_joined_us(const Ev__CallState *s, const Ev__LegState *l);
 void core_segment_add(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us, const char *ended, uint64_t call_id);
 void core_call_keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone);
 /* One of the two who talk is out of it, by his hanging up or by a transfer; the other is the caller, on the way to nothing yet. */

@@ -26,7 +26,18 @@ static const char *role_of(const Ev__CallState *s, const Ev__LegQuality *q)
     return "caller";
 }
 
-static void quality_json(struct sbuf *b, const Ev__CallState *s, size_t n, Ev__LegQuality *const *q)
+/* The counters are a process's: of a leg that was there before the call changed hands they do not tell all. */
+static bool since_takeover(const Ev__CallState *s, const Ev__LegQuality *q)
+{
+    for (size_t i = 0; i <= s->n_legs; i++) {
+        const Ev__LegState *l = i < s->n_legs ? s->legs[i] : s->left;
+        if (l && l->id == q->leg_id)
+            return core_leg_joined_us(s, l) < s->taken_over_us;
+    }
+    return false;
+}
+
+static void quality_json(struct sbuf *b, const Ev__CallState *s, uint64_t level, size_t n, Ev__LegQuality *const *q)
 {
     sbuf_add(b, "[", 1);
     for (size_t i = 0; i < n; i++) {
@@ -43,6 +54,8 @@ static void quality_json(struct sbuf *b, const Ev__CallState *s, size_t n, Ev__L
         sbuf_kv_uint(b, "remote_jitter_us", q[i]->remote_jitter_us);
         mos_json(b, "mos", q[i]->mos);
         mos_json(b, "remote_mos", q[i]->remote_mos);
+        if (level >= 4 && since_takeover(s, q[i]))
+            sbuf_puts(b, ",\"since_takeover\":true");
         sbuf_add(b, "}", 1);
     }
     sbuf_add(b, "]", 1);
@@ -118,7 +131,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
         core_segments_json(&parts, c, k, by);
     core_path_json(&path, s, c->now_us);
     core_notices_json(&told, s);
-    quality_json(&q, s, n_quality, quality);
+    quality_json(&q, s, c->feature_level, n_quality, quality);
     const struct storage_val v[] = {
         storage_int(++c->cdr_seq),
         storage_int(s->call_id),

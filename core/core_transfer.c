@@ -27,7 +27,7 @@ bool core_call_connected(const Ev__CallState *s)
     return s->connected_us || s->began;
 }
 
-static uint64_t joined_us(const Ev__CallState *s, const Ev__LegState *l)
+uint64_t core_leg_joined_us(const Ev__CallState *s, const Ev__LegState *l)
 {
     return l->joined_us ? l->joined_us : l->role == CORE_LEG_CALLER ? s->answered_us : s->connected_us;
 }
@@ -41,7 +41,7 @@ void core_segment_add(Ev__CallState *s, const Ev__LegState *l, uint64_t to_us, c
     core_pbset(&g->number, l->number);
     core_pbset(&g->agent, l->agent);
     core_pbset(&g->queue, l->queue);
-    g->from_us = joined_us(s, l);
+    g->from_us = core_leg_joined_us(s, l);
     g->to_us = to_us;
     core_pbset(&g->ended, ended);
     g->call_id = call_id;
@@ -68,7 +68,7 @@ void core_stretches(const struct core *c, const struct call *k, const char *by, 
     }
     for (size_t i = 0; i < s->n_legs; i++) {
         const Ev__LegState *l = s->legs[i];
-        uint64_t from_us = joined_us(s, l);
+        uint64_t from_us = core_leg_joined_us(s, l);
         if (from_us)
             fn(ctx, &(struct core_stretch){l->role, core_recording_side(s, l->id), l->number, l->agent, l->queue,
                                            hung_up(s, l, by) ? "hang_up" : "end", from_us, c->now_us, l->from_call});
@@ -313,7 +313,7 @@ void core_call_part_leaves(struct core *c, struct call *k, unsigned leg, bool hu
         core_state_wrap_up(c, k);
     core_segment_add(s, gone, c->now_us, hung_up ? "hang_up" : "", 0);
     core_rating_left(s, gone);
-    stays->joined_us = joined_us(s, stays);
+    stays->joined_us = core_leg_joined_us(s, stays);
     core_call_keep_left(c, s, gone);
     c->talking--;
     s->n_legs = 1;

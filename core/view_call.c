@@ -261,6 +261,7 @@ static int party_row(void *ctx, const struct storage_row *r)
     view_set(&v, o, "phase", json_string(core_call_phase_name((enum core_call_phase)s->phase)));
     view_set(&v, o, "party", view_text(l ? l->number : s->called));
     view_set(&v, o, "agent", view_text(l ? l->agent : s->offer_agent));
+    view_set(&v, o, "supervisor", s->supervisor[0] ? json_string(s->supervisor) : json_null());
     view_set(&v, o, "since", view_time(l ? s->answered_us : s->arrived_us));
     ev__call_state__free_unpacked(s, NULL);
     if (!v.err && json_array_append_new(list, o) != 0)

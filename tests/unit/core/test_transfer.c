@@ -654,8 +654,39 @@ START_TEST(test_quality_of_all)
     quality_is(r, 0, "callee", "opus", 4.05, true);
     quality_is(r, 1, "caller", "PCMA", 1, false);
     quality_is(r, 2, "callee", "", 0, false);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_ptr_null(json_object_get(json_array_get(json_object_get(r, "quality"), i), "since_takeover"));
     const json_t *first = json_array_get(json_object_get(r, "quality"), 0);
     ck_assert_int_eq(json_integer_value(json_object_get(first, "remote_jitter_us")), 1500);
+    json_decref(r);
+}
+END_TEST
+
+/* What a new owner has counted of a leg that was there before is not all, and the record says so; of who has come since it is. */
+START_TEST(test_quality_since_takeover)
+{
+    Ev__LegQuality q[2] = {EV__LEG_QUALITY__INIT, EV__LEG_QUALITY__INIT}, *list[] = {&q[0], &q[1]};
+    Ev__CallEnd m = EV__CALL_END__INIT;
+    served(1);
+    ck_assert_int_eq(fx_node_up(&f, "n2", 2, 1), 0);
+    f.node = "n2";
+    ck_assert_int_eq(fx_node_down(&f, "n1", 1), 0);
+    ck_assert_int_eq(fx_login(&f, "1004"), 0);
+    to.agent = T("1004");
+    ck_assert_int_eq(transfer(1), 0);
+    answer(1);
+    q[0].leg_id = core_call(f.c, 1)->legs[0].id;
+    q[1].leg_id = core_call(f.c, 1)->legs[1].id;
+    m.call_id = 1;
+    m.by = T("caller");
+    m.cause = T("normal");
+    m.n_quality = 2;
+    m.quality = list;
+    FX_BODY(CALL_END, call_end, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    json_t *r = record(1);
+    ck_assert(json_is_true(json_object_get(json_array_get(json_object_get(r, "quality"), 0), "since_takeover")));
+    ck_assert_ptr_null(json_object_get(json_array_get(json_object_get(r, "quality"), 1), "since_takeover"));
     json_decref(r);
 }
 END_TEST
@@ -684,6 +715,7 @@ int main(void)
     tcase_add_test(t, test_party_unknown);
     tcase_add_test(t, test_owner_dies);
     tcase_add_test(t, test_quality_of_all);
+    tcase_add_test(t, test_quality_since_takeover);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
