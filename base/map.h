@@ -42,7 +42,7 @@ static inline size_t map_count(const struct map *m)
     return m->used;
 }
 
-/* for (size_t it = 0; map_next(m, &it, &slot);) ... Deleting the current key while iterating is allowed. */
+/* for (size_t it = 0; map_next(m, &it, &slot);) ... Deleting keys while iterating is allowed, adding is not. */
 bool map_next(const struct map *m, size_t *it, const struct map_slot **slot);
 
 #endif

@@ -277,7 +277,8 @@ struct core_offer {
 #define CORE_FLOW_MAILBOX "mailbox:"
 #define CORE_BOX_GREETING \
     "greeting:" /* a box's greeting that was recorded by telephone is a message in this one, the box following */
-#define CORE_RING_MAX 32u /* telephones that ring at once for one call */
+#define CORE_RING_MAX 32u       /* telephones that ring at once for one call */
+#define CORE_CALLED_OFF_MAX 64u /* that rang for it, and may still be to be called off */
 struct core_call {
     uint64_t id;
     const char *owner; /* node name */

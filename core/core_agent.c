@@ -103,7 +103,7 @@ void core_agents_flush(struct core *c)
     }
 }
 
-static void touch(struct core *c, struct agent *a)
+void core_agent_touch(struct core *c, struct agent *a)
 {
     if (list_empty(&a->dirty))
         list_push_back(&c->dirty_agents, &a->dirty);
@@ -220,7 +220,7 @@ void core_agent_refresh(struct core *c, struct agent *a)
 
     enum core_agent_state old = p->state;
     uint64_t call = k ? k->pub.id : 0;
-    touch(c, a);
+    core_agent_touch(c, a);
     if (s == CORE_AGENT_WRAP_UP)
         heap_set(&c->wraps, &a->wrap, p->wrap_up_until_us, a->key);
     else

@@ -405,6 +405,8 @@ bool core_reachable(const struct core *c, const char *extension);
 int core_agent_set(struct core *c, const Ev__AgentSet *m);
 /* Works out the agent's state from readiness, calls and wrap-up; the only place that changes it. */
 void core_agent_refresh(struct core *c, struct agent *a);
+/* His row is written when the entry ends. */
+void core_agent_touch(struct core *c, struct agent *a);
 void core_agent_wrap_ups(struct core *c);
 /* Region and skills of his configuration, as they are now, to the engine. */
 void core_agent_equip(struct core *c, struct agent *a);

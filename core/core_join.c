@@ -134,11 +134,15 @@ void core_join_leave(struct core *c, struct call *k, const char *cause)
 
 void core_join_end(struct core *c, struct call *k, const char *cause)
 {
-    if (!k->st->n_legs) {
+    bool rings = core_ring_count(k) > 0;
+    if (!k->st->n_legs && !rings) {
         core_call_finish(c, k, "system", cause, 0, 0, NULL);
         return;
     }
-    core_state_wrap_up(c, k);
+    if (rings)
+        core_ring_taken(c, k); /* whoever owns it then calls them off, should this owner have died over it */
+    else
+        core_state_wrap_up(c, k);
     core_call_fail(c, k, 0, cause); /* its owner hangs up */
 }
 

@@ -252,7 +252,8 @@ static int call_row(void *ctx, const struct storage_row *r)
     if (map_get_u64(&c->calls, s->call_id) || s->phase > CORE_CALL_JOINED || s->mode >= CORE_MODES ||
         (s->phase == CORE_CALL_JOINED && (s->n_legs != 1 || !s->joined)) ||
         (s->phase == CORE_CALL_NOTICE) != (s->notice != NULL) || (s->notice && s->notice->at >= s->notice->n_names) ||
-        (s->n_legs == 0 && !core_first_rings(k)) || s->n_rings >= CORE_RING_MAX || s->n_called_off >= CORE_RING_MAX) {
+        (s->n_legs == 0 && !core_first_rings(k)) || s->n_rings > CORE_RING_MAX ||
+        s->n_called_off > CORE_CALLED_OFF_MAX) {
         core_call_free(k);
         return ERR_CORRUPT;
     }

@@ -60,7 +60,7 @@ void core_ring_publish(struct call *k)
                                    .former_epoch = s->offer_former_epoch};
     p->n_offers = core_ring_count(k);
     bool in_rings = !p->n_offers && s->n_rings; /* somebody has answered: those beside him */
-    p->n_called_off = (unsigned)(in_rings ? s->n_rings : s->n_called_off);
+    p->n_called_off = (unsigned)(s->n_called_off + (in_rings ? s->n_rings : 0));
     p->offers = &p->offer;
     p->called_off = NULL;
     if (!s->n_rings && !s->n_called_off)
@@ -97,22 +97,20 @@ static void forget(Ev__CallState *s, unsigned ring)
         s->rings[i] = s->rings[i + 1];
 }
 
-static void forget_all(Ev__CallState *s)
-{
-    while (s->n_rings)
-        forget(s, (unsigned)s->n_rings - 1);
-}
-
-/* The next one is rung in another ring. Who lost in the one before is still to be called off, should its owner have died over it. */
+/* The next one is rung in another ring. Who lost in those before is still to be called off, should their owner have died over it; the oldest of
+ * very many are not. */
 static void begin(Ev__CallState *s)
 {
-    if (!s->we_call || !s->n_legs || s->n_called_off) {
-        forget_all(s);
-        return;
+    while (s->n_called_off && s->n_called_off + s->n_rings > CORE_CALLED_OFF_MAX) {
+        ev__ring__free_unpacked(s->called_off[0], NULL);
+        s->n_called_off--;
+        for (size_t i = 0; i < s->n_called_off; i++)
+            s->called_off[i] = s->called_off[i + 1];
     }
-    s->called_off = s->rings;
-    s->n_called_off = s->n_rings;
-    s->rings = NULL;
+    if (s->n_rings)
+        s->called_off = core_grow(s->called_off, (s->n_called_off + s->n_rings) * sizeof(Ev__Ring *));
+    for (size_t i = 0; i < s->n_rings; i++)
+        s->called_off[s->n_called_off++] = s->rings[i];
     s->n_rings = 0;
 }
 

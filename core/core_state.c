@@ -385,4 +385,6 @@ void core_state_wrap_up(struct core *c, const struct call *k)
         return;
     a->pub.wrap_up_until_us = until;
     work(a)->wrap_up_from_us = c->now_us;
+    if (c->feature_level >= 4)
+        core_agent_touch(c, a); /* his telephone may be in the call yet, until its owner has hung up */
 }

@@ -238,13 +238,19 @@ static int adopt_leg_sip(struct call_leg *l, const struct core_call *s, const st
 
 /* ---- the call */
 
-/* Whether a leg's address is still being bound here. */
-static bool adopt_waits(struct call *k, const struct core_call *s)
+static bool adopt_pending(struct call *k, const struct core_call *s)
 {
-    for (size_t i = 0; i < s->n_legs; i++)
+    for (size_t i = 0; s && i < s->n_legs; i++)
         if (adopt_where_leg(k, s, &s->legs[i]) == ADDRESS_PENDING)
             return true;
     return false;
+}
+
+/* Whether a leg's address is still being bound here, its own or of the call that it is joined to: with that both may go on to another node. */
+static bool adopt_waits(struct call *k, const struct core_call *s)
+{
+    return adopt_pending(k, s) ||
+           (s->joined && s->phase != CORE_CALL_FAILED && adopt_pending(k, core_call(call_node(k)->core, s->joined)));
 }
 
 /* This process let go of it a moment ago, and a stream of its is still closing. */
@@ -448,11 +454,19 @@ static void adopt_resume_all(struct calls *cs, uint64_t id)
         adopt_resume(cs, s->id);
 }
 
+static bool adopt_went_with(struct calls *cs, const struct core_call *s, const char *ip)
+{
+    const struct core_call *main = s->joined ? core_call(cs->n->core, s->joined) : NULL;
+    if (main && adopt_stands_there(main, ip))
+        return !map_get_u64(&cs->by_id, s->id); /* it may have begun since then */
+    return map_get_u64(&cs->let_go, s->id) && adopt_stands_there(s, ip);
+}
+
 /* Takes up what is ours: all of it, or (ip) what was let go of with an address that was to go, and stays. */
 static void adopt_again(struct calls *cs, const char *ip)
 {
     for (const struct core_call *s = NULL; (s = core_call_next(cs->n->core, s, cs->n->cfg.name));) {
-        if (ip && (!adopt_stands_there(s, ip) || !map_get_u64(&cs->let_go, s->id)))
+        if (ip && !adopt_went_with(cs, s, ip))
             continue;
         adopt_resume(cs, s->id);
     }
@@ -595,6 +609,18 @@ static bool adopt_any_stands_on(const struct call *k, const char *ip)
     return adopt_stands_on(&k->a, ip) || adopt_stands_on(k->b, ip);
 }
 
+/* With those who are joined to it, wherever they stand: they have the same owner, always. They leave the table, which a walk allows
+ * (base/map.h). */
+static void adopt_let_go(struct calls *cs, struct call *k)
+{
+    for (const struct core_call *p = NULL; (p = core_joined_next(cs->n->core, k->id, p));) {
+        struct call *along = map_get_u64(&cs->by_id, p->id);
+        if (along)
+            call_let_go(along);
+    }
+    call_let_go(k);
+}
+
 /* Needs no memory: a call that is not let go of would speak on with an address that is another node's. */
 static void adopt_forget_where(struct calls *cs, const char *ip)
 {
@@ -602,7 +628,7 @@ static void adopt_forget_where(struct calls *cs, const char *ip)
     for (size_t it = 0; map_next(&cs->by_id, &it, &slot);) {
         struct call *k = slot->value;
         if (!ip || adopt_any_stands_on(k, ip))
-            call_let_go(k); /* leaves the table, which a walk allows (base/map.h) */
+            adopt_let_go(cs, k);
     }
 }
 
@@ -664,12 +690,7 @@ static int adopt_give(struct call *k)
     cmd.call_move = &m;
     m.call_id = k->id;
     /* silent before it is proposed: nobody may answer for the call any more once another may */
-    for (const struct core_call *p = NULL; (p = core_joined_next(cs->n->core, m.call_id, p));) {
-        struct call *along = map_get_u64(&cs->by_id, p->id);
-        if (along)
-            call_let_go(along);
-    }
-    call_let_go(k);
+    adopt_let_go(cs, k);
     int rc = node_propose(cs->n, &cmd, 0, adopt_given, g);
     if (rc) {
         free(g);

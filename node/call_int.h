@@ -198,6 +198,7 @@ struct call {
 
     /* call_transfer.c */
     uint32_t transfers; /* of the state, that have been followed here */
+    bool losers_told;   /* whom a former owner may have left ringing has been called off */
     bool left_told;     /* who has left by the latest of them has been hung up on */
     struct {
         bool asked;             /* a CallTransfer that a telephone of this call asked for is in flight */
@@ -209,6 +210,7 @@ struct call {
     uint32_t merges; /* of the state, that have been followed here */
     struct call_left {
         bool asked;             /* the caller, the callee has hung up, and whether the call goes on is not known yet */
+        uint64_t leg_id;        /* which leg that was */
         const char *by, *cause; /* static texts */
         int status;
     } left[2];

@@ -136,12 +136,23 @@ void call_merge_hand_over(struct call *k)
 
 /* ---- hanging up while others are there */
 
+static bool has_seat(const struct core_call *s, uint64_t leg_id)
+{
+    for (size_t i = 0; s && i < s->n_legs; i++) {
+        if (s->legs[i].id == leg_id)
+            return true;
+    }
+    return false;
+}
+
 static void left_done(struct call *k, bool callee, int status, const struct core_answer *a)
 {
     struct call_left left = k->left[callee];
     k->left[callee].asked = false;
     if (k->gone || k->ending || (status == 0 && a->code == 0))
         return; /* the change of state does the rest */
+    if (!status && !has_seat(call_state(k), left.leg_id))
+        return; /* he had been sent away, or been taken over from, when he hung up */
     call_end(k, left.by, left.cause, left.status);
 }
 
@@ -167,7 +178,8 @@ bool call_merge_awaited(struct call_leg *l, const char *by, const char *cause, i
     cmd.call_left = &left;
     left.call_id = k->id;
     left.leg_id = (uint32_t)call_leg_id(l);
-    k->left[l->callee] = (struct call_left){.asked = true, .by = by, .cause = cause, .status = status};
+    k->left[l->callee] =
+        (struct call_left){.asked = true, .leg_id = left.leg_id, .by = by, .cause = cause, .status = status};
     if (call_propose(k, &cmd, l->callee ? left_done_b : left_done_a) == 0)
         return true;
     k->left[l->callee].asked = false;

@@ -529,7 +529,12 @@ static struct call_ring *call_winner(const struct call *k, const struct core_cal
 void call_cancel_losers(struct call *k, const struct core_call *s)
 {
     uint64_t since = s->we_call ? s->answered_us : s->connected_us;
-    if (!k->adopted || node_time_us(call_node(k)) > since + CALL_LOSERS_US)
+    since = s->left_us > since ? s->left_us : since; /* who was rung for it before it went on elsewhere */
+    bool late = s->phase != CORE_CALL_FAILED && node_time_us(call_node(k)) > since + CALL_LOSERS_US;
+    if (!k->adopted || k->losers_told)
+        return;
+    k->losers_told = true;
+    if (late)
         return;
     for (unsigned i = 0; i < s->n_called_off; i++) {
         struct core_offer o = s->called_off[i];
@@ -565,7 +570,6 @@ static void call_talk_begin(struct call *k, const struct core_call *s)
     call_timer_stop(&k->ring_timer);
     call_timer_stop(&k->busy_timer);
     call_rings_drop(k, winner, CALL_ELSEWHERE, CALL_ELSEWHERE_TEXT);
-    call_cancel_losers(k, s);
     if (!k->b->sip) {
         call_end(k, call_callee_is(k), "normal", 0);
         return;
@@ -594,7 +598,6 @@ static void call_dial_begin(struct call *k, const struct core_call *s)
     if (k->shown == CALL_SHOWN_DIAL)
         return;
     call_menu_leave(k);
-    call_cancel_losers(k, s);
     k->shown = CALL_SHOWN_DIAL;
     if (s->answered)
         call_play_ringback(&k->a);

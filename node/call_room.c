@@ -144,7 +144,6 @@ void call_joined_begin(struct call *k, const struct core_call *s)
         call_hush(k);
         call_menu_leave(k);
         call_offer_drop(k, CALL_ELSEWHERE, CALL_ELSEWHERE_TEXT);
-        call_cancel_losers(k, s);
         call_answer_caller(k);
         if (k->ending)
             return;

@@ -372,11 +372,18 @@ void calls_stop(struct calls *cs)
 
 /* What was proposed for a call before it was let go of may be committed after: it must not be begun anew here, for it is on its way
  * to another owner. A new epoch tells that it came to one, even if that is us again. */
+static bool calls_on_its_way(struct calls *cs, const struct core_call *s)
+{
+    uintptr_t epoch = s ? (uintptr_t)map_get_u64(&cs->let_go, s->id) : 0;
+    return epoch && strcmp(s->owner, cs->n->cfg.name) == 0 && (uintptr_t)s->epoch + 1 == epoch;
+}
+
+/* Or is joined to such a one, with which it goes: somebody may have asked for that just now. */
 static bool calls_left(struct calls *cs, uint64_t id)
 {
     uintptr_t epoch = (uintptr_t)map_get_u64(&cs->let_go, id);
-    const struct core_call *s = epoch ? core_call(cs->n->core, id) : NULL;
-    if (s && strcmp(s->owner, cs->n->cfg.name) == 0 && (uintptr_t)s->epoch + 1 == epoch)
+    const struct core_call *s = core_call(cs->n->core, id);
+    if (calls_on_its_way(cs, s) || (s && s->joined && calls_on_its_way(cs, core_call(cs->n->core, s->joined))))
         return true;
     if (epoch)
         (void)map_del_u64(&cs->let_go, id);
@@ -480,6 +487,7 @@ static void call_reconcile(struct call *k)
     if (k->ending || k->gone || !call_has_caller(k, s))
         return;
     call_transfer_tell_left(k, s);
+    call_cancel_losers(k, s);
     if (s->hung_up) {
         call_part_hung_up(k, s->hung_up_by);
         return;

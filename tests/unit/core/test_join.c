@@ -316,6 +316,27 @@ START_TEST(test_left)
 }
 END_TEST
 
+/* It is over, and its owner's to call off and to end. */
+static void called_off(uint64_t id, const char *extension)
+{
+    const struct core_call *k = core_call(f.c, id);
+    ck_assert_ptr_nonnull(k);
+    ck_assert_int_eq(k->phase, CORE_CALL_FAILED);
+    ck_assert_uint_eq(k->n_offers, 0);
+    ck_assert_uint_eq(k->n_called_off, 1);
+    ck_assert_str_eq(k->called_off[0].extension, extension);
+    char cause[32];
+    (void)snprintf(cause, sizeof cause, "%s", k->fail_cause);
+    Ev__CallEnd m = EV__CALL_END__INIT;
+    m.call_id = id;
+    m.by = T("system");
+    m.cause = cause;
+    FX_BODY(CALL_END, call_end, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    fx_same_after_restart(&f);
+    ck_assert_ptr_null(core_call(f.c, id));
+}
+
 /* Completed while it rings, by request or by hanging up: a transfer. */
 START_TEST(test_while_it_rings)
 {
@@ -325,7 +346,7 @@ START_TEST(test_while_it_rings)
     ck_assert_int_eq(join(kind[_i % 3], to[_i % 3], CORE_MODE_CONSULT), 0);
     uint64_t s = joined;
     ck_assert_int_eq(_i < 3 ? merge(0, "") : left(2), 0);
-    ck_assert_ptr_null(core_call(f.c, s));
+    called_off(s, _i % 3 == 2 ? "13900139000" : "8003");
     const struct core_call *k = core_call(f.c, M);
     ck_assert_uint_eq(k->n_legs, 1);
     ck_assert_str_eq(k->offer.extension, _i % 3 == 2 ? "13900139000" : "8003");
@@ -344,8 +365,45 @@ START_TEST(test_left_while_it_rings)
     uint64_t s = joined;
     ck_assert_int_eq(left(1), ERR_BADSTATE);
     ck_assert_int_eq(fx_end(&f, M, "caller"), 0);
-    ck_assert_ptr_null(core_call(f.c, s));
+    called_off(s, "8004");
     says(s, "cause", "call_over");
+}
+END_TEST
+
+/* Whoever was asked has his wrap-up once his owner has hung up, on a node that was started anew in between as well. */
+START_TEST(test_wrap_up_after_it)
+{
+    served();
+    ck_assert_int_eq(fx_login(&f, "1003"), 0);
+    ck_assert_int_eq(join("queue", "sales", CORE_MODE_CONSULT), 0);
+    uint64_t s = joined;
+    answer(s);
+    ck_assert_int_eq(fx_end(&f, M, "caller"), 0);
+    ck_assert_int_eq(fx_phase(&f, s), CORE_CALL_FAILED);
+    fx_reopen(&f);
+    ck_assert_int_eq(fx_end(&f, s, "system"), 0);
+    ck_assert_int_eq(fx_state(&f, "1003"), CORE_AGENT_WRAP_UP);
+}
+END_TEST
+
+/* Nobody rings for ever: that his telephone is to be called off is in the state, until whoever owns the call then has done so. */
+START_TEST(test_owner_dies_while_it_rings)
+{
+    served();
+    ck_assert_int_eq(join("extension", "8004", CORE_MODE_CONSULT), 0);
+    uint64_t s = joined, offer = core_call(f.c, s)->offer.id;
+    ck_assert_int_eq(drop(""), 0);
+    ck_assert_int_eq(fx_start(&f, 5, "8001", "8004", false), 0); /* it is free meanwhile */
+    ck_assert_int_eq(fx_phase(&f, 5), CORE_CALL_DIALLING);
+    ck_assert_int_eq(fx_node_down(&f, "n1", 1), 0);
+    fx_same_after_restart(&f);
+    const struct core_call *k = core_call(f.c, s);
+    ck_assert_ptr_nonnull(k);
+    ck_assert_str_eq(k->owner, "n2");
+    ck_assert_int_eq(k->phase, CORE_CALL_FAILED);
+    ck_assert_uint_eq(k->n_called_off, 1);
+    ck_assert_uint_eq(k->called_off[0].id, offer);
+    ck_assert_str_eq(k->called_off[0].extension, "8004");
 }
 END_TEST
 
@@ -656,6 +714,8 @@ int main(void)
     tcase_add_loop_test(t, test_left, 0, 2);
     tcase_add_loop_test(t, test_while_it_rings, 0, 6);
     tcase_add_test(t, test_left_while_it_rings);
+    tcase_add_test(t, test_owner_dies_while_it_rings);
+    tcase_add_test(t, test_wrap_up_after_it);
     tcase_add_test(t, test_conference);
     tcase_add_test(t, test_drop_of_its_own);
     tcase_add_test(t, test_listeners);

@@ -90,6 +90,10 @@ START_TEST(test_listen_and_on)
     answer(k);
     ck_assert_int_eq(hers(1)->phase, CORE_CALL_JOINED);
     heard_by(1, false, false);
+    json_t *row = fx_view(&f, "call", "0000000000000001", NULL), *party = json_array_get(json_object_get(row, "parties"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(party, "supervisor")), "2001");
+    ck_assert_str_eq(json_string_value(json_object_get(party, "mode")), "listen");
+    json_decref(row);
     ck_assert_int_eq(supervise("2001", 1, "", HOW(WHISPER), 0), 0);
     heard_by(1, false, true);
     ck_assert_int_eq(supervise("", 0, "", HOW(BARGE), k), 0); /* by a key of her telephone */
@@ -128,6 +132,9 @@ START_TEST(test_while_it_rings)
     ck_assert_int_eq(supervise("2001", 2, "", HOW(WHISPER), 0), 0);
     k = hers(2)->id;
     ck_assert_int_eq(fx_end(&f, 2, "caller"), 0);
+    ck_assert_int_eq(core_call(f.c, k)->phase, CORE_CALL_FAILED); /* her telephone is called off */
+    ck_assert_uint_eq(core_call(f.c, k)->n_called_off, 1);
+    ck_assert_int_eq(fx_end(&f, k, "system"), 0);
     ck_assert_ptr_null(core_call(f.c, k));
 }
 END_TEST
@@ -183,6 +190,26 @@ START_TEST(test_only_what_is_managed)
         json_decref(audit);
         json_decref(filter);
     }
+}
+END_TEST
+
+/* She watches by her token alone; her telephone is registered nowhere: nothing rings, and she is told what is missing; any telephone will do. */
+START_TEST(test_without_a_telephone)
+{
+    fx_must_set(&f, "[{'kind':'extension','number':'8023'},"
+                    "{'kind':'agent','number':'2003','extension':'8023','type':'supervisor','manages_queues':['sales']}]");
+    talking(1);
+    ck_assert_int_ne(supervise("2003", 1, "", HOW(LISTEN), 0), 0);
+    ck_assert_str_eq(f.last.field, "extension");
+    ck_assert_str_eq(f.last.text, "8023 cannot be called now: unreachable");
+    ck_assert_ptr_null(core_joined_next(f.c, 1, NULL));
+    Ev__CallSupervise m = EV__CALL_SUPERVISE__INIT;
+    m.supervisor = T("2003");
+    m.call_id = 1;
+    m.extension = T("8020");
+    FX_BODY(CALL_SUPERVISE, call_supervise, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    ck_assert_str_eq(core_joined_next(f.c, 1, NULL)->supervisor, "2003");
 }
 END_TEST
 
@@ -278,6 +305,7 @@ int main(void)
     tcase_add_test(t, test_while_it_rings);
     tcase_add_test(t, test_dialled);
     tcase_add_test(t, test_only_what_is_managed);
+    tcase_add_test(t, test_without_a_telephone);
     tcase_add_test(t, test_next_of_a_queue);
     tcase_add_test(t, test_next_of_an_agent);
     suite_add_tcase(s, t);
