@@ -17,6 +17,7 @@
 
 #include "telephony/digest.h"
 #include "telephony/sip.h"
+#include "telephony/sip_subscribe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -83,6 +84,46 @@ static void on_register(void *ctx, struct sip_reg *reg, const struct sip_registe
 {
     (void)ctx;
     sip_register_reply(reg, info->star ? 403 : 200, NULL, 0, NULL, 0);
+}
+
+static void on_notified(void *ctx, int status, int retry_after_s)
+{
+    (void)ctx;
+    if (status < 200 || status > 699 || retry_after_s < 0 || retry_after_s > 3600)
+        abort();
+}
+
+/* Taken, with a NOTIFY of what it said of itself, or refused. */
+static void on_subscribe(void *ctx, struct sip_subscribe *s, const struct sip_subscribe_info *info)
+{
+    (void)ctx;
+    static unsigned turn;
+    static const char *const known[] = {"message-summary", "dialog", "presence"};
+    char event[300];
+    bool ours = false, refused = turn++ % 4 == 3;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        ours = ours || strcmp(info->event, known[i]) == 0;
+    if (!ours || !info->remote_tag[0] || !info->local_tag[0] || info->expires_s > SIP_SUBSCRIBE_MAX_S)
+        abort();
+    snprintf(event, sizeof event, "%s;id=%.200s", info->event, info->id);
+    struct sip_notify_params p = {.call_id = info->call_id,
+                                  .local_uri = info->local_uri,
+                                  .local_tag = info->local_tag,
+                                  .remote_uri = info->remote_uri,
+                                  .remote_tag = info->remote_tag,
+                                  .remote_target = info->remote_target,
+                                  .route = info->route_set[0] ? info->route_set : NULL,
+                                  .flow = turn % 2 ? info->flow : NULL,
+                                  .local_ip = info->local_ip,
+                                  .cseq = 1,
+                                  .event = info->id[0] ? event : info->event,
+                                  .state = "active;expires=60",
+                                  .type = "text/plain",
+                                  .body = "x"};
+    struct sip_notify *n = NULL;
+    if (!refused && rig.alone && sip_notify_send(rig.ua, &p, on_notified, NULL, &n) == 0 && turn % 3 == 0)
+        sip_notify_forget(n);
+    sip_subscribe_reply(s, refused ? 404 : 200, NULL, info->expires_s, 0); /* after what its strings are needed for */
 }
 
 static enum sip_identity identify(void *ctx, const struct sockaddr *source, const char *user, const char **trunk,
@@ -187,7 +228,8 @@ static void start(void)
                             .get_ha1 = get_ha1,
                             .overloaded = overloaded,
                             .on_invite = on_invite,
-                            .on_register = on_register};
+                            .on_register = on_register,
+                            .on_subscribe = on_subscribe};
     if (sip_ua_start(rig.root, &c, &h, &rig.ua, NULL) != 0)
         abort();
     struct sip_edge_handler flows = {NULL, open_token, is_node};
