@@ -63,12 +63,15 @@ enum sim_what { /* what a proposal was for: chooses what is done with its answer
                 SIM_P_DRAIN,
                 SIM_P_CLIENT,
                 SIM_P_RECORD,
+                SIM_P_ASKED, /* by somebody, of a call that may be another node's */
                 SIM_P_CALL_START,
                 SIM_P_CALL, /* CallMenu, CallQueue, CallDial, OfferFailed, CallAnswered */
                 SIM_P_ANSWERED,
                 SIM_P_MOVE,
                 SIM_P_RENEW,
                 SIM_P_END,
+                SIM_P_LEFT,
+                SIM_P_PICKUP,
 };
 struct sim_prop {
     struct sim_prop *next;
@@ -127,7 +130,8 @@ enum sim_ev_type {
     EV_NEW_CALL,
     EV_DIALOG,
     EV_FAULT,
-    EV_CLIENT
+    EV_CLIENT,
+    EV_ASK
 };
 struct sim_event {
     uint64_t at, tie;
@@ -153,8 +157,10 @@ struct sim_dialog {
     uint64_t offer, epoch; /* of a dialog that a node began */
     uint64_t began, over_at, answered_at;
     unsigned tries, attempt;
-    uint32_t timer; /* the only one that counts */
-    uint8_t plan;   /* what its next timer does */
+    uint32_t timer;  /* the only one that counts */
+    uint8_t plan;    /* what its next timer does */
+    bool moved;      /* it has changed its call or its seat */
+    uint64_t seated; /* index of the log at which it was last seen to have a seat */
 };
 
 /* ---- call control of one node, for one call */
@@ -176,6 +182,8 @@ struct sim_ocall {
     uint32_t timer;
     const char *by, *cause;
     uint64_t adopted_at, end_at;
+    uint32_t merges, transfers; /* as far as they have been followed */
+    bool leaving[2];            /* caller, callee: that he has hung up is on its way */
 };
 
 struct sim_counted { /* an answer that may count once enough is applied */
@@ -243,9 +251,11 @@ struct sim_node {
 /* What the world knows of a call: what no node needs, and the checks do. */
 struct sim_call {
     uint64_t id;
-    bool started;       /* CallStart was accepted */
-    bool we_call;       /* begun by apply: nobody started it */
-    bool legged;        /* of such a one: somebody has answered, so it has a record */
+    bool started; /* CallStart was accepted */
+    bool we_call; /* begun by apply: nobody started it */
+    bool legged;  /* of such a one: somebody has answered, so it has a record */
+    bool joined;  /* of such a one: to another call, so it has a record in any case */
+    uint32_t transfers;
     uint64_t row;       /* call back that it stands for or did */
     uint32_t act_epoch; /* highest epoch under which a node acted */
     int act_node;
@@ -283,6 +293,7 @@ struct sim_client { /* an API client: one operation at a time, repeated under it
 struct sim {
     uint64_t seed, rng, now, ties, digest;
     unsigned n;
+    bool parties;                     /* calls have more than two */
     bool verbose, failed, quiet_time; /* quiet_time: no faults and no new calls any more */
     char why[256];
     struct sim_event *heap;
@@ -311,7 +322,7 @@ struct sim {
     bool draining[SIM_NODES_MAX];
     uint64_t rest_at;
     struct {
-        uint64_t calls, takeovers, phases[8], downs, drains, leaders, restarts, stale, rows, messages;
+        uint64_t calls, takeovers, phases[16], downs, drains, leaders, restarts, stale, rows, messages, joined, merged;
     } count;
     char *arena;
     size_t arena_used, arena_cap;
@@ -373,6 +384,10 @@ void owner_forget_address(struct sim *s, struct sim_node *n, int ip);
 void owner_address_lost(struct sim *s, struct sim_node *n, int ip);
 void owner_address_ready(struct sim *s, struct sim_node *n);
 size_t owner_give_away(struct sim *s, struct sim_node *n);
+/* It is on its way to another node, or joined to one that is. */
+bool owner_let_go(struct sim *s, struct sim_node *n, const struct core_call *c);
+/* What became of a call that was given away is known. */
+void owner_moved(struct sim *s, struct sim_node *n, unsigned call);
 
 /* ---- sim_back.c: call backs */
 bool back_is_ours(uint64_t id); /* a call that apply began */
@@ -381,6 +396,11 @@ unsigned back_know(struct sim *s, uint64_t id);
 struct sim_row *back_row(struct sim *s, uint64_t id); /* NULL: there never was one */
 void back_check(struct sim *s, const struct core *c);
 void back_check_rest(struct sim *s, const struct sim_node *n);
+
+/* ---- sim_parties.c: calls with more than two parties */
+void parties_plan(struct sim *s);
+void parties_ask(struct sim *s);
+void parties_check(struct sim *s, const struct core *c, const struct core_call *k);
 
 /* ---- sim_message.c */
 /* false: as many as there may be have been left. */

@@ -6,6 +6,8 @@
 
 #include "tests/sim/sim_owner.h"
 
+#define LET_GO_MOVED 255
+
 static int place_of(const struct core_leg *l)
 {
     int node = atoi(l->dialog->local_address + 7) - 1;
@@ -51,29 +53,41 @@ static void renew(struct sim *s, struct sim_node *n, struct sim_ocall *k, const 
     raft_propose(s, n, &cmd, SIM_P_RENEW, ocall_index(n, k), (uint64_t)(d == k->a ? 1 : 2) << 32 | k->epoch);
 }
 
-void ocall_carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
+void ocall_move_leg(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c, unsigned leg)
+{
+    if (!stands_here(n, place_of(&c->legs[leg])))
+        renew(s, n, k, c, leg, c->legs[leg].role == CORE_LEG_CALLEE ? k->b : k->a);
+}
+
+static bool waits(struct sim_node *n, const struct core_call *c)
 {
     bool wait = false;
+    for (unsigned i = 0; i < c->n_legs; i++)
+        wait = wait || (by_address(n, c, i) && comes_here(n, place_of(&c->legs[i])));
+    return wait;
+}
+
+void ocall_carry_on(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c)
+{
+    const struct core_call *main = c->joined && c->phase != CORE_CALL_FAILED ? core_call(n->c, c->joined) : NULL;
+    bool wait = main && waits(n, main);
     k->a = c->n_legs ? atoi(c->legs[0].dialog->call_id + 1) : -1;
     k->b = -1;
     for (unsigned i = 0; i < c->n_legs; i++) {
         int d = atoi(c->legs[i].dialog->call_id + 1);
         if (c->legs[i].role == CORE_LEG_CALLEE)
             k->b = d;
-        wait = wait || (by_address(n, c, i) && comes_here(n, place_of(&c->legs[i])));
     }
-    k->waits = wait;
+    k->waits = wait = wait || waits(n, c);
     if (wait)
         return;
-    for (unsigned i = 0; i < c->n_legs; i++) {
-        int d = c->legs[i].role == CORE_LEG_CALLEE ? k->b : k->a;
-        if (!stands_here(n, place_of(&c->legs[i])))
-            renew(s, n, k, c, i, d);
-    }
+    for (unsigned i = 0; i < c->n_legs; i++)
+        ocall_move_leg(s, n, k, c, i);
+    parties_adopt(s, n, k, c);
     if (c->phase == CORE_CALL_TALKING) {
         k->shown = SHOWN_TALK;
         if (k->b >= 0)
-            (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
+            ocall_answer(s, n, k, k->b);
         ocall_answer_caller(s, n, k);
         k->joined = true;
     }
@@ -123,7 +137,7 @@ void owner_address_ready(struct sim *s, struct sim_node *n)
 void owner_resume(struct sim *s, struct sim_node *n)
 {
     for (const struct core_call *c = NULL; n->announced && (c = core_call_next(n->c, c, n->name)) != NULL;)
-        if (!n->let_go[ocall_index(n, ocall_of(s, n, c->id))])
+        if (!owner_let_go(s, n, c))
             ocall_adopt(s, n, c);
 }
 
@@ -134,18 +148,43 @@ void owner_forget_all(struct sim_node *n)
 }
 
 /* Forgotten on purpose: not carried on before it is known what became of the command that gives it away. */
-static void let_go(struct sim_node *n, struct sim_ocall *k, uint8_t why)
+static void let_go(struct sim *s, struct sim_node *n, struct sim_ocall *k, uint8_t why)
 {
     n->let_go[ocall_index(n, k)] = why;
+    for (const struct core_call *p = NULL; (p = core_joined_next(n->c, k->id, p)) != NULL;) {
+        struct sim_ocall *along = ocall_of(s, n, p->id); /* wherever it stands: both have one owner */
+        if (!along->used)
+            continue;
+        n->let_go[ocall_index(n, along)] = why;
+        ocall_forget(along);
+    }
     ocall_forget(k);
+}
+
+bool owner_let_go(struct sim *s, struct sim_node *n, const struct core_call *c)
+{
+    const struct core_call *main = c->joined ? core_call(n->c, c->joined) : NULL;
+    return n->let_go[ocall_index(n, ocall_of(s, n, c->id))] ||
+           (main && n->let_go[ocall_index(n, ocall_of(s, n, main->id))]);
+}
+
+void owner_moved(struct sim *s, struct sim_node *n, unsigned call)
+{
+    n->let_go[call] = 0;
+    for (unsigned i = 0; i < s->n_calls; i++) {
+        const struct core_call *c = n->let_go[i] == LET_GO_MOVED ? core_call(n->c, s->calls[i].id) : NULL;
+        if (n->let_go[i] == LET_GO_MOVED && (!c || c->joined == s->calls[call].id || strcmp(c->owner, n->name) != 0))
+            n->let_go[i] = 0;
+    }
 }
 
 void owner_forget_address(struct sim *s, struct sim_node *n, int ip)
 {
     for (unsigned i = 0; i < s->n_calls; i++) {
         struct sim_ocall *k = &n->calls[i];
-        if (k->used && k->a >= 0 && s->dialogs[k->a].place == ip)
-            let_go(n, k, (uint8_t)(ip + 1));
+        if (!k->used || k->a < 0 || s->dialogs[k->a].place != ip)
+            continue;
+        let_go(s, n, k, (uint8_t)(ip + 1));
     }
 }
 
@@ -156,8 +195,8 @@ size_t owner_give_away(struct sim *s, struct sim_node *n)
     for (const struct core_call *c = NULL; (c = core_call_next(n->c, c, n->name)) != NULL;) {
         struct sim_ocall *k = ocall_of(s, n, c->id);
         left++;
-        if (!k->used || k->ending || ocall_pending(k))
-            continue;
+        if (!k->used || k->ending || ocall_pending(k) || c->joined)
+            continue; /* one that is joined goes with the other */
         char ip[CORE_IP_MAX] = "";
         if (c->n_legs)
             (void)snprintf(ip, sizeof ip, "%.*s", (int)strcspn(c->legs[0].dialog->local_address, ":"),
@@ -173,7 +212,7 @@ size_t owner_give_away(struct sim *s, struct sim_node *n)
         m.call_id = c->id;
         sim_say(s, "%s gives call %u away", n->name, ocall_index(n, k));
         unsigned i = ocall_index(n, k);
-        let_go(n, k, 255);
+        let_go(s, n, k, LET_GO_MOVED);
         raft_propose(s, n, &cmd, SIM_P_MOVE, i, c->epoch);
     }
     return left;

@@ -179,6 +179,12 @@ static void check_row_of(struct sim *s, const struct core *c, const struct core_
     }
     w->row = st->callback ? st->callback : w->row;
     w->legged = w->legged || (k->we_call && k->n_legs);
+    w->joined = w->joined || k->joined;
+    if (k->transfers != w->transfers) { /* nothing of the way that it has come leads on */
+        w->transfers = k->transfers;
+        w->queued_us = w->returned = 0;
+        w->queue[0] = '\0';
+    }
 }
 
 static void check_call(struct sim *s, const struct core *c, const struct core_call *k)
@@ -194,12 +200,14 @@ static void check_call(struct sim *s, const struct core *c, const struct core_ca
                  (unsigned long long)w->queued_us, (unsigned long long)k->queued_us);
     for (size_t i = 0; i < k->n_legs; i++)
         callees += k->legs[i].role == CORE_LEG_CALLEE;
-    if (callees > 1 || (callees == 1) != (k->phase == CORE_CALL_TALKING))
+    bool remains = k->phase == CORE_CALL_FAILED && k->went_into; /* the other party has gone into another call */
+    if (callees > 1 || (!remains && (callees == 1) != (k->phase == CORE_CALL_TALKING)))
         sim_fail(s, "call %d is %s with %u telephones", call_index(s, k->id), core_call_phase_name(k->phase), callees);
     if ((k->offer.id != 0) != (k->phase == CORE_CALL_OFFERED || k->phase == CORE_CALL_DIALLING) ||
         (k->offer.id != 0) != (k->n_offers != 0))
         sim_fail(s, "call %d is %s, offer %llu", call_index(s, k->id), core_call_phase_name(k->phase),
                  (unsigned long long)k->offer.id);
+    parties_check(s, c, k);
     w->owner = owner;
     w->epoch = k->epoch;
     w->seen = true;
@@ -217,10 +225,10 @@ static void check_agents(struct sim *s, const struct core *c)
             offers[atoi(k->offers[o].agent) - 1001]++;
             busy[atoi(k->offers[o].agent) - 1001]++;
         }
-        if (k->we_call && k->n_legs)
-            busy[atoi(k->legs[0].agent) - 1001]++;
-        else if (k->phase == CORE_CALL_TALKING && k->queue[0] && k->legs[1].agent[0])
-            busy[atoi(k->legs[1].agent) - 1001]++;
+        /* what he has dialled or picked up himself is beside */
+        for (size_t i = 0; k->queue[0] && k->phase != CORE_CALL_FAILED && i < k->n_legs; i++)
+            if (k->legs[i].agent[0] && !k->legs[i].from_call && (k->legs[i].role == CORE_LEG_CALLEE || k->we_call))
+                busy[atoi(k->legs[i].agent) - 1001]++;
     }
     for (int i = 0; i < SIM_AGENTS; i++) {
         char number[8];
@@ -238,6 +246,20 @@ static void check_agents(struct sim *s, const struct core *c)
         bool at_work = a->state == CORE_AGENT_RINGING || a->state == CORE_AGENT_TALKING;
         if (at_work && !core_call(c, a->call_id))
             sim_fail(s, "agent %s is %s in a call that is gone", number, core_agent_state_name(a->state));
+    }
+}
+
+/* For whoever looks for the fault. */
+static void tell_calls(struct sim *s, const struct core *c)
+{
+    for (const struct core_call *k = NULL; (k = core_call_next(c, k, NULL)) != NULL;) {
+        sim_say(s, "call %d of %s: %s, joined to %d", call_index(s, k->id), k->owner, core_call_phase_name(k->phase),
+                k->joined ? call_index(s, k->joined) : -1);
+        for (size_t i = 0; i < k->n_legs; i++)
+            sim_say(s, "  %s %s, dialog %s, agent %s", k->legs[i].role == CORE_LEG_CALLER ? "caller" : "callee",
+                    k->legs[i].number, k->legs[i].dialog->call_id + 1, k->legs[i].agent);
+        for (unsigned i = 0; i < k->n_offers; i++)
+            sim_say(s, "  rings %s, agent %s", k->offers[i].extension, k->offers[i].agent);
     }
 }
 
@@ -275,6 +297,8 @@ void check_entry(struct sim *s, struct sim_node *n, uint64_t index, uint64_t has
     }
     for (const struct core_node *k = NULL; (k = core_node_next(c, k)) != NULL;)
         s->draining[node_index(k->name)] = k->draining;
+    if (s->failed)
+        tell_calls(s, c);
 }
 
 /* ---- at rest */
@@ -328,7 +352,7 @@ static void check_node_at_rest(struct sim *s, struct sim_node *n)
     }
     for (unsigned i = 0; i < s->n_calls; i++) {
         const struct sim_call *w = &s->calls[i];
-        unsigned want = w->we_call ? w->legged : w->started || w->seen;
+        unsigned want = w->we_call ? w->legged || w->joined : w->started || w->seen;
         if (n->cdrs[i] != want && (n->cdrs[i] != 1 || w->started || w->legged))
             sim_fail(s, "%s has %u records of call %u", n->name, n->cdrs[i], i);
         if (n->cdrs[i] != s->nodes[0].cdrs[i])

@@ -14,18 +14,18 @@
 
 struct options {
     uint64_t first, last;
-    unsigned nodes; /* 0: 3 and 5 by turns */
-    bool verbose;
-    uint64_t stop; /* after so many failures */
+    unsigned nodes;    /* 0: 3 and 5 by turns */
+    bool verbose, two; /* two: no call has more than two parties */
+    uint64_t stop;     /* after so many failures */
     const char *kept;
     bool sqlite;
 };
 struct totals {
-    uint64_t passed, failed, steps, applied, calls, takeovers, phases[8], downs, drains, leaders, restarts, stale, rows,
-        messages;
+    uint64_t passed, failed, steps, applied, calls, takeovers, phases[16], downs, drains, leaders, restarts, stale,
+        rows, messages;
 };
 
-static void run_seed(uint64_t seed, unsigned nodes, bool verbose, char *arena, struct totals *t)
+static void run_seed(uint64_t seed, unsigned nodes, bool parties, bool verbose, char *arena, struct totals *t)
 {
     static struct sim world;
     struct sim *s = &world;
@@ -38,6 +38,7 @@ static void run_seed(uint64_t seed, unsigned nodes, bool verbose, char *arena, s
     s->rng = seed * 0x9e3779b97f4a7c15ull + nodes;
     s->n = nodes;
     s->verbose = verbose;
+    s->parties = parties;
     s->arena = arena;
     s->arena_cap = ARENA;
     sim_run(s);
@@ -52,19 +53,20 @@ static void run_seed(uint64_t seed, unsigned nodes, bool verbose, char *arena, s
     t->stale += s->count.stale;
     t->rows += s->count.rows;
     t->messages += s->count.messages;
-    for (unsigned i = 0; i < 8; i++)
+    for (unsigned i = 0; i < 16; i++)
         t->phases[i] += s->count.phases[i];
     if (!s->failed) {
         t->passed++;
         return;
     }
     t->failed++;
-    printf("seed %llu with %u nodes: %s (after %.3f s and %llu steps)\n  again: %s --seeds %llu --nodes %u --verbose\n",
-           (unsigned long long)seed, nodes, s->why, (double)s->now / 1e6, (unsigned long long)s->steps,
-           program_invocation_name, (unsigned long long)seed, nodes);
+    printf(
+        "seed %llu with %u nodes: %s (after %.3f s and %llu steps)\n  again: %s --seeds %llu --nodes %u%s --verbose\n",
+        (unsigned long long)seed, nodes, s->why, (double)s->now / 1e6, (unsigned long long)s->steps,
+        program_invocation_name, (unsigned long long)seed, nodes, parties ? "" : " --two");
 }
 
-/* A file of past findings: lines of "SEED NODES", and # comments. */
+/* A file of past findings: lines of "SEED NODES", "two" behind it if no call has more than two parties, and # comments. */
 static int run_kept(const char *path, bool verbose, char *arena, struct totals *t)
 {
     char line[256];
@@ -77,7 +79,7 @@ static int run_kept(const char *path, bool verbose, char *arena, struct totals *
         unsigned long long seed;
         unsigned nodes;
         if (line[0] != '#' && sscanf(line, "%llu %u", &seed, &nodes) == 2 && nodes >= 1 && nodes <= SIM_NODES_MAX)
-            run_seed(seed, nodes, verbose, arena, t);
+            run_seed(seed, nodes, !strstr(line, " two"), verbose, arena, t);
     }
     (void)fclose(f);
     return 0;
@@ -86,19 +88,17 @@ static int run_kept(const char *path, bool verbose, char *arena, struct totals *
 static int usage(void)
 {
     fprintf(stderr, "usage: sim [--seeds A-B | --seeds A] [--nodes 3|5] [--kept FILE] [--stop FAILURES]"
-                    " [--storage memory|sqlite] [--verbose]\n");
+                    " [--storage memory|sqlite] [--two] [--verbose]\n");
     return 2;
 }
 
 static int options(int argc, char **argv, struct options *o)
 {
-    static const struct option list[] = {{"seeds", required_argument, NULL, 's'},
-                                         {"nodes", required_argument, NULL, 'n'},
-                                         {"kept", required_argument, NULL, 'k'},
-                                         {"verbose", no_argument, NULL, 'v'},
-                                         {"storage", required_argument, NULL, 'd'},
-                                         {"stop", required_argument, NULL, 't'},
-                                         {NULL, 0, NULL, 0}};
+    static const struct option list[] = {
+        {"seeds", required_argument, NULL, 's'}, {"nodes", required_argument, NULL, 'n'},
+        {"kept", required_argument, NULL, 'k'},  {"verbose", no_argument, NULL, 'v'},
+        {"two", no_argument, NULL, '2'},         {"storage", required_argument, NULL, 'd'},
+        {"stop", required_argument, NULL, 't'},  {NULL, 0, NULL, 0}};
     int c;
     *o = (struct options){.first = 1, .last = 200, .stop = 20};
     while ((c = getopt_long(argc, argv, "", list, NULL)) != -1) {
@@ -131,6 +131,9 @@ static int options(int argc, char **argv, struct options *o)
             break;
         case 'v':
             o->verbose = true;
+            break;
+        case '2':
+            o->two = true;
             break;
         default:
             return usage();
@@ -170,7 +173,7 @@ int main(int argc, char **argv)
     if (o.kept)
         err = run_kept(o.kept, o.verbose, arena, &t);
     for (uint64_t seed = o.first; seed <= o.last && t.failed < o.stop; seed++)
-        run_seed(seed, o.nodes ? o.nodes : seed % 2 ? 3 : 5, o.verbose, arena, &t);
+        run_seed(seed, o.nodes ? o.nodes : seed % 2 ? 3 : 5, !o.two, o.verbose, arena, &t);
     clock_gettime(CLOCK_MONOTONIC, &b);
     double took = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
     printf("%llu calls, %llu carried on by another node, %llu nodes declared down, %llu restarts, %llu drains, %llu "

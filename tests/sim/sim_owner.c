@@ -100,6 +100,7 @@ static void propose(struct sim *s, struct sim_node *n, struct sim_ocall *k, Ev__
 
 static void release(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
+    parties_let_go(s, n, k);
     if (!k->a_released)
         k->a_released = ocall_act(s, n, k, MSG_RELEASE, k->a, 0) || k->a < 0;
     if (!k->b_released)
@@ -208,14 +209,18 @@ const struct core_call *ocall_state(struct sim_node *n, const struct sim_ocall *
     return core_call(n->c, k->id);
 }
 
+void ocall_answer(struct sim *s, struct sim_node *n, struct sim_ocall *k, int dialog)
+{
+    if (s->dialogs[dialog].state == D_CALLING)
+        (void)ocall_act(s, n, k, MSG_ANSWER, dialog, 0);
+    else if (s->dialogs[dialog].state == D_ANSWERED) /* a telephone that we have called first */
+        (void)ocall_act(s, n, k, MSG_ACK, dialog, 0);
+}
+
 void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k)
 {
-    if (k->a < 0)
-        return;
-    if (s->dialogs[k->a].state == D_CALLING)
-        (void)ocall_act(s, n, k, MSG_ANSWER, k->a, 0);
-    else if (s->dialogs[k->a].state == D_ANSWERED) /* a telephone that we have called first */
-        (void)ocall_act(s, n, k, MSG_ACK, k->a, 0);
+    if (k->a >= 0)
+        ocall_answer(s, n, k, k->a);
 }
 
 void ocall_call_off(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_offer *o, bool all)
@@ -323,7 +328,7 @@ static void talk(struct sim *s, struct sim_node *n, struct sim_ocall *k, const s
         ocall_end(s, n, k, "system", "lost");
         return;
     }
-    (void)ocall_act(s, n, k, MSG_ACK, k->b, 0);
+    ocall_answer(s, n, k, k->b);
     k->joined = true;
 }
 
@@ -357,12 +362,20 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     if (k->ending || !k->started || k->waits)
         return;
     k->epoch = c->epoch;
-    if (!back_has_caller(s, n, k, c))
+    if (c->phase == CORE_CALL_FAILED && !lease_held(s, n)) {
+        ocall_forget(k); /* nothing can be sent now: it is ended when it is carried on */
+        return;
+    }
+    if (!parties_follow(s, n, k, c) || !back_has_caller(s, n, k, c))
         return;
     if (c->phase != CORE_CALL_OFFERED && c->phase != CORE_CALL_DIALLING && c->phase != CORE_CALL_TALKING)
         ocall_drop_rings(s, n, k, -2);
     switch (c->phase) {
     case CORE_CALL_APP:
+        if (strcmp(c->app, "code:pickup") == 0) {
+            parties_pickup(s, n, k);
+            break;
+        }
         ocall_answer_caller(s, n, k);
         if (strcmp(c->app, "hangup") == 0)
             ocall_end(s, n, k, "system", "callback");
@@ -389,9 +402,11 @@ void ocall_reconcile(struct sim *s, struct sim_node *n, struct sim_ocall *k)
     case CORE_CALL_TALKING:
         talk(s, n, k, c);
         break;
-    case CORE_CALL_NOTICE:
     case CORE_CALL_JOINED:
-        break; /* nothing of this is configured or asked for here */
+        ocall_answer_caller(s, n, k);
+        break;
+    case CORE_CALL_NOTICE:
+        break; /* nothing of this is configured here */
     case CORE_CALL_FAILED:
         ocall_end(s, n, k, "system", "failed");
         break;
@@ -431,7 +446,7 @@ void owner_applied(struct sim *s, struct sim_node *n)
         if (k->used)
             ocall_reconcile(s, n, k);
         else if (c && strcmp(c->owner, n->name) == 0 && n->announced && lease_held(s, n) && !n->dropped &&
-                 !n->let_go[n->dirty_list[i]])
+                 !owner_let_go(s, n, c))
             ocall_adopt(s, n, c);
     }
     n->n_dirty = 0;
@@ -525,6 +540,8 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
         return;
     case SIM_P_DRAIN:
         return;
+    case SIM_P_ASKED:
+        return;
     case SIM_P_CLIENT:
         client_answer(s, p, a);
         return;
@@ -532,7 +549,7 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
         message_answer(s, n, p, a);
         return;
     case SIM_P_MOVE:
-        n->let_go[p->arg] = 0;
+        owner_moved(s, n, p->arg);
         return;
     case SIM_P_CALL_START:
         s->calls[p->arg].started = a->code == 0;
@@ -555,6 +572,14 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
     case SIM_P_END:
         if (k->used)
             end_answered(s, n, k, a->code != 0);
+        return;
+    case SIM_P_LEFT:
+        if (k->used)
+            parties_left(s, n, k, p, a->code != 0);
+        return;
+    case SIM_P_PICKUP:
+        if (k->used)
+            parties_picked(s, n, k, a->code != 0);
         return;
     }
 }
@@ -579,7 +604,9 @@ static void start(struct sim *s, struct sim_node *n, const struct sim_msg *m)
     for (unsigned i = 0; i < s->n_calls; i++)
         if (n->calls[i].used && n->calls[i].a == (int)m->dialog)
             return; /* sent again */
-    if (known(s, n, m->dialog))
+    bool picked =
+        d->call >= 0 && s->calls[d->call].started && d->called[0] == '*'; /* sent again, or its leg is another's */
+    if (picked || known(s, n, m->dialog))
         return; /* somebody's already */
     const struct core_node *me = core_node(n->c, n->name);
     if (!n->announced || !me || me->draining || s->n_calls == SIM_CALLS_MAX) {
@@ -635,7 +662,10 @@ static void hung_up(struct sim *s, struct sim_node *n, const struct sim_msg *m)
             offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__REJECTED);
             continue;
         }
-        ocall_end(s, n, k, caller ? "caller" : "callee", "normal");
+        if (!parties_stay(s, n, k, !caller))
+            ocall_end(s, n, k, caller ? "caller" : "callee", "normal");
+        else
+            return; /* the telephone says it again */
     }
     if (!found && known(s, n, m->dialog))
         return; /* its owner hears it, from here or from where it will be told to send to */
@@ -673,7 +703,7 @@ void owner_message(struct sim *s, struct sim_node *n, const struct sim_msg *m)
             offer_failed(s, n, k, r, m->a == 486 ? EV__OFFER_FAILED__CAUSE__BUSY : EV__OFFER_FAILED__CAUSE__REJECTED);
         } else if (m->type == MSG_GONE && r) {
             offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__ERROR);
-        } else if (m->type == MSG_GONE && !k->waits) {
+        } else if (m->type == MSG_GONE && !k->waits && !parties_stay(s, n, k, !a)) {
             ocall_end(s, n, k, a ? "caller" : "callee", "normal");
         }
         return;
@@ -729,9 +759,11 @@ static void watch_legs(struct sim *s, struct sim_node *n, struct sim_ocall *k)
         return;
     const struct sim_dialog *a = k->a >= 0 ? &s->dialogs[k->a] : NULL, *b = k->b >= 0 ? &s->dialogs[k->b] : NULL;
     if (a && a->state == D_OVER && s->now - a->over_at > MEDIA_TIMEOUT_US) {
-        ocall_end(s, n, k, "caller", "media_timeout");
+        if (!parties_stay(s, n, k, false))
+            ocall_end(s, n, k, "caller", "media_timeout");
     } else if (b && b->state == D_OVER && s->now - b->over_at > MEDIA_TIMEOUT_US && k->joined) {
-        ocall_end(s, n, k, "callee", "media_timeout");
+        if (!parties_stay(s, n, k, true))
+            ocall_end(s, n, k, "callee", "media_timeout");
     } else if (a && a->state == D_CALLING && k->shown == SHOWN_TALK) {
         ocall_answer_caller(s, n, k);
     }
@@ -749,7 +781,7 @@ void owner_turn(struct sim *s, struct sim_node *n)
         const struct core_call *c = core_call(n->c, s->calls[i].id);
         bool mine = c && n->announced && strcmp(c->owner, n->name) == 0;
         if (!k->used) {
-            if (mine && !n->let_go[i])
+            if (mine && !owner_let_go(s, n, c))
                 ocall_adopt(s, n, c);
             continue;
         }

@@ -16,6 +16,8 @@ struct sim_ring *ocall_ring(struct sim_ocall *k, int dialog);
 bool ocall_pending(const struct sim_ocall *k);
 /* text: what *d points into */
 void ocall_dialog(Ev__Dialog *d, struct sim *s, struct sim_node *n, int dialog, char text[4][32]);
+/* A telephone that has called, or has answered. */
+void ocall_answer(struct sim *s, struct sim_node *n, struct sim_ocall *k, int dialog);
 void ocall_answer_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k);
 void ocall_end(struct sim *s, struct sim_node *n, struct sim_ocall *k, const char *by, const char *cause);
 /* Released, all but the one with this dialog. */
@@ -35,7 +37,22 @@ void keys_queue(struct sim *s, struct sim_node *n, struct sim_ocall *k, const st
 /* The telephone that was rung first takes the caller's place. false: nothing more is to be done with the call now. */
 bool back_has_caller(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c);
 
+/* ---- sim_parties.c */
+/* Dialogs that have become legs of another call are that one's, and not to be released. */
+void parties_let_go(const struct sim *s, const struct sim_node *n, struct sim_ocall *k);
+/* Seats have changed hands. false: nothing more is to be done with the call now. */
+bool parties_follow(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c);
+/* What a former owner may not have told is told. */
+void parties_adopt(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c);
+/* One of two hangs up. false: nobody else is there, it is the end. */
+bool parties_stay(struct sim *s, struct sim_node *n, struct sim_ocall *k, bool callee);
+void parties_left(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct sim_prop *p, bool refused);
+void parties_pickup(struct sim *s, struct sim_node *n, struct sim_ocall *k);
+void parties_picked(struct sim *s, struct sim_node *n, struct sim_ocall *k, bool refused);
+
 /* ---- sim_adopt.c */
+/* The leg goes on by re-INVITE, if it does not stand on an address that is here. */
+void ocall_move_leg(struct sim *s, struct sim_node *n, struct sim_ocall *k, const struct core_call *c, unsigned leg);
 /* From now on ours, whoever began it. */
 void ocall_adopt(struct sim *s, struct sim_node *n, const struct core_call *c);
 /* Legs are kept or moved as their addresses are; waits for an address that is on its way here. */

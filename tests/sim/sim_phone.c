@@ -71,7 +71,7 @@ void phone_new_call(struct sim *s)
 {
     static const char *const outside[] = {"100", "100", "100", "200", "200", "230", "230", "220",
                                           "210", "240", "250", "250", "250", "250", "300", "301"};
-    static const char *const inside[] = {"8004", "8005", "8006", "1003", "200", "100"};
+    static const char *const inside[] = {"8004", "8005", "8006", "1003", "200", "100", "*8", "*8"};
     struct sim_dialog like = {.ext = -1, .began = s->now};
     if (sim_chance(s, 75)) {
         like.trunk = (int)sim_between(s, 1, 2);
@@ -79,7 +79,7 @@ void phone_new_call(struct sim *s)
         like.who = (unsigned)sim_between(s, 1, 9); /* the same one again, now and then */
     } else {
         like.ext = (int)sim_below(s, SIM_EXTS);
-        (void)snprintf(like.called, sizeof like.called, "%s", inside[sim_below(s, 6)]);
+        (void)snprintf(like.called, sizeof like.called, "%s", inside[sim_below(s, s->parties ? 8 : 6)]);
         if (phone_busy(s, like.ext))
             return;
     }
@@ -192,7 +192,8 @@ static void acknowledged(struct sim *s, unsigned i)
         return;
     d->state = D_UP;
     for (unsigned k = 0; k < s->n_dialogs; k++)
-        up += !s->dialogs[k].out && s->dialogs[k].state == D_UP && s->dialogs[k].call == d->call &&
+        up += !s->dialogs[k].out && !s->dialogs[k].moved && s->dialogs[k].state == D_UP &&
+              s->dialogs[k].call == d->call &&
               (s->dialogs[k].ext < 0) == (d->ext < 0); /* we call one of ours and one outside */
     if (up > 1)
         sim_fail(s, "call %d is joined with two telephones", d->call);

@@ -143,6 +143,14 @@ static unsigned objects(Ev__ConfigObject **set)
         NEW(a, Agent, AGENT, AGENT, agent);
         a->number = numbered("100", i, "");
         a->extension = numbered("800", i, "");
+        a->group = plain("east");
+        a->type = plain(i == SIM_AGENTS ? "supervisor" : "agent");
+        if (i == SIM_AGENTS) {
+            a->manages_groups = calloc(1, sizeof(char *));
+            if (!a->manages_groups)
+                abort();
+            a->manages_groups[a->n_manages_groups++] = plain("east");
+        }
     }
     n = queue(set, n, "service", "longest_idle", 0, 0);
     n = queue(set, n, "vip", "longest_idle", 1, 2);

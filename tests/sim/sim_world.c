@@ -505,6 +505,10 @@ static void handle(struct sim *s, struct sim_event *ev)
     case EV_FAULT:
         fault(s, ev);
         break;
+    case EV_ASK:
+        if (!s->quiet_time)
+            parties_ask(s);
+        break;
     case EV_CLIENT: {
         struct sim_event next = {.type = EV_CLIENT, .node = -1};
         sim_at(s, s->now + sim_between(s, 400, 900) * SIM_MS, next);
@@ -527,6 +531,8 @@ static void plan(struct sim *s)
     sim_at(s, SIM_S, client);
     fault_at(s, FAULTS_UNTIL + SIM_S, FAULT_REST, 0);
     s->loss = sim_chance(s, 30) ? (unsigned)sim_between(s, 1, 30) : 0;
+    if (s->parties)
+        parties_plan(s);
 }
 
 void sim_run(struct sim *s)
