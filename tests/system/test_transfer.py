@@ -2,12 +2,14 @@
 told by the tones that they send."""
 import csv
 import os
+import re
 import signal
+import socket
 import urllib.parse
 
 import test_takeover
 from callcase import AGENT_HZ, CALLER_HZ, CallCase
-from everline import Baresip, Events, rms, tone_share, wait_for
+from everline import Baresip, Events, Sipp, free_port, rms, tone_share, wait_for
 
 THIRD_HZ = 1500
 RINGBACK_HZ = 450
@@ -45,11 +47,15 @@ class Parties:
     def refer(self, call, number, *extra):
         return call.send("REFER", extra=[("refer-to", "<sip:%s@%s>" % (number, call.phone.server)), *extra])
 
+    @staticmethod
+    def names(call):
+        """As the one sees it whom the telephone has called; for a URI."""
+        return urllib.parse.quote("%s;to-tag=%s;from-tag=%s" % (call.call_id, call.remote_tag, call.local_tag), safe="")
+
     def attended(self, call, other):
-        """Names the other call of the same telephone, as the one sees it whom that has called."""
-        names = "%s;to-tag=%s;from-tag=%s" % (other.call_id, other.remote_tag, other.local_tag)
+        """Names the other call of the same telephone."""
         return call.send("REFER", extra=[("refer-to", "<sip:%s@%s?Replaces=%s&Require=replaces>" % (
-            THIRD, call.phone.server, urllib.parse.quote(names, safe="")))])
+            THIRD, call.phone.server, self.names(other)))])
 
     @staticmethod
     def told(call):
@@ -272,6 +278,48 @@ class Transfer(Parties, CallCase):
         other.wait_ended()
         self.assertEqual([q["rx_lost"] for q in self.record(call.phone.user)["quality"]], [0, 0])
 
+    @staticmethod
+    def last_told(sipp):
+        """What its last NOTIFY said; None: it has not come. It was hung up on then, too."""
+        with open(sipp.messages, encoding="ISO-8859-1") as f:
+            seen = f.read()
+        last = re.search(r"(?s)terminated;reason=noresource.*?\n\r?\nSIP/2.0 ([^\r\n]*)", seen)
+        return last.group(1) if last and "\nBYE sip:" in seen else None
+
+    def test_sipp(self):
+        """A third kind of telephone: blind, then attended, its second line being another device of the same extension."""
+        with open(os.path.join(os.path.dirname(__file__), "sipp_refer.xml"), encoding="ISO-8859-1") as f:
+            scenario = f.read()
+        ip = self.cluster.network.client()
+        port = free_port(ip, socket.SOCK_DGRAM)
+        self.cluster.apply({"extensions": [{"number": "8031", "password": "second-line", "contact": "sip:8031@%s:%d" % (ip, port)}]})
+        self.passwords["8031"] = "second-line"
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/extensions/8031").status == 200, 10, "the telephone is known")
+        third, second = self.third(), self.extension("8031", self.b, register=False, tone=AGENT_HZ)
+        for i, attended in enumerate((False, True), 1):
+            to, line = "sip:%s@%s" % (THIRD, self.a.ip), None
+            if attended:
+                line = second.invite(THIRD).wait_answered()
+                there = third.wait_call(i)
+                to += "?Replaces=" + self.names(line)
+            sipp = Sipp(self.cluster, scenario, self.a.ip, ip=ip, port=port, args=("-key", "to", to))
+            self.addCleanup(sipp.end)
+            caller = self.extension("8016", self.a, tone=CALLER_HZ)
+            call = caller.invite("8031").wait_answered()
+            self.assertEqual(wait_for(lambda: self.last_told(sipp), 10, "sipp is told the end of it"), "200 OK")
+            sipp.end()
+            if attended:
+                line.wait_ended()
+            else:
+                there = third.wait_call(i)
+            self.hears(call, THIRD_HZ)
+            self.hears(there, CALLER_HZ)
+            call.hangup()
+            there.wait_ended()
+            self.assertEqual(self.parts(self.record("8016", count=i)), [
+                ("callee", "8031", "", "transfer"), ("caller", "8016", "", "hang_up"), ("callee", THIRD, "", "end")])
+
     def test_baresip(self):
         """Another kind of telephone: baresip's /transfer."""
         number = str(next(self.agents))
@@ -368,6 +416,27 @@ class NodesDie(Parties, test_takeover.Takeover):
         call.hangup()
         got.wait_ended()
         self.record(caller, ended_by="caller")
+        self.idle("1001")
+
+    def test_attended_after_the_node_died(self):
+        """Both calls of the telephone are owned by a node that dies while he consults; wherever each goes on, they become one."""
+        caller, call, agent, there = self.connected()
+        third = self.third()
+        self.assertEqual(there.reinvite("sendonly").status, 200)
+        second = agent.invite(THIRD, server=self.victim.ip).wait_answered()
+        got = third.wait_call()
+        self.hears(got, AGENT_HZ)
+        self.kill_and_see(caller)
+        wait_for(lambda: self.a.api("GET", "/v1/calls?caller=8001").json["items"][0]["epoch"] == 2, 10, "the second one is carried on")
+        self.hears(got, AGENT_HZ)
+        self.assertEqual(self.attended(there, second).status, 202)
+        self.wait_told(there, 100, 200)
+        second.wait_ended()
+        self.hears(call, THIRD_HZ)
+        self.hears(got, CALLER_HZ)
+        got.hangup()
+        call.wait_ended()
+        self.record(caller, ended_by="callee", answered_by=THIRD)
         self.idle("1001")
 
     def quiet(self, yes):
