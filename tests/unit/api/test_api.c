@@ -603,6 +603,10 @@ START_TEST(cluster_operations_go_to_the_node)
                                           "{\"agent\":\"1\",\"more\":1}"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:transfer", refused[i]), 422);
+    static const char *const nobody[] = {"{}", "{\"agent\":\"\"}", "{\"agent\":1001}", "{\"agent\":\"1001\",\"leg\":\"caller\"}"};
+    for (size_t i = 0; i < sizeof nobody / sizeof *nobody; i++)
+        ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:pickup", nobody[i]), 422);
+    ck_status(rig_send(&R, "POST", "/v1/calls/0000000000000001:pickup", "{\"agent\":\"1001\"}"), 404);
     static const char *const unknown[] = {"{}", "{\"customer\":7}", "{\"notes\":null}", "{\"data\":\"x\"}", "{\"data\":{\"x\":7}}", "{\"owner\":\"n2\"}"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         ck_status(rig_send(&R, "PATCH", "/v1/calls/0000000000000001", unknown[i]), 422);
