@@ -5,7 +5,7 @@
 #include "api/api_int.h"
 #include "base/mem.h"
 
-static char *text_of(const json_t *json, const char *name)
+char *api_text_of(const json_t *json, const char *name)
 {
     const char *v = json_string_value(json_object_get(json, name));
     return mem_strdup(v ? v : "");
@@ -67,9 +67,9 @@ static void set_agent(struct api_request *q, Ev__AgentSet__Action action)
     cmd->agent_set = a;
     a->action = action;
     a->agent = mem_strdup(q->params[0]);
-    a->extension = text_of(q->json, "extension");
-    a->state = text_of(q->json, "state");
-    a->reason = text_of(q->json, "reason");
+    a->extension = api_text_of(q->json, "extension");
+    a->state = api_text_of(q->json, "state");
+    a->reason = api_text_of(q->json, "reason");
     a->force = json_is_true(json_object_get(q->json, "force"));
     a->extend_s = (uint32_t)json_integer_value(json_object_get(q->json, "extend_s"));
     if (!a->agent || !a->extension || !a->state || !a->reason) {

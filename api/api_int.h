@@ -237,7 +237,7 @@ struct api_kind {
     const char *key;  /* "number" or "name" */
     Ev__ConfigObject__ObjectCase which;
 };
-#define API_KINDS 23u
+#define API_KINDS 24u
 extern const struct api_kind api_kinds[API_KINDS]; /* in the order in which they are created */
 const struct api_kind *api_kind_of(const char *kind);
 const char *api_object_key(const Ev__ConfigObject *o);
@@ -412,6 +412,12 @@ enum api_range api_range_read(const char *range, size_t size, size_t *from, size
 /* supervise.c */
 api_handler_fn api_listen_call, api_whisper_call, api_barge_call, api_take_over_call, api_queue_next_to,
     api_agent_next_to, api_agent_cancel_next;
+/* agent.c: a text of the body, malloc'ed, "" when there is none; NULL: memory is short. */
+char *api_text_of(const json_t *json, const char *name);
+/* supervise.c: frees cmd, which may be NULL, and answers. */
+void api_no_memory(struct api_request *q, Ev__Command *cmd);
+/* forward.c */
+api_handler_fn api_forward, api_forward_off;
 
 /* nearest.c */
 api_handler_fn api_nearest_nodes, api_dns_records;

@@ -103,13 +103,13 @@ static int check_top(const json_t *json, size_t *n, struct err_info *info)
         for (size_t i = 0; i < API_KINDS; i++)
             known = known || strcmp(key, api_kinds[i].list) == 0;
         if (!known)
-            return err_set(
-                info, ERR_INVAL, key,
-                "unknown; known are parameters, secrets, lookups, extensions, agents, agent_states, "
-                "agent_groups, queues, trunks, networks, prompts, areas, notices, recording_rules, mailboxes, "
-                "access_numbers, flows, "
-                "flow_drafts, holiday_lists, "
-                "time_groups, blacklist, vips, tokens");
+            return err_set(info, ERR_INVAL, key,
+                           "unknown; known are parameters, secrets, lookups, extensions, agents, agent_states, "
+                           "agent_groups, queues, trunks, networks, prompts, areas, notices, forwards, "
+                           "recording_rules, mailboxes, "
+                           "access_numbers, flows, "
+                           "flow_drafts, holiday_lists, "
+                           "time_groups, blacklist, vips, tokens");
         *n += json_array_size(value);
     }
     if (*n > DOCUMENT_OBJECTS_MAX)

@@ -31,6 +31,7 @@ const struct api_kind api_kinds[API_KINDS] = {
     {"holiday_list", "holiday_lists", "holiday-lists", "name", EV__CONFIG_OBJECT__OBJECT_HOLIDAY_LIST},
     {"time_group", "time_groups", "time-groups", "name", EV__CONFIG_OBJECT__OBJECT_TIME_GROUP},
     {"access_number", "access_numbers", "access-numbers", "number", EV__CONFIG_OBJECT__OBJECT_ACCESS_NUMBER},
+    {"forward", "forwards", "forwards", "name", EV__CONFIG_OBJECT__OBJECT_FORWARD},
     {"blacklist", "blacklist", "blacklist", "number", EV__CONFIG_OBJECT__OBJECT_BLACKLIST},
     {"vip", "vips", "vips", "entry", EV__CONFIG_OBJECT__OBJECT_VIP},
     {"token", "tokens", "tokens", "name", EV__CONFIG_OBJECT__OBJECT_TOKEN},

@@ -40,7 +40,7 @@ static const char *supervisor(struct api_request *q, const char *const *fields)
     return NULL;
 }
 
-static void no_memory(struct api_request *q, Ev__Command *cmd)
+void api_no_memory(struct api_request *q, Ev__Command *cmd)
 {
     if (cmd)
         ev__command__free_unpacked(cmd, NULL);
@@ -58,7 +58,7 @@ static void supervise(struct api_request *q, Ev__CallSupervise__How how)
     Ev__CallSupervise *m = cmd ? malloc(sizeof *m) : NULL;
     if (!m) {
         free(cmd);
-        no_memory(q, NULL);
+        api_no_memory(q, NULL);
         return;
     }
     ev__call_supervise__init(m);
@@ -70,7 +70,7 @@ static void supervise(struct api_request *q, Ev__CallSupervise__How how)
     if (m->supervisor && m->extension)
         api_command(q, cmd, api_on_call_done);
     else
-        no_memory(q, cmd);
+        api_no_memory(q, cmd);
 }
 
 void api_listen_call(struct api_request *q)
@@ -109,7 +109,7 @@ static void send_next(struct api_request *q, const char *who, const char *queue,
     Ev__AgentNext *m = cmd ? malloc(sizeof *m) : NULL;
     if (!m) {
         free(cmd);
-        no_memory(q, NULL);
+        api_no_memory(q, NULL);
         return;
     }
     ev__agent_next__init(m);
@@ -120,7 +120,7 @@ static void send_next(struct api_request *q, const char *who, const char *queue,
     if (m->supervisor && m->queue && m->agent)
         api_command(q, cmd, on_next);
     else
-        no_memory(q, cmd);
+        api_no_memory(q, cmd);
 }
 
 static const char *const only_agent[] = {"agent", NULL};

@@ -44,14 +44,16 @@ extern const struct cli_option cli_supervise_fields[];
 extern const struct cli_option cli_call_back_fields[];
 
 /* Each ends with a NULL noun. */
-extern const struct cli_verb cli_rows_cluster[];    /* the cluster, its nodes and their addresses */
-extern const struct cli_verb cli_rows_live[];       /* what supervisors look at */
-extern const struct cli_verb cli_rows_agents[];     /* agents, queues, calls and their records */
-extern const struct cli_verb cli_rows_lines[];      /* telephones, lines, numbers, hours and lists */
-extern const struct cli_verb cli_rows_notices[];    /* areas, and notices for their callers */
-extern const struct cli_verb cli_rows_recordings[]; /* recordings of calls, and their rules */
-extern const struct cli_verb cli_rows_voicemail[];  /* messages of callers, and their boxes */
-extern const struct cli_verb cli_rows_menus[];      /* flows, prompts and what they ask business systems */
-extern const struct cli_verb cli_rows_system[];     /* the configuration as a whole, access to it, and ccctl itself */
+extern const struct cli_verb cli_rows_cluster[]; /* the cluster, its nodes and their addresses */
+extern const struct cli_verb cli_rows_live[];    /* what supervisors look at */
+extern const struct cli_verb cli_rows_agents[];  /* agents, queues, calls and their records */
+extern const struct cli_verb cli_rows_lines[];   /* telephones, lines, numbers, hours and lists */
+extern const struct cli_verb cli_rows_notices[]; /* areas, and notices for their callers */
+extern const struct cli_verb cli_rows_forward[]; /* forwarding */
+extern const struct cli_option cli_forward_fields[], cli_forward_off[]; /* of one agent's or telephone's own rules */
+extern const struct cli_verb cli_rows_recordings[];                     /* recordings of calls, and their rules */
+extern const struct cli_verb cli_rows_voicemail[];                      /* messages of callers, and their boxes */
+extern const struct cli_verb cli_rows_menus[];  /* flows, prompts and what they ask business systems */
+extern const struct cli_verb cli_rows_system[]; /* the configuration as a whole, access to it, and ccctl itself */
 
 #endif

@@ -30,9 +30,9 @@ const struct cli_option cli_globals[] = {
 const struct cli_option cli_only_limit[] = {LIMIT, END};
 
 /* In the order in which help and completion show them. */
-static const struct cli_verb *const tables[] = {cli_rows_cluster,    cli_rows_live,    cli_rows_agents,
-                                                cli_rows_lines,      cli_rows_notices, cli_rows_voicemail,
-                                                cli_rows_recordings, cli_rows_menus,   cli_rows_system};
+static const struct cli_verb *const tables[] = {
+    cli_rows_cluster, cli_rows_live,      cli_rows_agents,     cli_rows_lines, cli_rows_notices,
+    cli_rows_forward, cli_rows_voicemail, cli_rows_recordings, cli_rows_menus, cli_rows_system};
 
 const struct cli_verb *cli_next_verb(const struct cli_verb *v)
 {
@@ -72,6 +72,7 @@ const char *cli_noun_summary(const char *noun)
         {"message", "what callers have left in voicemail boxes"},
         {"voicemail", "boxes for messages: greeting, whose they are"},
         {"recording", "recordings of calls"},
+        {"forward", "where calls go that are for somebody else at first"},
         {"recording-rule", "which calls are recorded"},
         {"extension", "telephones"},
         {"trunk", "lines to carriers and gateways"},

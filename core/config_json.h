@@ -37,6 +37,7 @@ enum cfg_kind {
     CFG_NOTICE,
     CFG_RECORDING_RULE,
     CFG_MAILBOX,
+    CFG_FORWARD,
     CFG_KINDS
 };
 
@@ -79,6 +80,9 @@ ERR_CHECKED int config_from_json(enum cfg_kind kind, const json_t *object, const
 /* HA1 of RFC 7616 with MD5 (hex, 33 bytes) or SHA-256 (65 bytes). */
 ERR_CHECKED int config_ha1(bool sha256, const char *user, const char *realm, const char *password, char *out,
                            size_t size);
+
+/* ---- config_check.c: what the fields of one object have to do with each other; each is within its rule. */
+ERR_CHECKED int config_check_object(enum cfg_kind kind, const ProtobufCMessage *msg, struct err_info *info);
 
 /* ---- config_rules.c */
 enum config_format {

@@ -226,7 +226,7 @@ static int run_body(struct core *c, Ev__Command *cmd)
     case EV__COMMAND__BODY_UNSUBSCRIBE:
         return core_unsubscribe(c, cmd->unsubscribe);
     case EV__COMMAND__BODY_CALL_JOIN:
-        return core_join(c, cmd->call_join);
+        return core_join(c, cmd->call_join, "");
     case EV__COMMAND__BODY_CALL_TURN:
         return core_call_turn(c, cmd->call_turn);
     case EV__COMMAND__BODY_CALL_MODE:
@@ -235,6 +235,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_call_merge(c, cmd->call_merge);
     case EV__COMMAND__BODY_CALL_DROP:
         return core_call_drop(c, cmd->call_drop);
+    case EV__COMMAND__BODY_FORWARD_SET:
+        return core_forward_set(c, cmd->forward_set);
     case EV__COMMAND__BODY_CALL_LEFT:
         return core_call_left(c, cmd->call_left);
     case EV__COMMAND__BODY__NOT_SET:

@@ -134,6 +134,7 @@ const char *core_secret(const struct core *c, const char *name);
 const char *core_parameter(const struct core *c, const char *name, const char *fallback);
 /* Likewise a number; fallback also when what is stored is no value that parameter_check would take. */
 uint32_t core_parameter_number(const struct core *c, const char *name, uint32_t fallback);
+const Ev__Trunk *core_trunk(const struct core *c, const char *name); /* NULL: there is none */
 /* Trunk whose sources contain the address; NULL none. Longest prefix first, then name. */
 const Ev__Trunk *core_trunk_of(const struct core *c, const struct sockaddr *source);
 /* Where calls through this trunk go ("sip:..."), and NULL when none may (any more). */
@@ -314,8 +315,9 @@ struct core_call {
     const struct core_offer *called_off;
     /* Who is rung or talks is outside: the trunk that leads there, and the number shown to him ("" none). "" a telephone of ours. */
     const char *out_trunk, *out_caller;
-    uint32_t acted;  /* actions (core/action.h) that it has been given to so far */
-    int fail_status; /* SIP status that fits FAILED */
+    const Ev__CallForward *forward; /* it goes on by rules of forwarding; NULL: it does not */
+    uint32_t acted;                 /* actions (core/action.h) that it has been given to so far */
+    int fail_status;                /* SIP status that fits FAILED */
     const char *fail_cause;
     size_t n_legs;
     struct core_leg legs[4];

@@ -65,10 +65,9 @@ static int to_telephone(struct core *c, struct call *k, const Ev__Action *a, con
     else
         to.number = a->target;
     int err = core_dial(c, k, &to, &status, why);
-    if (err)
-        return err;
-    leave_queue(k->st);
-    return 0;
+    if (!err && k->st->phase == CORE_CALL_DIALLING) /* else he was forwarded, to another queue perhaps */
+        leave_queue(k->st);
+    return err;
 }
 
 /* The flow that records is made by the program, by its name (node/call_menu.c). */

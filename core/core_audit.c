@@ -152,6 +152,14 @@ static const char *action_of(const struct core *c, const Ev__Command *m, char ob
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)(c->ans->call_id ? c->ans->call_id : from));
         return replaces(m) && !m->call_start->replaces->rings_for ? "call.replace" : "call.pickup";
     }
+    if (m->body_case == EV__COMMAND__BODY_FORWARD_SET) {
+        const Ev__ForwardSet *s = m->forward_set;
+        (void)snprintf(object, 160, "%s/%.64s", s->agent[0] ? "agent" : "extension",
+                       s->agent[0]       ? s->agent
+                       : s->extension[0] ? s->extension
+                                         : s->telephone);
+        return s->to || s->dialled[0] ? "forward.set" : "forward.off";
+    }
     if (m->body_case == EV__COMMAND__BODY_CALL_HANG_UP) {
         (void)snprintf(object, 160, "call/%016llx", (unsigned long long)m->call_hang_up->call_id);
         return "call.hang_up";
@@ -224,10 +232,12 @@ void core_audit_command(struct core *c)
     if (strncmp(m->actor, "phone:", 6) == 0 && !replaces(m) && m->body_case != EV__COMMAND__BODY_AGENT_SET &&
         m->body_case != EV__COMMAND__BODY_CALL_SUPERVISE && m->body_case != EV__COMMAND__BODY_CALL_TRANSFER &&
         m->body_case != EV__COMMAND__BODY_CALL_PICKUP && m->body_case != EV__COMMAND__BODY_CALL_DATA &&
-        m->body_case != EV__COMMAND__BODY_RECORDING_PAUSE && !room_action(m, &room))
+        m->body_case != EV__COMMAND__BODY_RECORDING_PAUSE && m->body_case != EV__COMMAND__BODY_FORWARD_SET &&
+        !room_action(m, &room))
         return;
     /* An apply that was carried out has a row for each object that it changed; an operation on the cluster writes its own. */
-    if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION) &&
+    if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_FORWARD_SET ||
+         m->body_case == EV__COMMAND__BODY_CLUSTER_OPERATION) &&
         !c->ans->code)
         return;
     char object[160];

@@ -114,6 +114,7 @@ void core_call_publish(struct call *k)
     core_ring_publish(k);
     p->out_trunk = s->out_trunk;
     p->out_caller = s->out_caller;
+    p->forward = s->forward;
     p->vip = s->vip;
     p->acted = s->acted;
     p->fail_status = (int)s->fail_status;
@@ -395,6 +396,7 @@ struct call *core_call_make(struct core *c, Ev__CallStart *m)
     core_pbset(&s->called, m->called);
     core_pbset(&s->trunk, m->trunk);
     core_pbset(&s->extension, m->extension);
+    s->withheld = m->withheld && c->feature_level >= 4;
     Ev__LegState *l = core_call_add_leg(k, CORE_LEG_CALLER, m->extension[0] ? m->extension : m->caller, "");
     l->dialog = m->dialog; /* taken over: the command lets go of it */
     m->dialog = NULL;
@@ -407,7 +409,7 @@ struct call *core_call_make(struct core *c, Ev__CallStart *m)
     return k;
 }
 
-static void answered_now(struct core *c, struct call *k)
+void core_call_answer_now(struct core *c, struct call *k)
 {
     k->st->answered = k->st->legs[0]->answered = true;
     k->st->answered_us = c->now_us;
@@ -506,7 +508,7 @@ int core_call_start(struct core *c, Ev__CallStart *m)
     }
     bool answer = at_once && !refused_at_once(c, &r);
     if (answer)
-        answered_now(c, k);
+        core_call_answer_now(c, k);
     if (answer && (r.kind == CORE_ROUTE_FLOW || r.kind == CORE_ROUTE_QUEUE) && core_notice_begin(c, k))
         return 0;
     lead(c, k, &r);
@@ -533,7 +535,7 @@ int core_call_answered(struct core *c, Ev__CallAnswered *m)
     if (k->st->answered || !k->st->n_legs)
         return core_refuse(c, ERR_STALE, "call_id", "the call was answered before");
     core_dialog_take(&k->st->legs[0]->dialog, &m->dialog);
-    answered_now(c, k);
+    core_call_answer_now(c, k);
     return 0;
 }
 
@@ -652,7 +654,7 @@ int core_call_dial(struct core *c, const Ev__CallDial *m)
                            : m->agent[0] ? "agent"
                                          : "extension",
                            "cannot be called now: %s", cause);
-    k->st->from_menu = true;
+    k->st->from_menu = k->st->phase == CORE_CALL_DIALLING; /* unless it was forwarded to where nobody rings */
     core_path_left(c, k->st, "dial");
     core_call_acked(k, m->caller_acked);
     core_call_touch(c, k);

@@ -36,6 +36,8 @@ void core_call_acked(struct call *k, bool acked);
 void core_dialog_take(Ev__Dialog **slot, Ev__Dialog **from);
 
 void core_call_lead(struct core *c, struct call *k);
+/* The caller is answered by this command. */
+void core_call_answer_now(struct core *c, struct call *k);
 void core_call_set_caller(struct core *c, struct call *k, const char *extension);
 void core_call_set_callee(struct core *c, struct call *k, const char *extension);
 void core_call_part_add(struct call *k, struct ext *e); /* memory only */
@@ -67,7 +69,35 @@ struct core_dial_to {
     uint32_t ring_time_s;                   /* 0: CORE_DIAL_RING_S */
     const char *by; /* of core_dial_check: the agent whose call out it would be; NULL: nobody's */
 };
+/* Of core_forward.c: as rules of forwarding say. The call may then be on its way to somebody else, or wait, or be in a menu. */
 int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause);
+/* This one, and nobody else; and whether that could be done, by this agent. */
+int core_offer_ring(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status,
+                    const char **cause);
+int core_offer_check(const struct core *c, const struct core_dial_to *to, const char *by, uint32_t *status,
+                     const char **cause);
+/* ---- core_forward.c */
+enum core_forwarding {
+    CORE_FORWARD_ANYWHERE,
+    CORE_FORWARD_RINGING, /* to what rings, and to queues: nobody is there yet for whom something could be played */
+    CORE_FORWARD_NOT
+};
+/* Whether core_dial could be done, as far as that can be told before. */
+int core_dial_check(const struct core *c, const struct core_dial_to *to, enum core_forwarding how, uint32_t *status,
+                    const char **cause);
+/* Who was rung outside any queue, since then, was so in vain for *cause, and rings no more. 0: the call is on its way elsewhere; else there is
+ * no rule, or *status and *cause are of where it should have gone. */
+int core_forward_unanswered(struct core *c, struct call *k, const char *agent, const char *extension, uint64_t since_us,
+                            uint32_t *status, const char **cause);
+/* The call is led elsewhere by something else. */
+void core_forward_over(Ev__CallState *s);
+/* Of a call that is forwarded: the agent whose matter that is, "": nobody's. */
+const char *core_forward_agent(const struct core *c, const Ev__CallState *s);
+int core_forward_set(struct core *c, const Ev__ForwardSet *m);
+/* Nobody is forwarded to himself: 0 or a refusal. */
+int core_forward_check_change(struct cfg_change *ch, const Ev__Forward *f, const char *path);
+void core_forward_changed(struct core *c, enum cfg_kind kind); /* an object has come, changed or gone */
+void core_forwards_drop(struct core *c);
 /* ---- core_first.c: calls whose both parties are called by us */
 struct core_first {
     const char *number, *name; /* who is called when our telephone has answered */
@@ -93,9 +123,6 @@ int core_click_answered(struct core *c, struct call *k, uint32_t *status, const 
 /* An id that no call has or had, made by apply. */
 uint64_t core_id_new(const struct core *c);
 
-/* Whether it could be done. */
-int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_t *status, const char **cause);
-
 /* ---- core_transfer.c: calls that talk go on elsewhere */
 int core_call_transfer(struct core *c, const Ev__CallTransfer *m);
 /* The same of a call that talks, for who sits there. `instead` ends by it, once it is known that it can be done: NULL none. */
@@ -105,7 +132,9 @@ int core_call_party(struct core *c, const Ev__CallParty *m);
 unsigned core_call_who(const Ev__CallState *s, uint64_t leg_id, const char *name);
 /* Whether this agent, extension or outside number can be rung for the call, by this agent ("": nobody): 0 or a refusal. */
 int core_check_telephone(struct core *c, const Ev__CallState *s, const char *type, const char *name, const char *by,
-                         const char *field);
+                         const char *field, enum core_forwarding how);
+/* The type of action that leads there, and its target, a part of *r; NULL: none does. */
+const char *core_route_type(const struct core_route *r, const char **target);
 /* The record is about the call as it is now, whatever becomes of it later. */
 void core_call_keep_began(const struct call *k);
 /* Who leaves the call: his part for the record (ended "": by a transfer; call_id: where he talks on, or 0), and his leg, which is taken: the
@@ -133,9 +162,10 @@ void core_transfer_done(Ev__CallState *s);
 struct core_stretch {
     uint32_t role, side; /* enum core_leg_role, or CORE_STRETCH_JOINED; core_side */
     const char *number, *agent, *queue;
-    const char *ended; /* "transfer", "hang_up", "end", "merged" or "dropped" */
+    const char *ended; /* "transfer", "hang_up", "end", "merged", "dropped" or "forwarded" */
     uint64_t from_us, to_us;
     uint64_t call_id; /* of "merged", where he talks on; of one who came from another call, that; else 0 */
+    const Ev__CallSegment *forwarded; /* he had no part in it: the call was for him and has gone elsewhere; else NULL */
 };
 typedef void core_stretch_fn(void *ctx, const struct core_stretch *p);
 /* Each in a call that ends now, by whom ("": it does not), in their order. */
@@ -160,7 +190,8 @@ int core_data_say(struct core *c, Ev__CallState *s, const Ev__CallData *m);
 /* ,"customer":...,"notes":...,"data":{...} as far as there are any. */
 void core_data_kv(struct sbuf *b, const Ev__CallState *s);
 /* ---- core_join.c: calls that are joined to another one */
-int core_join(struct core *c, const Ev__CallJoin *m);
+/* supervisor: whose call it is, and not forwarded then; "": nobody's. */
+int core_join(struct core *c, const Ev__CallJoin *m, const char *supervisor);
 int core_call_turn(struct core *c, const Ev__CallTurn *m);
 int core_call_mode(struct core *c, const Ev__CallMode *m);
 int core_call_drop(struct core *c, const Ev__CallDrop *m);
@@ -228,8 +259,8 @@ ERR_CHECKED int core_callback_load(struct core *c, const void *body, size_t len)
  * lets nobody out. */
 const Ev__Trunk *core_outside_trunk(const struct core *c, const char *name, const char *by, uint32_t *status,
                                     const char **cause);
-/* The agent whose call out it is: who called, else who transferred it. "": nobody's. */
-const char *core_outside_by(const struct call *k);
+/* The agent whose call out it is: who had it forwarded, else who called, else who transferred it. "": nobody's. */
+const char *core_outside_by(const struct core *c, const struct call *k);
 /* The number that the call shows outside: what is asked for, that agent's, his group's, each where the trunk permits it; else the trunk's,
  * the access number that was called, or none. Never one of our extensions. */
 const char *core_outside_caller(const struct core *c, const struct call *k, const Ev__Trunk *t, const char *asked);

@@ -111,6 +111,8 @@ static struct told told_of(const struct call *k)
         t.began = *s->began;
     for (size_t i = s->n_segments; i-- > 0;) {
         const Ev__CallSegment *g = s->segments[i];
+        if (g->why[0])
+            continue; /* the call was merely meant for him */
         t.agent = t.agent[0] ? t.agent : g->agent;
         t.answered_by = t.answered_by[0] || (g->role == CORE_LEG_CALLER && !joined) ? t.answered_by : g->number;
     }
@@ -127,7 +129,7 @@ void core_cdr_write(struct core *c, const struct call *k, const char *by, const 
     if (!status)
         status = s->fail_status ? s->fail_status : s->answered ? 200 : 487;
     struct sbuf q = {0}, path = {0}, told = {0}, parts = {0};
-    if (s->began)
+    if (s->began || s->n_segments)
         core_segments_json(&parts, c, k, by);
     core_path_json(&path, s, c->now_us);
     core_notices_json(&told, s);

@@ -63,7 +63,7 @@ static int check_side(struct core *c, const struct agent *a, const struct side *
         return 0; /* a queue, a flow, an echo */
     if (strcmp(to->agent, a->number) == 0 || strcmp(to->extension, a->extension) == 0)
         return core_refuse(c, ERR_CONFLICT, o->field, "that is his own telephone");
-    int err = core_dial_check(c, to, &status, &cause);
+    int err = core_dial_check(c, to, CORE_FORWARD_ANYWHERE, &status, &cause);
     if (err == ERR_BUSY)
         err = ERR_CONFLICT; /* the other one's state, not a want of room */
     return err ? core_refuse(c, err, o->field, "%.64s cannot be called now: %s", o->called, cause) : 0;

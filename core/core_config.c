@@ -35,6 +35,7 @@ LOOKUP(core_queue_config, Ev__Queue, CFG_QUEUE)
 LOOKUP(core_access_number, Ev__AccessNumber, CFG_ACCESS_NUMBER)
 LOOKUP(core_flow, Ev__Flow, CFG_FLOW)
 LOOKUP(core_prompt, Ev__Prompt, CFG_PROMPT)
+LOOKUP(core_trunk, Ev__Trunk, CFG_TRUNK)
 LOOKUP(core_lookup_config, Ev__Lookup, CFG_LOOKUP)
 LOOKUP(core_notice_config, Ev__Notice, CFG_NOTICE)
 #undef LOOKUP
@@ -185,6 +186,7 @@ void core_cfg_install(struct core *c, struct cfg *o)
         core_numbers_drop(c, old);
     core_numbers_put(c, o);
     core_notice_changed(c, o->kind);
+    core_forward_changed(c, o->kind);
     core_cfg_free(old);
     core_lookup_drop(c);
 }
@@ -217,6 +219,7 @@ static void uninstall(struct core *c, struct cfg *o)
     }
     core_numbers_drop(c, o);
     core_notice_changed(c, o->kind);
+    core_forward_changed(c, o->kind);
     const struct storage_val v[] = {storage_int(o->kind), storage_text(o->name)};
     storage_run(c->st, STORAGE_CONFIG_DEL, v, 2);
     (void)map_del(&c->cfg[o->kind], o->name);

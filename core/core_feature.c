@@ -88,9 +88,9 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_FLOW_DRAFT:
         return 4;
     case EV__CONFIG_OBJECT__OBJECT_TRUNK:
-        return o->trunk->username[0] || o->trunk->n_caller_ids ? 4
-               : o->trunk->outbound || o->trunk->caller_id[0]  ? 3
-                                                               : 1;
+        return o->trunk->username[0] || o->trunk->n_caller_ids || o->trunk->diversion[0] || o->trunk->pass_caller ? 4
+               : o->trunk->outbound || o->trunk->caller_id[0]                                                     ? 3
+                                                                                                                  : 1;
     case EV__CONFIG_OBJECT__OBJECT_PARAMETER:
         if (is_parameter_of_level_4(o->parameter->name))
             return 4;
@@ -114,6 +114,7 @@ static uint32_t object_level(const Ev__ConfigObject *o)
     case EV__CONFIG_OBJECT__OBJECT_NOTICE:
     case EV__CONFIG_OBJECT__OBJECT_RECORDING_RULE:
     case EV__CONFIG_OBJECT__OBJECT_MAILBOX:
+    case EV__CONFIG_OBJECT__OBJECT_FORWARD:
         return 4;
     default:
         return 1;
@@ -187,6 +188,7 @@ uint32_t core_feature_of(const Ev__Command *cmd)
     case EV__COMMAND__BODY_CALL_DROP:
     case EV__COMMAND__BODY_CALL_LEFT:
     case EV__COMMAND__BODY_CALL_PART:
+    case EV__COMMAND__BODY_FORWARD_SET:
         return 4;
     case EV__COMMAND__BODY_CALL_QUEUE: {
         const Ev__CallQueue *q = cmd->call_queue;

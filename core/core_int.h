@@ -248,6 +248,8 @@ struct core {
     bool teams_made;
     struct lookup *lookup;        /* core_lookup.c: derived from the configuration, NULL: to be made anew */
     struct notice_index *notices; /* core_notice.c: likewise */
+    struct map forwards;          /* core_forward.c: likewise; empty: to be made */
+    bool forwards_made;
     uint32_t talking, registrations;
     uint32_t nexts;               /* core_next.c */
     struct list_node recordings;  /* struct recording, in the order in which they began */

@@ -196,7 +196,8 @@ static int check_room(struct core *c, const struct call *main, uint32_t mode)
     return 0;
 }
 
-static int check_target(struct core *c, const struct call *main, const char *by, const Ev__CallJoin *m)
+static int check_target(struct core *c, const struct call *main, const char *by, const Ev__CallJoin *m,
+                        enum core_forwarding how)
 {
     int n = !!m->agent[0] + !!m->extension[0] + !!m->queue[0] + !!m->number[0] + !!m->from;
     if (n != 1)
@@ -213,10 +214,10 @@ static int check_target(struct core *c, const struct call *main, const char *by,
         return core_queue_full(c, m->queue) ? core_refuse(c, ERR_BUSY, "queue", "queue %.64s is full", m->queue) : 0;
     }
     if (m->agent[0])
-        return core_check_telephone(c, main->st, "agent", m->agent, by, "agent");
+        return core_check_telephone(c, main->st, "agent", m->agent, by, "agent", how);
     if (m->extension[0])
-        return core_check_telephone(c, main->st, "extension", m->extension, by, "extension");
-    return m->number[0] ? core_check_telephone(c, main->st, "outside", m->number, by, "number") : 0;
+        return core_check_telephone(c, main->st, "extension", m->extension, by, "extension", how);
+    return m->number[0] ? core_check_telephone(c, main->st, "outside", m->number, by, "number", how) : 0;
 }
 
 /* A call of its own, for somebody who is to be rung. */
@@ -283,7 +284,7 @@ static void bring(struct core *c, struct call *main, struct call *k)
     core_join_answered(c, k);
 }
 
-int core_join(struct core *c, const Ev__CallJoin *m)
+int core_join(struct core *c, const Ev__CallJoin *m, const char *supervisor)
 {
     struct call *main = core_join_talking(c, m->call_id);
     if (!main)
@@ -293,7 +294,8 @@ int core_join(struct core *c, const Ev__CallJoin *m)
         return core_refuse(c, ERR_NOTFOUND, "leg", "there is no such party in the call");
     int err = check_room(c, main, m->mode);
     if (!err)
-        err = check_target(c, main, main->st->legs[leg]->agent, m);
+        err = check_target(c, main, main->st->legs[leg]->agent, m,
+                           supervisor[0] ? CORE_FORWARD_NOT : CORE_FORWARD_RINGING);
     if (!err && m->from)
         err = check_from(c, main, m->from);
     if (err)
@@ -302,6 +304,7 @@ int core_join(struct core *c, const Ev__CallJoin *m)
     struct call *k = m->from ? core_call_obj(c, m->from) : begin(c, main, by, m);
     k->st->joined = main->st->call_id;
     k->st->mode = m->mode;
+    core_pbset(&k->st->supervisor, supervisor);
     k->st->joined_leg = m->mode == CORE_MODE_CONSULT ? by->id : 0;
     link_to(main, k);
     note(main);

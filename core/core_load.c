@@ -334,6 +334,7 @@ void core_unload(struct core *c)
     const struct map_slot *slot;
     core_lookup_drop(c);
     core_teams_drop(c);
+    core_forwards_drop(c);
     for (size_t it = 0; map_next(&c->calls, &it, &slot);)
         core_call_free(slot->value);
     map_free(&c->calls);

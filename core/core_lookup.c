@@ -268,9 +268,19 @@ static bool feature_code(const struct core *c, const char *called, struct core_r
     static const struct {
         const char *prefix, *name;
         uint32_t argument; /* from which feature level on it may have one; 0: never */
-    } codes[] = {{"*71", "code:login", 1},     {"*72", "code:logout", 0},   {"*73", "code:ready", 0},
-                 {"*74", "code:not_ready", 3}, {"*90", "code:listen", 4},   {"*91", "code:whisper", 4},
-                 {"*92", "code:barge", 4},     {"*93", "code:take_over", 4}};
+    } codes[] = {{"*71", "code:login", 1},
+                 {"*72", "code:logout", 0},
+                 {"*73", "code:ready", 0},
+                 {"*74", "code:not_ready", 3},
+                 {"*90", "code:listen", 4},
+                 {"*91", "code:whisper", 4},
+                 {"*92", "code:barge", 4},
+                 {"*93", "code:take_over", 4},
+                 /* as the telephones of the public network in China have them */
+                 {"*57", "code:forward_always", 4},
+                 {"*40", "code:forward_busy", 4},
+                 {"*41", "code:forward_no_answer", 4},
+                 {"*42", "code:forward_unavailable", 4}};
     if (strncmp(called, "*8", 2) == 0 && c->feature_level >= 4 && strlen(called + 2) < sizeof out->argument) {
         out->kind = CORE_ROUTE_APP;
         (void)strcpy(out->name, "code:pickup");

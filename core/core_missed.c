@@ -7,7 +7,8 @@
  *
  * Who asked to be called back in that call is not missed: he is on a list, and what becomes of it has records of its own. Written with the
  * record, from what the call is at that moment; what follows is found by the caller's number in its form (base/number.h): a call out to it
- * is a call back, and who talks with it, whoever called, has reached him. Of feature level 4. */
+ * is a call back, and who talks with it, whoever called, has reached him. Of a call that was forwarded it is told for whom it was, not who was rung
+ * last. Of feature level 4. */
 #include <string.h>
 
 #include "base/number.h"
@@ -33,8 +34,8 @@ static const char *number_of(const struct call *k, const struct core_ended *e, b
     const Ev__CallState *s = k->st;
     *out = strcmp(e->direction, "outbound") == 0;
     const char *number = !*out          ? strcmp(e->direction, "inbound") == 0 && e->connected ? e->caller : ""
-                         : s->dials_out ? s->rung
-                         : s->began     ? s->caller /* who stayed when the agent left */
+                         : s->dials_out ? (s->forward ? "" : s->rung) /* who dialled wanted somebody else */
+                         : s->began     ? s->caller                   /* who stayed when the agent left */
                                         : "";
     return config_is_outside(number) ? number : NULL;
 }
@@ -59,6 +60,6 @@ void core_missed_ended(struct core *c, const struct call *k, const struct core_e
     if (config_is_outside(e->caller))
         number_form(e->caller, form);
     const struct storage_val v[] = {storage_int(c->cdr_seq), storage_text(kind), storage_text(form),
-                                    storage_text(s->rung)};
+                                    storage_text(s->meant_for[0] ? s->meant_for : s->rung)};
     storage_run(c->st, STORAGE_MISSED_PUT, v, 4);
 }

@@ -235,25 +235,35 @@ static int dialled(const struct core *c, const struct core_dial_to *to, const ch
     return (outside ? *t != NULL : *number != NULL) ? 0 : err;
 }
 
-int core_dial_check(const struct core *c, const struct core_dial_to *to, uint32_t *status, const char **cause)
+int core_offer_check(const struct core *c, const struct core_dial_to *to, const char *by, uint32_t *status,
+                     const char **cause)
 {
     const char *number;
     const Ev__Trunk *t;
-    return dialled(c, to, to->by ? to->by : "", &number, &t, status, cause);
+    return dialled(c, to, by, &number, &t, status, cause);
 }
 
-int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause)
+/* The number of who called, which a trunk may show of forwarded calls. */
+static const char *passed_on(const Ev__CallState *s, const Ev__Trunk *t)
+{
+    return s->forward && t->pass_caller && !s->withheld && s->trunk[0] && config_is_outside(s->caller) ? s->caller : "";
+}
+
+int core_offer_ring(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause)
 {
     const char *number;
     const Ev__Trunk *t;
-    int err = dialled(c, to, core_outside_by(k), &number, &t, status, cause);
+    int err = dialled(c, to, core_outside_by(c, k), &number, &t, status, cause);
     if (err)
         return err;
     begin_offer(c, k, CORE_CALL_DIALLING, "", to->ring_time_s ? to->ring_time_s : CORE_DIAL_RING_S, NULL);
     k->st->dials_out = c->feature_level >= 4 && t && k->st->extension[0];
     if (t) {
         core_pbset(&k->st->out_trunk, t->name);
-        core_pbset(&k->st->out_caller, core_outside_caller(c, k, t, to->caller_id));
+        if (k->st->forward)
+            core_pbset(&k->st->forward->shown, core_outside_caller(c, k, t, ""));
+        core_pbset(&k->st->out_caller,
+                   core_outside_caller(c, k, t, to->caller_id[0] ? to->caller_id : passed_on(k->st, t)));
     }
     core_ring_add(c, k, to->agent, number);
     offer_made(c, k);
@@ -280,7 +290,14 @@ static void withdraw_all(struct core *c, struct call *k, uint32_t status, const 
     bool menu = k->st->from_menu;
     if (queued && strcmp(k->st->offer_agent, k->st->dedicated) == 0)
         core_wait_own_done(k);
+    char agent[CORE_NAME_MAX], extension[CORE_NAME_MAX];
+    uint64_t since_us = k->st->offer_since_us;
+    bool ours = !queued && !core_outside(k);
+    (void)snprintf(agent, sizeof agent, "%s", k->st->offer_agent);
+    (void)snprintf(extension, sizeof extension, "%s", k->st->offer_extension);
     core_ring_clear(c, k);
+    if (ours && core_forward_unanswered(c, k, agent, extension, since_us, &status, &cause) == 0)
+        return;
     if (core_first_rings(k) && !(queued && core_join_main(c, k))) {
         core_first_in_vain(c, k, status, cause);
     } else if (queued) {

@@ -41,9 +41,11 @@ static const Ev__AgentGroup *group_of(const struct core *c, const Ev__Agent *a)
     return o ? (const Ev__AgentGroup *)(const void *)o->msg : NULL;
 }
 
-const char *core_outside_by(const struct call *k)
+const char *core_outside_by(const struct core *c, const struct call *k)
 {
     const Ev__CallState *s = k->st;
+    if (s->forward)
+        return core_forward_agent(c, s);
     const char *agent = s->n_legs ? s->legs[0]->agent : s->joined ? s->via_agent : "";
     return agent[0] || !s->left ? agent : s->left->agent;
 }
@@ -87,7 +89,8 @@ static bool permits(const Ev__Trunk *t, const char *number)
 
 const char *core_outside_caller(const struct core *c, const struct call *k, const Ev__Trunk *t, const char *asked)
 {
-    const Ev__Agent *a = core_outside_by(k)[0] ? core_agent_config(c, core_outside_by(k)) : NULL;
+    const char *by = core_outside_by(c, k);
+    const Ev__Agent *a = by[0] ? core_agent_config(c, by) : NULL;
     const Ev__AgentGroup *g = group_of(c, a);
     const char *const wanted[] = {asked, a ? a->caller_id : "", g ? g->caller_id : ""};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {

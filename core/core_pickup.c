@@ -73,7 +73,7 @@ static const char *telephone_of(struct core *c, const char *agent)
     const struct core_dial_to to = {.agent = agent, .extension = "", .number = "", .trunk = "", .caller_id = ""};
     uint32_t status;
     const char *cause;
-    int err = core_dial_check(c, &to, &status, &cause);
+    int err = core_dial_check(c, &to, CORE_FORWARD_NOT, &status, &cause);
     if (err)
         (void)core_refuse(c, err, "agent", "agent %.64s cannot be rung now: %s", agent, cause);
     return err ? NULL : a->extension;

@@ -120,8 +120,8 @@ static void one_part(void *ctx, const struct core_stretch *part)
     static const char *const sides[] = {"", "left", "right"};
     struct about *a = ctx;
     struct core_stretch p = *part;
-    if (p.to_us <= a->started_us)
-        return; /* before it was recorded */
+    if (p.to_us <= a->started_us || p.forwarded)
+        return; /* before it was recorded, or never heard */
     p.agent = agent_of(a, part);
     core_stretch_json(&a->json, &p);
     sbuf_kv(&a->json, "channel", sides[p.side]);
@@ -136,8 +136,8 @@ static void one_part(void *ctx, const struct core_stretch *part)
 static void joined_part(struct about *a, const char *number, const char *agent, const char *queue, uint64_t from_us,
                         uint64_t to_us)
 {
-    one_part(a,
-             &(struct core_stretch){CORE_STRETCH_JOINED, CORE_SIDE_RIGHT, number, agent, queue, "", from_us, to_us, 0});
+    one_part(a, &(struct core_stretch){CORE_STRETCH_JOINED, CORE_SIDE_RIGHT, number, agent, queue, "", from_us, to_us,
+                                       0, NULL});
 }
 
 static void joined_parts(struct about *a)

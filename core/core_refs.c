@@ -161,6 +161,8 @@ int core_refs_check_set(struct cfg_change *ch, struct cfg *o, const char *path)
         err = check_code(ch, o, path);
     else if (!err && o->kind == CFG_EXTENSION)
         err = check_disabled(ch, o, path);
+    else if (!err && o->kind == CFG_FORWARD)
+        err = core_forward_check_change(ch, (const Ev__Forward *)(const void *)o->msg, path);
     return err;
 }
 

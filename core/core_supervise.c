@@ -135,20 +135,6 @@ static int change(struct core *c, struct call *main, struct call *k, unsigned ho
     return core_call_mode(c, &m);
 }
 
-/* The call that core_join has made: the one that is nobody's yet. */
-static struct call *made(const struct core *c, const struct call *main, uint64_t from)
-{
-    struct call *latest = NULL;
-    if (from)
-        return core_call_obj(c, from);
-    list_foreach(it, &main->parties) {
-        struct call *k = list_entry(it, struct call, party);
-        if (!k->st->supervisor[0] && !k->st->n_legs && (!latest || k->st->arrived_us >= latest->st->arrived_us))
-            latest = k;
-    }
-    return latest;
-}
-
 static int join(struct core *c, struct call *main, const Ev__CallSupervise *m, const Ev__Agent *who)
 {
     const struct core_agent *at = core_agent(c, who->number);
@@ -160,13 +146,12 @@ static int join(struct core *c, struct call *main, const Ev__CallSupervise *m, c
         j.extension = (char *)(uintptr_t)(m->extension[0]          ? m->extension
                                           : at && at->extension[0] ? at->extension
                                                                    : who->extension);
-    int err = core_join(c, &j);
+    int err = core_join(c, &j, who->number);
     if (err)
         return err;
-    struct call *k = made(c, main, m->from);
+    struct call *k = his(main, who);
     if (!k)
         return 0; /* he could not be rung after all: that call is over */
-    core_pbset(&k->st->supervisor, who->number);
     k->st->supervises = m->how;
     core_call_touch(c, k);
     if (m->from)

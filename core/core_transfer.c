@@ -63,15 +63,17 @@ void core_stretches(const struct core *c, const struct call *k, const char *by, 
     const Ev__CallState *s = k->st;
     for (size_t i = 0; i < s->n_segments; i++) {
         const Ev__CallSegment *g = s->segments[i];
-        fn(ctx, &(struct core_stretch){g->role, g->side, g->number, g->agent, g->queue,
-                                       g->ended[0] ? g->ended : "transfer", g->from_us, g->to_us, g->call_id});
+        fn(ctx,
+           &(struct core_stretch){g->role, g->side, g->number, g->agent, g->queue, g->ended[0] ? g->ended : "transfer",
+                                  g->from_us, g->to_us, g->call_id, g->why[0] ? g : NULL});
     }
     for (size_t i = 0; i < s->n_legs; i++) {
         const Ev__LegState *l = s->legs[i];
         uint64_t from_us = core_leg_joined_us(s, l);
         if (from_us)
-            fn(ctx, &(struct core_stretch){l->role, core_recording_side(s, l->id), l->number, l->agent, l->queue,
-                                           hung_up(s, l, by) ? "hang_up" : "end", from_us, c->now_us, l->from_call});
+            fn(ctx,
+               &(struct core_stretch){l->role, core_recording_side(s, l->id), l->number, l->agent, l->queue,
+                                      hung_up(s, l, by) ? "hang_up" : "end", from_us, c->now_us, l->from_call, NULL});
     }
 }
 
@@ -93,6 +95,13 @@ static void segment_json(void *ctx, const struct core_stretch *p)
     sbuf_kv(b, "ended", p->ended);
     if (p->call_id)
         sbuf_kv_id(b, "call_id", p->call_id);
+    if (p->forwarded) {
+        sbuf_kv(b, "why", p->forwarded->why);
+        sbuf_puts(b, ",\"forwarded_to\":{");
+        sbuf_kv(b, "type", p->forwarded->to_type);
+        sbuf_kv(b, "target", p->forwarded->to);
+        sbuf_puts(b, "}");
+    }
     sbuf_puts(b, "}");
 }
 
@@ -158,20 +167,27 @@ static const char *box_of(const struct core_route *r)
     return r->kind == CORE_ROUTE_FLOW && strncmp(r->name, CORE_FLOW_VOICEMAIL, n) == 0 ? r->name + n : NULL;
 }
 
-/* As the telephone that leaves would dial it. */
-static int aim_dialled(struct core *c, const Ev__LegState *gone, const char *dialled, struct target *t)
+const char *core_route_type(const struct core_route *r, const char **target)
 {
     static const char *const types[] = {
         [CORE_ROUTE_FLOW] = "flow",   [CORE_ROUTE_QUEUE] = "queue",     [CORE_ROUTE_EXTENSION] = "extension",
         [CORE_ROUTE_AGENT] = "agent", [CORE_ROUTE_OUTSIDE] = "outside",
     };
+    const char *box = box_of(r);
+    *target = box ? box : r->name;
+    return box ? "voicemail" : (unsigned)r->kind < sizeof types / sizeof *types ? types[r->kind] : NULL;
+}
+
+/* As the telephone that leaves would dial it. */
+static int aim_dialled(struct core *c, const Ev__LegState *gone, const char *dialled, struct target *t)
+{
     core_route(c, c->now_us, gone->number, dialled, &t->route);
     if (t->route.kind == CORE_ROUTE_NONE)
         return core_refuse(c, ERR_NOTFOUND, "dialled", "there is no number %.64s", dialled);
-    if (t->route.kind == CORE_ROUTE_APP)
+    const char *target, *type = core_route_type(&t->route, &target);
+    if (!type)
         return core_refuse(c, ERR_DENIED, "dialled", "nobody can be transferred to %.64s", dialled);
-    const char *box = box_of(&t->route);
-    aim(t, box ? "voicemail" : types[t->route.kind], box ? box : t->route.name, "dialled");
+    aim(t, type, target, "dialled");
     return 0;
 }
 
@@ -195,7 +211,7 @@ static int aim_at(struct core *c, const Ev__CallTransfer *m, const Ev__LegState 
 }
 
 int core_check_telephone(struct core *c, const Ev__CallState *s, const char *type, const char *name, const char *by,
-                         const char *field)
+                         const char *field, enum core_forwarding how)
 {
     const char *cause;
     struct core_dial_to to = {"", "", "", "", "", 0, by};
@@ -212,7 +228,7 @@ int core_check_telephone(struct core *c, const Ev__CallState *s, const char *typ
             return core_refuse(c, ERR_BUSY, field, "telephone %.64s takes part in the call", to.extension);
     }
     uint32_t status;
-    int err = core_dial_check(c, &to, &status, &cause);
+    int err = core_dial_check(c, &to, how, &status, &cause);
     return err ? core_refuse(c, err, field, "%.64s cannot be called now: %s", name, cause) : 0;
 }
 
@@ -224,7 +240,7 @@ static int check_target(struct core *c, const Ev__CallState *s, const struct tar
     if (strcmp(type, "flow") == 0)
         return core_flow(c, name) ? 0 : core_refuse(c, ERR_NOTFOUND, t->field, "there is no flow %.64s", name);
     if (strcmp(type, "queue") != 0)
-        return core_check_telephone(c, s, type, name, t->by, t->field);
+        return core_check_telephone(c, s, type, name, t->by, t->field, CORE_FORWARD_ANYWHERE);
     const Ev__Queue *cfg = core_queue_config(c, name);
     if (!cfg)
         return core_refuse(c, ERR_NOTFOUND, t->field, "there is no queue %.64s", name);
@@ -293,6 +309,7 @@ static void begin_anew(Ev__CallState *s, Ev__LegState *stays)
 {
     s->we_call = s->dials_out = s->from_menu = s->from_queue = s->notices_done = false;
     s->menu_us = s->queued_us = s->entered_us = s->offered_us = s->connected_us = 0;
+    core_forward_over(s);
     stays->holds = stays->muted = false; /* as to who has left */
     s->held_us = stays->held ? s->held_us : 0;
     s->fail_status = 0;

@@ -363,6 +363,26 @@ static void offered_lines(const struct core *c, const struct call *k, const stru
         line(lines, "It is offer %u of this call.", s->offers);
 }
 
+static const char *why_forwarded(const char *why)
+{
+    return strcmp(why, "always") == 0      ? "has all calls forwarded"
+           : strcmp(why, "busy") == 0      ? "was busy"
+           : strcmp(why, "no_answer") == 0 ? "has not answered"
+                                           : "could not be reached";
+}
+
+static void forward_lines(const Ev__CallState *s, json_t *lines)
+{
+    char t[CLOCK_TEXT_MAX];
+    for (size_t i = 0; i < s->n_segments; i++) {
+        const Ev__CallSegment *g = s->segments[i];
+        if (g->why[0])
+            line(lines, "At %s it was forwarded to %s %s: %s%s%s%s %s.", when(g->to_us, t), g->to_type, g->to,
+                 g->agent[0] ? "agent " : "extension ", g->agent[0] ? g->agent : g->number, g->agent[0] ? " at " : "",
+                 g->agent[0] ? g->number : "", why_forwarded(g->why));
+    }
+}
+
 int core_explain_call(const struct core *c, uint64_t call_id, json_t **out, struct err_info *info)
 {
     const struct call *k = core_waiter(c, call_id);
@@ -385,6 +405,8 @@ int core_explain_call(const struct core *c, uint64_t call_id, json_t **out, stru
                           q ? queue_strategy_name(q->rules.strategy) : "", "position",
                           place ? json_integer(place) : json_null(), "lines", lines, "members", 0, "agents");
     int err = o ? 0 : ERR_NOMEM;
+    if (!err)
+        forward_lines(s, lines);
     bool served = s->phase == CORE_CALL_OFFERED || (s->phase == CORE_CALL_TALKING && q && s->n_legs > 1);
     if (!err && s->phase == CORE_CALL_WAITING && q) {
         place_lines(c, k, q, lines);

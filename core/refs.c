@@ -50,6 +50,9 @@ static const struct row {
     {"VipEntry", "entry", CFG_QUEUE, .level = 1}, /* the part behind the @ */
     {"TimeGroup", "holidays", CFG_HOLIDAY_LIST, .level = 1},
     {"Parameter", "value", CFG_TRUNK, .level = 4}, /* of outbound_trunk alone */
+    {"Forward", "agent", CFG_AGENT, .level = 4},
+    {"Forward", "extension", CFG_EXTENSION, .level = 4},
+    {"Forward", "time_group", CFG_TIME_GROUP, .level = 4},
     {"RecordingRule", "queue", CFG_QUEUE, .level = 4},
     {"RecordingRule", "agent", CFG_AGENT, .level = 4},
     {"RecordingRule", "agent_group", CFG_AGENT_GROUP, .level = 4, .loose = true},

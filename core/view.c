@@ -43,6 +43,7 @@ static const struct view_kind *find_kind(const char *name)
     static const char *const live_waiting[] = {"queue", "type", "state", "caller", "called", NULL};
     static const char *const event[] = {"type", "subject", NULL};
     static const char *const message[] = {"box", "queue", "caller", "called", "call_id", "heard", "from", "to", NULL};
+    static const char *const forward[] = {"name", "agent", "extension", "when", "time_group", "disabled", NULL};
     static const char *const rule[] = {"name",          "queue",     "agent",  "agent_group",
                                        "access_number", "direction", "exempt", NULL};
     static const char *const mailbox[] = {"name", "agents", NULL};
@@ -67,6 +68,7 @@ static const struct view_kind *find_kind(const char *name)
         {"notice", view_list_config, notice, false},
         {"recording_rule", view_list_config, rule, false},
         {"mailbox", view_list_config, mailbox, false},
+        {"forward", view_list_config, forward, false},
         {"flow", view_list_config, by_name, false},
         {"flow_draft", view_list_config, by_name, false},
         {"prompt", view_list_config, by_name, false},

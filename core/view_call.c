@@ -241,6 +241,28 @@ static json_t *ringing_json(struct view *v, const Ev__CallState *s)
     return list;
 }
 
+/* Whom it was for, and where it went instead. */
+static json_t *forwards_json(struct view *v, const Ev__CallState *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->n_segments; i++) {
+        const Ev__CallSegment *g = s->segments[i];
+        if (!g->why[0])
+            continue;
+        json_t *o = json_object(), *to = json_object();
+        view_set(v, to, "type", view_text(g->to_type));
+        view_set(v, to, "target", view_text(g->to));
+        view_set(v, o, "at", view_time(g->to_us));
+        view_set(v, o, "agent", view_text(g->agent));
+        view_set(v, o, "number", view_text(g->number));
+        view_set(v, o, "why", view_text(g->why));
+        view_set(v, o, "forwarded_to", to);
+        if (json_array_append_new(list, o) != 0)
+            v->err = ERR_NOMEM;
+    }
+    return list;
+}
+
 /* Of a call that is joined to this one. */
 static int party_row(void *ctx, const struct storage_row *r)
 {
@@ -350,6 +372,7 @@ static int call_json(struct view *v, const Ev__CallState *s, json_t *o)
     view_set(v, o, "recorded_at", view_time(s->recorded_us));
     view_set(v, o, "recording_paused", json_boolean(s->recording_paused));
     view_set(v, o, "ringing", ringing_json(v, s));
+    view_set(v, o, "forwards", forwards_json(v, s));
     json_t *legs = json_array();
     for (size_t i = 0; i < s->n_legs; i++) {
         if (json_array_append_new(legs, leg_json(v, s->legs[i])) != 0)

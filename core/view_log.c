@@ -94,11 +94,12 @@ static void filters(struct view *v, struct where *w, const struct timed *t)
     }
 }
 
-/* What cannot be of a supervisor's queues and agents need not be read: of records who took part, those who left by a transfer stand in
- * the segments. */
+/* What cannot be of a supervisor's queues and agents need not be read: of records who took part, those who left by a transfer, and whose
+ * call was forwarded, stand in the segments. */
 static void within(struct where *w, const struct view_scope *s)
 {
-    and_where(w, "(transfers>0 OR agent IN (SELECT value FROM json_each(?))", storage_text(view_scope_agents_json(s)));
+    and_where(w, "(transfers>0 OR segments<>'' OR agent IN (SELECT value FROM json_each(?))",
+              storage_text(view_scope_agents_json(s)));
     (void)strcat(w->sql,
                  " OR queue IN (SELECT value FROM json_each(?)) OR served_queue IN (SELECT value FROM json_each(?)))");
     w->vals[w->n++] = storage_text(view_scope_queues_json(s));

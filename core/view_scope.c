@@ -204,6 +204,8 @@ bool view_scope_row(const struct view_scope *s, const char *kind, const json_t *
     static const char *const of_people[] = {"live_waiting", "cdr", "missed", "recording", "message", "callback", NULL};
     if (strcmp(kind, "agent") == 0 || strcmp(kind, "live_agent") == 0)
         return names(&s->agents, row, "number", NULL);
+    if (strcmp(kind, "forward") == 0)
+        return names(&s->agents, row, "agent", NULL);
     if (strcmp(kind, "queue") == 0 || strcmp(kind, "live_queue") == 0)
         return names(&s->queues, row, "name", NULL);
     if (strcmp(kind, "agent_group") == 0)

@@ -85,7 +85,7 @@ static void call_pickup_begin(struct call *k, const struct core_call *s)
 
 static void call_code_begin(struct call *k, const struct core_call *s)
 {
-    if (call_supervise_code(k, s))
+    if (call_supervise_code(k, s) || call_forward_code(k, s))
         return;
     if (strcmp(s->app, "code:pickup") == 0) {
         call_pickup_begin(k, s);

@@ -74,10 +74,12 @@ static void call_in_started(struct call *k, int status, const struct core_answer
 
 /* The number and the name that the call is kept with. A trunk is trusted by its address, so what it asserts may count; that the caller
  * wants it withheld (Privacy: id) is for those whom we would tell it to outside. */
-static void call_in_caller(struct call *k, const struct sip_invite_info *info, const char **number, const char **name)
+static void call_in_caller(struct call *k, const struct sip_invite_info *info, const char **number, const char **name,
+                           bool *withheld)
 {
     *number = info->auth_user ? info->auth_user : info->from_user;
     *name = info->from_display;
+    *withheld = info->withheld;
     const Ev__Trunk *t =
         info->auth_user ? NULL : core_trunk_of(call_node(k)->core, (const struct sockaddr *)&info->source);
     if (!t || !info->asserted_number[0] || strcmp(t->identity, "from") == 0)
@@ -85,6 +87,7 @@ static void call_in_caller(struct call *k, const struct sip_invite_info *info, c
     bool shown = sip_is_number(info->from_user) && !strstr(info->from_uri, "@anonymous.invalid");
     if (shown && strcmp(t->identity, "asserted") != 0)
         return;
+    *withheld = *withheld || !shown;
     *number = info->asserted_number;
     *name = info->asserted_display;
 }
@@ -110,7 +113,9 @@ static int call_in_propose(struct call *k, const struct sip_invite_info *info, b
     cmd.call_start = &start;
     start.call_id = k->id;
     const char *number, *name;
-    call_in_caller(k, info, &number, &name);
+    bool withheld;
+    call_in_caller(k, info, &number, &name, &withheld);
+    start.withheld = withheld;
     start.caller = (char *)(uintptr_t)number;
     start.caller_name = (char *)(uintptr_t)name;
     start.called = (char *)(uintptr_t)info->request_user;

@@ -577,6 +577,13 @@ void call_first_rings(struct call_ring *r);
 /* Somebody may have asked that a telephone which rings answers. */
 void call_first_ask(struct call *k, const struct core_call *s);
 
+/* ---- call_forward.c */
+/* The telephone has dialled a code that sets forwarding, or ends it. False: it is another code. */
+bool call_forward_code(struct call *k, const struct core_call *s);
+/* Further header lines of an INVITE to somebody outside; NULL: none. */
+const char *call_forward_headers(const struct call *k, const struct core_call *s, const char *number,
+                                 char text[CALL_HEADERS_MAX]);
+
 /* ---- call_offer.c: ringing somebody */
 /* The leg of this ring is another's now: nothing of it is released. */
 void call_ring_unseat(struct call_ring *r);

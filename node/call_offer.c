@@ -303,7 +303,7 @@ static int call_offer_params(struct call_ring *r, const struct core_call *s, uns
         .branch = ids->branch,
         .cseq = 1,
         .sdp = call_leg_sdp(&r->leg),
-        .headers = outside ? NULL : call_rung_headers(k, s, r->extension, room->headers),
+        .headers = (outside ? call_forward_headers : call_rung_headers)(k, s, r->extension, room->headers),
         .supports_100rel = true,
         .hops = k->hops + 1,
         .cb = call_on_callee,

@@ -47,6 +47,7 @@ struct sip_invite_info {
     const char *from_user, *from_display, *to_user, *request_user; /* percent-decoded; "" when absent */
     /* What a trunk asserts of the caller (P-Asserted-Identity, RFC 3325): the first URI that gives a number; "" when none does. */
     const char *asserted_number, *asserted_display;
+    bool withheld; /* his number is to be told to nobody outside (Privacy: id or user, RFC 3323 and RFC 3325) */
     const char *from_uri, *to_uri, *request_uri, *contact_uri;
     const char *user_agent; /* "" when absent */
     const char *auth_user;  /* extension proven by digest or static address; NULL for a trunk */

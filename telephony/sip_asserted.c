@@ -24,6 +24,15 @@ void sip_display_text(const char *display, char *out, size_t size)
     out[n] = '\0';
 }
 
+bool sip_withheld(const sip_t *sip)
+{
+    msg_param_t const *v = sip->sip_privacy ? sip->sip_privacy->priv_values : NULL;
+    bool asked = false;
+    for (; v && *v; v++)
+        asked = asked || strcasecmp(*v, "id") == 0 || strcasecmp(*v, "user") == 0;
+    return asked;
+}
+
 /* RFC 3966 section 5.1.1: separators in a tel URI are for the eye. */
 static void drop_separators(char *number)
 {

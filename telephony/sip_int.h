@@ -232,6 +232,7 @@ int sip_url_user(const url_t *url, char *out,
 void sip_display_text(const char *display, char *out, size_t size);
 /* First SIP or tel URI of P-Asserted-Identity that gives a number (RFC 3325 section 9.1), and its display name; both "" and false when
  * there is none. Only to be asked of a sender that is trusted. */
+bool sip_withheld(const sip_t *sip);
 bool sip_asserted(const sip_t *sip, char *number, size_t number_size, char *display, size_t display_size);
 char *sip_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool sip_url_is_sip(const url_t *url);

@@ -362,6 +362,7 @@ static void deliver(struct sip_leg *leg, const sip_t *sip, const struct sip_sour
         .from_display = display,
         .asserted_number = asserted,
         .asserted_display = asserted_display,
+        .withheld = sip_withheld(sip),
         .to_user = to_user,
         .request_user = request_user,
         .from_uri = leg->remote_uri,

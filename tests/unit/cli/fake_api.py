@@ -36,8 +36,9 @@ KINDS = {  # path: (kind, key, fields that the server adds)
     "recording-rules": ("RecordingRule", "name", {"order": 0, "queue": "", "agent": "", "agent_group": "", "access_number": "",
                                                   "direction": "any", "percent": 100, "exempt": False, "disabled": False, "format": ""}),
     "mailboxes": ("Mailbox", "name", {"greeting": "", "agents": [], "language": ""}),
+    "forwards": ("Forward", "name", {"order": 0, "agent": "", "extension": "", "when": "always", "after_s": 20, "time_group": "", "disabled": False}),
     "agent-groups": ("AgentGroup", "name", {"display_name": "", "min_busy_s": 0, "wrap_up_s": 0, "outbound_trunk": "", "caller_id": ""}),
-    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "caller_ids": [], "username": "", "secret": ""}),
+    "trunks": ("Trunk", "name", {"sources": [], "contact": "", "disabled": False, "takeover": "", "identity": "", "outbound": False, "caller_id": "", "diversion": "", "pass_caller": False, "caller_ids": [], "username": "", "secret": ""}),
     "networks": ("Network", "name", {"ranges": [], "takeover": "", "site": ""}),
     "access-numbers": ("AccessNumber", "number", {"flow": "", "queue": "", "app": "", "extension": "", "agent": "", "outside": "", "priority": 0, "quiet": False,
                                                   "language": "", "region": "", "skills": [], "vip": False, "schedule": [], "dedicated_agent": "", "no_notices": False}),
@@ -333,7 +334,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             key, _, verb = parts[1].partition(":")
             found = self.find({c["call_id"]: c for c in s.cdrs}, key)
             return (202, {"call_id": "00000000000000c1"}) if verb else (200, found)
-        if len(parts) == 2 and parts[1].endswith((":next-to", ":cancel-next")):
+        if len(parts) == 2 and parts[1].endswith((":next-to", ":cancel-next", ":forward", ":forward-off")):
             return 204, None
         if parts[0] == "live":
             return self.page(self.filtered(s.live[parts[1]]))

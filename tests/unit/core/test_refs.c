@@ -83,6 +83,10 @@ static const struct line {
     {"access_number/77", "recording_rule", "u", "'name':'u','access_number':'77'", "RecordingRule.access_number", "access_number", false},
     {"prompt/tune", "mailbox", "u", "'name':'u','greeting':'tune'", "Mailbox.greeting", "greeting", true},
     {"agent/1101", "mailbox", "u", "'name':'u','agents':['1101']", "Mailbox.agents", "agents[0]", false},
+    {"agent/1101", "forward", "u", "'name':'u','agent':'1101','to':{'type':'queue','target':'service'}", "Forward.agent", "agent", false},
+    {"extension/8101", "forward", "u", "'name':'u','extension':'8101','to':{'type':'queue','target':'service'}", "Forward.extension", "extension", false},
+    {"time_group/hours", "forward", "u", "'name':'u','agent':'1001','time_group':'hours','to':{'type':'queue','target':'service'}", "Forward.time_group",
+     "time_group", false},
     {"area/east", "area", "u", "'name':'u','parent':'east'", "Area.parent", "parent", false},
     {"area/east", "notice", "u", "'name':'u','text_en':'x','areas':['east']", "Notice.areas", "areas[0]", false},
     {"prompt/tune", "notice", "u", "'name':'u','prompt':'tune'", "Notice.prompt", "prompt", true},
@@ -161,7 +165,7 @@ static const char *const names_nothing[] = {
     "VipEntry.note", "Flow.note", "PromptSound.language", "PromptVersion.sha256", "PromptVersion.text", "PromptVersion.file",
     "PromptVersion.by", "PromptVersion.at", "Secret.value", "Lookup.url", "Lookup.on_error", "LookupHeader.name", "LookupHeader.value",
     "Area.name_zh", "Area.name_en", "Area.numbers", "Notice.title", "Notice.from", "Notice.until", "Notice.zone", "Notice.tz", "Notice.text_zh",
-    "Notice.text_en", "Notice.short_zh", "Notice.short_en", "Notice.play", "Notice.skip", "RecordingRule.direction", "RecordingRule.format", "Mailbox.language", "Token.sha256", "Token.role",
+    "Notice.text_en", "Notice.short_zh", "Notice.short_en", "Notice.play", "Notice.skip", "RecordingRule.direction", "RecordingRule.format", "Mailbox.language", "Forward.when", "Trunk.diversion", "Token.sha256", "Token.role",
     /* read by others: the definition by core/refs_flow.c, actions by core/action.c */
     "Flow.definition", "FlowDraft.definition", "Action.type", "Action.target", "Action.prompts",
 };
