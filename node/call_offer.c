@@ -524,18 +524,15 @@ static struct call_ring *call_winner(const struct call *k, const struct core_cal
     return NULL;
 }
 
-/* Who answered is in the state, that the others were called off is not: a former owner may have died before it sent that. Those who
- * have picked up meanwhile are hung up on (sip_restore.c, strays). */
+/* Who answered is in the state, that the others were called off is not: a former owner may have died over it. Who has picked up since is hung up on. */
 void call_cancel_losers(struct call *k, const struct core_call *s)
 {
-    uint64_t since = s->we_call ? s->answered_us : s->connected_us;
-    since = s->left_us > since ? s->left_us : since; /* who was rung for it before it went on elsewhere */
+    uint64_t answered = s->we_call ? s->answered_us : s->connected_us;
+    uint64_t since = s->left_us > answered ? s->left_us : answered; /* who was rung before it went on elsewhere */
     bool late = s->phase != CORE_CALL_FAILED && node_time_us(call_node(k)) > since + CALL_LOSERS_US;
-    if (!k->adopted || k->losers_told)
+    if (!k->adopted || k->losers_told || late)
         return;
     k->losers_told = true;
-    if (late)
-        return;
     for (unsigned i = 0; i < s->n_called_off; i++) {
         struct core_offer o = s->called_off[i];
         struct call_ring r = {.offer_id = o.id, .leg.call = k, .first = s->we_call};

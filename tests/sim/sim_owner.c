@@ -539,7 +539,6 @@ void owner_answer(struct sim *s, struct sim_node *n, const struct sim_prop *p, c
         address_answer(n, p);
         return;
     case SIM_P_DRAIN:
-        return;
     case SIM_P_ASKED:
         return;
     case SIM_P_CLIENT:
@@ -662,10 +661,9 @@ static void hung_up(struct sim *s, struct sim_node *n, const struct sim_msg *m)
             offer_failed(s, n, k, r, EV__OFFER_FAILED__CAUSE__REJECTED);
             continue;
         }
-        if (!parties_stay(s, n, k, !caller))
-            ocall_end(s, n, k, caller ? "caller" : "callee", "normal");
-        else
+        if (parties_stay(s, n, k, !caller))
             return; /* the telephone says it again */
+        ocall_end(s, n, k, caller ? "caller" : "callee", "normal");
     }
     if (!found && known(s, n, m->dialog))
         return; /* its owner hears it, from here or from where it will be told to send to */
