@@ -26,6 +26,11 @@ static const struct cli_option box_fields[] = {
     {"agent", 0, CLI_LIST, "NUMBER", "agents",
      "all agents anew whose box it is besides, for their lamps; repeat it or separate by commas; \"\" for none",
      "@agent", true},
+    {"email", 0, CLI_LIST, "ADDRESS", "email",
+     "all addresses anew that get each message; repeat it or separate by commas; \"\" for none", NULL, true},
+    TEXT("email-format", "WORD", "email_format", "the sound in these e-mails: wav (default) or mp3", "wav mp3"),
+    TEXT("hook", "URL", "hook_url", "where each message is told of by POST; \"\": nowhere", NULL),
+    TEXT("hook-secret", "NAME", "hook_secret", "the secret that signs it; \"\": none", "@secret"),
     END,
 };
 static const struct cli_option box_filters[] = {
@@ -35,8 +40,11 @@ static const struct cli_option box_filters[] = {
     "MESSAGE=message_id BOX=box CALLER=caller CALLED=called STARTED=started_at/time LENGTH=duration_ms/ms " \
     "HEARD=heard/yes "                                                                                      \
     "| QUEUE=queue FLOW=flow CALL=call_id BYTES=bytes SHA256=sha256 NOTE=note"
-#define BOX_COLUMNS \
-    "NAME=name GREETING=greeting AGENTS=agents LANGUAGE=language | VERSION=version UPDATED=updated_at/time"
+#define BOX_COLUMNS                                                                                  \
+    "NAME=name GREETING=greeting AGENTS=agents LANGUAGE=language NEW=new_messages OLD=old_messages " \
+    "PENDING=pending_deliveries "                                                                    \
+    "GIVEN-UP=given_up_deliveries | EMAIL=email FORMAT=email_format HOOK=hook_url VERSION=version "  \
+    "UPDATED=updated_at/time"
 
 const struct cli_verb cli_rows_voicemail[] = {
     V("message", "list", "what callers have left, latest first", .method = "GET", .path = "/v1/messages",
@@ -68,7 +76,8 @@ const struct cli_verb cli_rows_voicemail[] = {
       .run = cli_run_show, .example = "voicemail show service"),
     V("voicemail", "set", "change the given fields of a box", .args = "NAME", .method = "PATCH",
       .path = "/v1/mailboxes/{NAME}", .options = box_fields, .done = "voicemail box {NAME} set", .run = cli_run_set,
-      .example = "voicemail set service --greeting closed --agent 1001,1002"),
+      .example = "voicemail set service --greeting closed --agent 1001,1002\nvoicemail set service --email "
+                 "desk@shop.example --hook https://crm.example/voicemail --hook-secret crm-key"),
     V("voicemail", "delete", "forget what is set of a box; its messages stay", .args = "NAME", .method = "DELETE",
       .path = "/v1/mailboxes/{NAME}", .done = "voicemail box {NAME} has no settings", .run = cli_run_change,
       .example = "voicemail delete service"),

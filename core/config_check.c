@@ -219,6 +219,15 @@ static int check_vip(const Ev__VipEntry *v, struct err_info *info)
     return err;
 }
 
+static int check_mailbox(const Ev__Mailbox *m, struct err_info *info)
+{
+    if (strchr(m->hook_url, '$'))
+        return err_set(info, ERR_INVAL, "hook_url", "must be without variables: what it is told stands in the body");
+    if (m->hook_secret[0] && !m->hook_url[0])
+        return err_set(info, ERR_INVAL, "hook_secret", "there is no hook_url that is told something");
+    return 0;
+}
+
 static int check_lookup(const Ev__Lookup *l, struct err_info *info)
 {
     for (size_t i = 0; i < l->n_headers; i++) {
@@ -262,6 +271,7 @@ int config_check_object(enum cfg_kind kind, const ProtobufCMessage *msg, struct 
            : kind == CFG_TRUNK         ? check_trunk((const Ev__Trunk *)(const void *)msg, info)
            : kind == CFG_TOKEN         ? scope_check_token((const Ev__Token *)(const void *)msg, info)
            : kind == CFG_FORWARD       ? check_forward((const Ev__Forward *)(const void *)msg, info)
+           : kind == CFG_MAILBOX       ? check_mailbox((const Ev__Mailbox *)(const void *)msg, info)
            : kind == CFG_LOOKUP        ? check_lookup((const Ev__Lookup *)(const void *)msg, info)
            : kind == CFG_AREA          ? check_numbers("numbers", ((const Ev__Area *)(const void *)msg)->numbers,
                                                        ((const Ev__Area *)(const void *)msg)->n_numbers, info)

@@ -48,6 +48,7 @@ enum cfg_kind {
 #define CONFIG_CALLER_IDS_MAX 100u     /* of one trunk */
 #define CONFIG_CUSTOMERS_MAX 5000u     /* of one agent */
 #define CONFIG_BOX_AGENTS_MAX 200u     /* whose box one is, besides */
+#define CONFIG_BOX_EMAIL_MAX 16u       /* addresses that are told of a box's messages */
 
 /* CFG_NONE when there is no such kind. */
 enum cfg_kind config_kind(const char *name);
@@ -93,6 +94,7 @@ enum config_format {
     FORMAT_NUMBER,     /* what can be dialled: digits, letters, + . _ - */
     FORMAT_DIGITS,     /* 0 to 9 */
     FORMAT_OUTSIDE,    /* a number outside (config_is_outside) */
+    FORMAT_EMAIL,      /* name@domain (config_is_email) */
     FORMAT_SIP_URI,    /* sip:[user@]ip[:port][;transport=udp|tcp] or empty */
     FORMAT_HEX,        /* of exactly `max` digits */
     FORMAT_SECRET_HEX, /* the same, or "-": remove */
@@ -132,6 +134,8 @@ ERR_CHECKED int config_parse_range(const char *text, uint8_t addr[16], unsigned 
 bool config_is_outside(const char *number);
 /* What may name an object, and a box: letters, digits, . _ - */
 bool config_is_name(const char *name);
+/* name@domain, of ASCII without what has a meaning in headers and commands of SMTP. */
+bool config_is_email(const char *address);
 #define CONFIG_OUTSIDE_MAX 32u
 /* Address and port of a SIP contact (port 0 when none is written). */
 ERR_CHECKED int config_parse_contact(const char *text, uint8_t addr[16], uint16_t *port);

@@ -281,6 +281,11 @@ static const struct config_rule rules[] = {
     {"Mailbox", "agents", FORMAT_LIST, .max = CONFIG_BOX_AGENTS_MAX},
     {"Mailbox", "agents[]", FORMAT_NUMBER, .required = true, .max = KEY_BYTES},
     {"Mailbox", "language", FORMAT_CHOICE, .choices = "|zh|en"},
+    {"Mailbox", "email", FORMAT_LIST, .max = CONFIG_BOX_EMAIL_MAX},
+    {"Mailbox", "email[]", FORMAT_EMAIL, .required = true, .max = 254},
+    {"Mailbox", "email_format", FORMAT_CHOICE, .choices = "wav|mp3"},
+    {"Mailbox", "hook_url", FORMAT_URL, .max = 1024},
+    {"Mailbox", "hook_secret", FORMAT_NAME, .max = KEY_BYTES},
     {"Token", "name", FORMAT_NAME, .required = true, .max = KEY_BYTES},
     {"Token", "sha256", FORMAT_HEX, .required = true, .secret = true, .max = 64},
     {"Token", "role", FORMAT_CHOICE, .choices = "admin|read|supervisor"},
@@ -469,6 +474,17 @@ bool config_is_outside(const char *number)
     return n > 0 && n <= CONFIG_OUTSIDE_MAX && !digits[n];
 }
 
+bool config_is_email(const char *address)
+{
+    const char *at = strchr(address, '@');
+    if (!at || at == address || strchr(at + 1, '@') || !strchr(at + 1, '.') || at[1] == '.')
+        return false;
+    for (const char *p = address; *p; p++)
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || strchr("<>()[],;:\\\"", *p))
+            return false;
+    return true;
+}
+
 bool config_is_name(const char *name)
 {
     return name[0] && strlen(name) <= KEY_BYTES && of_chars(name, "._-");
@@ -589,6 +605,8 @@ int config_check_text(const struct config_rule *r, const char *value, const char
                                        : err_set(info, ERR_INVAL, path, "digits, letters, '+', '.', '_' and '-' only");
     case FORMAT_DIGITS:
         return value[strspn(value, "0123456789")] ? err_set(info, ERR_INVAL, path, "digits only") : 0;
+    case FORMAT_EMAIL:
+        return config_is_email(value) ? 0 : err_set(info, ERR_INVAL, path, "must be an address such as a@b.example");
     case FORMAT_OUTSIDE:
         return config_is_outside(value) ? 0
                                         : err_set(info, ERR_INVAL, path, "must be digits, a '+' before them or not");

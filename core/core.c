@@ -185,6 +185,8 @@ static int run_body(struct core *c, Ev__Command *cmd)
         return core_message_delete(c, cmd->message_delete);
     case EV__COMMAND__BODY_MESSAGE_PLAY:
         return core_message_play(c, cmd->message_play);
+    case EV__COMMAND__BODY_DELIVERY_END:
+        return core_delivery_end(c, cmd->delivery_end);
     case EV__COMMAND__BODY_RECORDING_SET:
         return core_recording_set(c, cmd->recording_set);
     case EV__COMMAND__BODY_RECORDING_DELETE:

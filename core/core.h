@@ -70,6 +70,7 @@ enum core_event_type {
                            * call_id: its id */
     CORE_EV_SUBSCRIPTION, /* subscription `call_id` came, was refreshed, has another owner, or is gone */
     CORE_EV_TELEPHONE,    /* calls at extension `name` changed; told only while somebody subscribes to it */
+    CORE_EV_DELIVERY,     /* something is to be told of message `call_id`, by this node or another */
     CORE_EV_BOX,          /* messages in box `name`: one came, was heard, is gone */
 };
 struct core_event {
@@ -448,6 +449,27 @@ bool core_message_kept(const struct core *c, uint64_t id);
 /* The name of its blob; ERR_NOTFOUND: it is not kept. */
 #define CORE_SHA256_MAX 65u /* bytes, with the NUL */
 ERR_CHECKED int core_message_blob(const struct core *c, uint64_t id, char out[CORE_SHA256_MAX]);
+struct core_message {
+    char box[64], caller[64], called[64], sha256[CORE_SHA256_MAX];
+    uint64_t started_us;
+    uint32_t duration_ms;
+};
+/* One that was kept; else ERR_NOTFOUND. */
+ERR_CHECKED int core_message_get(const struct core *c, uint64_t id, struct core_message *out);
+
+/* ---- what is to be told of messages outside, until that is done or given up */
+enum core_delivery_kind { CORE_DELIVERY_EMAIL = 1, CORE_DELIVERY_HOOK }; /* stored */
+struct core_delivery {
+    uint64_t message;
+    enum core_delivery_kind kind;
+    const char *owner; /* the node that does it, nobody else */
+    uint32_t tries;    /* in vain so far */
+    uint64_t due_us;
+};
+const char *core_delivery_name(enum core_delivery_kind kind);
+/* After NULL: the first. */
+const struct core_delivery *core_delivery_next(const struct core *c, const struct core_delivery *after);
+const struct core_delivery *core_delivery(const struct core *c, uint64_t message, enum core_delivery_kind kind);
 
 /* ---- recordings of calls that were kept */
 /* The blobs of its files, "": there is none. ERR_NOTFOUND: there is no such recording that was kept. */

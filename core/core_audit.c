@@ -222,6 +222,12 @@ static void dialled(const Ev__AgentDial *m, struct sbuf *b)
     sbuf_puts(b, "}");
 }
 
+static bool of_message(const Ev__Command *m)
+{
+    return m->body_case == EV__COMMAND__BODY_MESSAGE_SET || m->body_case == EV__COMMAND__BODY_MESSAGE_DELETE ||
+           m->body_case == EV__COMMAND__BODY_MESSAGE_PLAY;
+}
+
 void core_audit_command(struct core *c)
 {
     const Ev__Command *m = c->cmd;
@@ -233,7 +239,7 @@ void core_audit_command(struct core *c)
         m->body_case != EV__COMMAND__BODY_CALL_SUPERVISE && m->body_case != EV__COMMAND__BODY_CALL_TRANSFER &&
         m->body_case != EV__COMMAND__BODY_CALL_PICKUP && m->body_case != EV__COMMAND__BODY_CALL_DATA &&
         m->body_case != EV__COMMAND__BODY_RECORDING_PAUSE && m->body_case != EV__COMMAND__BODY_FORWARD_SET &&
-        !room_action(m, &room))
+        !of_message(m) && !room_action(m, &room))
         return;
     /* An apply that was carried out has a row for each object that it changed; an operation on the cluster writes its own. */
     if ((m->body_case == EV__COMMAND__BODY_CONFIG_APPLY || m->body_case == EV__COMMAND__BODY_FORWARD_SET ||

@@ -251,9 +251,11 @@ struct core {
     struct map forwards;          /* core_forward.c: likewise; empty: to be made */
     bool forwards_made;
     uint32_t talking, registrations;
-    uint32_t nexts;               /* core_next.c */
-    struct list_node recordings;  /* struct recording, in the order in which they began */
-    struct map recordings_by_id;  /* u64 -> struct recording */
+    uint32_t nexts;              /* core_next.c */
+    struct list_node recordings; /* struct recording, in the order in which they began */
+    struct map recordings_by_id; /* u64 -> struct recording */
+    struct list_node deliveries; /* struct delivery: what is to be told of messages outside */
+    unsigned n_deliveries;
     uint64_t recording_oldest_us; /* of calls, kept and not on hold; 0: none */
     uint64_t recording_bytes;     /* of calls, all that are kept */
     uint64_t message_oldest_us;   /* of those that were kept; 0: none */
@@ -578,6 +580,14 @@ uint64_t core_box_latest(const struct core *c,
 bool core_mailbox_flow(const char *flow);
 uint64_t core_mailbox_flow_version(const struct core *c, const char *flow);
 ERR_CHECKED int core_mailbox_flow_definition(const struct core *c, const char *flow, char **out);
+/* ---- core_delivery.c */
+void core_deliveries_begin(struct core *c, uint64_t message, const char *box); /* one was kept in it */
+void core_deliveries_drop(struct core *c, uint64_t message);
+int core_delivery_end(struct core *c, const Ev__DeliveryEnd *m);
+void core_deliveries_give(struct core *c, const char *from, const char *to);
+void core_deliveries_come_back(struct core *c, const char *name); /* those of nodes that are not up are this one's */
+ERR_CHECKED int core_deliveries_load(struct core *c);
+void core_deliveries_free(struct core *c);
 /* Messages older than they are kept for go. */
 void core_messages_expire(struct core *c);
 ERR_CHECKED int core_messages_load(struct core *c);

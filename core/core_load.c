@@ -307,6 +307,7 @@ int core_load(struct core *c, struct err_info *info)
     list_init(&c->dirty_addresses);
     list_init(&c->dirty_callbacks);
     list_init(&c->recordings);
+    list_init(&c->deliveries);
     list_init(&c->subscriptions);
     map_init(&c->recordings_by_id);
     int err = acd_new(&c->acd);
@@ -320,6 +321,8 @@ int core_load(struct core *c, struct err_info *info)
     if (!core_join_load(c))
         return err_set(info, ERR_CORRUPT, "", "a call is joined to one that does not talk");
     err = core_records_load(c);
+    if (!err)
+        err = core_deliveries_load(c);
     if (err < 0)
         return err_set(info, err, "", "tables message and recording cannot be read");
     core_wait_load(c);
@@ -364,6 +367,7 @@ void core_unload(struct core *c)
     map_free(&c->nodes);
     core_addresses_free(c);
     core_records_free(c);
+    core_deliveries_free(c);
     core_numbers_free(c);
     core_notice_changed(c, CFG_NOTICE);
     for (int i = 0; i < CFG_KINDS; i++) {

@@ -47,6 +47,24 @@ int core_message_blob(const struct core *c, uint64_t id, char out[CORE_SHA256_MA
     return 0;
 }
 
+static int about_row(void *ctx, const struct storage_row *row)
+{
+    struct core_message *m = ctx;
+    (void)snprintf(m->box, sizeof m->box, "%s", storage_row_text(row, 1));
+    (void)snprintf(m->caller, sizeof m->caller, "%s", storage_row_text(row, 2));
+    (void)snprintf(m->called, sizeof m->called, "%s", storage_row_text(row, 3));
+    m->started_us = storage_row_int(row, 6);
+    m->duration_ms = (uint32_t)storage_row_int(row, 7);
+    (void)snprintf(m->sha256, sizeof m->sha256, "%s", storage_row_text(row, 9));
+    return 1;
+}
+
+int core_message_get(const struct core *c, uint64_t id, struct core_message *out)
+{
+    const struct storage_val v = storage_int(id);
+    return storage_query(c->st, STORAGE_MESSAGE_GET, &v, 1, about_row, out) == 1 && out->sha256[0] ? 0 : ERR_NOTFOUND;
+}
+
 /* ---- beginning */
 
 struct in_box {
@@ -183,6 +201,7 @@ static void message_remove(struct core *c, uint64_t id, const char *what)
 {
     const struct storage_val v = storage_int(id);
     storage_run(c->st, STORAGE_MESSAGE_DEL, &v, 1);
+    core_deliveries_drop(c, id);
     core_record_tell(c, id, what);
 }
 
@@ -205,6 +224,8 @@ int core_message_end(struct core *c, const Ev__RecordEnd *m)
         if (!greeting && (!c->message_oldest_us || now.started_us < c->message_oldest_us))
             c->message_oldest_us = now.started_us;
         core_tell(c, CORE_EV_MESSAGE, m->id, "kept", m->sha256);
+        if (!greeting)
+            core_deliveries_begin(c, m->id, now.box);
         message_event(c, greeting ? "message.greeting" : "message.new", m->id, &now, NULL);
     } else {
         message_remove(c, m->id, "dropped");

@@ -120,6 +120,7 @@ int core_node_up(struct core *c, const Ev__NodeUp *m)
     core_addresses_of(c, n->msg, other);
     core_calls_come_back(c, n->msg->name, other);
     core_records_come_back(c, n->msg->name);
+    core_deliveries_come_back(c, n->msg->name);
     return 0;
 }
 

@@ -311,8 +311,10 @@ void core_take_over_from(struct core *c, const char *name)
     free(ids);
     subscriptions_leave(c, name, site);
     struct node *heir = best(c, name, site, false);
-    if (heir)
+    if (heir) {
         core_records_give(c, name, heir->pub.name);
+        core_deliveries_give(c, name, heir->pub.name);
+    }
 }
 
 /* ---- a node has come up */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/config_json.h"
+
 /* "none" or http://host:port, without a user: what needs a password is a Secret, and shown nowhere. */
 static int check_proxy(const char *value, struct err_info *info)
 {
@@ -24,6 +26,23 @@ static int check_ca(const char *value, struct err_info *info)
     return strcmp(value, "none") == 0 || strstr(value, "-----BEGIN CERTIFICATE-----")
                ? 0
                : err_set(info, ERR_INVAL, "value", "must be certificates in PEM form, or none");
+}
+
+/* A mail server: smtp:// or smtps://, a host, a port or none, and nothing else. */
+static int check_smtp_url(const char *value, struct err_info *info)
+{
+    size_t scheme = strncmp(value, "smtp://", 7) == 0 ? 7 : strncmp(value, "smtps://", 8) == 0 ? 8 : 0;
+    const char *at = value + scheme;
+    size_t host = scheme ? strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") : 0;
+    unsigned long port = at[host] == ':' ? strtoul(at + host + 1, NULL, 10) : 25;
+    size_t digits = at[host] == ':' ? strspn(at + host + 1, "0123456789") + 1 : 0;
+    bool good = host > 0 && host < 254 && port > 0 && port < 65536 && digits != 1 && !at[host + digits];
+    return good ? 0 : err_set(info, ERR_INVAL, "value", "must be smtp://host[:port] or smtps://host[:port]");
+}
+
+static int check_smtp_from(const char *value, struct err_info *info)
+{
+    return config_is_email(value) ? 0 : err_set(info, ERR_INVAL, "value", "must be an address such as a@b.example");
 }
 
 #define DAY_MS 86400000u
@@ -58,6 +77,7 @@ static const struct rule {
     {"gain_control", "on", "off", 0, 0},
     {"comfort_noise", "on", "off", 0, 0},
     {"conference_tones", "on", "off", 0, 0},
+    {"smtp_tls", "required", "none", 0, 0},
     {"recording_max_s", NULL, NULL, 60, 3600},
     {"recording_quota_mb", NULL, NULL, 1, 16777216},
 };
@@ -131,6 +151,10 @@ int parameter_check(const char *name, const char *value, struct err_info *info)
         return check_proxy(value, info);
     if (strcmp(name, "http_ca") == 0)
         return check_ca(value, info);
+    if (strcmp(name, "smtp_url") == 0)
+        return check_smtp_url(value, info);
+    if (strcmp(name, "smtp_from") == 0)
+        return check_smtp_from(value, info);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         const struct rule *r = &rules[i];
         if (strcmp(r->name, name) != 0)

@@ -49,7 +49,8 @@ static const struct row {
     {"ScheduleEntry", "agent", CFG_AGENT, .level = 1},
     {"VipEntry", "entry", CFG_QUEUE, .level = 1}, /* the part behind the @ */
     {"TimeGroup", "holidays", CFG_HOLIDAY_LIST, .level = 1},
-    {"Parameter", "value", CFG_TRUNK, .level = 4}, /* of outbound_trunk alone */
+    {"Parameter", "value", CFG_TRUNK, .level = 4},  /* of outbound_trunk alone */
+    {"Parameter", "value", CFG_SECRET, .level = 4}, /* of smtp_secret alone */
     {"Forward", "agent", CFG_AGENT, .level = 4},
     {"Forward", "extension", CFG_EXTENSION, .level = 4},
     {"Forward", "time_group", CFG_TIME_GROUP, .level = 4},
@@ -59,6 +60,7 @@ static const struct row {
     {"RecordingRule", "access_number", CFG_ACCESS_NUMBER, .level = 4},
     {"Mailbox", "greeting", CFG_PROMPT, .level = 4, .loose = true},
     {"Mailbox", "agents", CFG_AGENT, .level = 4},
+    {"Mailbox", "hook_secret", CFG_SECRET, .level = 4},
     {"Area", "parent", CFG_AREA, .level = 4},
     {"Notice", "areas", CFG_AREA, .level = 4},
     {"Notice", "prompt", CFG_PROMPT, .level = 4, .loose = true},
@@ -92,12 +94,13 @@ static int tell(const struct walk *w, const struct row *row, const char *name, c
 }
 
 /* What the text of the field names; "": nothing. */
-static const char *named(const ProtobufCMessage *m, const char *text, char room[NUMBER_MAX])
+static const char *named(const struct row *row, const ProtobufCMessage *m, const char *text, char room[NUMBER_MAX])
 {
+    const char *parameter = row->kind == CFG_SECRET ? "smtp_secret" : "outbound_trunk";
     if (m->descriptor == &ev__vip_entry__descriptor)
         return config_vip_queue(text, room);
     if (m->descriptor == &ev__parameter__descriptor)
-        return strcmp(((const Ev__Parameter *)(const void *)m)->name, "outbound_trunk") == 0 ? text : "";
+        return strcmp(((const Ev__Parameter *)(const void *)m)->name, parameter) == 0 ? text : "";
     return text;
 }
 
@@ -109,7 +112,7 @@ static int walk_value(const struct walk *w, const struct row *row, const Protobu
     char room[NUMBER_MAX];
     if (f->type == PROTOBUF_C_TYPE_MESSAGE)
         return walk_message(w, *(ProtobufCMessage *const *)at, path);
-    return tell(w, row, named(m, *(char *const *)at, room), path);
+    return tell(w, row, named(row, m, *(char *const *)at, room), path);
 }
 
 static int walk_row(const struct walk *w, const struct row *row, const ProtobufCMessage *m, const char *path)

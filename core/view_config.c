@@ -418,6 +418,8 @@ static int config_row(void *ctx, const struct storage_row *r)
             err = view_agent_now(v, o, name);
         else if (kind == CFG_QUEUE)
             err = view_queue_now(v, o, (const Ev__Queue *)(const void *)m);
+        else if (kind == CFG_MAILBOX)
+            err = view_mailbox_now(v, o, name);
         else if (kind == CFG_AGENT_STATE)
             add_agent_state(v, o, (const Ev__AgentState *)(const void *)m, name);
         else if (kind == CFG_VIP)

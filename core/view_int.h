@@ -79,6 +79,7 @@ int view_queue_entries(struct view *v, const char *queue, struct view_entry **ou
 /* What goes on at an agent or a queue now, into `o`: the fields that core/view.h says of them. */
 int view_agent_now(struct view *v, json_t *o, const char *number);
 int view_queue_now(struct view *v, json_t *o, const Ev__Queue *q);
+int view_mailbox_now(struct view *v, json_t *o, const char *box);
 /* After one of the two. */
 enum core_agent_state view_agent_state(const struct view *v, const char *number);
 

@@ -5,6 +5,23 @@
 
 #include "core/view_int.h"
 
+/* What is told of it outside, and what became of that. */
+static json_t *deliveries(struct view *v, const char *text)
+{
+    json_t *list = json_loads(text, 0, NULL), *d;
+    size_t i;
+    json_array_foreach(list, i, d)
+    {
+        uint64_t due = (uint64_t)json_integer_value(json_object_get(d, "due"));
+        uint64_t at = (uint64_t)json_integer_value(json_object_get(d, "at"));
+        (void)json_object_del(d, "due");
+        (void)json_object_del(d, "at");
+        view_set(v, d, "due_at", view_time(due));
+        view_set(v, d, "changed_at", view_time(at));
+    }
+    return list;
+}
+
 static int message_row(void *ctx, const struct storage_row *r)
 {
     static const char *const texts[] = {"box", "caller", "called", "queue", "flow", "sha256"};
@@ -23,12 +40,16 @@ static int message_row(void *ctx, const struct storage_row *r)
     view_set(v, o, "bytes", json_integer((json_int_t)storage_row_int(r, 11)));
     view_set(v, o, "heard", json_boolean(storage_row_int(r, 12) != 0));
     view_set(v, o, "note", view_text(storage_row_text(r, 13)));
+    view_set(v, o, "deliveries", deliveries(v, storage_row_text(r, 14)));
     return view_add(v, o, key);
 }
 
-#define COLUMNS                                                                                                  \
-    "SELECT started_us, id, call_id, box, caller, called, queue, flow, blob, lead_ms, duration_ms, bytes, heard" \
-    ", note FROM message WHERE state=1"
+#define COLUMNS                                                                                                    \
+    "SELECT started_us, id, call_id, box, caller, called, queue, flow, blob, lead_ms, duration_ms, bytes, heard"   \
+    ", note, (SELECT json_group_array(json_object('kind', CASE kind WHEN 1 THEN 'email' ELSE 'hook' END, 'state'," \
+    " CASE d.state WHEN 0 THEN 'pending' WHEN 1 THEN 'done' ELSE 'given_up' END, 'node', d.owner, 'tries', tries," \
+    " 'due', due_us, 'at', at_us, 'reason', why)) FROM delivery d WHERE d.message=message.id)"                     \
+    " FROM message WHERE state=1"
 
 static const struct kept_condition {
     const char *filter, *cond;
@@ -63,7 +84,7 @@ static bool value_of(const char *filter, const char *text, struct storage_val *o
 /* Newest first: rows are numbered by when they began. */
 int view_list_messages(struct view *v)
 {
-    char sql[768] = COLUMNS;
+    char sql[2048] = COLUMNS;
     struct storage_val vals[1 + CONDITIONS];
     unsigned n = 0;
     uint64_t id;
@@ -111,4 +132,31 @@ int view_message_blobs(struct storage_reader *r, int (*fn)(void *ctx, const char
         "SELECT blob FROM message WHERE state=1 UNION ALL SELECT blob FROM recording WHERE state=1 AND blob<>''"
         " UNION ALL SELECT mp3 FROM recording WHERE state=1 AND mp3<>''",
         NULL, 0, blob_row, &w);
+}
+
+/* ---- what is in a box */
+
+static int numbers_row(void *ctx, const struct storage_row *row)
+{
+    json_int_t *n = ctx;
+    for (int i = 0; i < 4; i++)
+        n[i] = (json_int_t)storage_row_int(row, i);
+    return 1;
+}
+
+int view_mailbox_now(struct view *v, json_t *o, const char *box)
+{
+    static const char *const names[] = {"new_messages", "old_messages", "pending_deliveries", "given_up_deliveries"};
+    const struct storage_val val = storage_text(box);
+    json_int_t n[4] = {0};
+    int err = storage_reader_query(
+        v->r,
+        "SELECT coalesce(sum(heard=0), 0), coalesce(sum(heard<>0), 0),"
+        " (SELECT count(*) FROM delivery d JOIN message m ON m.id=d.message WHERE m.box=?1 AND d.state=0),"
+        " (SELECT count(*) FROM delivery d JOIN message m ON m.id=d.message WHERE m.box=?1 AND d.state=2)"
+        " FROM message WHERE box=?1 AND state=1",
+        &val, 1, numbers_row, n);
+    for (int i = 0; i < 4; i++)
+        view_set(v, o, names[i], json_integer(n[i]));
+    return err < 0 ? err : v->err;
 }

@@ -14,6 +14,7 @@
 #include "node/apiback.h"
 #include "node/blobnet.h"
 #include "node/call.h"
+#include "node/deliver.h"
 #include "node/drain.h"
 #include "node/edge.h"
 #include "node/http_client.h"
@@ -197,6 +198,8 @@ static int daemon_start(struct daemon *d, bool bootstrap, struct err_info *info)
     if (rc == 0)
         rc = http_client_start(&n->loop, &(struct http_config){0}, &n->http);
     if (rc == 0)
+        rc = deliver_start(n);
+    if (rc == 0)
         rc = calls_start(n, &n->calls);
     if (rc == 0)
         rc = watch_start(n);
@@ -247,6 +250,7 @@ static void daemon_stop(struct daemon *d)
     uploaded_stop(n); /* a worker of its may be looking at the files of spoken texts */
     sound_stop(n);
     spoken_stop(n);
+    deliver_stop(n);
     recordings_stop(n);
     blobnet_stop(n);
     /* Cut off, its calls may be another's by now; when it cannot go on they soon will be: they hear nothing from here. */

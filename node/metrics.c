@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "node/blobnet.h"
 #include "node/call.h"
+#include "node/deliver.h"
 #include "node/http_client.h"
 #include "node/lease.h"
 #include "node/recordings.h"
@@ -38,7 +39,7 @@ struct metric {
 };
 
 /* The one list of figures: metrics, node status and documentation speak of the same. */
-#define METRICS_MAX 90
+#define METRICS_MAX 94
 static unsigned metrics_gather(struct node *n, struct metric *m)
 {
     struct core_counts c;
@@ -65,6 +66,8 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
         blobnet_get_counts(n, &b);
     if (n->recordings)
         recordings_get_counts(n, &rec);
+    struct deliver_counts told;
+    deliver_get_counts(n, &told);
     uint64_t age = repl_lease_age_us(n->repl);
     const struct metric rows[] = {
         {"everline_calls", "gauge", "Live calls in the cluster.", c.calls},
@@ -144,6 +147,11 @@ static unsigned metrics_gather(struct node *n, struct metric *m)
          (double)rec.made},
         {"everline_recordings_kept_total", "counter", "Messages kept.", (double)rec.kept},
         {"everline_recordings_empty_total", "counter", "Messages without a sound, or too short.", (double)rec.empty},
+        {"everline_mails_sent_total", "counter", "E-mails of messages that the mail server has taken.",
+         (double)told.mails},
+        {"everline_mails_failed_total", "counter", "Tries to send one in vain.", (double)told.mails_failed},
+        {"everline_hooks_sent_total", "counter", "Web hooks of messages that were taken.", (double)told.hooks},
+        {"everline_hooks_failed_total", "counter", "Tries to send one in vain.", (double)told.hooks_failed},
         {"everline_recordings_failed_total", "counter", "Messages that could not be kept.", (double)rec.failed},
         {"everline_recordings_taken_over_total", "counter", "Recordings of other nodes carried on or ended.",
          (double)rec.adopted},

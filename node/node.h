@@ -65,6 +65,7 @@ struct node {
     struct sip_ua *ua; /* NULL until the cluster's secrets are known */
     struct calls *calls;
     struct http_client *http;
+    struct node_deliver *deliver;
     struct node_addresses *addresses;
     struct node_lease *lease;
     struct node_drain *drain;

@@ -637,6 +637,13 @@ int recordings_sound_read(struct node *n, const char *blob, uint64_t id, uint64_
     return rec_sound_read(blobnet_store(n), n->recordings->keys, blob, id, from, count, data);
 }
 
+int recordings_sound_mp3(struct node *n, const char *blob, uint64_t id, void **data, size_t *len)
+{
+    struct rec_mp3 m = {.blobs = blobnet_store(n), .keys = n->recordings->keys, .id = id};
+    (void)snprintf(m.wav, sizeof m.wav, "%s", blob);
+    return rec_mp3_bytes(&m, data, len);
+}
+
 void recordings_get_counts(struct node *n, struct recordings_counts *out)
 {
     *out = n->recordings->counts;

@@ -44,6 +44,8 @@ void recordings_get_counts(struct node *n, struct recordings_counts *out);
 ERR_CHECKED int recordings_sound_bytes(struct node *n, const char *blob, uint64_t *bytes);
 ERR_CHECKED int recordings_sound_read(struct node *n, const char *blob, uint64_t id, uint64_t from, size_t count,
                                       void **data);
+/* The same sound as MP3, made for this once. Any thread but the core's. */
+ERR_CHECKED int recordings_sound_mp3(struct node *n, const char *blob, uint64_t id, void **data, size_t *len);
 
 /* An MP3 file of a recording that was kept, made if there is none yet: behind all other work of this machine, a second or so for each two minutes of
  * talk, and kept from then on. done(0): core_recording_forms names it. ERR_BUSY, ERR_DENIED (no key), ERR_NOTFOUND; ERR_CLOSED when the node

@@ -217,6 +217,8 @@ struct rec_mp3 {
 };
 /* ERR_DENIED, ERR_CORRUPT, ERR_NOSPACE ... */
 ERR_CHECKED int rec_mp3_make(struct rec_mp3 *m);
+/* The same without keeping it: malloc'ed. */
+ERR_CHECKED int rec_mp3_bytes(struct rec_mp3 *m, void **data, size_t *len);
 /* recordings_form.c: core thread */
 /* Which of the nodes that are up, counted from 0 in the order of the state, makes the MP3 file of this one now: always one of them, and each in its turn. */
 unsigned rec_forms_turn(uint64_t id, uint64_t now_us, unsigned up);

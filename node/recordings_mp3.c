@@ -108,7 +108,8 @@ static int keep(struct rec_mp3 *m, const struct sink *made)
     return rec_target_finish(&t, rec_target_add(&t, made->p, made->len), m->mp3);
 }
 
-int rec_mp3_make(struct rec_mp3 *m)
+/* made->p is to be freed, also after an error. */
+static int make(struct rec_mp3 *m, struct sink *out)
 {
     struct source s = {.m = m};
     int rc = source_open(&s);
@@ -118,10 +119,31 @@ int rec_mp3_make(struct rec_mp3 *m)
     lame_global_flags *l = encoder(s.channels);
     made.p = malloc(made.room);
     rc = l && made.p ? encode(&s, l, &made) : ERR_NOMEM;
-    if (!rc)
-        rc = keep(m, &made);
     if (l)
         lame_close(l);
+    *out = made;
+    return rc;
+}
+
+int rec_mp3_make(struct rec_mp3 *m)
+{
+    struct sink made = {.p = NULL};
+    int rc = make(m, &made);
+    if (!rc)
+        rc = keep(m, &made);
     free(made.p);
     return rc;
+}
+
+int rec_mp3_bytes(struct rec_mp3 *m, void **data, size_t *len)
+{
+    struct sink made = {.p = NULL};
+    int rc = make(m, &made);
+    if (rc) {
+        free(made.p);
+        return rc;
+    }
+    *data = made.p;
+    *len = made.len;
+    return 0;
 }

@@ -10,6 +10,7 @@
 #include "node/address.h"
 #include "node/blobnet.h"
 #include "node/call.h"
+#include "node/deliver.h"
 #include "node/drain.h"
 #include "node/ident.h"
 #include "node/lease.h"
@@ -69,7 +70,7 @@ static void replica_tell(struct node *n, const struct core_event *ev)
 {
     if (ev->type == CORE_EV_NODE || ev->type == CORE_EV_ADDRESS || ev->type == CORE_EV_CONFIG ||
         ev->type == CORE_EV_REGISTRATION || ev->type == CORE_EV_SUBSCRIPTION || ev->type == CORE_EV_TELEPHONE ||
-        ev->type == CORE_EV_BOX) {
+        ev->type == CORE_EV_BOX || ev->type == CORE_EV_DELIVERY) {
         repl_tell(n->repl, 0);
         return;
     }
@@ -121,6 +122,9 @@ static void replica_on_event(void *ctx, uint64_t index, const struct core_event 
         recordings_changed(n, ev->call_id);
         if (ev->name[0])
             uploaded_message(n, ev->name);
+        break;
+    case CORE_EV_DELIVERY:
+        deliver_changed(n);
         break;
     case CORE_EV_AGENT:
     case CORE_EV_REGISTRATION:

@@ -585,6 +585,7 @@ void watch_event(struct node *n, const struct core_event *ev)
     case CORE_EV_DIGEST:
     case CORE_EV_ADDRESS:
     case CORE_EV_MESSAGE:
+    case CORE_EV_DELIVERY:
         break;
     }
 }

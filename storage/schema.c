@@ -72,6 +72,11 @@ const char *const storage_migrations[STORAGE_SCHEMA_VERSION] = {
     " duration_ms INTEGER NOT NULL, blob TEXT NOT NULL, bytes INTEGER NOT NULL, heard INTEGER NOT NULL,"
     " note TEXT NOT NULL DEFAULT '');"
     "CREATE INDEX message_box ON message(box);"
+    /* what is told of messages outside; state 0: pending, by `owner`, 1: done, 2: given up */
+    "CREATE TABLE delivery(message INTEGER NOT NULL, kind INTEGER NOT NULL, state INTEGER NOT NULL, owner TEXT NOT "
+    "NULL,"
+    " tries INTEGER NOT NULL, due_us INTEGER NOT NULL, at_us INTEGER NOT NULL, why TEXT NOT NULL,"
+    " PRIMARY KEY(message, kind)) WITHOUT ROWID;"
     "ALTER TABLE registration ADD COLUMN events TEXT NOT NULL DEFAULT '';"
     "CREATE TABLE subscription(id INTEGER PRIMARY KEY, extension TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT "
     "NULL);"
@@ -156,6 +161,7 @@ const struct storage_table storage_tables[] = {
      "started_us, id, box, state, owner, call_id, caller, called, queue, flow, lead_ms, max_s, duration_ms, blob, "
      "bytes, heard, note",
      "started_us"},
+    {"delivery", "message, kind, state, owner, tries, due_us, at_us, why", "message, kind"},
     {"recording",
      "started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, rule, max_s, duration_ms, "
      "blob, "
@@ -275,6 +281,11 @@ const char *const storage_statements[STORAGE_SQL_COUNT] = {
                                " ORDER BY started_us LIMIT 1",
     [STORAGE_MESSAGE_EXPIRED] = "SELECT id FROM message WHERE state=1 AND started_us < ? AND box NOT GLOB 'greeting:*'"
                                 " ORDER BY started_us LIMIT 2",
+    [STORAGE_DELIVERY_PUT] = "INSERT OR REPLACE INTO delivery(message, kind, state, owner, tries, due_us, at_us, why)"
+                             " VALUES(?,?,?,?,?,?,?,?)",
+    [STORAGE_DELIVERY_DEL] = "DELETE FROM delivery WHERE message=?",
+    [STORAGE_DELIVERY_PENDING] =
+        "SELECT message, kind, owner, tries, due_us FROM delivery WHERE state=0 ORDER BY message, kind",
     [STORAGE_RECORDING_PUT] =
         "INSERT INTO recording(started_us, id, state, owner, direction, caller, called, answered_by, agent, queue, "
         "rule,"

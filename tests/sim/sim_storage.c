@@ -355,6 +355,8 @@ void storage_run(struct storage *st, enum storage_sql sql, const struct storage_
     case STORAGE_CALLBACK_DEL:
         del(&t[T_CALLBACK], v, 1);
         break;
+    case STORAGE_DELIVERY_DEL: /* no box there has anybody who is told */
+        break;
     case STORAGE_MESSAGE_PUT:
     case STORAGE_MESSAGE_OWNER:
     case STORAGE_MESSAGE_KEEP:
@@ -446,6 +448,7 @@ int storage_query(struct storage *st, enum storage_sql sql, const struct storage
     case STORAGE_MESSAGE_OLDEST:
     case STORAGE_MESSAGE_GET:
     case STORAGE_MESSAGE_LATEST:
+    case STORAGE_DELIVERY_PENDING:
     case STORAGE_MESSAGE_COUNT:
         return message_query(&t[T_MESSAGE], sql, v, fn, ctx);
     case STORAGE_RECORDING_PENDING:

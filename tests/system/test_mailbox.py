@@ -1,7 +1,13 @@
 """Voicemail of agents: messages for colleagues by dialling code and transfer, lamps of own and shared boxes, notes, calling back, who did what;
-listening by telephone, through the death of the node, and greetings recorded there."""
+listening by telephone, through the death of the node, and greetings recorded there; e-mails and web hooks of messages."""
+import hashlib
+import hmac
+import json
+
+from business import Business
 from callcase import CallCase, wait_prompt
 from everline import elapse, tone_share, wait_for
+from mail_server import MailServer
 from sip_phone import RATE
 from test_watch import Subscription
 
@@ -99,6 +105,7 @@ class Mailbox(CallCase):
         self.addCleanup(self.come_back)
         mine = self.extension("8004", self.c)
         listener = self.extension("8002", self.c)
+        caller = self.extension("8003", self.a, tone=VOICE_HZ)
         for m in self.messages("1002"):
             self.cluster.must("message", "delete", m["message_id"])
         call = mine.invite("*978002").wait_answered()
@@ -132,9 +139,9 @@ class Mailbox(CallCase):
         done = {("message.delete", "phone:8002"), ("message.heard", "phone:8002")}  # each takeover may do it once more
         wait_for(lambda: set(self.audit(first)) == done, 10, "it is in the audit trail")
         self.cluster.must("message", "delete", other["message_id"])
-        self.greeting(listening)
+        self.greeting(listening, caller)
 
-    def greeting(self, call):
+    def greeting(self, call, caller):
         """Of one's own, from the telephone: callers hear it from then on. And back to who has left a message."""
         mark = call.rtp.mark()
         wait_prompt(call.rtp, "zh", "mailbox_menu", 30, after=mark)
@@ -146,7 +153,6 @@ class Mailbox(CallCase):
         call.rtp.send_digits("#")
         call.rtp.silence()
         wait_prompt(call.rtp, "zh", "mailbox_saved", 20, after=mark)
-        caller = self.extension("8003", self.a, tone=VOICE_HZ)
         left = caller.invite("*978002").wait_answered()
         left.rtp.wait_tone(OTHER_HZ, seconds=0.5, deadline=20)
         self.leave(left)
@@ -161,3 +167,40 @@ class Mailbox(CallCase):
         call.rtp.wait_tone(VOICE_HZ, seconds=0.5, deadline=10, after=call.rtp.mark())
         back.hangup()
         call.wait_ended()
+
+    def test_told_outside(self):
+        """By e-mail, over STARTTLS with a password, after a refusal; and to a web hook, signed, after another one."""
+        certs = self.cluster.path("certs")
+        mails = MailServer(self.a.ip, certs + "/%s/cert.pem" % self.a.name, certs + "/%s/key.pem" % self.a.name, {"desk": "a secret"}, refuse=1)
+        self.addCleanup(mails.close)
+        answers = [503]
+        hook = Business(self.a.ip, lambda q: (answers.pop() if answers else 200, {}))
+        self.addCleanup(hook.close)
+        with open(certs + "/ca/cert.pem") as f:
+            ca = f.read()
+        self.cluster.apply({"secrets": [{"name": "mail-key", "value": "a secret"}, {"name": "hook-key", "value": "signed"}],
+                            "parameters": [{"name": "smtp_url", "value": "smtp://%s:%d" % (self.a.ip, mails.port)},
+                                           {"name": "smtp_from", "value": "everline@shop.example"}, {"name": "smtp_user", "value": "desk"},
+                                           {"name": "smtp_secret", "value": "mail-key"}, {"name": "http_ca", "value": ca}],
+                            "mailboxes": [{"name": "told", "language": "en", "email": ["one@shop.example", "two@shop.example"],
+                                           "hook_url": hook.url + "/voicemail", "hook_secret": "hook-key"}]})
+        for n in self.cluster:
+            wait_for(lambda: n.api("GET", "/v1/mailboxes/told").status == 200, 10, "%s has the box" % n.name)
+        mine = self.extension("8004", self.b, tone=VOICE_HZ)
+        self.leave(mine.invite("*97told").wait_answered())
+        row = self.message("told")
+        wait_for(lambda: all(d["state"] == "done" for d in self.messages("told")[0]["deliveries"]), 90, "both are told: %s" % self.messages("told")[0])
+        self.assertEqual([(d["kind"], d["tries"]) for d in self.messages("told")[0]["deliveries"]], [("email", 2), ("hook", 2)])
+        self.assertEqual((len(mails.mails), mails.secure), (1, [True]))
+        _, to, mail = mails.mails[0]
+        self.assertEqual(to, ["one@shop.example", "two@shop.example"])
+        self.assertIn("Voice message from 8004", mail["subject"])
+        sound = next(mail.iter_attachments())
+        self.assertEqual(sound.get_content(), self.c.api("GET", "/v1/messages/%s/audio" % row["message_id"]).body)
+        self.assertEqual(len(hook.asked), 2)
+        for asked in hook.asked:
+            self.assertEqual(asked.headers["x-everline-signature"], "sha256=" + hmac.new(b"signed", asked.body, hashlib.sha256).hexdigest())
+            self.assertEqual(asked.headers["idempotency-key"], row["message_id"])
+        self.assertEqual(json.loads(hook.asked[0].body)["caller"], "8004")
+        box = self.a.api("GET", "/v1/mailboxes/told").json
+        self.assertEqual((box["new_messages"], box["pending_deliveries"], box["given_up_deliveries"]), (1, 0, 0))

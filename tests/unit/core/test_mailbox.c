@@ -174,6 +174,11 @@ START_TEST(test_next_one)
     ck_assert(core_box_next(f.c, "1001", true, 0, &m));
     ck_assert_uint_eq(m.id, 1001);
     ck_assert(!core_box_next(f.c, "1001", true, m.place, &m));
+    json_t *by = json_pack("{s:s}", "actor", "phone:8001"), *rows = fx_view(&f, "audit", NULL, by);
+    const json_t *row = json_array_get(json_object_get(rows, "items"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(row, "action")), "message.heard");
+    json_decref(rows);
+    json_decref(by);
 }
 END_TEST
 

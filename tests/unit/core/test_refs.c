@@ -82,6 +82,8 @@ static const struct line {
     {"agent_group/team", "recording_rule", "u", "'name':'u','agent_group':'team'", "RecordingRule.agent_group", "agent_group", true},
     {"access_number/77", "recording_rule", "u", "'name':'u','access_number':'77'", "RecordingRule.access_number", "access_number", false},
     {"prompt/tune", "mailbox", "u", "'name':'u','greeting':'tune'", "Mailbox.greeting", "greeting", true},
+    {"secret/key", "mailbox", "u", "'name':'u','hook_url':'https://a.example/','hook_secret':'key'", "Mailbox.hook_secret", "hook_secret", false},
+    {"secret/key", "parameter", "smtp_secret", "'name':'smtp_secret','value':'key'", "Parameter.value", "value", false},
     {"agent/1101", "mailbox", "u", "'name':'u','agents':['1101']", "Mailbox.agents", "agents[0]", false},
     {"agent/1101", "forward", "u", "'name':'u','agent':'1101','to':{'type':'queue','target':'service'}", "Forward.agent", "agent", false},
     {"extension/8101", "forward", "u", "'name':'u','extension':'8101','to':{'type':'queue','target':'service'}", "Forward.extension", "extension", false},
@@ -165,7 +167,7 @@ static const char *const names_nothing[] = {
     "VipEntry.note", "Flow.note", "PromptSound.language", "PromptVersion.sha256", "PromptVersion.text", "PromptVersion.file",
     "PromptVersion.by", "PromptVersion.at", "Secret.value", "Lookup.url", "Lookup.on_error", "LookupHeader.name", "LookupHeader.value",
     "Area.name_zh", "Area.name_en", "Area.numbers", "Notice.title", "Notice.from", "Notice.until", "Notice.zone", "Notice.tz", "Notice.text_zh",
-    "Notice.text_en", "Notice.short_zh", "Notice.short_en", "Notice.play", "Notice.skip", "RecordingRule.direction", "RecordingRule.format", "Mailbox.language", "Forward.when", "Trunk.diversion", "Token.sha256", "Token.role",
+    "Notice.text_en", "Notice.short_zh", "Notice.short_en", "Notice.play", "Notice.skip", "RecordingRule.direction", "RecordingRule.format", "Mailbox.language", "Mailbox.email", "Mailbox.email_format", "Mailbox.hook_url", "Forward.when", "Trunk.diversion", "Token.sha256", "Token.role",
     /* read by others: the definition by core/refs_flow.c, actions by core/action.c */
     "Flow.definition", "FlowDraft.definition", "Action.type", "Action.target", "Action.prompts",
 };
