@@ -64,10 +64,12 @@ class Pickup(CallCase):
         mine.wait_ended()
 
     def test_by_the_key_of_a_lamp(self):
-        """The notification names what rings; INVITE with Replaces answers it, at another node than its owner's. So does one for a talk."""
+        """The notification names what rings; INVITE with Replaces answers it, at another node than its owner's, which then dies. So does one for a
+        talk, at the owner that has carried it on."""
+        self.addCleanup(lambda: self.c.alive() or self.c.restart())
         rung = self.extension("8001", self.b, on_invite="ring", tone=AGENT_HZ)
         by = self.extension("8002", self.b, tone=COLLEAGUE_HZ)
-        caller = self.caller(tone=CALLER_HZ)
+        caller = self.caller(self.c, tone=CALLER_HZ)
         lamp = Subscription(by, "dialog", "8001")
         self.assertEqual(lamp.send(600).status, 200)
         self.addCleanup(lamp.send, 0)
@@ -83,7 +85,10 @@ class Pickup(CallCase):
         mine = by.invite("8001", extra=[("replaces", names), ("require", "replaces")]).wait_answered()
         self.assertEqual(rings.wait_ended().reason, "CANCEL")
         self.hear(call, mine)
-        self.assertEqual(self.live(caller.user)["owner"], self.a.name)
+        self.assertEqual(self.live(caller.user)["owner"], self.c.name)
+        self.c.kill9()
+        wait_for(lambda: self.live(caller.user)["owner"] != self.c.name, 15, "another node has it")
+        self.hear(call, mine)
         self.assertEqual(self.refused(by, names), 481)  # it rings no more
         # He goes on at another telephone of the same number; a stranger may not.
         talk = "%s;to-tag=%s;from-tag=%s" % (mine.call_id, mine.remote_tag, mine.local_tag)
