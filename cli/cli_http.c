@@ -512,8 +512,10 @@ static size_t on_stream(char *bytes, size_t size, size_t n, void *ctx)
     size_t len = size * n;
     long status = 0;
     curl_easy_getinfo(s->h->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200)
-        return on_body(bytes, size, n, &s->refusal);
+    if (status != 200) {
+        struct taker taker = {s->h, &s->refusal};
+        return on_body(bytes, size, n, &taker);
+    }
     s->alive = true;
     for (size_t i = 0; i < len; i++) {
         if (bytes[i] == '\r')
