@@ -106,7 +106,7 @@ class Forward(Takeover):
     def test_node_dies_while_the_first_rings(self):
         his = self.agent_phone(on_invite="ring")
         other = self.extension("8003", self.a, tone=AGENT_HZ)
-        self.cluster.must("agent", "forward", "1001", "--when", "no_answer", "--after", "6", "--to", "extension:8003")
+        self.cluster.must("agent", "forward", "1001", "--when", "no_answer", "--after", "4", "--to", "extension:8003")
         self.addCleanup(self.cluster.must, "agent", "forward-off", "1001", "--when", "no_answer")
         self.rules("agent-1001-no_answer")
         caller = self.caller(self.victim, tone=CALLER_HZ)

@@ -132,6 +132,39 @@ START_TEST(the_rest_is_refused)
 }
 END_TEST
 
+START_TEST(forwarding_of_his_agents)
+{
+    static const char busy[] = "{\"when\":\"busy\",\"to\":{\"type\":\"agent\",\"target\":\"1003\"}}";
+    must("PUT", "/v1/forwards/other", "{\"agent\":\"1003\",\"to\":{\"type\":\"voicemail\"}}");
+    must("PUT", "/v1/forwards/phone", "{\"extension\":\"8000\",\"to\":{\"type\":\"voicemail\"}}");
+    ck_status(ask("POST", "/v1/agents/1001:forward", busy), 204);
+    ck_assert_str_eq(R.last_actor, "agent:2001");
+    items_are("/v1/forwards", "name", "agent-1001-busy");
+    items_are("/v1/forwards?agent=1003", "name", "");
+    ck_status(ask("GET", "/v1/forwards/agent-1001-busy", NULL), 200);
+    ck_status(ask("GET", "/v1/forwards/other", NULL), 403);
+    refused("POST", "/v1/agents/1003:forward", busy, "1003");
+    refused("POST", "/v1/agents/1003:forward-off", "{\"when\":\"always\"}", "1003");
+    refused("POST", "/v1/extensions/8000:forward", busy, "admin");
+    refused("PUT", "/v1/forwards/more", "{\"agent\":\"1001\",\"to\":{\"type\":\"voicemail\"}}", "admin");
+    static const char *const wrong[] = {"{}",
+                                        "{\"when\":\"busy\"}",
+                                        "{\"when\":\"busy\",\"to\":\"1003\"}",
+                                        "{\"when\":\"busy\",\"to\":{\"type\":\"agent\",\"target\":\"1003\",\"more\":1}}",
+                                        "{\"when\":\"never\",\"to\":{\"type\":\"agent\",\"target\":\"1003\"}}",
+                                        "{\"when\":\"busy\",\"to\":{\"type\":\"agent\",\"target\":\"1001\"}}",
+                                        "{\"when\":\"busy\",\"to\":{\"type\":\"agent\",\"target\":\"1888\"}}",
+                                        "{\"when\":\"busy\",\"after_s\":0,\"to\":{\"type\":\"agent\",\"target\":\"1003\"}}",
+                                        "{\"when\":7,\"to\":{\"type\":\"agent\",\"target\":\"1003\"}}",
+                                        "{\"when\":\"busy\",\"what\":1,\"to\":{\"type\":\"agent\",\"target\":\"1003\"}}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        ck_status(ask("POST", "/v1/agents/1001:forward", wrong[i]), 422);
+    ck_status(ask("POST", "/v1/agents/1001:forward-off", "{\"when\":\"busy\"}"), 204);
+    ck_status(ask("POST", "/v1/agents/1001:forward-off", "{\"when\":\"busy\"}"), 204); /* as asked */
+    items_are("/v1/forwards", "name", "");
+}
+END_TEST
+
 START_TEST(powers_are_used_as_the_agent)
 {
     call(1, "10013");
@@ -187,6 +220,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, lists_are_of_what_is_managed);
     tcase_add_test(t, the_rest_is_refused);
+    tcase_add_test(t, forwarding_of_his_agents);
     tcase_add_test(t, powers_are_used_as_the_agent);
     tcase_add_test(t, changes_hold_at_once);
     tcase_add_test(t, each_rule_is_an_endpoint);

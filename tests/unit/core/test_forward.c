@@ -252,6 +252,17 @@ START_TEST(test_to_outside)
     ck_assert_str_eq(call(2)->out_caller, "13800000001");
     ck_assert_str_eq(call(2)->forward->shown, "02155550001");
     over(2);
+    Ev__CallStart m = EV__CALL_START__INIT;
+    m.call_id = 8;
+    m.caller = T("13800000001");
+    m.called = T("10015");
+    m.trunk = T("demo");
+    m.withheld = true;
+    FX_BODY(CALL_START, call_start, m);
+    ck_assert_int_eq(fx_run(&f, &cmd), 0);
+    fx_same_after_restart(&f);
+    ck_assert_str_eq(call(8)->out_caller, "02155550001"); /* he wants to be told to nobody */
+    over(8);
     start(3, "8002", "1001"); /* one of ours is not shown */
     ck_assert_str_eq(call(3)->out_caller, "02155550001");
     over(3);

@@ -48,6 +48,24 @@ START_TEST(what_is_read)
 }
 END_TEST
 
+static const struct {
+    const char *headers;
+    bool withheld;
+} private[] = {{"", false},
+               {"Privacy: none\r\n", false},
+               {"Privacy: id\r\n", true},
+               {"privacy: header;ID;critical\r\n", true},
+               {"Privacy: user\r\n", true},
+               {"Privacy: session\r\n", false},
+               {"Privacy: \r\n", false}};
+
+START_TEST(who_withholds_his_number)
+{
+    invite(private[_i].headers);
+    ck_assert_msg(rig.env->inv_withheld == private[_i].withheld, "%s", private[_i].headers);
+}
+END_TEST
+
 /* RFC 3325 section 6: from whom we do not trust it counts for nothing. */
 START_TEST(not_from_a_telephone)
 {
@@ -86,6 +104,7 @@ int main(void)
     tcase_add_checked_fixture(t, rig_up, rig_down);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, what_is_read, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_loop_test(t, who_withholds_his_number, 0, (int)(sizeof private / sizeof private[0]));
     tcase_add_test(t, not_from_a_telephone);
     tcase_add_test(t, too_long_is_none);
     tcase_add_test(t, what_a_number_is);

@@ -57,7 +57,7 @@ struct env {
     int invites, registers;
     struct sip_invite_info inv;
     char inv_text[10][256], inv_sdp[2048], auth_user[64];
-    bool inv_has_sdp, inv_has_auth;
+    bool inv_has_sdp, inv_withheld, inv_has_auth;
     bool has_replaces; /* of the last INVITE or REFER */
     struct sip_replaces replaces;
     struct sip_reg *reg;
@@ -154,6 +154,7 @@ static void env_on_invite(void *ctx, struct sip_leg *leg, const struct sip_invit
         copy_text(e->inv_text[i], sizeof e->inv_text[i], text[i]);
     e->inv_has_sdp = info->sdp != NULL;
     copy_text(e->inv_sdp, sizeof e->inv_sdp, info->sdp);
+    e->inv_withheld = info->withheld;
     e->inv_has_auth = info->auth_user != NULL;
     env_replaces(e, info->replaces);
     copy_text(e->auth_user, sizeof e->auth_user, info->auth_user);
