@@ -106,6 +106,15 @@ int ivr_parse_text(struct ivr_parser *p, struct ivr_node *n, const char *field, 
     return 0;
 }
 
+int ivr_parse_some_text(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field, const char **out)
+{
+    json_t *v = json_object_get(o, field);
+    const char *text = json_string_value(v);
+    if (text && !*text)
+        return ivr_refuse(p, n, field, "must not be empty");
+    return v ? ivr_parse_text(p, n, field, v, false, out) : 0;
+}
+
 int ivr_parse_expr(struct ivr_parser *p, struct ivr_node *n, const char *field, json_t *v, struct ivr_expr **out)
 {
     struct err_info why;

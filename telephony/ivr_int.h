@@ -203,6 +203,9 @@ ERR_CHECKED int ivr_parse_bool(struct ivr_parser *p, struct ivr_node *n, json_t 
 /* A text with variables in it; `v` must be a text. */
 ERR_CHECKED int ivr_parse_text(struct ivr_parser *p, struct ivr_node *n, const char *field, json_t *v, bool secrets,
                                const char **out);
+/* One that may be left out, but not be empty; `out` stays as it is then. */
+ERR_CHECKED int ivr_parse_some_text(struct ivr_parser *p, struct ivr_node *n, json_t *o, const char *field,
+                                    const char **out);
 ERR_CHECKED int ivr_parse_expr(struct ivr_parser *p, struct ivr_node *n, const char *field, json_t *v,
                                struct ivr_expr **out);
 /* The name of a variable that a flow may set. */

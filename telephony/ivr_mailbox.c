@@ -45,14 +45,13 @@ static int ivr_parse_do(struct ivr_parser *p, struct ivr_node *n, json_t *o)
 
 int ivr_parse_mailbox(struct ivr_parser *p, struct ivr_node *n, json_t *o)
 {
-    json_t *which = json_object_get(o, "which");
     int rc = ivr_parse_do(p, n, o);
     if (!rc)
         rc = ivr_parse_text(p, n, "box", json_object_get(o, "box"), false, &n->record.box);
     if (!rc && !ivr_text_varies(n->record.box) && !ivr_name_ok(n->record.box))
         return ivr_refuse(p, n, "box", "must name a box: a queue, an agent, or any name");
-    if (!rc && which)
-        rc = ivr_parse_text(p, n, "which", which, false, &n->mailbox.which);
+    if (!rc)
+        rc = ivr_parse_some_text(p, n, o, "which", &n->mailbox.which);
     if (!rc)
         rc = ivr_parse_needed_link(p, n, o, "next", &n->next);
     return rc ? rc : ivr_parse_needed_link(p, n, o, "none", &n->on_fail);
@@ -60,9 +59,8 @@ int ivr_parse_mailbox(struct ivr_parser *p, struct ivr_node *n, json_t *o)
 
 int ivr_parse_listen(struct ivr_parser *p, struct ivr_node *n, json_t *o)
 {
-    json_t *message = json_object_get(o, "message");
     n->mailbox.message = IVR_THE_MESSAGE;
-    int rc = message ? ivr_parse_text(p, n, "message", message, false, &n->mailbox.message) : 0;
+    int rc = ivr_parse_some_text(p, n, o, "message", &n->mailbox.message);
     return rc ? rc : ivr_parse_needed_link(p, n, o, "next", &n->next);
 }
 

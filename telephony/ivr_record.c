@@ -157,9 +157,8 @@ int ivr_parse_voicemail(struct ivr_parser *p, struct ivr_node *n, json_t *o)
         return ivr_refuse(p, n, "box", "must name the box that the message goes to");
     if (!rc)
         rc = ivr_parse_prompts(p, n, o, "thanks", &n->record.thanks);
-    json_t *greeting = json_object_get(o, "greeting");
-    if (!rc && greeting)
-        rc = ivr_parse_text(p, n, "greeting", greeting, false, &n->record.greeting);
+    if (!rc)
+        rc = ivr_parse_some_text(p, n, o, "greeting", &n->record.greeting);
     if (!rc && !json_object_get(o, "prompts"))
         rc = ivr_default_prompt(&n->prompts, "voicemail_greeting");
     if (!rc && !json_object_get(o, "thanks"))

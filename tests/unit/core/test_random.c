@@ -411,7 +411,7 @@ static bool some_join(const struct core *c, const struct core_call *k, Ev__Comma
     static Ev__CallLeft left;
     static char name[16];
     const struct core_call *other = k ? some_other(c, k) : NULL;
-    if (core_feature_level(c) < 4 || !other || rnd(4))
+    if (core_feature_level(c) < 4 || !other || rnd(3))
         return false;
     if (k->phase != CORE_CALL_TALKING && k->phase != CORE_CALL_JOINED && rnd(4))
         return false;
