@@ -331,6 +331,8 @@ struct core_call {
     const Ev__LegState *left; /* who has left it by the latest; its role is the one that he had. NULL: nobody */
     const char *left_trunk;   /* behind which he is; "" a telephone of ours */
     uint64_t left_us;
+    size_t n_left_before; /* who left shortly before that, the latest last */
+    Ev__CallGone *const *left_before;
     const Ev__CallRecall *recall; /* while whom it was transferred to is being rung, or in vain who did so; else NULL */
     uint64_t answer_offer;        /* whose telephone is to answer by itself, by somebody's request; 0: nobody's */
     uint32_t answer_asks;         /* how often that was asked */

@@ -151,6 +151,8 @@ void core_call_publish(struct call *k)
     p->left = s->left;
     p->left_trunk = s->left_trunk;
     p->left_us = s->left_us;
+    p->n_left_before = s->n_left_before;
+    p->left_before = s->left_before;
     p->recall = s->recall;
     p->answer_offer = s->answer_offer;
     p->answer_asks = s->answer_asks;

@@ -271,11 +271,43 @@ void core_call_keep_began(const struct call *k)
     b->connected_us = s->connected_us;
 }
 
+/* So long, and so many, may not have been told by a former owner (64 * T1, RFC 3261): what is older is history. */
+#define GONE_US 32000000u
+#define GONE_MAX 8u
+
+static void forget_gone(Ev__CallState *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ev__call_gone__free_unpacked(s->left_before[i], NULL);
+    s->n_left_before -= n;
+    memmove(s->left_before, s->left_before + n, s->n_left_before * sizeof(*s->left_before));
+}
+
+/* He who left last leaves that place to another one. */
+static void left_before(const struct core *c, Ev__CallState *s)
+{
+    size_t old = s->n_left_before >= GONE_MAX ? s->n_left_before - GONE_MAX + 1 : 0;
+    while (old < s->n_left_before && s->left_before[old]->us + GONE_US < c->now_us)
+        old++;
+    forget_gone(s, old);
+    if (!s->left || s->left_us + GONE_US < c->now_us) {
+        if (s->left)
+            ev__leg_state__free_unpacked(s->left, NULL);
+        return;
+    }
+    Ev__CallGone *g = core_alloc(sizeof *g);
+    ev__call_gone__init(g);
+    g->leg = s->left;
+    g->us = s->left_us;
+    core_pbset(&g->trunk, s->left_trunk);
+    s->left_before = core_grow(s->left_before, (s->n_left_before + 1) * sizeof(*s->left_before));
+    s->left_before[s->n_left_before++] = g;
+}
+
 void core_call_keep_left(struct core *c, Ev__CallState *s, Ev__LegState *gone)
 {
     Ev__Dialog *d = gone->dialog;
-    if (s->left)
-        ev__leg_state__free_unpacked(s->left, NULL);
+    left_before(c, s);
     if (d) {
         core_pbset(&d->local_sdp, "");
         core_pbset(&d->remote_sdp, "");

@@ -157,21 +157,22 @@ static int adopt_sip(struct call_leg *l, const struct core_call *s, const struct
     return sip_leg_restore(call_node(l->call)->ua, &p, &l->sip, info);
 }
 
-void call_adopt_hang_up(struct call *k, const struct core_call *s)
+void call_adopt_hang_up(struct call *k, const struct core_call *s, const Ev__LegState *gone, const char *trunk,
+                        uint64_t us)
 {
-    const Ev__Dialog *d = s->left->dialog;
+    const Ev__Dialog *d = gone->dialog;
     struct err_info info = {0};
     struct call_leg l = {.call = k};
-    if (!d || node_time_us(call_node(k)) > s->left_us + ADOPT_UNSURE_US)
+    if (!d || node_time_us(call_node(k)) > us + ADOPT_UNSURE_US)
         return;
     struct addr at = adopt_at(d->local_address);
     bool same = at.port && !d->moving && adopt_where(call_node(k), at.ip) == ADDRESS_BOUND;
     struct sip_restore_params p = adopt_dialog(d, s->epoch, &at, same);
     if (sip_leg_restore(call_node(k)->ua, &p, &l.sip, &info)) {
-        log_info("call", "%s: %s is not told that he has left it: %s", k->text_id, s->left->number, info.text);
+        log_info("call", "%s: %s is not told that he has left it: %s", k->text_id, gone->number, info.text);
         return;
     }
-    call_leg_credentials(&l, s->left_trunk);
+    call_leg_credentials(&l, trunk);
     sip_leg_release(l.sip, 0, NULL);
 }
 

@@ -324,7 +324,8 @@ ERR_CHECKED bool call_adopt_leg(struct call *k, const struct core_call *s, const
 /* Lets go of streams that were opened ahead of the legs. */
 void call_adopt_silence(struct call *k);
 /* Hangs up on who has left the call by a transfer, as far as a former owner may not have done so. */
-void call_adopt_hang_up(struct call *k, const struct core_call *s);
+void call_adopt_hang_up(struct call *k, const struct core_call *s, const Ev__LegState *gone, const char *trunk,
+                        uint64_t us);
 
 /* ---- call_transfer.c */
 /* Its telephone asks by REFER. */

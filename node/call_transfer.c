@@ -198,5 +198,7 @@ void call_transfer_tell_left(struct call *k, const struct core_call *s)
     if (!s->left || !k->adopted || k->left_told)
         return;
     k->left_told = true;
-    call_adopt_hang_up(k, s);
+    for (size_t i = 0; i < s->n_left_before; i++)
+        call_adopt_hang_up(k, s, s->left_before[i]->leg, s->left_before[i]->trunk, s->left_before[i]->us);
+    call_adopt_hang_up(k, s, s->left, s->left_trunk, s->left_us);
 }

@@ -116,6 +116,8 @@ void parties_adopt(struct sim *s, struct sim_node *n, struct sim_ocall *k, const
         d->moved = d->moved || c->legs[i].from_call || (c->transfers && !d->out);
         d->call = (int)ocall_index(n, k);
     }
+    for (size_t i = 0; i < c->n_left_before; i++)
+        (void)ocall_act(s, n, k, MSG_RELEASE, atoi(c->left_before[i]->leg->dialog->call_id + 1), 0);
     if (c->left)
         (void)ocall_act(s, n, k, MSG_RELEASE, atoi(c->left->dialog->call_id + 1), 0);
 }

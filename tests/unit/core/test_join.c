@@ -296,6 +296,36 @@ START_TEST(test_complete)
 }
 END_TEST
 
+/* Who leaves shortly after somebody else: both may not have been told by a former owner. What is long ago is forgotten. */
+START_TEST(test_one_after_another)
+{
+    static const char *const next[] = {"1004", "1005"};
+    consulting();
+    ck_assert_int_eq(merge(0, ""), 0);
+    ck_assert_uint_eq(core_call(f.c, M)->n_left_before, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(fx_login(&f, next[i]), 0);
+        ck_assert_int_eq(join("agent", next[i], CORE_MODE_CONSULT), 0);
+        answer(joined);
+        ck_assert_int_eq(merge(0, ""), 0);
+        fx_same_after_restart(&f);
+    }
+    const struct core_call *k = core_call(f.c, M);
+    ck_assert_uint_eq(k->n_left_before, 2);
+    ck_assert_str_eq(k->left_before[0]->leg->number, "8001");
+    ck_assert_str_eq(k->left_before[1]->leg->number, "8003");
+    ck_assert_str_eq(k->left->number, "8004");
+    ck_assert_uint_gt(k->left_us, k->left_before[1]->us);
+    f.now += 40 * US;
+    ck_assert_int_eq(join("extension", "8003", CORE_MODE_CONSULT), 0);
+    answer(joined);
+    ck_assert_int_eq(merge(0, ""), 0);
+    k = core_call(f.c, M);
+    ck_assert_uint_eq(k->n_left_before, 0);
+    ck_assert_str_eq(k->left->number, "8005");
+}
+END_TEST
+
 /* The customer, the agent: whoever hangs up, the other one and whom he consulted go on. */
 START_TEST(test_left)
 {
@@ -711,6 +741,7 @@ int main(void)
     tcase_add_test(t, test_consult);
     tcase_add_test(t, test_in_vain);
     tcase_add_test(t, test_complete);
+    tcase_add_test(t, test_one_after_another);
     tcase_add_loop_test(t, test_left, 0, 2);
     tcase_add_loop_test(t, test_while_it_rings, 0, 6);
     tcase_add_test(t, test_left_while_it_rings);
