@@ -102,8 +102,10 @@ static void set_time(struct file *f, int64_t when_s)
     struct tm tm;
     time_t t = (time_t)when_s;
     bool known = gmtime_r(&t, &tm) && tm.tm_year >= 80 && tm.tm_year < 208;
-    f->time = known ? (uint16_t)(tm.tm_hour << 11 | tm.tm_min << 5 | tm.tm_sec / 2) : 0;
-    f->date = known ? (uint16_t)((tm.tm_year - 80) << 9 | (tm.tm_mon + 1) << 5 | tm.tm_mday) : 0x21; /* 1980-01-01 */
+    int clock = known ? tm.tm_hour << 11 | tm.tm_min << 5 | tm.tm_sec / 2 : 0;
+    int day = known ? (tm.tm_year - 80) << 9 | (tm.tm_mon + 1) << 5 | tm.tm_mday : 0x21; /* 1980-01-01 */
+    f->time = (uint16_t)clock;
+    f->date = (uint16_t)day;
 }
 
 /* The same in both places: needs, flags, method, time, date, CRC, both sizes, length of the name. */

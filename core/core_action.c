@@ -56,14 +56,8 @@ static int to_queue(struct core *c, struct call *k, const Ev__Action *a, const c
 
 static int to_telephone(struct core *c, struct call *k, const Ev__Action *a, const char **why)
 {
-    struct core_dial_to to = {"", "", "", "", "", 0, NULL};
+    const struct core_dial_to to = core_dial_of(a);
     uint32_t status;
-    if (strcmp(a->type, "agent") == 0)
-        to.agent = a->target;
-    else if (strcmp(a->type, "extension") == 0)
-        to.extension = a->target;
-    else
-        to.number = a->target;
     int err = core_dial(c, k, &to, &status, why);
     if (!err && k->st->phase == CORE_CALL_DIALLING) /* else he was forwarded, to another queue perhaps */
         leave_queue(k->st);

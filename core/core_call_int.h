@@ -69,6 +69,8 @@ struct core_dial_to {
     uint32_t ring_time_s;                   /* 0: CORE_DIAL_RING_S */
     const char *by; /* of core_dial_check: the agent whose call out it would be; NULL: nobody's */
 };
+/* Of an action agent, extension or outside; it holds as long as that does. */
+struct core_dial_to core_dial_of(const Ev__Action *a);
 /* Of core_forward.c: as rules of forwarding say. The call may then be on its way to somebody else, or wait, or be in a menu. */
 int core_dial(struct core *c, struct call *k, const struct core_dial_to *to, uint32_t *status, const char **cause);
 /* This one, and nobody else; and whether that could be done, by this agent. */

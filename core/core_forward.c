@@ -230,7 +230,7 @@ static const char *own_box(const struct core *c, const Ev__Forward *f)
     return f->agent[0] ? f->agent : x && x->mailbox[0] ? x->mailbox : f->extension;
 }
 
-static int to_telephone(struct core *c, struct call *k, const Ev__Action *a, uint32_t *status, const char **cause)
+struct core_dial_to core_dial_of(const Ev__Action *a)
 {
     struct core_dial_to to = {"", "", "", "", "", 0, NULL};
     if (strcmp(a->type, "agent") == 0)
@@ -239,6 +239,12 @@ static int to_telephone(struct core *c, struct call *k, const Ev__Action *a, uin
         to.extension = a->target;
     else
         to.number = a->target;
+    return to;
+}
+
+static int to_telephone(struct core *c, struct call *k, const Ev__Action *a, uint32_t *status, const char **cause)
+{
+    const struct core_dial_to to = core_dial_of(a);
     return dial(c, k, &to, status, cause);
 }
 

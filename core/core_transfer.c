@@ -277,6 +277,8 @@ void core_call_keep_began(const struct call *k)
 
 static void forget_gone(Ev__CallState *s, size_t n)
 {
+    if (n == 0)
+        return;
     for (size_t i = 0; i < n; i++)
         ev__call_gone__free_unpacked(s->left_before[i], NULL);
     s->n_left_before -= n;

@@ -36,7 +36,7 @@ FX void fx_temp(char *out, size_t size)
 FX void fx_on_event(void *ctx, uint64_t index, const struct core_event *ev)
 {
     static const char *const names[] = {"call", "agent", "queue", "node", "config", "registration", "cdr", "digest", "address", "message",
-                                        "subscription", "telephone", "box"};
+                                        "subscription", "telephone", "delivery", "box"};
     struct fx *f = ctx;
     char one[200];
     ck_assert_uint_eq(index, storage_applied_index(f->st));
@@ -433,6 +433,14 @@ FX json_t *fx_view(struct fx *f, const char *kind, const char *key, json_t *filt
     ck_assert_msg(err == 0, "%s %s: %s %s", kind, key ? key : "", info.field, info.text);
     storage_reader_close(r);
     return out;
+}
+
+/* A list; `filters` is taken. */
+FX json_t *fx_list(struct fx *f, const char *kind, json_t *filters)
+{
+    json_t *list = fx_view(f, kind, NULL, filters);
+    json_decref(filters);
+    return list;
 }
 
 #endif

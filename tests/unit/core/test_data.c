@@ -84,7 +84,7 @@ static void row_is(json_t *r, const char *customer, const char *data)
 /* The latest event of this type has this in it. */
 static void told(const char *type, const char *part)
 {
-    json_t *list = fx_view(&f, "event", NULL, json_pack("{s:s}", "type", type)), *items = json_object_get(list, "items");
+    json_t *list = fx_list(&f, "event", json_pack("{s:s}", "type", type)), *items = json_object_get(list, "items");
     ck_assert_uint_gt(json_array_size(items), 0);
     char *text = json_dumps(json_array_get(items, json_array_size(items) - 1), JSON_COMPACT | JSON_SORT_KEYS);
     ck_assert_msg(strstr(text, part) != NULL, "%s has no %s", text, part);
@@ -121,13 +121,13 @@ START_TEST(test_all_the_way)
     row_is(row("call", 1), "C-2", "{\"order\":\"\",\"tariff\":\"gold\",\"tries\":\"2\"}");
     ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
     row_is(row("cdr", 1), "C-2", "{\"order\":\"\",\"tariff\":\"gold\",\"tries\":\"2\"}");
-    json_t *list = fx_view(&f, "cdr", NULL, json_pack("{s:s}", "customer", "C-2"));
+    json_t *list = fx_list(&f, "cdr", json_pack("{s:s}", "customer", "C-2"));
     ck_assert_uint_eq(json_array_size(json_object_get(list, "items")), 1);
     json_decref(list);
-    list = fx_view(&f, "cdr", NULL, json_pack("{s:s}", "customer", "C-1"));
+    list = fx_list(&f, "cdr", json_pack("{s:s}", "customer", "C-1"));
     ck_assert_uint_eq(json_array_size(json_object_get(list, "items")), 0);
     json_decref(list);
-    list = fx_view(&f, "audit", NULL, json_pack("{s:s}", "action", "call.data"));
+    list = fx_list(&f, "audit", json_pack("{s:s}", "action", "call.data"));
     ck_assert_uint_eq(json_array_size(json_object_get(list, "items")), 2);
     json_decref(list);
 }

@@ -26,7 +26,7 @@ static void dialled(const char *telephone, const char *when, const char *number,
 
 static void rule_is(const char *name, const char *type, const char *target)
 {
-    json_t *list = fx_view(&f, "forward", NULL, json_pack("{s:s}", "name", name));
+    json_t *list = fx_list(&f, "forward", json_pack("{s:s}", "name", name));
     const json_t *a = json_object_get(json_array_get(json_object_get(list, "items"), 0), "to");
     ck_assert_int_eq(json_is_object(a), type != NULL);
     if (type) {
@@ -38,7 +38,7 @@ static void rule_is(const char *name, const char *type, const char *target)
 
 static size_t audited(const char *action, const char *object)
 {
-    json_t *list = fx_view(&f, "audit", NULL, json_pack("{s:s,s:s}", "action", action, "object", object));
+    json_t *list = fx_list(&f, "audit", json_pack("{s:s,s:s}", "action", action, "object", object));
     size_t n = json_array_size(json_object_get(list, "items"));
     json_decref(list);
     return n;

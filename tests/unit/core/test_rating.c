@@ -82,7 +82,7 @@ static long long number(const json_t *r, const char *key)
 
 static const json_t *one_rating(json_t **list, const char *agent)
 {
-    *list = fx_view(&f, "rating", NULL, json_pack("{s:s}", "rated_agent", agent));
+    *list = fx_list(&f, "rating", json_pack("{s:s}", "rated_agent", agent));
     return json_array_get(json_object_get(*list, "items"), 0);
 }
 
@@ -123,7 +123,7 @@ START_TEST(test_after_the_agent)
     json_decref(list);
     ck_assert_ptr_null(one_rating(&list, "1002"));
     json_decref(list);
-    list = fx_view(&f, "event", NULL, json_pack("{s:s}", "type", "everline.call.rated"));
+    list = fx_list(&f, "event", json_pack("{s:s}", "type", "everline.call.rated"));
     ck_assert_uint_eq(json_array_size(json_object_get(list, "items")), 1);
     json_decref(list);
     /* he was served by him */
