@@ -39,12 +39,13 @@ START_TEST(told_to_the_end)
 {
     struct env *e = rig.env;
     struct peer *p = rig.peer;
-    struct sip_refer *r;
+    struct sip_refer *r, *twice;
     establish(e, p);
     refer(p, "Refer-To: \"Next\" <sip:8002@127.0.0.1;user=phone>\r\nReferred-By: <sip:8001@127.0.0.1>\r\n");
     ck_assert_str_eq(env_event(e, SIP_EV_REFER)->refer_to, "8002");
     ck_assert_int_eq(sip_leg_refer_answer(e->leg, 202, NULL, &r), 0);
     ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(sip_leg_refer_answer(e->leg, 202, NULL, &twice), ERR_BADSTATE);
     peer_expect(p, "SIP/2.0 202");
     unsigned first = notified(p, "SIP/2.0 100 Trying\r\n", "active", 200);
     sip_leg_release(e->leg, 0, NULL); /* its dialog is over, the subscription is not (RFC 5057) */
@@ -58,7 +59,6 @@ START_TEST(told_to_the_end)
     sip_refer_notify(r, 200);
     ck_assert_uint_eq(notified(p, "SIP/2.0 200 OK\r\n", "terminated", 200), second + 1);
     env_no_event(e);
-    ck_assert_int_eq(sip_leg_refer_answer(e->leg, 202, NULL, &r), ERR_BADSTATE);
 }
 END_TEST
 
