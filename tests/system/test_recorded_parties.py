@@ -39,7 +39,8 @@ class Recorded(Room, test_recording.Recordings, CallCase):
                 self.assertLess(rms(piece), 50, name)
                 continue
             shares = {hz: round(tone_share(piece, hz), 3) for hz in ALL_HZ}
-            self.assertEqual({hz for hz in ALL_HZ if shares[hz] > 0.1}, set(tones), (name, shares))
+            self.assertEqual({hz for hz in ALL_HZ if shares[hz] > 0.15}, set(tones), (name, shares))
+            self.assertLess(max(shares[hz] for hz in ALL_HZ if hz not in tones) if set(ALL_HZ) - set(tones) else 0, 0.03, (name, shares))
 
     def paused(self, call_id, on):
         wait_for(lambda: self.call(call_id)["recording_paused"] == on, 5, "paused" if on else "goes on")

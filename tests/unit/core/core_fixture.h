@@ -443,4 +443,47 @@ FX json_t *fx_list(struct fx *f, const char *kind, json_t *filters)
     return list;
 }
 
+/* What a flow has found out, while the call is at this node of it. */
+FX void fx_says(struct fx *f, uint64_t id, const char *flow, const char *node, const char *variables)
+{
+    Ev__CallMenu m = EV__CALL_MENU__INIT;
+    m.call_id = id;
+    m.flow = (char *)(uintptr_t)flow;
+    m.node = (char *)(uintptr_t)node;
+    m.has_variables = true;
+    m.variables = (char *)(uintptr_t)variables;
+    FX_BODY(CALL_MENU, call_menu, m);
+    ck_assert_int_eq(fx_run(f, &cmd), 0);
+    fx_same_after_restart(f);
+}
+
+#define FX_SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+/* Message 1000 + id is left in a box, in a call of its own. */
+FX void fx_leave(struct fx *f, uint64_t id, const char *box)
+{
+    Ev__CallMenu m = EV__CALL_MENU__INIT;
+    Ev__RecordBegin r = EV__RECORD_BEGIN__INIT;
+    ck_assert_int_eq(fx_start(f, id, "13800138000", "10000", true), 0);
+    m.call_id = id;
+    m.flow = (char *)(uintptr_t) "welcome";
+    m.node = (char *)(uintptr_t) "leave";
+    m.record = &r;
+    r.id = 1000 + id;
+    r.box = (char *)(uintptr_t)box;
+    r.max_s = 60;
+    {
+        FX_BODY(CALL_MENU, call_menu, m);
+        ck_assert_int_eq(fx_run(f, &cmd), 0);
+    }
+    Ev__RecordEnd end = EV__RECORD_END__INIT;
+    end.id = r.id;
+    end.sha256 = (char *)(uintptr_t)FX_SHA;
+    end.bytes = 8058;
+    end.duration_ms = 1000;
+    FX_BODY(RECORD_END, record_end, end);
+    ck_assert_int_eq(fx_run(f, &cmd), 0);
+    ck_assert_int_eq(fx_end(f, id, "caller"), 0);
+}
+
 #endif

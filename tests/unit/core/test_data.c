@@ -44,19 +44,6 @@ static int say(uint64_t id, const char *customer, const char *notes, const char 
     return code;
 }
 
-static void in_menu(uint64_t id, const char *variables)
-{
-    Ev__CallMenu m = EV__CALL_MENU__INIT;
-    m.call_id = id;
-    m.flow = T("welcome");
-    m.node = T("ask");
-    m.has_variables = true;
-    m.variables = T(variables);
-    FX_BODY(CALL_MENU, call_menu, m);
-    ck_assert_int_eq(fx_run(&f, &cmd), 0);
-    fx_same_after_restart(&f);
-}
-
 static void is(uint64_t id, const char *customer, const char *notes, const char *data)
 {
     const struct core_call *k = core_call(f.c, id);
@@ -96,7 +83,7 @@ static void told(const char *type, const char *part)
 START_TEST(test_all_the_way)
 {
     ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
-    in_menu(1, "{\"customer\":\"C-1\",\"order\":\"4711\"}");
+    fx_says(&f, 1, "welcome", "ask", "{\"customer\":\"C-1\",\"order\":\"4711\"}");
     is(1, "C-1", "", "{\"order\":\"4711\"}");
     ck_assert_int_eq(fx_queue(&f, 1, "service"), 0);
     ck_assert_int_eq(say(1, NULL, "angry", "tariff", "gold"), 0);
@@ -114,9 +101,9 @@ START_TEST(test_all_the_way)
     ck_assert_int_eq(fx_run(&f, &cmd), 0);
     fx_same_after_restart(&f);
     is(1, "C-2", "angry", "{\"order\":\"4712\",\"tariff\":\"gold\"}");
-    in_menu(1, "{\"customer\":\"\",\"order\":\"\",\"tries\":\"2\"}"); /* another flow: it says less, and one thing anew */
+    fx_says(&f, 1, "welcome", "ask", "{\"customer\":\"\",\"order\":\"\",\"tries\":\"2\"}"); /* another flow: it says less, and one thing anew */
     is(1, "C-2", "angry", "{\"order\":\"\",\"tariff\":\"gold\",\"tries\":\"2\"}");
-    in_menu(1, "");
+    fx_says(&f, 1, "welcome", "ask", "");
     is(1, "C-2", "angry", "{\"order\":\"\",\"tariff\":\"gold\",\"tries\":\"2\"}");
     row_is(row("call", 1), "C-2", "{\"order\":\"\",\"tariff\":\"gold\",\"tries\":\"2\"}");
     ck_assert_int_eq(fx_end(&f, 1, "caller"), 0);
@@ -137,7 +124,7 @@ END_TEST
 START_TEST(test_called_back)
 {
     ck_assert_int_eq(fx_start(&f, 1, "13800138000", "10000", true), 0);
-    in_menu(1, "{\"customer\":\"C-1\",\"order\":\"4711\"}");
+    fx_says(&f, 1, "welcome", "ask", "{\"customer\":\"C-1\",\"order\":\"4711\"}");
     Ev__CallBackNote m = EV__CALL_BACK_NOTE__INIT;
     m.call_id = 1;
     m.queue = T("service");
@@ -326,7 +313,7 @@ START_TEST(test_bounds)
         ck_assert_int_eq(say(2, NULL, NULL, name, "1"), 0);
     }
     (void)strcat(text, ",\"b\":\"2\",\"k00\":\"3\"}");
-    in_menu(2, text);
+    fx_says(&f, 2, "welcome", "ask", text);
     const struct core_call *k = core_call(f.c, 2);
     ck_assert_ptr_nonnull(strstr(k->data, "\"a\":\"1\""));
     ck_assert_ptr_null(strstr(k->data, "\"b\":"));

@@ -4,8 +4,6 @@
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
 
-#define SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
 static struct fx f;
 
 static void setup(void)
@@ -21,32 +19,6 @@ static void setup(void)
 static void teardown(void)
 {
     fx_close(&f);
-}
-
-static void left(uint64_t id, const char *box)
-{
-    Ev__CallMenu m = EV__CALL_MENU__INIT;
-    Ev__RecordBegin r = EV__RECORD_BEGIN__INIT;
-    ck_assert_int_eq(fx_start(&f, id, "13800138000", "10000", true), 0);
-    m.call_id = id;
-    m.flow = (char *)(uintptr_t) "welcome";
-    m.node = (char *)(uintptr_t) "leave";
-    m.record = &r;
-    r.id = 1000 + id;
-    r.box = (char *)(uintptr_t)box;
-    r.max_s = 60;
-    {
-        FX_BODY(CALL_MENU, call_menu, m);
-        ck_assert_int_eq(fx_run(&f, &cmd), 0);
-    }
-    Ev__RecordEnd end = EV__RECORD_END__INIT;
-    end.id = r.id;
-    end.sha256 = (char *)(uintptr_t)SHA;
-    end.bytes = 8058;
-    end.duration_ms = 1000;
-    FX_BODY(RECORD_END, record_end, end);
-    ck_assert_int_eq(fx_run(&f, &cmd), 0);
-    ck_assert_int_eq(fx_end(&f, id, "caller"), 0);
 }
 
 static int tried(const char *node, uint64_t message, int kind, uint32_t tries, bool ok, bool for_good)
@@ -95,16 +67,16 @@ static void view_says(const char *kind, const char *what)
 START_TEST(test_told_once)
 {
     struct core_message m;
-    left(1, "none");
+    fx_leave(&f, 1, "none");
     ck_assert_uint_eq(pending(), 0);
-    left(2, "both");
+    fx_leave(&f, 2, "both");
     ck_assert_uint_eq(pending(), 2);
     is_owned(1002, CORE_DELIVERY_EMAIL, "n1", 0);
     is_owned(1002, CORE_DELIVERY_HOOK, "n1", 0);
     ck_assert_int_eq(core_message_get(f.c, 1002, &m), 0);
     ck_assert_str_eq(m.box, "both");
     ck_assert_str_eq(m.caller, "13800138000");
-    ck_assert_str_eq(m.sha256, SHA);
+    ck_assert_str_eq(m.sha256, FX_SHA);
     ck_assert_int_eq(core_message_get(f.c, 7, &m), ERR_NOTFOUND);
     view_says("mailbox", "\"pending_deliveries\":2");
     ck_assert_int_eq(tried("n2", 1002, CORE_DELIVERY_EMAIL, 0, true, false), ERR_STALE);
@@ -120,7 +92,7 @@ END_TEST
 
 START_TEST(test_tried_again)
 {
-    left(1, "mail");
+    fx_leave(&f, 1, "mail");
     uint64_t due = core_delivery(f.c, 1001, CORE_DELIVERY_EMAIL)->due_us;
     ck_assert_int_eq(tried("n1", 1001, CORE_DELIVERY_EMAIL, 0, false, false), 0);
     is_owned(1001, CORE_DELIVERY_EMAIL, "n2", 1); /* which may reach what n1 does not */
@@ -141,7 +113,7 @@ START_TEST(test_tried_again)
     view_says("mailbox", "\"given_up_deliveries\":1");
     view_says("event", "everline.message.undelivered");
 
-    left(2, "mail");
+    fx_leave(&f, 2, "mail");
     ck_assert_int_eq(tried("n1", 1002, CORE_DELIVERY_EMAIL, 0, false, true), 0); /* for good */
     ck_assert_uint_eq(pending(), 0);
 }
@@ -149,7 +121,7 @@ END_TEST
 
 START_TEST(test_nodes_go)
 {
-    left(1, "both");
+    fx_leave(&f, 1, "both");
     f.node = "n2";
     ck_assert_int_eq(fx_node_down(&f, "n1", 1), 0);
     is_owned(1001, CORE_DELIVERY_EMAIL, "n2", 0);
@@ -164,7 +136,7 @@ END_TEST
 
 START_TEST(test_the_message_goes)
 {
-    left(1, "both");
+    fx_leave(&f, 1, "both");
     Ev__MessageDelete m = EV__MESSAGE_DELETE__INIT;
     m.id = 1001;
     FX_BODY(MESSAGE_DELETE, message_delete, m);

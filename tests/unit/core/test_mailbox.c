@@ -4,8 +4,6 @@
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
 
-#define SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
 static struct fx f;
 
 static void setup(void)
@@ -120,33 +118,6 @@ START_TEST(test_boxes_of_a_telephone)
 }
 END_TEST
 
-/* A message in `box`, from a caller of its own. */
-static void left(uint64_t id, const char *box)
-{
-    Ev__CallMenu m = EV__CALL_MENU__INIT;
-    Ev__RecordBegin r = EV__RECORD_BEGIN__INIT;
-    ck_assert_int_eq(fx_start(&f, id, "13800138000", "10000", true), 0);
-    m.call_id = id;
-    m.flow = (char *)(uintptr_t) "welcome";
-    m.node = (char *)(uintptr_t) "leave";
-    m.record = &r;
-    r.id = 1000 + id;
-    r.box = (char *)(uintptr_t)box;
-    r.max_s = 60;
-    {
-        FX_BODY(CALL_MENU, call_menu, m);
-        ck_assert_int_eq(fx_run(&f, &cmd), 0);
-    }
-    Ev__RecordEnd end = EV__RECORD_END__INIT;
-    end.id = r.id;
-    end.sha256 = (char *)(uintptr_t)SHA;
-    end.bytes = 8058;
-    end.duration_ms = 1000;
-    FX_BODY(RECORD_END, record_end, end);
-    ck_assert_int_eq(fx_run(&f, &cmd), 0);
-    ck_assert_int_eq(fx_end(&f, id, "caller"), 0);
-}
-
 static void mark(uint64_t id, bool heard)
 {
     Ev__MessageSet m = EV__MESSAGE_SET__INIT;
@@ -160,9 +131,9 @@ static void mark(uint64_t id, bool heard)
 START_TEST(test_next_one)
 {
     struct core_box_message m;
-    left(1, "1001");
-    left(2, "other");
-    left(3, "1001");
+    fx_leave(&f, 1, "1001");
+    fx_leave(&f, 2, "other");
+    fx_leave(&f, 3, "1001");
     ck_assert(core_box_next(f.c, "1001", false, 0, &m));
     ck_assert_uint_eq(m.id, 1001);
     ck_assert_str_eq(m.caller, "13800138000");
@@ -196,11 +167,11 @@ START_TEST(test_greeting_by_telephone)
 {
     set("[{'kind':'mailbox','name':'1001','greeting':'mine'},{'kind':'parameter','name':'message_box_max','value':'1'}]");
     uint64_t version = core_flow_version(f.c, "voicemail:1001");
-    left(1, "greeting:1001");
+    fx_leave(&f, 1, "greeting:1001");
     greets_with("1001", "\"greeting\":\"00000000000003e9\"");
     ck_assert_uint_ne(core_flow_version(f.c, "voicemail:1001"), version);
     version = core_flow_version(f.c, "voicemail:1001");
-    left(2, "greeting:1001");
+    fx_leave(&f, 2, "greeting:1001");
     fx_reopen(&f);
     greets_with("1001", "\"greeting\":\"00000000000003ea\"");
     ck_assert_uint_ne(core_flow_version(f.c, "voicemail:1001"), version);
@@ -218,7 +189,7 @@ START_TEST(test_flows_are_good)
 {
     static const char *const names[] = {"mailbox:1001", "voicemail:1001", "voicemail:service", "mailbox:a_b-c.d"};
     set("[{'kind':'mailbox','name':'1001','language':'en'}]");
-    left(1, "greeting:service");
+    fx_leave(&f, 1, "greeting:service");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct err_info info = {.code = 0};
         struct ivr_flow *flow = NULL;

@@ -4,7 +4,6 @@
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
 
-#define SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define DAY_US (86400ull * US)
 
 static struct fx f;
@@ -130,14 +129,14 @@ START_TEST(test_begun_and_kept)
         ck_assert_uint_eq(listed(NULL, NULL), 0); /* not before it is kept */
         fx_reopen(&f);
     }
-    ck_assert_int_eq(end_by("n1", 71, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 71, FX_SHA, ""), 0);
     ck_assert_ptr_null(core_recording(f.c, 71));
     ck_assert(core_message_kept(f.c, 71));
     view_says("message", "\"box\":\"service\",\"bytes\":8058,\"call_id\":\"0000000000000007\",\"called\":\"10000\"");
     view_says("message", "\"message_id\":\"0000000000000047\"");
-    view_says("message", "\"sha256\":\"" SHA "\"");
+    view_says("message", "\"sha256\":\"" FX_SHA "\"");
     view_says("event", "everline.message.new");
-    ck_assert_int_eq(end_by("n1", 71, SHA, ""), ERR_NOTFOUND);
+    ck_assert_int_eq(end_by("n1", 71, FX_SHA, ""), ERR_NOTFOUND);
     ck_assert_int_eq(fx_end(&f, 7, "caller"), 0);
     fx_reopen(&f);
     ck_assert_uint_eq(listed("box", "service"), 1);
@@ -156,7 +155,7 @@ START_TEST(test_what_is_refused)
     ck_assert_str_eq(core_call(f.c, 7)->flow_node, ""); /* the step as a whole */
     ck_assert_int_eq(begin(7, 71, "x"), 0);
     ck_assert_int_eq(begin(7, 71, "x"), ERR_EXISTS);
-    ck_assert_int_eq(end_by("n2", 71, SHA, ""), ERR_STALE);
+    ck_assert_int_eq(end_by("n2", 71, FX_SHA, ""), ERR_STALE);
     ck_assert_int_eq(end_by("n1", 71, "abc", ""), ERR_INVAL);
     ck_assert_int_eq(heard(71, true), ERR_NOTFOUND); /* it is not there yet */
     ck_assert_int_eq(delete (71), ERR_NOTFOUND);
@@ -201,8 +200,8 @@ START_TEST(test_owners)
     ck_assert_int_eq(fx_run(&f, &cmd), 0);
     owner_is(82, "n2");
     owner_is(81, "n1");
-    ck_assert_int_eq(end_by("n2", 82, SHA, ""), 0);
-    ck_assert_int_eq(end_by("n1", 81, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n2", 82, FX_SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 81, FX_SHA, ""), 0);
 }
 END_TEST
 
@@ -210,7 +209,7 @@ START_TEST(test_marked_and_deleted)
 {
     in_menu(7);
     ck_assert_int_eq(begin(7, 71, "x"), 0);
-    ck_assert_int_eq(end_by("n1", 71, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 71, FX_SHA, ""), 0);
     ck_assert_int_eq(heard(71, true), 0);
     ck_assert_uint_eq(listed("heard", "true"), 1);
     ck_assert_int_eq(heard(71, false), 0);
@@ -255,7 +254,7 @@ START_TEST(test_noted_and_played)
     in_menu(7);
     ck_assert_int_eq(begin(7, 71, "x"), 0);
     ck_assert_int_eq(play(71), ERR_NOTFOUND); /* it is not there yet */
-    ck_assert_int_eq(end_by("n1", 71, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 71, FX_SHA, ""), 0);
     ck_assert_int_eq(heard(71, true), 0);
     ck_assert_int_eq(note(71, "is content"), 0);
     ck_assert_int_eq(note(72, "nobody"), ERR_NOTFOUND);
@@ -277,7 +276,7 @@ START_TEST(test_old_ones_go)
         in_menu(i);
         ck_assert_int_eq(begin(i, 100 + i, "x"), 0);
         if (i < 5) /* the last one is being recorded still */
-            ck_assert_int_eq(end_by("n1", 100 + i, SHA, ""), 0);
+            ck_assert_int_eq(end_by("n1", 100 + i, FX_SHA, ""), 0);
         ck_assert_int_eq(fx_end(&f, i, "caller"), 0);
     }
     fx_later(&f, f.now + 89 * DAY_US);
@@ -291,7 +290,7 @@ START_TEST(test_old_ones_go)
 
     in_menu(9);
     ck_assert_int_eq(begin(9, 109, "x"), 0);
-    ck_assert_int_eq(end_by("n1", 109, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 109, FX_SHA, ""), 0);
     ck_assert_int_eq(fx_config(&f, "[{'kind':'parameter','name':'message_days','value':'0'}]", NULL, NULL, NULL), 0);
     fx_later(&f, f.now + 400 * DAY_US);
     ck_assert_int_eq(fx_tick(&f), 0);
@@ -324,9 +323,9 @@ START_TEST(test_reviewed)
     in_menu(7);
     ck_assert_int_eq(begin(7, 71, "service"), 0);
     ck_assert_int_eq(core_message_blob(f.c, 71, sha), ERR_NOTFOUND);
-    ck_assert_int_eq(end_by("n1", 71, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 71, FX_SHA, ""), 0);
     ck_assert_int_eq(core_message_blob(f.c, 71, sha), 0);
-    ck_assert_str_eq(sha, SHA);
+    ck_assert_str_eq(sha, FX_SHA);
     ck_assert_int_eq(begin(7, 72, "service"), ERR_NOSPACE);
     ck_assert_int_eq(drop(7, 70, 72, "service"), ERR_INVAL);
     ck_assert_uint_eq(listed(NULL, NULL), 1);
@@ -336,14 +335,14 @@ START_TEST(test_reviewed)
     ck_assert_int_eq(core_message_blob(f.c, 71, sha), ERR_NOTFOUND);
     ck_assert_uint_eq(core_call(f.c, 7)->recording, 72);
     view_says("event", "everline.message.deleted");
-    ck_assert_int_eq(end_by("n1", 72, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 72, FX_SHA, ""), 0);
     ck_assert_int_eq(drop(7, 72, 0, ""), 0);
     ck_assert_uint_eq(core_call(f.c, 7)->recording, 0);
     ck_assert_uint_eq(listed(NULL, NULL), 0);
     /* somebody was faster */
     ck_assert_int_eq(begin(7, 73, "service"), 0);
     ck_assert_int_eq(drop(7, 73, 0, ""), 0); /* not kept yet: it stays */
-    ck_assert_int_eq(end_by("n1", 73, SHA, ""), 0);
+    ck_assert_int_eq(end_by("n1", 73, FX_SHA, ""), 0);
     ck_assert_int_eq(delete(73), 0);
     ck_assert_int_eq(drop(7, 73, 74, "service"), 0);
     ck_assert_uint_eq(core_call(f.c, 7)->recording, 74);

@@ -49,19 +49,6 @@ static int part(uint64_t id, uint32_t leg_id)
     return code;
 }
 
-static void said(uint64_t id, const char *variables)
-{
-    Ev__CallMenu m = EV__CALL_MENU__INIT;
-    m.call_id = id;
-    m.flow = T("rate");
-    m.node = T("ask");
-    m.has_variables = true;
-    m.variables = T(variables);
-    FX_BODY(CALL_MENU, call_menu, m);
-    ck_assert_int_eq(fx_run(&f, &cmd), 0);
-    fx_same_after_restart(&f);
-}
-
 static json_t *record(uint64_t id)
 {
     char key[17];
@@ -102,7 +89,7 @@ START_TEST(test_after_the_agent)
     ck_assert_str_eq(k->left->number, "8001");
     ck_assert_int_eq(fx_state(&f, "1001"), CORE_AGENT_WRAP_UP); /* at once */
     f.now += 20 * US;
-    said(1, "{\"rating\":\"4\"}");
+    fx_says(&f, 1, "rate", "ask", "{\"rating\":\"4\"}");
     f.now += 5 * US;
     ck_assert_int_eq(fx_end(&f, 1, "system"), 0);
     json_t *r = record(1), *list;
@@ -141,7 +128,7 @@ START_TEST(test_none)
     for (uint64_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
         served(i + 1);
         ck_assert_int_eq(part(i + 1, 2), 0);
-        said(i + 1, nothing[i]);
+        fx_says(&f, i + 1, "rate", "ask", nothing[i]);
         ck_assert_int_eq(fx_end(&f, i + 1, "caller"), 0);
         json_t *r = record(i + 1);
         ck_assert(json_is_null(json_object_get(r, "rating")));
@@ -153,7 +140,7 @@ START_TEST(test_none)
     }
     /* before an agent has left it a flow's variable of that name means nothing */
     ck_assert_int_eq(fx_start(&f, 90, "13800138000", "10000", true), 0);
-    said(90, "{\"rating\":\"5\"}");
+    fx_says(&f, 90, "rate", "ask", "{\"rating\":\"5\"}");
     ck_assert_int_eq(fx_end(&f, 90, "caller"), 0);
     json_t *r = record(90);
     ck_assert(json_is_null(json_object_get(r, "rating")));
@@ -170,15 +157,15 @@ START_TEST(test_on_demand)
     to.flow = T("rate");
     FX_BODY(CALL_TRANSFER, call_transfer, to);
     ck_assert_int_eq(fx_run(&f, &cmd), 0);
-    said(1, "{\"rating\":\"2\"}");
-    said(1, "{\"rating\":\"3\"}");
+    fx_says(&f, 1, "rate", "ask", "{\"rating\":\"2\"}");
+    fx_says(&f, 1, "rate", "ask", "{\"rating\":\"3\"}");
     ck_assert_int_eq(fx_agent(&f, "1001", EV__AGENT_SET__ACTION__LOGOUT, ""), 0);
     ck_assert_int_eq(fx_login(&f, "1002"), 0);
     ck_assert_int_eq(fx_queue(&f, 1, "service"), 0);
     answer(1);
     ck_assert_uint_eq(core_call(f.c, 1)->parted_us, 0);
     ck_assert_int_eq(part(1, (uint32_t)core_call(f.c, 1)->legs[1].id), 0);
-    said(1, "{\"rating\":\"5\"}");
+    fx_says(&f, 1, "rate", "ask", "{\"rating\":\"5\"}");
     ck_assert_int_eq(fx_end(&f, 1, "system"), 0);
     json_t *r = record(1), *list;
     ck_assert_int_eq(number(r, "rating"), 5);

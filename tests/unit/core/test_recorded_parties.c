@@ -4,7 +4,6 @@
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
 
-#define SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define M 1u
 #define T(text) ((char *)(uintptr_t)(text))
 
@@ -121,7 +120,7 @@ static void kept(void)
 {
     Ev__RecordEnd m = EV__RECORD_END__INIT;
     m.id = M;
-    m.sha256 = T(SHA);
+    m.sha256 = T(FX_SHA);
     m.bytes = 1000;
     m.duration_ms = 60000;
     m.why = T("");

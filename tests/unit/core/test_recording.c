@@ -5,7 +5,6 @@
 #include "tests/unit/core/core_fixture.h"
 #include "tests/unit/suite.h"
 
-#define SHA "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define DAY_US (86400ull * US)
 
 static struct fx f;
@@ -162,7 +161,7 @@ START_TEST(test_of_calls_that_somebody_marked)
         if (id == 8)
             ck_assert_int_eq(mark(id, false), 0);
         over(id);
-        ck_assert_int_eq(end_by("n1", id, SHA), 0);
+        ck_assert_int_eq(end_by("n1", id, FX_SHA), 0);
         fx_reopen(&f);
     }
     ck_assert_uint_eq(listed("marked", "true"), 1);
@@ -193,16 +192,16 @@ START_TEST(test_from_talk_to_deletion)
     }
     over(7);
     ck_assert_ptr_nonnull(core_recording(f.c, 7)); /* its end comes later */
-    ck_assert_int_eq(end_by("n2", 7, SHA), ERR_STALE);
-    ck_assert_int_eq(end_by("n1", 7, SHA), 0);
+    ck_assert_int_eq(end_by("n2", 7, FX_SHA), ERR_STALE);
+    ck_assert_int_eq(end_by("n1", 7, FX_SHA), 0);
     ck_assert_ptr_null(core_recording(f.c, 7));
-    ck_assert_int_eq(end_by("n1", 7, SHA), ERR_NOTFOUND);
+    ck_assert_int_eq(end_by("n1", 7, FX_SHA), ERR_NOTFOUND);
     fx_reopen(&f);
     view_says("recording", "\"agent\":\"1001\",\"agents\":[\"1001\"],\"answered_by\":\"8001\",\"bytes\":1048576,\"call_id\":\"0000000000000007\","
                            "\"called\":\"10003\",\"caller\":\"13800138000\",\"customer\":\"\",\"direction\":\"inbound\",\"duration_ms\":65000,\"format\":\"wav\","
                            "\"gaps\":[{\"from_ms\":1000,\"to_ms\":2250}],\"hold\":false,\"marked\":false,\"mp3\":null,\"queue\":\"service\","
                            "\"recording_id\":\"0000000000000007\",\"rule\":\"all\"");
-    view_says("recording", "\"sha256\":\"" SHA "\"");
+    view_says("recording", "\"sha256\":\"" FX_SHA "\"");
     view_says("cdr", "\"recording_id\":\"0000000000000007\"");
     view_says("event", "everline.recording.kept");
     ck_assert_uint_eq(listed("agent", "1001"), 1);
@@ -286,7 +285,7 @@ START_TEST(test_transferred)
     is_customer(7, "C-4711");
     over(7);
     ck_assert_int_eq(fx_node_down(&f, "n1", 1), 0);
-    ck_assert_int_eq(end_by("n2", 7, SHA), 0);
+    ck_assert_int_eq(end_by("n2", 7, FX_SHA), 0);
     view_says("recording", "\"agent\":\"1001\",\"agents\":[\"1001\",\"1002\"]");
     part_is(7, 0, "callee 8001 1001 right 0-10000");
     part_is(7, 1, "caller 13800138000  left 0-40000");
@@ -321,7 +320,7 @@ START_TEST(test_who_stays_keeps_his_side)
         transfer(id, "8003", leaves);
         ck_assert_int_eq(left_of(id), id == 1 ? CORE_LEG_CALLEE : CORE_LEG_CALLER);
         over(id);
-        ck_assert_int_eq(end_by("n1", id, SHA), 0);
+        ck_assert_int_eq(end_by("n1", id, FX_SHA), 0);
     }
     part_is(1, 0, "caller 8001  left 0-10000");
     part_is(1, 1, "caller 8002  right 0-35000");
@@ -343,7 +342,7 @@ START_TEST(test_outside_is_left)
     transfer(1, "8002", "caller"); /* the one outside has the caller's seat now */
     ck_assert_int_eq(left_of(1), CORE_LEG_CALLER);
     over(1);
-    ck_assert_int_eq(end_by("n1", 1, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 1, FX_SHA), 0);
     part_is(1, 1, "caller 13800138000  left 0-35000");
     ck_assert_uint_eq(listed("direction", "outbound"), 1);
 }
@@ -356,7 +355,7 @@ START_TEST(test_kept_before_the_end)
     in("1001");
     talks(7);
     f.now += 20 * US;
-    ck_assert_int_eq(end_by("n1", 7, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 7, FX_SHA), 0);
     ck_assert_uint_eq(listed("agent", "1001"), 1);
     ck_assert_int_eq(fx_login(&f, "1002"), 0);
     transfer(7, "8002", "");
@@ -365,7 +364,7 @@ START_TEST(test_kept_before_the_end)
     ck_assert_uint_eq(listed("agent", "1002"), 1);
     talks(8);
     f.now += 20 * US;
-    ck_assert_int_eq(end_by("n1", 8, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 8, FX_SHA), 0);
     ck_assert_int_eq(delete(8), 0); /* and deleted before the end: nothing of it stays */
     over(8);
     json_t *tables = fx_view(&f, "recording", NULL, NULL);
@@ -550,8 +549,8 @@ START_TEST(test_owner_goes)
         ck_assert_str_eq(core_call(f.c, 7)->owner, "n2");
         fx_reopen(&f);
     }
-    ck_assert_int_eq(end_by("n1", 8, SHA), ERR_STALE);
-    ck_assert_int_eq(end_by("n2", 8, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 8, FX_SHA), ERR_STALE);
+    ck_assert_int_eq(end_by("n2", 8, FX_SHA), 0);
 }
 END_TEST
 
@@ -614,16 +613,16 @@ START_TEST(test_as_mp3)
     talks(1);
     over(1);
     ck_assert_int_eq(form(1, MP3, 9), ERR_NOTFOUND); /* not kept yet */
-    ck_assert_int_eq(end_by("n1", 1, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 1, FX_SHA), 0);
     ck_assert_uint_eq(unconverted(), 0);
     ck_assert_int_eq(form(1, "", 9), ERR_INVAL);
     ck_assert_int_eq(form(1, MP3, 0), ERR_INVAL);
     ck_assert_int_eq(form(1, MP3, 250000), 0);
-    files_are(1, SHA, MP3, (1u << 20) + 250000);
+    files_are(1, FX_SHA, MP3, (1u << 20) + 250000);
     view_says("recording", "\"format\":\"wav\"");
     view_says("recording", "\"mp3\":{\"bytes\":250000,\"sha256\":\"" MP3 "\"}");
-    ck_assert_int_eq(form(1, SHA, 7), 0); /* somebody was faster */
-    files_are(1, SHA, MP3, (1u << 20) + 250000);
+    ck_assert_int_eq(form(1, FX_SHA, 7), 0); /* somebody was faster */
+    files_are(1, FX_SHA, MP3, (1u << 20) + 250000);
     ck_assert_int_eq(delete(1), 0);
     ck_assert_uint_eq(f.c->recording_bytes, 0);
 
@@ -631,7 +630,7 @@ START_TEST(test_as_mp3)
     talks(2);
     over(2);
     ck_assert_uint_eq(unconverted(), 0);
-    ck_assert_int_eq(end_by("n1", 2, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 2, FX_SHA), 0);
     fx_reopen(&f);
     ck_assert_uint_eq(unconverted(), 1);
     ck_assert_int_eq(form(2, MP3, 250000), 0);
@@ -646,15 +645,15 @@ START_TEST(test_as_mp3)
     set("[{'kind':'recording_rule','name':'all','format':'wav'}]");
     talks(3);
     over(3);
-    ck_assert_int_eq(end_by("n1", 3, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 3, FX_SHA), 0);
     ck_assert_uint_eq(unconverted(), 0);
     set("[{'kind':'parameter','name':'recording_format','value':'wav'},{'kind':'recording_rule','name':'all','format':'mp3'}]");
     talks(4);
     over(4);
-    ck_assert_int_eq(end_by("n1", 4, SHA), 0);
+    ck_assert_int_eq(end_by("n1", 4, FX_SHA), 0);
     ck_assert_int_eq(hold(4, true), 0);
     ck_assert_int_eq(form(4, MP3, 250000), 0);
-    files_are(4, SHA, MP3, (2u << 20) + 250000);
+    files_are(4, FX_SHA, MP3, (2u << 20) + 250000);
 }
 END_TEST
 
@@ -665,7 +664,7 @@ START_TEST(test_age_and_quota)
     for (uint64_t id = 1; id <= 3; id++) {
         talks(id);
         over(id);
-        ck_assert_int_eq(end_by("n1", id, SHA), 0);
+        ck_assert_int_eq(end_by("n1", id, FX_SHA), 0);
     }
     ck_assert_uint_eq(f.c->recording_bytes, 3u << 20);
     set("[{'kind':'parameter','name':'recording_quota_mb','value':'3'}]");
@@ -697,14 +696,14 @@ START_TEST(test_age_of_mp3)
     for (uint64_t id = 1; id <= 4; id++) {
         talks(id);
         over(id);
-        ck_assert_int_eq(end_by("n1", id, SHA), 0);
+        ck_assert_int_eq(end_by("n1", id, FX_SHA), 0);
     }
     ck_assert_uint_eq(unconverted(), 4);
     ck_assert_int_eq(hold(2, true), 0);
     ck_assert_int_eq(hold(4, true), 0);
     for (uint64_t id = 1; id <= 2; id++) /* as MP3 alone, and on hold as both */
         ck_assert_int_eq(form(id, MP3, 250000), 0);
-    files_are(2, SHA, MP3, (3u << 20) + 500000);
+    files_are(2, FX_SHA, MP3, (3u << 20) + 500000);
     fx_later(&f, f.now + 3 * DAY_US);
     ck_assert_int_eq(fx_tick(&f), 0);
     ck_assert_uint_eq(listed(NULL, NULL), 2);
